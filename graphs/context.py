@@ -1,0 +1,70 @@
+"""Caps, thresholds and model names of a run: plain data, so that Studio can show it as a form."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainer.specs import StudentSpec, Strict
+
+Method = Literal["pada", "vanilla"]
+
+
+class LoopSpec(Strict):
+    """How the loop runs."""
+
+    method: Method = "pada"
+    """`pada`, or `vanilla`: fine-tuning on the given rows alone."""
+    patterns: bool = True
+    """Write rows for failure patterns; false is the paper's ablation."""
+    train_errors: bool = True
+    """Write rows for training errors; false is the paper's ablation."""
+    qc: bool = True
+    """Judge the rows; false is the paper's ablation (the free checks stay on)."""
+    rounds: int = Field(3, ge=1)
+    synthetic_per_round: int = Field(100, ge=1)
+    """Accepted rows asked for in each round."""
+    pattern_share: float = Field(0.5, ge=0, le=1)
+    """Share of the rows that is written for patterns; the rest is for training errors."""
+    samples_per_batch: int = Field(5, ge=1, le=50)
+    qc_threshold: float = Field(7.0, ge=1, le=10)
+    """Lowest mean of the judge's three scores with which a batch passes."""
+    max_attempts: int = Field(3, ge=1)
+    """How often one batch may be asked for."""
+    patience: int = Field(2, ge=1)
+    """Rounds without promotion after which the loop stops."""
+    promote: Literal["better", "significant"] = "better"
+    """`better`: a higher score and nothing that shows a regression; `significant`: the 95 % interval excludes 0."""
+    review: bool = False
+    """Wait for a person after the strategies are drafted."""
+    max_analyses: int = Field(200, ge=1)
+    """Most validation errors analysed in a round: a seeded sample, stratified."""
+    max_train_failures: int = Field(200, ge=1)
+    """Most training rows predicted in a round to find training errors: a seeded sample."""
+    max_patterns: int = Field(10, ge=1)
+    min_cluster_errors: int = Field(8, ge=2)
+    """With fewer analysed errors than this there is one pattern."""
+    members_near: int = Field(6, ge=1)
+    """Analyses nearest to the centre that name a pattern."""
+    members_far: int = Field(3, ge=0)
+    """Analyses far from the centre that widen it."""
+    examples_per_prompt: int = Field(6, ge=0)
+    """Training rows shown to the writer, the nearest to the pattern or the error."""
+    pattern_floor: int = Field(2, ge=0)
+    """Fewest rows that a pattern gets in a round, if the budget allows."""
+    near_duplicate: float = Field(0.85, gt=0, le=1)
+    """Word 3-gram overlap (Jaccard) from which two prompts are near duplicates."""
+    leak_overlap: float = Field(0.6, gt=0, le=1)
+    """Word 5-gram containment from which a row counts as leaked from validation or test."""
+    leak_similarity: float = Field(0.97, gt=0, le=1)
+    """Cosine of embeddings from which a row counts as leaked from validation or test."""
+
+
+class Context(Strict):
+    """What the nodes may read of the configuration."""
+
+    task: str = "exact_match"
+    student: StudentSpec = StudentSpec()
+    loop: LoopSpec = LoopSpec()
+    seed: int = 0

@@ -1,0 +1,35 @@
+"""What can stop a run.
+
+    LoopError               the run cannot go on: one paragraph for the user
+    ├── TrainerError        the trainer process failed
+    └── TeacherError        the teacher cannot be used at all (bad key, unknown model, answers that never fit)
+    RunPaused               the run stops with what it has and can go on later
+    ├── BudgetExhausted     the next call could pass a cap
+    └── EndpointDown        an endpoint stayed down
+"""
+
+from __future__ import annotations
+
+
+class LoopError(Exception):
+    """The run cannot go on; the message says what to do."""
+
+
+class TrainerError(LoopError):
+    """The trainer process failed."""
+
+
+class TeacherError(LoopError):
+    """The teacher cannot be used: a wrong key, an unknown model, or answers that never fit the schema."""
+
+
+class RunPaused(Exception):  # noqa: N818 - it is not an error
+    """The run stops here, keeps what it has, and goes on when it is started again."""
+
+
+class BudgetExhausted(RunPaused):
+    """The next call could pass `budget.max_usd`, `budget.max_calls` or `budget.max_tokens`."""
+
+
+class EndpointDown(RunPaused):
+    """A teacher endpoint stayed down longer than the breaker allows."""

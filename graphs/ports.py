@@ -1,0 +1,57 @@
+"""What the loop needs from the outside: bound to the nodes when the graph is built, never part of the state."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
+
+Role = Literal["analyst", "generator", "judge"]
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Teacher(Protocol):
+    """A large model that answers in a schema."""
+
+    async def ask(self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]) -> Answer:
+        """One structured answer.
+
+        Args:
+            role: which endpoint and model answers.
+            schema: the class to answer in; its name is the schema name on the wire.
+            instructions: the system message; trusted text from `prompts/`.
+            data: untrusted text from rows or models; sent as one JSON object between `<data>` and `</data>`.
+
+        Raises:
+            BudgetExhausted, EndpointDown: the run pauses.
+            TeacherError: the endpoint refuses us, or its answers never fit the schema.
+        """
+        ...
+
+
+class Student(Protocol):
+    """Fine-tunes and predicts, in a process of its own."""
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """Train and predict; a finished report at `spec.output` is returned as it is.
+
+        Raises:
+            TrainerError: with the trainer's own message.
+        """
+        ...
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """Predict only; a finished report at `spec.output` is returned as it is."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (len(texts), dimensions), float32."""
+        ...

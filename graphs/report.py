@@ -1,0 +1,139 @@
+"""`report.json` as types. Scores are fractions of 1, times are seconds, money is US dollars."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class PatternOutcome(BaseModel):
+    """What a pattern's rows did to its failures: those before its round against the student after it."""
+
+    id: str
+    name: str
+    description: str
+    strategy: str
+    """Title of the strategy."""
+    instructions: str
+    size: int
+    """Validation failures in its cluster."""
+    planned: int
+    accepted: int
+    rejected: int
+    fixed: int
+    """Its failures that are right now."""
+    unmoved: int
+    regressed: int
+    """Its failures whose score is lower now."""
+    failures: list[str]
+    matched: str | None = None
+    """The last round's pattern that it continues, by nearest centroid."""
+    examples: list[dict[str, Any]] = []
+    """Up to 3 accepted rows: prompt, completion."""
+    errors: list[dict[str, Any]] = []
+    """Up to 3 of its failures: id, prompt, expected, predicted, root_cause, after (the new reply)."""
+
+
+class RoundReport(BaseModel):
+    """One student."""
+
+    round: int
+    metric: str
+    validation: float
+    ci95: tuple[float, float]
+    promoted: bool
+    reason: str
+    """Why it was promoted or not, in one sentence."""
+    versus_best: dict[str, float] | None = None
+    """`difference`, `low`, `high`, `p_value` against the best student before; None for the baseline."""
+    accepted: int
+    """Rows accepted in this round."""
+    train_rows: int
+    patterns: list[PatternOutcome]
+    verdicts: dict[str, int]
+    """Rows by verdict (`graphs.rows.Check`)."""
+    broken: list[str]
+    """Validation rows that the best student before had right and this one has wrong."""
+    fixed: list[str]
+    detail: dict[str, Any]
+    """The task's own summary, such as the confusion or F1 by field."""
+    clusters: dict[str, Any] | None = None
+    """`k`, `inertia` {k: value}, `silhouette`, `sizes`, `points` [{id, x, y, cluster, root_cause}] (two principal axes)."""
+    trainer: dict[str, Any]
+    """samples_per_second, seconds, device, dtype, over_long, out_of_memory, loss [{step, loss}]."""
+
+
+class TestResult(BaseModel):
+    """The sealed test: baseline and best student on the same rows, scored once."""
+
+    metric: str
+    n: int
+    baseline: float
+    best: float
+    difference: float
+    ci95: tuple[float, float]
+    """95 % interval of the difference, paired bootstrap."""
+    p_value: float
+    p_method: str
+    """`mcnemar` or `paired bootstrap`."""
+    verdict: Literal["improved", "no difference shown", "worse"]
+    detail: dict[str, Any] = {}
+
+
+class Cost(BaseModel):
+    """What the teacher cost, live from the ledger."""
+
+    calls: int
+    """Calls that were paid for."""
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    repeated: int
+    """Answers taken from the ledger and not paid again."""
+    retries: int = 0
+    by_role: dict[str, dict[str, float]] = {}
+    """role -> calls, prompt_tokens, completion_tokens, usd."""
+
+
+class SpendPoint(BaseModel):
+    """Cumulative spending at one moment."""
+
+    seconds: float
+    """Since the run began."""
+    usd: float
+    tokens: int
+    calls: int
+
+
+class Report(BaseModel):
+    """The whole run, for machines; `report.html` shows the same."""
+
+    run_id: str
+    status: Literal["running", "paused", "finished", "failed"]
+    stopped: str
+    """Why the loop ended or paused."""
+    method: str
+    task: str
+    seed: int
+    student: str
+    accepted: int
+    rounds: list[RoundReport]
+    baseline: dict[str, float]
+    """`validation`."""
+    best: dict[str, float]
+    """`round`, `validation`."""
+    test: TestResult | None
+    """None until the run has ended."""
+    minimal_detectable_effect: dict[str, Any]
+    """`value`, `n`, `power`, `assumption`: stated before the first round."""
+    cost: Cost
+    spending: list[SpendPoint]
+    seconds: dict[str, float]
+    """Wall time by stage."""
+    data: dict[str, Any]
+    """Rows by split, over-long ids, the limits applied."""
+    teacher: dict[str, Any]
+    """Model and endpoint by role, without keys; `stand_in` true for the embedded one."""
+    test_access: list[dict[str, Any]]
+    config: dict[str, Any]

@@ -1,0 +1,59 @@
+"""A generated row and everything that happened to it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from graphs.schemas import AugmentationStrategy, FailurePattern
+
+Check = Literal["accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus"]
+"""Which check decided: `accepted`, or the one that rejected the row.
+
+`schema` not a prompt and a completion; `empty`; `invalid` the task's own check; `duplicate` exact or near, of the batch,
+train or an accepted row; `leak` too close to a validation or test row; `judge` rejected by index; `attempts` its batch stayed
+under the threshold to the last attempt; `surplus` sound, but its batch already had all the rows that it was asked for.
+"""
+
+
+class Candidate(BaseModel):
+    """One row that the teacher wrote, with its verdict. Nothing disappears: each has exactly one."""
+
+    id: str
+    prompt: str
+    completion: str
+    round: int
+    batch: str
+    origin: Literal["pattern", "train_error", "unguided", "rephrase"]
+    pattern: str | None = None
+    """Id of the pattern (and of its strategy) that it was written for."""
+    source: str | None = None
+    """Id of the training row that it corrects or rephrases."""
+    attempt: int
+    """1 for the first time that its batch was asked for."""
+    verdict: Check
+    reason: str
+    evidence: dict[str, Any] | None = None
+    """For duplicates and leaks: the matching row's id, split and text, and the similarity."""
+    judge: dict[str, int] | None = None
+    """`adherence`, `utility`, `relevance` of its batch, 1 to 10; None when a free check decided."""
+
+
+class Pattern(FailurePattern):
+    """A failure pattern with its place in the run."""
+
+    id: str
+    """`r<round>-p<cluster>`."""
+    round: int
+    """The round whose rows it guides; its failures are those of the student before."""
+    failures: list[str]
+    """Ids of the validation rows in its cluster."""
+    centroid: list[float]
+    """Mean of its analyses' embeddings, unit length."""
+
+
+class Strategy(AugmentationStrategy):
+    """What is written for one pattern."""
+
+    pattern: str

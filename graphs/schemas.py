@@ -1,0 +1,49 @@
+"""What the teacher must answer, one class a role. The class name is the schema name on the wire."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class ErrorAnalysis(BaseModel):
+    """Why one validation error happened."""
+
+    root_cause: str = Field(description="Why the student answered wrongly, in one or two sentences.")
+    scenario: str = Field(description="The kind of input on which this happens, in one sentence.")
+
+
+class FailurePattern(BaseModel):
+    """What the errors of one cluster have in common."""
+
+    name: str = Field(description="A short name, at most eight words.")
+    description: str = Field(description="What goes wrong, on which inputs, and how to recognise them.")
+
+
+class AugmentationStrategy(BaseModel):
+    """How new training rows should look to correct one pattern."""
+
+    title: str
+    instructions: str = Field(description="What to write: the kinds of input, the right behaviour, what to vary.")
+
+
+class Sample(BaseModel):
+    """One new training row."""
+
+    prompt: str
+    completion: str
+
+
+class SampleBatch(BaseModel):
+    """A batch of new training rows."""
+
+    samples: list[Sample]
+
+
+class QualityReport(BaseModel):
+    """The judge's view of a batch."""
+
+    adherence: int = Field(ge=1, le=10, description="How well the samples follow the strategy.")
+    utility: int = Field(ge=1, le=10, description="How useful they are for training.")
+    relevance: int = Field(ge=1, le=10, description="How close they are to the task's own rows.")
+    rejected: list[int] = Field(description="Indices (from 0) of samples that are wrong and must not be used.")
+    feedback: str = Field(description="What to change, for the writer.")

@@ -1,0 +1,170 @@
+"""The trainer's contract: a JSON spec in, a JSON report out (written last, atomically).
+
+`python -m trainer.finetune SPEC.json` and `python -m trainer.predict SPEC.json` work by hand too, and so does
+`accelerate launch -m trainer.finetune SPEC.json`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """A model in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LoraSpec(Strict):
+    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
+
+    r: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: str | list[str] = "all-linear"
+
+
+class StudentSpec(Strict):
+    """Which model is trained and how."""
+
+    model: str = "builtin:smollm2-135m"
+    """A local folder (safetensors), a `.gguf` file, a hub name, or `builtin:smollm2-135m`."""
+    method: Literal["lora", "qlora", "full"] = "lora"
+    template: Literal["auto", "chat", "plain"] = "auto"
+    """`chat` uses the tokenizer's chat template, `plain` joins prompt and completion, `auto` is chat where there is one."""
+    epochs: float = Field(3.0, gt=0)
+    learning_rate: float = Field(2e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    batch_size: int = Field(8, ge=1)
+    """Rows per optimizer step, over all processes and accumulation steps."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """Rows per forward pass of one process; default: the whole share of one process."""
+    max_length: int = Field(1024, ge=8)
+    """Longest row, prompt and completion, in tokens; longer rows are left out and reported."""
+    max_new_tokens: int | None = Field(None, ge=1)
+    """Longest reply in tokens; default: the task's own."""
+    predict_batch_size: int = Field(32, ge=1)
+    lora: LoraSpec = LoraSpec()
+    start_from: Literal["base", "last"] = "base"
+    """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    checkpoint_every: int = Field(50, ge=1)
+    """Optimizer steps between checkpoints."""
+    num_processes: int = Field(1, ge=1)
+    """Training processes on this host; more than one starts `accelerate launch`."""
+
+
+class PredictFile(Strict):
+    """One file of rows to predict."""
+
+    name: str
+    rows: Path
+    """JSONL of `Example`."""
+    output: Path
+    """JSONL of `Prediction`, in the order of `rows`; written atomically."""
+
+
+class TrainSpec(Strict):
+    """One process start: load once, train, predict."""
+
+    task: str
+    """Name of the task, or `module:object`; decides how rows are rendered and answered."""
+    student: StudentSpec
+    train: list[Path]
+    """JSONL files of `Example`, together the training set, in this order."""
+    output: Path
+    """Folder for `adapter/` (or `model/` when `method` is full), `checkpoints/`, `progress.jsonl` and `report.json`."""
+    seed: int = 0
+    adapter: Path | None = None
+    """An adapter (or full model folder) to go on from; None starts from the base model."""
+    predict: list[PredictFile] = []
+
+
+class PredictSpec(Strict):
+    """Predictions of one student, trained or not, on some files."""
+
+    task: str
+    student: StudentSpec
+    train: list[Path] = []
+    """Training rows, from which the task learns its label set; never scored."""
+    adapter: Path | None = None
+    """What training left: an adapter folder, or a full model folder; None is the base model."""
+    output: Path
+    """Folder for `progress.jsonl` and `report.json`."""
+    predict: list[PredictFile]
+
+
+class LossPoint(Strict):
+    """One line of the loss curve."""
+
+    step: int
+    loss: float
+    """Mean cross-entropy (nats) over the completion tokens of the global batch."""
+    learning_rate: float
+
+
+class PredictReport(Strict):
+    """What a prediction run did."""
+
+    predictions: dict[str, Path] = {}
+    rows: int = 0
+    generated_tokens: int = 0
+    over_long: dict[str, list[str]] = {}
+    """File name -> ids of rows longer than `max_length`: they are answered with an empty, truncated prediction."""
+    seconds: dict[str, float] = {}
+    """`load`, `predict`."""
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
+class TrainReport(Strict):
+    """What a training run did; its existence means that the work is complete."""
+
+    steps: int
+    rows: int
+    """Training rows used, over-long ones not counted."""
+    over_long: list[str]
+    """Ids of training rows that are longer than `max_length`; they were left out."""
+    loss: list[LossPoint]
+    artifact: Path
+    """The adapter folder, or the model folder for full fine-tuning."""
+    trainable_parameters: int
+    completion_tokens: int
+    """Label tokens seen in all epochs."""
+    samples_per_second: float
+    micro_batch_size: int
+    accumulation: int
+    num_processes: int
+    out_of_memory: list[str] = []
+    """One sentence for each time that the micro-batch was halved."""
+    resumed_from: list[int] = []
+    """Steps at which training went on after an interruption."""
+    predict: PredictReport
+    seconds: dict[str, float]
+    """`load`, `train`, `predict`."""
+    device: str
+    dtype: str
+
+
+class Progress(BaseModel):
+    """One line of `progress.jsonl`."""
+
+    time: float
+    """Seconds since the epoch."""
+    stage: Literal["load", "train", "predict", "done", "error"]
+    step: int = 0
+    """Optimizer steps or rows done."""
+    steps: int = 0
+    """Of how many."""
+    loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_second: float | None = None
+    memory_mb: float | None = None
+    eta_seconds: float | None = None
+    message: str | None = None

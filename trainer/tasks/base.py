@@ -1,0 +1,68 @@
+"""What a task is: load, render, score. One task, one file.
+
+A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a config names
+a user's own class of this kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from trainer.records import Example, Prediction, Score
+
+
+class Rendered(BaseModel):
+    """One example as the student sees it."""
+
+    prompt: str
+    completion: str
+    choices: list[str] | None = None
+    """When set, the reply is the choice with the highest likelihood and nothing is generated."""
+
+
+class Task:
+    """A benchmark: how its rows are loaded, asked, scored and checked.
+
+    Args:
+        train: the training rows, from which some tasks learn their label set. May be empty for rendering and scoring.
+    """
+
+    name: ClassVar[str] = ""
+    metric: ClassVar[str] = "accuracy"
+    """Name of `Score.value`'s mean, as reports show it."""
+    max_new_tokens: ClassVar[int] = 64
+    source: ClassVar[str] = ""
+    """Paper or data set that the scoring follows, if any."""
+
+    def __init__(self, train: Sequence[Example] = ()):
+        self.train = train
+
+    def load(self, path: Path) -> list[Example]:
+        """Read and check one file of rows; raises `trainer.data_files.DataError` naming file and line."""
+        from trainer.data_files import read_examples
+
+        return read_examples(path)
+
+    def render(self, example: Example) -> Rendered:
+        """What the student is asked and what it should answer."""
+        return Rendered(prompt=example.prompt, completion=example.completion)
+
+    def stratum(self, example: Example) -> str:
+        """The group that a seeded, stratified `limit` keeps in proportion, such as the label; one group by default."""
+        return ""
+
+    def score(self, example: Example, prediction: Prediction) -> Score:
+        """Compare one reply with its reference."""
+        raise NotImplementedError
+
+    def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """Further numbers over a split, such as a confusion or F1 by field; JSON data."""
+        return {}
+
+    def invalid(self, prompt: str, completion: str) -> str | None:
+        """Why a new training row cannot be right for this task, or None. Free of cost; the judge comes later."""
+        return None
