@@ -1,7 +1,7 @@
 """What a task is: load, render, score. One task, one file.
 
-A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a config names
-a user's own class of this kind.
+A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a config
+names a user's own class of this kind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Task:
     """A benchmark: how its rows are loaded, asked, scored and checked.
 
     Args:
-        train: the training rows, from which some tasks learn their label set. May be empty for rendering and scoring.
+        train: the training rows, from which some tasks learn their label set. May be empty for rendering and
+            scoring.
     """
 
     name: ClassVar[str] = ""
@@ -45,14 +46,22 @@ class Task:
         """Read and check one file of rows; raises `trainer.data_files.DataError` naming file and line."""
         from trainer.data_files import read_examples
 
-        return read_examples(path)
+        return read_examples(path, self.fault)
+
+    def fault(self, example: Example) -> str | None:
+        """Why a row of a data file cannot be used, and what to do, or None; `load` adds file and line."""
+        return None
+
+    def unseen(self, example: Example) -> str | None:
+        """What a row asks for that `train` never shows, such as `the label 'refund'`, or None."""
+        return None
 
     def render(self, example: Example) -> Rendered:
         """What the student is asked and what it should answer."""
         return Rendered(prompt=example.prompt, completion=example.completion)
 
     def stratum(self, example: Example) -> str:
-        """The group that a seeded, stratified `limit` keeps in proportion, such as the label; one group by default."""
+        """The group that a stratified `limit` keeps in proportion, such as the label; by default one group."""
         return ""
 
     def score(self, example: Example, prediction: Prediction) -> Score:
@@ -64,5 +73,5 @@ class Task:
         return {}
 
     def invalid(self, prompt: str, completion: str) -> str | None:
-        """Why a new training row cannot be right for this task, or None. Free of cost; the judge comes later."""
+        """Why a new training row cannot be right for this task, or None; costs nothing."""
         return None

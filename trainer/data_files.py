@@ -1,0 +1,215 @@
+"""Reads the user's files of rows; whatever is wrong with them is one clear error. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trainer.records import Example
+
+ROLES = ("system", "user", "assistant")
+
+Check = Callable[[Example], str | None]
+"""Says why a row cannot be used, and what to do, or None."""
+
+
+class DataError(Exception):
+    """The rows or the task that a config names cannot be used; the message says where and what to do."""
+
+
+class _Fault(Exception):  # noqa: N818 - it never leaves this module
+    """What is wrong with one row."""
+
+
+def read_examples(path: Path, check: Check | None = None) -> list[Example]:
+    """Read a JSONL file of rows, in file order; blank lines are skipped and a byte order mark is tolerated.
+
+    A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`, whose
+    last turn, the assistant's, is the completion. A row without id gets one from the file's stem and its line
+    number.
+
+    Args:
+        check: a task's own check of a row.
+
+    Raises:
+        DataError: names the file, the line, the first fault and the number of further faulty rows.
+    """
+    path = Path(path)
+    examples: list[Example] = []
+    faults: list[str] = []
+    lines: dict[str, int] = {}
+    for number, line in _lines(path):
+        try:
+            example = _example(_parse(line), f"{path.stem}-{number}")
+            _refuse(check(example) if check else None)
+            _refuse(_duplicate(example.id, lines))
+        except _Fault as fault:
+            faults.append(f"{path}, line {number}: {fault}")
+            continue
+        lines[example.id] = number
+        examples.append(example)
+    if faults:
+        more = f" ({len(faults) - 1} more faulty rows in this file.)" if len(faults) > 1 else ""
+        raise DataError(faults[0] + more)
+    if not examples:
+        raise DataError(f"{path} has no rows. Write one JSON object a line.")
+    return examples
+
+
+def line_of(path: Path, identifier: str) -> int:
+    """Line number of the row with this id in a file that `read_examples` accepts.
+
+    Raises:
+        KeyError: no row has it.
+    """
+    for number, line in _lines(path):
+        if _example(_parse(line), f"{path.stem}-{number}").id == identifier:
+            return number
+    raise KeyError(identifier)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The file's non-blank lines with their numbers, from 1."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"There is no file {path}. Check the path under `data`.") from None
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. A data file must be a readable file."
+        ) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {number}: byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8."
+        ) from None
+    # not splitlines: JSON strings may hold U+2028 and its like
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, line
+
+
+def _refuse(reason: str | None) -> None:
+    if reason is not None:
+        raise _Fault(reason)
+
+
+def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
+    if identifier not in lines:
+        return None
+    return (
+        f"the id {identifier!r} is already that of line {lines[identifier]}. Give each row an id of its own."
+    )
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise _Fault(
+            f"broken JSON at column {error.colno}: {error.msg}. Each line must be one complete JSON object."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _Fault(f"JSON that cannot be read: {error}. Simplify the row.") from None
+    if not isinstance(row, dict):
+        raise _Fault(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
+    if "\\u" in line:
+        _refuse_surrogates(row)
+    return row
+
+
+def _refuse_surrogates(row: dict[str, Any]) -> None:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _Fault(
+            "half a surrogate pair (\\ud800 to \\udfff), which is no character. "
+            "Remove it or write the whole pair."
+        ) from None
+
+
+def _example(row: dict[str, Any], default_id: str) -> Example:
+    row = dict(row)
+    row["id"] = _identifier(row.get("id"), default_id)
+    if row.get("messages") is not None:
+        _unfold_chat(row)
+    for key in ("prompt", "completion"):
+        row[key] = _text(row, key)
+    return Example.model_validate(row)
+
+
+def _identifier(value: Any, default: str) -> str:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise _Fault(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
+    return str(value)
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    if key not in row:
+        raise _Fault(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
+    value = row[key]
+    if not isinstance(value, str):
+        raise _Fault(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
+    if not value.strip():
+        raise _Fault(f"`{key}` is empty. Fill it in or remove the row.")
+    return value
+
+
+def _unfold_chat(row: dict[str, Any]) -> None:
+    """Split a chat row into its earlier turns, the last user turn as `prompt`, and the `completion`.
+
+    A row that was already split (`completion` beside messages that end with a user turn) stays as it is.
+    """
+    turns = _turns(row["messages"])
+    if "completion" not in row:
+        if turns[-1]["role"] != "assistant":
+            raise _Fault(
+                f"`messages` ends with the {turns[-1]['role']} turn. The last turn must be the assistant's: "
+                "it is the completion."
+            )
+        row["completion"] = turns.pop()["content"]
+    elif turns[-1]["role"] == "assistant":
+        raise _Fault(
+            "`messages` ends with an assistant turn, and there is a `completion` too. Remove one of them."
+        )
+    asked = [turn["content"] for turn in turns if turn["role"] == "user"]
+    if not asked:
+        raise _Fault("`messages` has no user turn before the completion. Add what the student is asked.")
+    row["messages"] = turns
+    row.setdefault("prompt", asked[-1])
+
+
+def _turns(value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, list) or not value:
+        raise _Fault(f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}.")
+    return [_turn(turn, number) for number, turn in enumerate(value, 1)]
+
+
+def _turn(turn: Any, number: int) -> dict[str, str]:
+    if not isinstance(turn, dict):
+        raise _Fault(f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}.")
+    role, content = turn.get("role"), turn.get("content")
+    if role not in ROLES:
+        raise _Fault(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
+    if not isinstance(content, str):
+        raise _Fault(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
+    return {"role": role, "content": content}
+
+
+def _kind(value: Any) -> str:
+    """A JSON value's type in words."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if value in ("", []):
+        return "empty"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "an object"

@@ -1,0 +1,80 @@
+"""The tasks: each file of this folder holds one benchmark, found by its `Task.name`.
+
+To add one, add a file with a `Task` subclass that sets `name`; nothing else needs to know.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from trainer.data_files import DataError
+from trainer.records import Example
+from trainer.tasks.base import Rendered, Task
+
+__all__ = ["Rendered", "Task", "known_tasks", "load_task"]
+
+
+def load_task(name: str, train: Sequence[Example] = ()) -> Task:
+    """The task of that name.
+
+    Args:
+        name: one of `known_tasks`, or `module:object` for a user's own subclass of `Task`; the module is looked
+            for on the Python path and in the current folder.
+        train: the training rows, from which some tasks learn, for example, their label set.
+
+    Raises:
+        DataError: there is no such task; the message lists the known ones.
+    """
+    return _task_class(name)(train)
+
+
+@cache
+def known_tasks() -> dict[str, type[Task]]:
+    """Task class by name, of every file in this folder."""
+    found = {cls.name: cls for cls in _classes() if cls.name}
+    return dict(sorted(found.items()))
+
+
+def _classes() -> Iterator[type[Task]]:
+    for info in pkgutil.iter_modules(__path__, f"{__name__}."):
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Task) and value.__module__ == info.name:
+                yield value
+
+
+def _task_class(name: str) -> type[Task]:
+    if ":" in name:
+        return _imported(name)
+    try:
+        return known_tasks()[name]
+    except KeyError:
+        raise DataError(
+            f"There is no task {name!r}. Use one of {', '.join(known_tasks())}, "
+            "or `module:object` for your own."
+        ) from None
+
+
+def _imported(name: str) -> type[Task]:
+    """A user's own task class."""
+    module_name, _, attribute = name.partition(":")
+    # a console script does not have the current folder on its path
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        value = getattr(importlib.import_module(module_name), attribute)
+    except AttributeError:
+        raise DataError(f"Task {name!r}: the module {module_name} has no {attribute!r}.") from None
+    except Exception as error:
+        raise DataError(
+            f"Task {name!r}: the module {module_name!r} cannot be imported "
+            f"({type(error).__name__}: {error}). Write `module:object`, with the module on the Python path or in the current folder."
+        ) from error
+    if not (isinstance(value, type) and issubclass(value, Task)):
+        raise DataError(f"Task {name!r} is not a subclass of trainer.tasks.base.Task.")
+    return value

@@ -1,0 +1,40 @@
+"""Free text that must be the reference, word for word."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from trainer.records import Example, Prediction, Score
+from trainer.tasks.base import Task
+
+
+class ExactMatch(Task):
+    """Right when reply and completion are the same text; white space is folded, case counts."""
+
+    name = "exact_match"
+    metric = "exact_match"
+    max_new_tokens = 128
+
+    def score(self, example: Example, prediction: Prediction) -> Score:
+        expected, got = " ".join(example.completion.split()), " ".join(prediction.text.split())
+        correct = expected == got
+        explanation = "The reply is the expected text." if correct else _difference(expected, got, prediction)
+        return Score(id=example.id, value=float(correct), correct=correct, explanation=explanation)
+
+
+def _difference(expected: str, got: str, prediction: Prediction) -> str:
+    if not got:
+        return "The reply is empty."
+    if expected.casefold() == got.casefold():
+        return "The reply differs from the expected text only in upper and lower case."
+    if got.startswith(expected):
+        return f"The reply goes on after the expected text: {got[len(expected) :].strip()!r}."
+    if expected.startswith(got):
+        cut = ", cut off by the token limit" if prediction.truncated else ""
+        missing = expected[len(got) :].strip()
+        return f"The reply stops before the expected text's end{cut}: {missing!r} is missing."
+    pairs = enumerate(zip_longest(expected.split(), got.split(), fillvalue="nothing"), 1)
+    place, (wanted, came) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+    return (
+        f"The reply departs from the expected text at word {place}: {wanted!r} was expected, {came!r} came."
+    )
