@@ -1,0 +1,182 @@
+"""From rows to tokens: how an example is tokenised, and which examples share a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainer.records import Example, Message
+from trainer.specs import StudentSpec
+from trainer.tasks.base import Rendered, Task
+
+SENTINEL = "reply"
+"""Stands for the completion when the chat template is asked how a reply ends."""
+
+GROUP = 32
+"""Batches' worth of shuffled rows that are sorted by length together."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example in tokens. Training sees `prompt + completion`, generation starts after `prompt`."""
+
+    id: str
+    prompt: list[int]
+    completion: list[int]
+    """The reference and the token that ends a reply; the loss is on these."""
+    choices: list[list[int]] | None = None
+    """For tasks that score choices: each choice's tokens, without the ending token."""
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
+
+class Encoder:
+    """Tokenises examples the same way for training, generation and choice scoring.
+
+    Prompt and completion are tokenised apart and joined as tokens, so that training sees exactly the prompt
+    tokens after which generation starts.
+
+    Args:
+        task: renders the examples.
+        tokenizer: the student's, a Hugging Face tokenizer.
+        student: its `template` decides between chat template and plain text.
+    """
+
+    def __init__(self, task: Task, tokenizer: Any, student: StudentSpec):
+        self.task = task
+        self.tokenizer = tokenizer
+        self.chat = uses_chat(tokenizer, student)
+        self.end = end_of_reply(tokenizer) if self.chat else int(tokenizer.eos_token_id)
+
+    def rows(self, examples: Sequence[Example]) -> list[Row]:
+        """One `Row` for each example, in order, whatever its length."""
+        return [self.row(example) for example in examples]
+
+    def row(self, example: Example) -> Row:
+        """One example in tokens."""
+        rendered = self.task.render(example)
+        prompt = self._prompt_text(example, rendered)
+        choices = [self._reply(prompt, choice) for choice in rendered.choices] if rendered.choices else None
+        return Row(
+            id=example.id,
+            # A chat template writes its own special tokens; plain text gets the tokenizer's.
+            prompt=self._tokens(prompt, special=not self.chat),
+            completion=[*self._reply(prompt, rendered.completion), self.end],
+            choices=choices,
+        )
+
+    def _prompt_text(self, example: Example, rendered: Rendered) -> str:
+        turns = _turns(example, rendered)
+        if not self.chat:
+            return "\n\n".join(turn["content"] for turn in turns)
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    def _reply(self, prompt: str, text: str) -> list[int]:
+        """A reply's tokens; in plain text one space parts it from a prompt that ends without white space."""
+        apart = not self.chat and not prompt[-1:].isspace() and not text[:1].isspace()
+        return self._tokens(f" {text}" if apart else text, special=False)
+
+    def _tokens(self, text: str, *, special: bool) -> list[int]:
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        return tokens
+
+
+def encode(
+    examples: Sequence[Example], task: Task, tokenizer: Any, student: StudentSpec
+) -> tuple[list[Row], list[str]]:
+    """Tokenise training rows; what is longer than `student.max_length` is left out and named, never cut.
+
+    Returns:
+        The rows that fit, and the ids of those that do not, both in the order of `examples`.
+    """
+    rows = Encoder(task, tokenizer, student).rows(examples)
+    fitting = [row for row in rows if row.length <= student.max_length]
+    return fitting, [row.id for row in rows if row.length > student.max_length]
+
+
+def uses_chat(tokenizer: Any, student: StudentSpec) -> bool:
+    """Whether prompts go through the tokenizer's chat template."""
+    return student.template == "chat" or (student.template == "auto" and bool(tokenizer.chat_template))
+
+
+def end_of_reply(tokenizer: Any) -> int:
+    """The special token that the chat template writes after a reply; else the end-of-text token."""
+    turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": SENTINEL}]
+    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    tail = tokenizer(text[text.rindex(SENTINEL) + len(SENTINEL) :], add_special_tokens=False)["input_ids"]
+    special = (token for token in tail if token in tokenizer.all_special_ids)
+    return int(next(special, tokenizer.eos_token_id))
+
+
+def stop_tokens(tokenizer: Any, student: StudentSpec) -> list[int]:
+    """The tokens at which generation stops: the end of a reply and the end of text."""
+    stops = {int(tokenizer.eos_token_id)}
+    if uses_chat(tokenizer, student):
+        stops.add(end_of_reply(tokenizer))
+    return sorted(stops)
+
+
+def common_prefix(sequences: Sequence[list[int]]) -> int:
+    """Number of tokens that all sequences start with."""
+    if not sequences:
+        return 0
+    # All lists between the first and the last in order share what these two share.
+    first, last = min(sequences), max(sequences)
+    shared = 0
+    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
+        shared += 1
+    return shared
+
+
+def batches(lengths: Sequence[int], batch_size: int, *, epochs: float, seed: int) -> Iterator[list[int]]:
+    """The global batches of a training run, as indices of rows: a function of its arguments, on every process.
+
+    Each epoch sees every row once. Rows are shuffled, sorted by length within groups of `GROUP` batches, and
+    the batches shuffled again, so that a batch has rows of like lengths and the order stays random.
+
+    Args:
+        lengths: tokens of each row.
+        batch_size: rows of a batch; the last batch of an epoch may have fewer.
+        epochs: passes over the rows; a part of an epoch is that part of its batches.
+        seed: decides the order, together with the epoch's number.
+    """
+    per_epoch = math.ceil(len(lengths) / batch_size)
+    remaining = number_of_steps(len(lengths), batch_size, epochs)
+    for epoch in range(math.ceil(epochs)):
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        yield from _epoch(lengths, batch_size, generator)[: min(per_epoch, remaining)]
+        remaining -= per_epoch
+
+
+def number_of_steps(rows: int, batch_size: int, epochs: float) -> int:
+    """Optimizer steps of a run."""
+    return math.ceil(math.ceil(rows / batch_size) * epochs)
+
+
+def _epoch(lengths: Sequence[int], batch_size: int, generator: torch.Generator) -> list[list[int]]:
+    order: list[int] = torch.randperm(len(lengths), generator=generator).tolist()
+    span = batch_size * GROUP
+    grouped = [
+        index
+        for start in range(0, len(order), span)
+        for index in sorted(order[start : start + span], key=lambda index: lengths[index])
+    ]
+    cut = [grouped[start : start + batch_size] for start in range(0, len(grouped), batch_size)]
+    return [cut[index] for index in torch.randperm(len(cut), generator=generator).tolist()]
+
+
+def _turns(example: Example, rendered: Rendered) -> list[dict[str, str]]:
+    """The turns before the reply: earlier ones as they are, the last user turn as the task renders it."""
+    messages = list(example.messages or [])
+    if messages and messages[-1].role == "assistant":
+        messages.pop()
+    if messages and messages[-1].role == "user":
+        messages.pop()
+    messages.append(Message(role="user", content=rendered.prompt))
+    return [message.model_dump() for message in messages]
