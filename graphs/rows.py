@@ -17,6 +17,10 @@ under the threshold to the last attempt; `surplus` sound, but its batch already 
 """
 
 
+Origin = Literal["pattern", "train_error"]
+"""What the row was written for: a failure pattern, or one training error."""
+
+
 class Candidate(BaseModel):
     """One row that the teacher wrote, with its verdict. Nothing disappears: each has exactly one."""
 
@@ -25,11 +29,11 @@ class Candidate(BaseModel):
     completion: str
     round: int
     batch: str
-    origin: Literal["pattern", "train_error", "unguided", "rephrase"]
+    origin: Origin
     pattern: str | None = None
     """Id of the pattern (and of its strategy) that it was written for."""
     source: str | None = None
-    """Id of the training row that it corrects or rephrases."""
+    """Id of the training row whose error it corrects."""
     attempt: int
     """1 for the first time that its batch was asked for."""
     verdict: Check
@@ -38,6 +42,18 @@ class Candidate(BaseModel):
     """For duplicates and leaks: the matching row's id, split and text, and the similarity."""
     judge: dict[str, int] | None = None
     """`adherence`, `utility`, `relevance` of its batch, 1 to 10; None when a free check decided."""
+
+
+class Batch(BaseModel):
+    """Rows to be asked for together."""
+
+    id: str
+    """`r<round>-b<number>`; part of the request, so that no two batches are the same request."""
+    round: int
+    origin: Origin
+    count: int
+    pattern: str | None = None
+    source: str | None = None
 
 
 class Pattern(FailurePattern):

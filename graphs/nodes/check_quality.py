@@ -1,0 +1,123 @@
+"""Give every row of a batch its verdict, and send the batch back while rows are missing and attempts are left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from graphs.checks import Finding
+from graphs.context import Context
+from graphs.nodes.generate import brief
+from graphs.rows import Batch, Candidate, Check
+from graphs.schemas import QualityReport
+from graphs.state import AugmentState
+from graphs.workspace import Workspace
+from prompts import render
+from trainer.artifacts import write_json
+
+Sample = dict[str, str]
+
+
+async def check_quality(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+    """First the checks that cost nothing, then the judge on what they left; the last attempt closes the batch."""
+    batch, loop = workspace.plan(state.round)[state.number], runtime.context.loop
+    corpus = await workspace.corpus(batch.round)
+    findings = await corpus.check(state.samples)
+    sound = [index for index, finding in enumerate(findings) if finding is None]
+    report = await judge([state.samples[i] for i in sound], batch, runtime.context, workspace) if sound else None
+    last = state.attempt >= loop.max_attempts
+    candidates = verdicts(state, batch, findings, report, loop.qc_threshold, last)
+    missing = (state.missing or 0) - sum(c.verdict == "accepted" for c in candidates)
+    again = missing > 0 and not last
+    judged = [candidate.model_dump(mode="json") for candidate in candidates]
+    if not again:
+        write_json(workspace.paths.round(batch.round).augmented / f"{batch.id}.json", [*state.judged, *judged])
+    return {
+        "judged": judged,
+        "missing": missing,
+        "feedback": feedback(candidates, report, missing) if again else "",
+        "previous": [sample(c) for c in candidates if c.verdict != "accepted"] if again else [],
+        # what the parent counts: all rows of the batch, once it is closed
+        "candidates": 0 if again else len(state.judged) + len(judged),
+    }
+
+
+async def judge(
+    samples: list[Sample], batch: Batch, context: Context, workspace: Workspace
+) -> QualityReport | None:
+    """The judge's report on a batch, or None when the judge is switched off."""
+    if not context.loop.qc:
+        return None
+    data = await brief(batch, context, workspace) | {"samples": samples}
+    return await workspace.teacher.ask("judge", QualityReport, render("check_quality"), data)
+
+
+def verdicts(
+    state: AugmentState,
+    batch: Batch,
+    findings: list[Finding | None],
+    report: QualityReport | None,
+    threshold: float,
+    last: bool,
+) -> list[Candidate]:
+    """One verdict a sample: the free check's, else the judge's, else accepted while the batch has room."""
+    room, place, candidates = state.missing or 0, -1, []
+    for index, (written, finding) in enumerate(zip(state.samples, findings, strict=True)):
+        if finding is None:
+            place += 1  # the judge counted only what the free checks left
+            check, reason = judged(report, place, threshold, last)
+            if check == "accepted" and room == 0:
+                check, reason = "surplus", "The batch already had all the rows that were asked for."
+            room -= check == "accepted"
+        else:
+            check, reason = finding.check, finding.reason
+        candidates.append(
+            Candidate(
+                id=f"{batch.id}-a{state.attempt}-{index}",
+                prompt=written["prompt"],
+                completion=written["completion"],
+                round=batch.round,
+                batch=batch.id,
+                origin=batch.origin,
+                pattern=batch.pattern,
+                source=batch.source,
+                attempt=state.attempt,
+                verdict=check,
+                reason=reason,
+                evidence=finding.evidence if finding else None,
+                judge=marks(report) if report and finding is None else None,
+            )
+        )
+    return candidates
+
+
+def judged(report: QualityReport | None, place: int, threshold: float, last: bool) -> tuple[Check, str]:
+    """The judge's verdict on the sample at `place` of those that it saw."""
+    if report is None:
+        return "accepted", "It passed the free checks; the judge is switched off."
+    if place in report.rejected:
+        return "judge", f"The judge rejected it: {report.feedback}"
+    mark = sum(marks(report).values()) / 3
+    if mark >= threshold:
+        return "accepted", f"The judge gave its batch {mark:.1f} of 10."
+    said = f"Its batch got {mark:.1f} of 10, under the threshold of {threshold:g}: {report.feedback}"
+    return ("attempts", f"{said} This was the last attempt.") if last else ("judge", said)
+
+
+def marks(report: QualityReport) -> dict[str, int]:
+    return {"adherence": report.adherence, "utility": report.utility, "relevance": report.relevance}
+
+
+def sample(candidate: Candidate) -> Sample:
+    return {"prompt": candidate.prompt, "completion": candidate.completion}
+
+
+def feedback(candidates: list[Candidate], report: QualityReport | None, missing: int) -> str:
+    """What the writer is told: the judge's words and the free checks' reasons, each once.
+
+    Evidence stays out of it: a leak's evidence is a validation or test row.
+    """
+    reasons = [c.reason for c in candidates if c.verdict not in ("accepted", "judge", "attempts", "surplus")]
+    said = [report.feedback] if report else []
+    return " ".join(dict.fromkeys([*said, *reasons])) or f"{missing} samples were missing."

@@ -1,0 +1,58 @@
+"""Score the round's student and pick the errors worth an analysis."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from graphs.context import Context
+from graphs.state import LoopState
+from graphs.statistics import mean_interval
+from graphs.workspace import Workspace
+from trainer.artifacts import write_json
+from trainer.records import Example
+from trainer.tasks.base import Task
+
+
+async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+    """Score validation and the train sample; the state gets the mean and the ids of the failures to analyse."""
+    context = runtime.context
+    examples = workspace.examples("validation")
+    scores = workspace.score(state.round, "validation", examples)
+    if workspace.paths.round(state.round).predictions("train").exists():
+        workspace.score(state.round, "train", workspace.examples("train"))
+    values = [score.value for score in scores]
+    mean = sum(values) / len(values)
+    write_json(
+        workspace.paths.round(state.round).evaluation,
+        {
+            "metric": workspace.task.metric,
+            "n": len(values),
+            "validation": mean,
+            "ci95": mean_interval(values, seed=context.seed),
+            "failures": sum(not score.correct for score in scores),
+            "detail": workspace.task.summarize(examples, workspace.predictions(state.round, "validation")),
+        },
+    )
+    wrong = [example for example, score in zip(examples, scores, strict=True) if not score.correct]
+    seed = f"{context.seed}/{state.round}/analyses"
+    failures = stratified(wrong, workspace.task, context.loop.max_analyses, seed) if context.loop.patterns else []
+    return {"validation": mean, "failures": [example.id for example in failures]}
+
+
+def stratified(examples: Sequence[Example], task: Task, count: int, seed: str) -> list[Example]:
+    """At most `count` examples, seeded, taking turns over the task's strata; in the order given."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, example in enumerate(examples):
+        groups[task.stratum(example)].append(index)
+    rng = random.Random(seed)
+    for group in groups.values():
+        rng.shuffle(group)
+    # largest group first, so that with fewer turns than groups the frequent kinds of error are seen
+    order = sorted(groups.values(), key=len, reverse=True)
+    turns = [group[turn] for turn in range(len(examples)) for group in order if turn < len(group)]
+    return [examples[index] for index in sorted(turns[:count])]

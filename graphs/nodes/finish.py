@@ -1,0 +1,82 @@
+"""Open the sealed test rows once: for the baseline and the best student together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from graphs.context import Context
+from graphs.nodes.gate import compare
+from graphs.state import LoopState
+from graphs.statistics import PairedComparison
+from graphs.workspace import Workspace
+from trainer.artifacts import read_jsonl, write_json, write_jsonl
+from trainer.records import Example, Prediction, Score
+from trainer.specs import PredictFile, PredictSpec
+
+
+async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+    """Score both students on the test rows, pairwise, and write the result down."""
+    context, folder = runtime.context, workspace.paths.final
+    examples = workspace.open_test("scored for the baseline and the best student")
+    baseline = await score_test(0, "baseline", examples, context, workspace)
+    best = baseline
+    if state.best_round:
+        best = await score_test(state.best_round, "best", examples, context, workspace)
+    comparison = compare(baseline, best, context.seed)
+    write_json(
+        folder / "test.json",
+        {
+            "metric": workspace.task.metric,
+            "n": len(examples),
+            "baseline": mean(baseline),
+            "best": mean(best),
+            **asdict(comparison),
+            "verdict": verdict(comparison),
+            "best_round": state.best_round,
+            "detail": workspace.task.summarize(examples, read_predictions(folder, "best" if state.best_round else "baseline")),
+        },
+    )
+    return {"stopped": state.stopped}
+
+
+async def score_test(
+    number: int, name: str, examples: list[Example], context: Context, workspace: Workspace
+) -> list[Score]:
+    """One student's scores on the test rows."""
+    folder = workspace.paths.final
+    spec = PredictSpec(
+        task=context.task,
+        student=context.student,
+        train=[workspace.paths.data("train")],
+        adapter=workspace.artifact(number),
+        output=folder / name,
+        predict=[PredictFile(name="test", rows=workspace.paths.data("test"), output=prediction_file(folder, name))],
+    )
+    await workspace.student.predict(spec)
+    by_id = {example.id: example for example in examples}
+    scores = [workspace.task.score(by_id[p.id], p) for p in read_predictions(folder, name)]
+    write_jsonl(folder / name / "scores.jsonl", scores)
+    return scores
+
+
+def prediction_file(folder: Path, name: str) -> Path:
+    return folder / name / "predictions.jsonl"
+
+
+def read_predictions(folder: Path, name: str) -> list[Prediction]:
+    return [Prediction(**row) for row in read_jsonl(prediction_file(folder, name))]
+
+
+def mean(scores: list[Score]) -> float:
+    return sum(score.value for score in scores) / len(scores)
+
+
+def verdict(comparison: PairedComparison) -> Literal["improved", "no difference shown", "worse"]:
+    """Only an interval that excludes 0 shows a difference."""
+    if comparison.low > 0:
+        return "improved"
+    return "worse" if comparison.high < 0 else "no difference shown"

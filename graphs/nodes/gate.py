@@ -1,0 +1,102 @@
+"""Promote the round's student or not, settle the round's accounts, and decide whether the loop goes on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from graphs.accounts import settle
+from graphs.context import Context, LoopSpec
+from graphs.state import LoopState
+from graphs.statistics import PairedComparison, holm, paired
+from graphs.workspace import Workspace
+from trainer.artifacts import write_json
+from trainer.records import Example, Score
+
+
+async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+    """Compare with the best student so far, pairwise on validation; a promotion makes this student the best."""
+    loop = runtime.context.loop
+    if state.round == 0:
+        promoted, verdict = True, {"promoted": True, "reason": "The baseline: there is nothing to compare it with yet."}
+    else:
+        settle(workspace, state.round)
+        promoted, verdict = judge(state, runtime.context, workspace)
+    stale = 0 if promoted else state.stale + 1
+    stopped = why_stop(state, loop, stale)
+    write_json(workspace.paths.round(state.round).gate, verdict | {"stopped": stopped})
+    update: dict[str, Any] = {"stale": stale, "stopped": stopped}
+    if promoted:
+        update |= {"best_round": state.round, "best_validation": state.validation}
+    # what follows a gate that lets go on is the next round's work
+    return update if stopped else update | {"round": state.round + 1}
+
+
+def judge(state: LoopState, context: Context, workspace: Workspace) -> tuple[bool, dict[str, Any]]:
+    """Whether this student beats the best one, with the evidence."""
+    examples = workspace.examples("validation")
+    best = workspace.scores(state.best_round, "validation")
+    this = workspace.scores(state.round, "validation")
+    comparison = compare(best, this, context.seed)
+    hurt = regressed_groups(examples, best, this, workspace, context.seed)
+    promoted, reason = decide(comparison, hurt, context.loop.promote)
+    return promoted, {
+        "promoted": promoted,
+        "reason": reason,
+        "best_before": state.best_round,
+        "versus_best": asdict(comparison),
+        "broken": [b.id for b, t in zip(best, this, strict=True) if b.correct and not t.correct],
+        "fixed": [b.id for b, t in zip(best, this, strict=True) if t.correct and not b.correct],
+    }
+
+
+def compare(before: list[Score], after: list[Score], seed: int) -> PairedComparison:
+    """Paired comparison of two students on the same rows."""
+    return paired([s.value for s in before], [s.value for s in after], seed=seed)
+
+
+def regressed_groups(
+    examples: list[Example], before: list[Score], after: list[Score], workspace: Workspace, seed: int
+) -> list[str]:
+    """Groups of rows (the task's strata) that got significantly worse, Holm-corrected over the groups."""
+    groups: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(workspace.task.stratum(example), []).append(index)
+    if len(groups) < 2:
+        return []
+    results = {
+        name: compare([before[i] for i in rows], [after[i] for i in rows], seed) for name, rows in groups.items()
+    }
+    corrected = holm([result.p_value for result in results.values()])
+    return [
+        name
+        for (name, result), p_value in zip(results.items(), corrected, strict=True)
+        if result.difference < 0 and p_value < 0.05
+    ]
+
+
+def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bool, str]:
+    """Apply `loop.promote`; the reason is one sentence for the report."""
+    span = f"{comparison.difference:+.3f} (95 % interval {comparison.low:+.3f} to {comparison.high:+.3f})"
+    if comparison.difference <= 0:
+        return False, f"Not better than the best student: {span}."
+    if hurt:
+        return False, f"Better on the whole, {span}, but significantly worse on {', '.join(hurt[:3])}."
+    if rule == "significant" and comparison.low <= 0:
+        return False, f"Better, {span}, but the interval does not exclude 0, which `promote: significant` asks for."
+    return True, f"Better than the best student: {span}."
+
+
+def why_stop(state: LoopState, loop: LoopSpec, stale: int) -> str:
+    """The reason for which the loop ends after this round, or nothing."""
+    if loop.method == "vanilla":
+        return "Plain fine-tuning was asked for: there is no loop."
+    if state.round >= loop.last_round:
+        return f"All {loop.rounds} rounds are done."
+    if stale >= loop.patience:
+        return f"No better student in {stale} rounds (patience {loop.patience})."
+    if loop.patterns and not state.failures:
+        return "The student makes no validation errors."
+    return ""

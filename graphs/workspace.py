@@ -1,0 +1,175 @@
+"""What one run's nodes work with: the ports, the task, and the run's folder as typed rows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from graphs.corpus import Corpus
+from graphs.ports import Embedder, Student, Teacher
+from graphs.rows import Batch, Pattern, Strategy
+from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
+from trainer.records import Example, Prediction, Score
+from trainer.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One wrong answer: input, reference, prediction, and the metric's view of it."""
+
+    example: Example
+    prediction: Prediction
+    score: Score
+
+    @property
+    def id(self) -> str:
+        return self.example.id
+
+    @property
+    def key(self) -> str:
+        """The id as a file name."""
+        return file_key(self.id)
+
+    def shown(self) -> dict[str, str]:
+        """As a teacher sees it."""
+        return {
+            "prompt": self.example.prompt,
+            "expected": self.example.completion,
+            "predicted": self.prediction.text,
+        }
+
+    def judged(self) -> dict[str, Any]:
+        """The metric's result, as a teacher sees it."""
+        return {"value": round(self.score.value, 4), "explanation": self.score.explanation}
+
+
+def file_key(name: str) -> str:
+    """A file name for an id from the user's data, which may hold any characters."""
+    return hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+@dataclass
+class Workspace:
+    """Bound to the nodes when the graph is built; never part of the state."""
+
+    teacher: Teacher
+    student: Student
+    embedder: Embedder
+    task: Task
+    paths: RunPaths
+    _examples: dict[str, list[Example]] = field(default_factory=dict)
+    _plans: dict[int, list[Batch]] = field(default_factory=dict)
+    _corpus: Corpus | None = None
+
+    @cached_property
+    def _corpus_lock(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    def examples(self, split: str) -> list[Example]:
+        """The checked rows of `train` or `validation`; test rows only come from `open_test`."""
+        if split not in self._examples:
+            if split == "test":
+                raise ValueError("test rows are sealed: use open_test")
+            self._examples[split] = [Example(**row) for row in read_jsonl(self.paths.data(split))]
+        return self._examples[split]
+
+    def open_test(self, reason: str) -> list[Example]:
+        """The sealed test rows; the access is written down first."""
+        log_test_access(self.paths, reason)
+        return [Example(**row) for row in read_jsonl(self.paths.data("test"))]
+
+    def predictions(self, number: int, split: str) -> list[Prediction]:
+        return [Prediction(**row) for row in read_jsonl(self.paths.round(number).predictions(split))]
+
+    def score(self, number: int, split: str, examples: list[Example]) -> list[Score]:
+        """Score a round's predictions on the rows that they were made for, and keep the scores."""
+        by_id = {example.id: example for example in examples}
+        scores = [self.task.score(by_id[p.id], p) for p in self.predictions(number, split)]
+        write_jsonl(self.paths.round(number).scores(split), scores)
+        return scores
+
+    def scores(self, number: int, split: str) -> list[Score]:
+        path = self.paths.round(number).scores(split)
+        return [Score(**row) for row in read_jsonl(path)] if path.exists() else []
+
+    def failure(self, number: int, split: str, name: str) -> Failure:
+        """One wrong answer of a round's student."""
+        return self.failures(number, split)[name]
+
+    def failures(self, number: int, split: str) -> dict[str, Failure]:
+        """All wrong answers of a round's student, by row id."""
+        key = f"failures/{number}/{split}"
+        if key not in self.__dict__:
+            examples = {example.id: example for example in self.examples(split)}
+            predictions = {p.id: p for p in self.predictions(number, split)}
+            self.__dict__[key] = {
+                score.id: Failure(examples[score.id], predictions[score.id], score)
+                for score in self.scores(number, split)
+                if not score.correct
+            }
+        found: dict[str, Failure] = self.__dict__[key]
+        return found
+
+    def key(self, name: str) -> str:
+        return file_key(name)
+
+    def patterns(self, number: int) -> list[Pattern]:
+        path = self.paths.round(number).patterns
+        return [Pattern(**row) for row in read_jsonl(path)] if path.exists() else []
+
+    def pattern(self, number: int, name: str) -> Pattern:
+        return next(pattern for pattern in self.patterns(number) if pattern.id == name)
+
+    def strategy(self, number: int, name: str) -> Strategy:
+        return Strategy(**read_json(self.paths.round(number).strategies / f"{name}.json"))
+
+    def plan(self, number: int) -> list[Batch]:
+        """The batches of a round; read once, however many branches ask."""
+        if number not in self._plans:
+            self._plans[number] = [Batch(**row) for row in read_jsonl(self.paths.round(number).batches)]
+        return self._plans[number]
+
+    def artifact(self, number: int) -> Path:
+        """The adapter (or model) folder that a round's training left."""
+        return Path(read_json(self.paths.round(number).student / "report.json")["artifact"])
+
+    def accepted(self, until: int) -> list[Example]:
+        """The accepted rows of rounds 1 to `until`."""
+        paths = [self.paths.round(number).accepted for number in range(1, until + 1)]
+        return [Example(**row) for path in paths if path.exists() for row in read_jsonl(path)]
+
+    async def corpus(self, number: int = 0) -> Corpus:
+        """The searchable rows: train, guarded (validation and test), and what rounds before `number` accepted.
+
+        Built once a process; `accept` adds to it as the rounds go by.
+        """
+        async with self._corpus_lock:
+            if self._corpus is None:
+                self._corpus = await Corpus.build(
+                    task=self.task,
+                    embedder=self.embedder,
+                    train=self.examples("train"),
+                    accepted=self.accepted(number - 1),
+                    guarded={
+                        "validation": self.examples("validation"),
+                        "test": self.open_test("compared with new rows, so that none of it leaks into training"),
+                    },
+                )
+            return self._corpus
+
+
+def log_test_access(paths: RunPaths, reason: str) -> None:
+    """Append one line to the list of test accesses, on disk before the rows are read."""
+    paths.test_access.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"time": round(time.time(), 3), "process": os.getpid(), "reason": reason})
+    with paths.test_access.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
