@@ -1,0 +1,206 @@
+"""Groups of alike error analyses: k-means with faiss, k by the elbow of the inertia curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+ALIKE = 1e-6
+"""Share of the vectors' mean square under which their variance is rounding."""
+TOLERANCE = 1e-4
+"""Relative gain of inertia by some iterations under which Lloyd's algorithm has converged."""
+ITERATIONS = 10
+"""Lloyd iterations between two looks at the inertia."""
+MAX_ROUNDS = 30
+TRIALS = 8
+"""Points tried for each new centre."""
+RESTARTS = 10
+RESTART_POINTS = 2_000
+"""Up to so many vectors, where a poor start costs most and a restart least, k-means is also started from
+scratch."""
+SILHOUETTE_SAMPLE = 2_000
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """A partition of n vectors into k clusters, none of them empty."""
+
+    labels: Indices
+    """Cluster of each vector, shape (n,)."""
+    centroids: Vectors
+    """Shape (k, d); not normalised."""
+    inertia: dict[int, float]
+    """k -> sum of squared distances to the nearest centroid, for every k that was tried; 1 is always
+    there."""
+    silhouette: float | None
+    """Mean silhouette (Rousseeuw 1987), on a seeded sample of large sets; None for one cluster."""
+    k: int
+
+
+def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int) -> Clustering:
+    """Partition vectors by k-means, with k at the elbow between 2 and `max_k`.
+
+    One cluster when there are fewer than `min_points` vectors or when they are all alike. k stays at or below
+    half the number of vectors. The same input and seed give the same answer.
+
+    Args:
+        vectors: shape (n, d), n >= 1.
+
+    Raises:
+        ValueError: no vectors.
+    """
+    points = np.ascontiguousarray(vectors, dtype=np.float32)
+    if points.ndim != 2 or not len(points):
+        raise ValueError(f"clustering needs at least one vector, not an array of shape {points.shape}")
+    one = points.mean(axis=0, keepdims=True)
+    inertia = {1: float(((points - one) ** 2).sum(dtype=np.float64))}
+    largest = min(max_k, len(points) // 2)
+    alike = inertia[1] <= ALIKE * float((points**2).sum(dtype=np.float64))
+    if len(points) < min_points or largest < 2 or alike:
+        return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)
+    rng = np.random.default_rng(seed)
+    found = {1: one}
+    for k in range(2, largest + 1):
+        found[k], inertia[k] = _best(points, found[k - 1], rng)
+    return _finish(points, found[elbow(inertia)], inertia, seed)
+
+
+def elbow(inertia: dict[int, float]) -> int:
+    """The knee of a falling convex curve: Kneedle (Satopaa et al. 2011), offline, for one knee.
+
+    Both axes are scaled to 0..1, and the knee is where the curve lies farthest below its chord. The curve
+    should begin at k = 1, so that 2 can be found; with fewer than three points the last k is returned.
+    """
+    ks = np.array(sorted(inertia))
+    if len(ks) < 3:
+        return int(ks[-1])
+    curve = np.minimum.accumulate([inertia[int(k)] for k in ks])
+    fall = curve[0] - curve[-1]
+    below = (curve[0] - curve) / (fall if fall > 0 else 1.0) - (ks - ks[0]) / (ks[-1] - ks[0])
+    return int(ks[1 + np.argmax(below[1:-1])])
+
+
+def nearest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:
+    """Indices of up to `count` members of cluster c, the one nearest to its centre first."""
+    return _members_by_distance(clustering, vectors, c)[:count]
+
+
+def farthest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:
+    """Indices of up to `count` members of cluster c, the one farthest from its centre first."""
+    return _members_by_distance(clustering, vectors, c)[::-1][:count]
+
+
+def project(vectors: Vectors) -> NDArray[np.float64]:
+    """Coordinates on the two principal axes, shape (n, 2); each axis points to where its largest loading is
+    positive."""
+    centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1][:, :2]
+    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    flat = np.zeros((len(centred), 2))
+    flat[:, : axes.shape[1]] = centred @ axes
+    return flat
+
+
+def _members_by_distance(clustering: Clustering, vectors: Vectors, c: int) -> Indices:
+    members = np.flatnonzero(clustering.labels == c)
+    distances = ((vectors[members] - clustering.centroids[c]) ** 2).sum(axis=1)
+    return members[np.argsort(distances, kind="stable")]
+
+
+def _best(points: Vectors, previous: Vectors, rng: np.random.Generator) -> tuple[Vectors, float]:
+    """Centroids and inertia for one cluster more than `previous` has."""
+    starts = [_grow(points, previous, len(previous) + 1, rng)]
+    if len(points) <= RESTART_POINTS:
+        first = [points[rng.integers(len(points), size=1)] for _ in range(RESTARTS)]
+        starts += [_grow(points, centre, len(previous) + 1, rng) for centre in first]
+    return min((_lloyd(points, start) for start in starts), key=lambda result: result[1])
+
+
+def _grow(points: Vectors, centres: Vectors, k: int, rng: np.random.Generator) -> Vectors:
+    """Add points as centres until there are k: greedy k-means++ (Arthur and Vassilvitskii 2007).
+
+    Of some points drawn with probability proportional to their squared distance, the one that lowers inertia
+    most is taken.
+    """
+    squares = (points**2).sum(axis=1)
+    distances = _squared_distances(points, squares, centres).min(axis=1)
+    while len(centres) < k:
+        weights = distances.astype(np.float64)
+        total = weights.sum()
+        chances = weights / total if total > 0 else None
+        trials = rng.choice(len(points), size=TRIALS, p=chances)
+        lowered = np.minimum(_squared_distances(points, squares, points[trials]), distances[:, None])
+        best = int(lowered.sum(axis=0, dtype=np.float64).argmin())
+        centres = np.vstack([centres, points[trials[best]]])
+        distances = lowered[:, best]
+    return centres
+
+
+def _squared_distances(points: Vectors, squares: Vectors, centres: Vectors) -> Vectors:
+    """Shape (points, centres); never below 0."""
+    products = points @ centres.T
+    distances: Vectors = np.maximum(squares[:, None] - 2 * products + (centres**2).sum(axis=1), 0)
+    return distances
+
+
+def _lloyd(points: Vectors, centres: Vectors) -> tuple[Vectors, float]:
+    """Run Lloyd's algorithm by faiss from these centres to convergence; centroids and inertia."""
+    before = np.inf
+    for _ in range(MAX_ROUNDS):
+        means: Any = faiss.Kmeans(
+            points.shape[1],
+            len(centres),
+            niter=ITERATIONS,
+            # The defaults train on 256 points a centroid and warn below 39.
+            max_points_per_centroid=len(points),
+            min_points_per_centroid=1,
+        )
+        means.train(points, init_centroids=centres)
+        centres, after = means.centroids, float(means.obj[-1])
+        if before - after <= TOLERANCE * after:
+            break
+        before = after
+    return centres, float(means.assign(points)[0].sum(dtype=np.float64))
+
+
+def _finish(points: Vectors, centres: Vectors, inertia: dict[int, float], seed: int) -> Clustering:
+    """Assign every point, drop centres that nothing is nearest to (copies of one vector), and rate the
+    partition."""
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(centres)
+    used, labels = np.unique(index.search(points, 1)[1].ravel(), return_inverse=True)
+    score = _silhouette(points, labels, seed) if len(used) > 1 else None
+    return Clustering(labels.astype(np.int64), centres[used], inertia, score, len(used))
+
+
+def _silhouette(points: Vectors, labels: Indices, seed: int) -> float:
+    """Mean over points of (b - a) / max(a, b): a to the own cluster, b to the nearest other one; 0 for a
+    cluster of one."""
+    if len(points) > SILHOUETTE_SAMPLE:
+        sample = np.random.default_rng(seed).choice(len(points), SILHOUETTE_SAMPLE, replace=False)
+        points, labels = points[sample], labels[sample]
+    used, labels = np.unique(labels, return_inverse=True)
+    if len(used) < 2:
+        return 0.0
+    exact = points.astype(np.float64)
+    squares = (exact**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * exact @ exact.T, 0))
+    np.fill_diagonal(distances, 0)
+    members = np.eye(len(used))[labels]
+    sizes = members.sum(axis=0)
+    sums = distances @ members
+    rows = np.arange(len(points))
+    own = sums[rows, labels] / np.maximum(sizes[labels] - 1, 1)
+    means = sums / sizes
+    means[rows, labels] = np.inf
+    other = means.min(axis=1)
+    scores = (other - own) / np.maximum(np.maximum(own, other), np.finfo(np.float64).tiny)
+    return float(np.where(sizes[labels] > 1, scores, 0.0).mean())
