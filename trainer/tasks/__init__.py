@@ -23,8 +23,8 @@ def load_task(name: str, train: Sequence[Example] = ()) -> Task:
     """The task of that name.
 
     Args:
-        name: one of `known_tasks`, or `module:object` for a user's own subclass of `Task`; the module is looked
-            for on the Python path and in the current folder.
+        name: one of `known_tasks`, or `module:object` for a user's own subclass of `Task`; the module is
+            looked for on the Python path and in the current folder.
         train: the training rows, from which some tasks learn, for example, their label set.
 
     Raises:
@@ -73,7 +73,8 @@ def _imported(name: str) -> type[Task]:
     except Exception as error:
         raise DataError(
             f"Task {name!r}: the module {module_name!r} cannot be imported "
-            f"({type(error).__name__}: {error}). Write `module:object`, with the module on the Python path or in the current folder."
+            f"({type(error).__name__}: {error}). "
+            "Write `module:object`, with the module on the Python path or in the current folder."
         ) from error
     if not (isinstance(value, type) and issubclass(value, Task)):
         raise DataError(f"Task {name!r} is not a subclass of trainer.tasks.base.Task.")

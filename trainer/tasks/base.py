@@ -1,7 +1,7 @@
 """What a task is: load, render, score. One task, one file.
 
-A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a config
-names a user's own class of this kind.
+A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a
+config names a user's own class of this kind.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Task:
         return Rendered(prompt=example.prompt, completion=example.completion)
 
     def stratum(self, example: Example) -> str:
-        """The group that a stratified `limit` keeps in proportion, such as the label; by default one group."""
+        """The group that a stratified `limit` keeps in proportion, such as the label; one by default."""
         return ""
 
     def score(self, example: Example, prediction: Prediction) -> Score:

@@ -1,0 +1,166 @@
+"""Questions with lettered options: the letter is generated, or the likeliest option is chosen."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
+from string import ascii_uppercase
+from typing import Any
+
+from trainer.records import Example, Prediction, Score
+from trainer.tasks.base import Rendered, Task
+
+_OPTION = re.compile(r"(?:^|\s)\(?([A-Z])[.):]\s", re.MULTILINE)
+"""A letter that opens an option in a prompt: `A. `, `(A) `, `A: `."""
+_BARE = re.compile(r"[\W_]*([A-Za-z])(?:[^\w\s]+(?:\s.*)?|\s*)")
+"""A first line that is a letter, or opens with one and punctuation: `B`, `b.`, `(b)`, `**B**`, `B. water`."""
+_ANNOUNCED = re.compile(r"(?i:\b(?:answer|option|choice)\b(?:\s+is)?)[^\w\n]*(?:([A-Z])\b|([a-z])\W*$)")
+"""A letter after a word that announces it: `Answer: B`, `the answer is B because`, `option b`."""
+
+
+class MultipleChoice(Task):
+    """Accuracy of the letter that the reply names, as `B`, `B.`, `(b)`, `B. water` or `Answer: B`.
+
+    The options are the row's `choices` (texts, or ARC's `{"label": [...], "text": [...]}`), else the letters
+    that open options in the prompt.
+    """
+
+    name = "multiple_choice"
+    metric = "accuracy"
+    max_new_tokens = 8
+
+    def __init__(self, train: Sequence[Example] = ()):
+        super().__init__(train)
+        self._bare = all(len(example.completion.strip()) == 1 for example in train)
+
+    def options(self, example: Example) -> list[str]:
+        """What the student can answer, in order: here letters, all 26 where the row does not show which."""
+        letters = list(ascii_uppercase)
+        of_texts = letters[: len(choice_texts(example))]
+        return choice_labels(example) or of_texts or offered(example.prompt) or letters
+
+    def place(self, example: Example, text: str) -> int | None:
+        """Index of the option that a reply or a completion means, or None."""
+        options = self.options(example)
+        answer = text.strip() if text.strip() in options else letter(text)
+        return options.index(answer) if answer in options else None
+
+    def stratum(self, example: Example) -> str:
+        return _place_letter(self.place(example, example.completion))
+
+    def fault(self, example: Example) -> str | None:
+        if self.place(example, example.completion) is None:
+            options = ", ".join(self.options(example))
+            return f"the completion {example.completion!r} is none of the options {options}. Correct the row."
+        return None
+
+    def invalid(self, prompt: str, completion: str) -> str | None:
+        options = offered(prompt)
+        if len(options) < 2:
+            return "The prompt offers no lettered options, such as a line 'A. ...' and a line 'B. ...'."
+        if letter(completion) not in options:
+            return f"The completion {completion!r} is none of the letters offered: {', '.join(options)}."
+        if self._bare and len(completion.strip()) > 1:
+            return f"The completion must be the letter alone, not {completion!r}."
+        return None
+
+    def score(self, example: Example, prediction: Prediction) -> Score:
+        expected, got = self.place(example, example.completion), self.place(example, prediction.text)
+        correct = got is not None and got == expected
+        return Score(
+            id=example.id,
+            value=float(correct),
+            correct=correct,
+            explanation=self._explain(example, prediction, got),
+        )
+
+    def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """Counts by place (`n`, `predicted`, `correct`), which show a bias, and `unclear_replies`."""
+        pairs = Counter(
+            (self.stratum(example), _place_letter(self.place(example, prediction.text)))
+            for example, prediction in zip(examples, predictions, strict=True)
+        )
+        letters = sorted({letter for pair in pairs for letter in pair if letter})
+        return {
+            "by_letter": {
+                letter: {
+                    "n": sum(count for (expected, _), count in pairs.items() if expected == letter),
+                    "predicted": sum(count for (_, got), count in pairs.items() if got == letter),
+                    "correct": pairs[letter, letter],
+                }
+                for letter in letters
+            },
+            "unclear_replies": sum(count for (_, got), count in pairs.items() if not got),
+        }
+
+    def _explain(self, example: Example, prediction: Prediction, got: int | None) -> str:
+        expected = self.place(example, example.completion)
+        right = self._describe(example, expected)
+        if got is None:
+            reply = prediction.text.strip()
+            return f"The answer should be {right}, and the reply {reply!r} names no option offered."
+        if got == expected:
+            return f"The answer {right} is right."
+        return f"The answer should be {right}, and the student chose {self._describe(example, got)}."
+
+    def _describe(self, example: Example, place: int | None) -> str:
+        """An option with its text, where the row has it."""
+        option = self.options(example)[place] if place is not None else example.completion
+        text = dict(enumerate(choice_texts(example))).get(-1 if place is None else place, option)
+        return f"{option!r} ({text!r})" if text != option else repr(option)
+
+
+class MultipleChoiceLoglikelihood(MultipleChoice):
+    """Accuracy of the likeliest option; nothing is generated.
+
+    What is compared is what completions are: the options' texts, or else their letters.
+    """
+
+    name = "multiple_choice_loglikelihood"
+    max_new_tokens = 1
+
+    def __init__(self, train: Sequence[Example] = ()):
+        super().__init__(train)
+        self._texts = any(example.completion in choice_texts(example) for example in train)
+
+    def options(self, example: Example) -> list[str]:
+        texts = choice_texts(example)
+        return texts if example.completion in texts else super().options(example)
+
+    def render(self, example: Example) -> Rendered:
+        return Rendered(prompt=example.prompt, completion=example.completion, choices=self.options(example))
+
+    def invalid(self, prompt: str, completion: str) -> str | None:
+        # a new row is a prompt and a completion; where completions are texts, its other options are not known
+        return None if self._texts else super().invalid(prompt, completion)
+
+
+def letter(text: str) -> str | None:
+    """The option letter that a reply names, upper case, or None."""
+    line = text.strip().split("\n", 1)[0].strip()
+    found = _BARE.fullmatch(line) or _ANNOUNCED.search(line)
+    return next(group for group in found.groups() if group).upper() if found else None
+
+
+def offered(prompt: str) -> list[str]:
+    """The letters that open options in a prompt: A, B, ... without a gap."""
+    found = set(_OPTION.findall(prompt))
+    return list(takewhile(found.__contains__, ascii_uppercase))
+
+
+def choice_texts(example: Example) -> list[str]:
+    """The texts of the row's `choices`, if any."""
+    choices = example.field("choices") or []
+    return [str(text) for text in (choices.get("text", []) if isinstance(choices, dict) else choices)]
+
+
+def choice_labels(example: Example) -> list[str]:
+    """The labels of the row's `choices` in ARC's form, if any."""
+    choices = example.field("choices")
+    return [str(label) for label in choices.get("label", [])] if isinstance(choices, dict) else []
+
+
+def _place_letter(place: int | None) -> str:
+    return "" if place is None else chr(ord("A") + place)
