@@ -32,7 +32,8 @@ class PatternOutcome(BaseModel):
     examples: list[dict[str, Any]] = []
     """Up to 3 accepted rows: prompt, completion."""
     errors: list[dict[str, Any]] = []
-    """Up to 3 of its failures: id, prompt, expected, predicted, root_cause, after (the new reply)."""
+    """Up to 3 of its failures: id, prompt, expected, predicted, root_cause, after (the new reply), and `outcome`
+    (`fixed`, `unmoved` or `regressed`)."""
 
 
 class RoundReport(BaseModel):
@@ -55,6 +56,8 @@ class RoundReport(BaseModel):
     """Rows by verdict (`graphs.rows.Check`)."""
     broken: list[str]
     """Validation rows that the best student before had right and this one has wrong."""
+    broken_examples: list[dict[str, Any]] = []
+    """Up to 5 of the broken: id, prompt, expected, predicted (by the best before), after (the new reply)."""
     fixed: list[str]
     detail: dict[str, Any]
     """The task's own summary, such as the confusion or F1 by field."""
