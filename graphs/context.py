@@ -60,6 +60,11 @@ class LoopSpec(Strict):
     leak_similarity: float = Field(0.97, gt=0, le=1)
     """Cosine of embeddings from which a row counts as leaked from validation or test."""
 
+    @property
+    def last_round(self) -> int:
+        """The number of the last round; 0 is the baseline alone."""
+        return 0 if self.method == "vanilla" else self.rounds
+
 
 class Context(Strict):
     """What the nodes may read of the configuration."""

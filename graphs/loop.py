@@ -32,7 +32,9 @@ def build_loop(workspace: Workspace) -> StateGraph[LoopState, Context, Any, Any]
     graph.add_node("gate", partial(gate, workspace=workspace))
     graph.add_node("analyze_errors", partial(analyze_errors, workspace=workspace), input_schema=AnalysisInput)
     graph.add_node("find_patterns", partial(find_patterns, workspace=workspace))
-    graph.add_node("draft_strategies", partial(draft_strategies, workspace=workspace), input_schema=StrategyInput)
+    graph.add_node(
+        "draft_strategies", partial(draft_strategies, workspace=workspace), input_schema=StrategyInput
+    )
     graph.add_node("review", partial(review, workspace=workspace))
     graph.add_node("allocate", partial(allocate, workspace=workspace))
     graph.add_node("augment", build_augment(workspace))

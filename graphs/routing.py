@@ -20,7 +20,9 @@ def after_gate(state: LoopState) -> list[Send] | Literal["finish", "allocate"]:
 
 def after_patterns(state: LoopState) -> list[Send]:
     """One branch for each pattern."""
-    return [Send("draft_strategies", {"pattern": pattern, "round": state.round}) for pattern in state.patterns]
+    return [
+        Send("draft_strategies", {"pattern": pattern, "round": state.round}) for pattern in state.patterns
+    ]
 
 
 def after_allocate(state: LoopState) -> list[Send] | Literal["accept"]:

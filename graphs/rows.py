@@ -66,7 +66,7 @@ class Pattern(FailurePattern):
     failures: list[str]
     """Ids of the validation rows in its cluster."""
     centroid: list[float]
-    """Mean of its analyses' embeddings, unit length."""
+    """Mean of its analyses' embeddings."""
 
 
 class Strategy(AugmentationStrategy):

@@ -93,6 +93,9 @@ class AugmentState:
     missing: int | None = None
     """Rows still to be written; None before the first attempt."""
 
+    candidates: int = 0
+    """Rows written for the batch, in all attempts; set when the batch is closed."""
+
 
 @dataclass(kw_only=True)
 class AugmentOutput:

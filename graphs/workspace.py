@@ -7,17 +7,20 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from graphs.context import LoopSpec
 from graphs.corpus import Corpus
 from graphs.ports import Embedder, Student, Teacher
 from graphs.rows import Batch, Pattern, Strategy
 from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,22 +66,25 @@ class Workspace:
     student: Student
     embedder: Embedder
     task: Task
+    loop: LoopSpec
     paths: RunPaths
-    _examples: dict[str, list[Example]] = field(default_factory=dict)
-    _plans: dict[int, list[Batch]] = field(default_factory=dict)
+    _read: dict[str, Any] = field(default_factory=dict)
+    """What was read from files that are written once, so that thousands of branches share one reading."""
     _corpus: Corpus | None = None
+    _corpus_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    @cached_property
-    def _corpus_lock(self) -> asyncio.Lock:
-        return asyncio.Lock()
+    def _once(self, key: str, read: Callable[[], T]) -> T:
+        if key not in self._read:
+            self._read[key] = read()
+        found: T = self._read[key]
+        return found
 
     def examples(self, split: str) -> list[Example]:
         """The checked rows of `train` or `validation`; test rows only come from `open_test`."""
-        if split not in self._examples:
-            if split == "test":
-                raise ValueError("test rows are sealed: use open_test")
-            self._examples[split] = [Example(**row) for row in read_jsonl(self.paths.data(split))]
-        return self._examples[split]
+        if split == "test":
+            raise ValueError("test rows are sealed: use open_test")
+        path = self.paths.data(split)
+        return self._once(f"examples/{split}", lambda: [Example(**row) for row in read_jsonl(path)])
 
     def open_test(self, reason: str) -> list[Example]:
         """The sealed test rows; the access is written down first."""
@@ -99,42 +105,33 @@ class Workspace:
         path = self.paths.round(number).scores(split)
         return [Score(**row) for row in read_jsonl(path)] if path.exists() else []
 
-    def failure(self, number: int, split: str, name: str) -> Failure:
-        """One wrong answer of a round's student."""
-        return self.failures(number, split)[name]
-
     def failures(self, number: int, split: str) -> dict[str, Failure]:
         """All wrong answers of a round's student, by row id."""
-        key = f"failures/{number}/{split}"
-        if key not in self.__dict__:
+
+        def read() -> dict[str, Failure]:
             examples = {example.id: example for example in self.examples(split)}
             predictions = {p.id: p for p in self.predictions(number, split)}
-            self.__dict__[key] = {
-                score.id: Failure(examples[score.id], predictions[score.id], score)
-                for score in self.scores(number, split)
-                if not score.correct
-            }
-        found: dict[str, Failure] = self.__dict__[key]
-        return found
+            wrong = [score for score in self.scores(number, split) if not score.correct]
+            return {score.id: Failure(examples[score.id], predictions[score.id], score) for score in wrong}
 
-    def key(self, name: str) -> str:
-        return file_key(name)
+        return self._once(f"failures/{number}/{split}", read)
 
-    def patterns(self, number: int) -> list[Pattern]:
+    def patterns(self, number: int) -> dict[str, Pattern]:
+        """The patterns that guide a round, by id; empty for a round without."""
         path = self.paths.round(number).patterns
-        return [Pattern(**row) for row in read_jsonl(path)] if path.exists() else []
-
-    def pattern(self, number: int, name: str) -> Pattern:
-        return next(pattern for pattern in self.patterns(number) if pattern.id == name)
+        if not path.exists():
+            return {}
+        return self._once(
+            f"patterns/{number}", lambda: {row["id"]: Pattern(**row) for row in read_jsonl(path)}
+        )
 
     def strategy(self, number: int, name: str) -> Strategy:
         return Strategy(**read_json(self.paths.round(number).strategies / f"{name}.json"))
 
     def plan(self, number: int) -> list[Batch]:
-        """The batches of a round; read once, however many branches ask."""
-        if number not in self._plans:
-            self._plans[number] = [Batch(**row) for row in read_jsonl(self.paths.round(number).batches)]
-        return self._plans[number]
+        """The batches of a round."""
+        path = self.paths.round(number).batches
+        return self._once(f"plan/{number}", lambda: [Batch(**row) for row in read_jsonl(path)])
 
     def artifact(self, number: int) -> Path:
         """The adapter (or model) folder that a round's training left."""
@@ -145,7 +142,7 @@ class Workspace:
         paths = [self.paths.round(number).accepted for number in range(1, until + 1)]
         return [Example(**row) for path in paths if path.exists() for row in read_jsonl(path)]
 
-    async def corpus(self, number: int = 0) -> Corpus:
+    async def corpus(self, number: int) -> Corpus:
         """The searchable rows: train, guarded (validation and test), and what rounds before `number` accepted.
 
         Built once a process; `accept` adds to it as the rounds go by.
@@ -154,12 +151,15 @@ class Workspace:
             if self._corpus is None:
                 self._corpus = await Corpus.build(
                     task=self.task,
+                    loop=self.loop,
                     embedder=self.embedder,
                     train=self.examples("train"),
                     accepted=self.accepted(number - 1),
                     guarded={
                         "validation": self.examples("validation"),
-                        "test": self.open_test("compared with new rows, so that none of it leaks into training"),
+                        "test": self.open_test(
+                            "compared with new rows, so that none of it leaks into training"
+                        ),
                     },
                 )
             return self._corpus

@@ -17,12 +17,18 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     """Merge the batches in the order of the plan, so that the result does not depend on which came back first."""
     here = workspace.paths.round(state.round)
     plan = workspace.plan(state.round) if state.batches else []
-    candidates = [Candidate(**row) for batch in plan for row in read_json(here.augmented / f"{batch.id}.json")]
+    candidates = [
+        Candidate(**row) for batch in plan for row in read_json(here.augmented / f"{batch.id}.json")
+    ]
     corpus = await workspace.corpus(state.round)
     passed = [candidate for candidate in candidates if candidate.verdict == "accepted"]
     for candidate, finding in zip(passed, await corpus.admit(passed), strict=True):
         if finding:
-            candidate.verdict, candidate.reason, candidate.evidence = finding.check, finding.reason, finding.evidence
+            candidate.verdict, candidate.reason, candidate.evidence = (
+                finding.check,
+                finding.reason,
+                finding.evidence,
+            )
     accepted = [candidate for candidate in passed if candidate.verdict == "accepted"]
     write_jsonl(here.rows, candidates)
     write_jsonl(here.accepted, [training_row(candidate) for candidate in accepted])
@@ -31,5 +37,7 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
 
 def training_row(candidate: Candidate) -> dict[str, Any]:
     """An accepted row as the trainer reads it; where it comes from stays with it."""
-    origin = candidate.model_dump(include={"round", "batch", "origin", "pattern", "source"}, exclude_none=True)
+    origin = candidate.model_dump(
+        include={"round", "batch", "origin", "pattern", "source"}, exclude_none=True
+    )
     return {"id": candidate.id, "prompt": candidate.prompt, "completion": candidate.completion, **origin}

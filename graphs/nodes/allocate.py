@@ -21,7 +21,9 @@ async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     context = runtime.context
     errors = train_errors(state.round - 1, context, workspace)
     for_patterns, for_errors = split(context.loop, bool(state.patterns), bool(errors))
-    shares = apportion(for_patterns, expected_fixes(workspace, state.round, state.patterns), context.loop.pattern_floor)
+    shares = apportion(
+        for_patterns, expected_fixes(workspace, state.round, state.patterns), context.loop.pattern_floor
+    )
     plan: list[tuple[Origin, str, int]] = [("pattern", name, rows) for name, rows in shares.items()]
     plan += [("train_error", name, rows) for name, rows in even(for_errors, errors).items()]
     batches = cut(plan, state.round, context.loop.samples_per_batch)
@@ -71,7 +73,9 @@ def even(rows: int, names: list[str]) -> dict[str, int]:
 def cut(plan: list[tuple[Origin, str, int]], number: int, size: int) -> list[Batch]:
     """Batches of at most `size` rows, each for one pattern or one training error."""
     pieces = [
-        (origin, name, min(size, rows - start)) for origin, name, rows in plan for start in range(0, rows, size)
+        (origin, name, min(size, rows - start))
+        for origin, name, rows in plan
+        for start in range(0, rows, size)
     ]
     return [
         Batch(

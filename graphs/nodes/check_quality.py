@@ -19,20 +19,26 @@ from trainer.artifacts import write_json
 Sample = dict[str, str]
 
 
-async def check_quality(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+async def check_quality(
+    state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace
+) -> dict[str, Any]:
     """First the checks that cost nothing, then the judge on what they left; the last attempt closes the batch."""
     batch, loop = workspace.plan(state.round)[state.number], runtime.context.loop
     corpus = await workspace.corpus(batch.round)
     findings = await corpus.check(state.samples)
     sound = [index for index, finding in enumerate(findings) if finding is None]
-    report = await judge([state.samples[i] for i in sound], batch, runtime.context, workspace) if sound else None
+    report = (
+        await judge([state.samples[i] for i in sound], batch, runtime.context, workspace) if sound else None
+    )
     last = state.attempt >= loop.max_attempts
     candidates = verdicts(state, batch, findings, report, loop.qc_threshold, last)
     missing = (state.missing or 0) - sum(c.verdict == "accepted" for c in candidates)
     again = missing > 0 and not last
     judged = [candidate.model_dump(mode="json") for candidate in candidates]
     if not again:
-        write_json(workspace.paths.round(batch.round).augmented / f"{batch.id}.json", [*state.judged, *judged])
+        write_json(
+            workspace.paths.round(batch.round).augmented / f"{batch.id}.json", [*state.judged, *judged]
+        )
     return {
         "judged": judged,
         "missing": missing,

@@ -15,11 +15,15 @@ from prompts import render
 from trainer.artifacts import write_json
 
 
-async def draft_strategies(state: StrategyInput, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+async def draft_strategies(
+    state: StrategyInput, runtime: Runtime[Context], *, workspace: Workspace
+) -> dict[str, Any]:
     """Draft one strategy for one pattern, with the nearest training rows to show the task's form."""
-    pattern = workspace.pattern(state.round, state.pattern)
-    corpus = await workspace.corpus()
-    examples = await corpus.nearest(f"{pattern.name}. {pattern.description}", runtime.context.loop.examples_per_prompt)
+    pattern = workspace.patterns(state.round)[state.pattern]
+    corpus = await workspace.corpus(state.round)
+    examples = await corpus.nearest(
+        f"{pattern.name}. {pattern.description}", runtime.context.loop.examples_per_prompt
+    )
     data = {
         "task": runtime.context.task,
         "pattern": {"name": pattern.name, "description": pattern.description},

@@ -14,20 +14,25 @@ from graphs.context import Context, LoopSpec
 from graphs.rows import Pattern
 from graphs.schemas import FailurePattern
 from graphs.state import LoopState
-from graphs.workspace import Workspace
+from graphs.workspace import Workspace, file_key
 from prompts import render
 from trainer.artifacts import read_json, write_json, write_jsonl
 
 Vectors = NDArray[np.float32]
 
 
-async def find_patterns(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
+async def find_patterns(
+    state: LoopState, runtime: Runtime[Context], *, workspace: Workspace
+) -> dict[str, Any]:
     """Embed the analyses, cluster them by k-means with k by the elbow, and draft one pattern a cluster."""
     context, here = runtime.context, workspace.paths.round(state.round)
-    analyses = [read_json(here.analyses / f"{workspace.key(failure)}.json") for failure in state.failures]
+    analyses = [read_json(here.analyses / f"{file_key(failure)}.json") for failure in state.failures]
     vectors = await workspace.embedder.embed([f"{a['root_cause']} {a['scenario']}" for a in analyses])
     clustering = cluster(
-        vectors, seed=context.seed, max_k=context.loop.max_patterns, min_points=context.loop.min_cluster_errors
+        vectors,
+        seed=context.seed,
+        max_k=context.loop.max_patterns,
+        min_points=context.loop.min_cluster_errors,
     )
     write_json(here.clusters, describe(clustering, vectors, analyses))
     drafts = [draft(c, clustering, vectors, analyses, context.loop, workspace) for c in range(clustering.k)]
@@ -46,13 +51,20 @@ async def find_patterns(state: LoopState, runtime: Runtime[Context], *, workspac
 
 
 async def draft(
-    c: int, clustering: Clustering, vectors: Vectors, analyses: list[dict[str, Any]], loop: LoopSpec, workspace: Workspace
+    c: int,
+    clustering: Clustering,
+    vectors: Vectors,
+    analyses: list[dict[str, Any]],
+    loop: LoopSpec,
+    workspace: Workspace,
 ) -> FailurePattern:
     """Name one cluster from the members nearest to its centre and some far ones."""
     near = nearest(clustering, vectors, c, loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
     shown = [{key: analyses[i][key] for key in ("root_cause", "scenario")} for i in [*near, *far]]
-    return await workspace.teacher.ask("analyst", FailurePattern, render("find_patterns"), {"analyses": shown})
+    return await workspace.teacher.ask(
+        "analyst", FailurePattern, render("find_patterns"), {"analyses": shown}
+    )
 
 
 def describe(clustering: Clustering, vectors: Vectors, analyses: list[dict[str, Any]]) -> dict[str, Any]:
@@ -63,7 +75,13 @@ def describe(clustering: Clustering, vectors: Vectors, analyses: list[dict[str, 
         "silhouette": clustering.silhouette,
         "sizes": np.bincount(clustering.labels, minlength=clustering.k).tolist(),
         "points": [
-            {"id": a["id"], "x": float(x), "y": float(y), "cluster": int(label), "root_cause": a["root_cause"]}
+            {
+                "id": a["id"],
+                "x": float(x),
+                "y": float(y),
+                "cluster": int(label),
+                "root_cause": a["root_cause"],
+            }
             for a, (x, y), label in zip(analyses, project(vectors), clustering.labels, strict=True)
         ],
     }

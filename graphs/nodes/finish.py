@@ -37,7 +37,9 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
             **asdict(comparison),
             "verdict": verdict(comparison),
             "best_round": state.best_round,
-            "detail": workspace.task.summarize(examples, read_predictions(folder, "best" if state.best_round else "baseline")),
+            "detail": workspace.task.summarize(
+                examples, read_predictions(folder, "best" if state.best_round else "baseline")
+            ),
         },
     )
     return {"stopped": state.stopped}
@@ -54,7 +56,9 @@ async def score_test(
         train=[workspace.paths.data("train")],
         adapter=workspace.artifact(number),
         output=folder / name,
-        predict=[PredictFile(name="test", rows=workspace.paths.data("test"), output=prediction_file(folder, name))],
+        predict=[
+            PredictFile(name="test", rows=workspace.paths.data("test"), output=prediction_file(folder, name))
+        ],
     )
     await workspace.student.predict(spec)
     by_id = {example.id: example for example in examples}

@@ -20,7 +20,10 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
     """Compare with the best student so far, pairwise on validation; a promotion makes this student the best."""
     loop = runtime.context.loop
     if state.round == 0:
-        promoted, verdict = True, {"promoted": True, "reason": "The baseline: there is nothing to compare it with yet."}
+        promoted, verdict = (
+            True,
+            {"promoted": True, "reason": "The baseline: there is nothing to compare it with yet."},
+        )
     else:
         settle(workspace, state.round)
         promoted, verdict = judge(state, runtime.context, workspace)
@@ -54,7 +57,13 @@ def judge(state: LoopState, context: Context, workspace: Workspace) -> tuple[boo
 
 def compare(before: list[Score], after: list[Score], seed: int) -> PairedComparison:
     """Paired comparison of two students on the same rows."""
-    return paired([s.value for s in before], [s.value for s in after], seed=seed)
+    return paired(
+        [score.value for score in before],
+        [score.value for score in after],
+        [score.correct for score in before],
+        [score.correct for score in after],
+        seed,
+    )
 
 
 def regressed_groups(
@@ -67,7 +76,8 @@ def regressed_groups(
     if len(groups) < 2:
         return []
     results = {
-        name: compare([before[i] for i in rows], [after[i] for i in rows], seed) for name, rows in groups.items()
+        name: compare([before[i] for i in rows], [after[i] for i in rows], seed)
+        for name, rows in groups.items()
     }
     corrected = holm([result.p_value for result in results.values()])
     return [
@@ -85,7 +95,10 @@ def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bo
     if hurt:
         return False, f"Better on the whole, {span}, but significantly worse on {', '.join(hurt[:3])}."
     if rule == "significant" and comparison.low <= 0:
-        return False, f"Better, {span}, but the interval does not exclude 0, which `promote: significant` asks for."
+        return (
+            False,
+            f"Better, {span}, but the interval does not exclude 0, which `promote: significant` asks for.",
+        )
     return True, f"Better than the best student: {span}."
 
 

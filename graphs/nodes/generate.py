@@ -38,11 +38,14 @@ async def brief(batch: Batch, context: Context, workspace: Workspace) -> dict[st
     corpus = await workspace.corpus(batch.round)
     count, seed = context.loop.examples_per_prompt, f"{context.seed}/{batch.id}"
     if batch.pattern:
-        pattern, strategy = workspace.pattern(batch.round, batch.pattern), workspace.strategy(batch.round, batch.pattern)
+        pattern, strategy = (
+            workspace.patterns(batch.round)[batch.pattern],
+            workspace.strategy(batch.round, batch.pattern),
+        )
         examples = await corpus.nearest(f"{pattern.name}. {pattern.description}", count, seed=seed)
         shown, error = {"title": strategy.title, "instructions": strategy.instructions}, None
     else:
-        failure = workspace.failure(batch.round - 1, "train", batch.source or "")
+        failure = workspace.failures(batch.round - 1, "train")[batch.source or ""]
         examples = corpus.neighbours_of(failure.id, count)
         shown, error = None, failure.shown()
     return {"task": context.task, "strategy": shown, "error": error, "examples": examples}

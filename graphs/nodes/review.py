@@ -20,16 +20,20 @@ async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     """
     if not runtime.context.loop.review:
         return {}
-    answer = interrupt({"round": state.round, "patterns": [shown(state, name, workspace) for name in state.patterns]})
+    answer = interrupt(
+        {"round": state.round, "patterns": [shown(state, name, workspace) for name in state.patterns]}
+    )
     vetoed = set(answer.get("veto", []))
     if unknown := vetoed - set(state.patterns):
-        raise LoopError(f"review: no such pattern: {', '.join(sorted(unknown))}; there are {', '.join(state.patterns)}.")
+        raise LoopError(
+            f"review: no such pattern: {', '.join(sorted(unknown))}; there are {', '.join(state.patterns)}."
+        )
     return {"patterns": [name for name in state.patterns if name not in vetoed]}
 
 
 def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
     """One pattern with its strategy, as the reviewer sees it."""
-    pattern, strategy = workspace.pattern(state.round, name), workspace.strategy(state.round, name)
+    pattern, strategy = workspace.patterns(state.round)[name], workspace.strategy(state.round, name)
     return {
         "id": name,
         "name": pattern.name,

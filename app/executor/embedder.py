@@ -1,0 +1,87 @@
+"""The embedding worker as a client: one process for the run, many callers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.errors import LoopError
+
+LINE_LIMIT = 2**30
+"""Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
+
+
+class EmbeddingWorker:
+    """Starts `trainer.embed` with the first call. What is asked for while it works is asked together next."""
+
+    def __init__(self, model: str):
+        self._model = model
+        self._child: asyncio.subprocess.Process | None = None
+        self._waiting: list[tuple[list[str], asyncio.Future[NDArray[np.float32]]]] = []
+        self._working: asyncio.Task[None] | None = None
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """See `graphs.ports.Embedder`."""
+        answer: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((texts, answer))
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work())
+        return await answer
+
+    async def _work(self) -> None:
+        while self._waiting:
+            calls, self._waiting = self._waiting, []
+            try:
+                vectors = await self._ask([text for texts, _ in calls for text in texts])
+            except Exception as error:
+                for _, answer in calls:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            start = 0
+            for texts, answer in calls:
+                if not answer.done():  # the caller may have been cancelled meanwhile
+                    answer.set_result(vectors[start : start + len(texts)])
+                start += len(texts)
+
+    async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
+        child = self._child or await self._start()
+        assert child.stdin and child.stdout
+        child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
+        await child.stdin.drain()
+        line = await child.stdout.readline()
+        if not line:
+            self._child = None
+            raise LoopError(f"The embedding process for {self._model} ended with code {await child.wait()}.")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise LoopError(f"embedder: {answer['error']}")
+        return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "trainer.embed", self._model),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LINE_LIMIT,
+            start_new_session=True,
+            # half the cores: it works beside the teacher's client, and never beside the trainer
+            env=os.environ
+            | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "TOKENIZERS_PARALLELISM": "false"},
+        )
+        return self._child
+
+    async def aclose(self) -> None:
+        """End the process; it also ends by itself when we die, because its input closes."""
+        if self._child and self._child.stdin:
+            self._child.stdin.close()
+            await self._child.wait()
+            self._child = None

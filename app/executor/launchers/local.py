@@ -1,0 +1,142 @@
+"""The student on this machine: the trainer as a child process that cannot outlive us."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from graphs.errors import TrainerError
+from trainer.artifacts import read_json, write_json
+from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
+
+Report = TypeVar("Report", TrainReport, PredictReport)
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+
+
+class LocalStudent:
+    """Runs `trainer.finetune` and `trainer.predict` in a session of their own.
+
+    Args:
+        listen: called with every line of the trainer's progress.
+    """
+
+    def __init__(self, listen: Callable[[Progress], None]):
+        self._listen = listen
+        # one training at a time: two torch processes on one device slow each other many times over
+        self._turn = asyncio.Lock()
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """See `graphs.ports.Student`."""
+        processes = spec.student.num_processes
+        launch = (
+            ["-m", "accelerate.commands.launch", "--num_processes", str(processes)] if processes > 1 else []
+        )
+        if processes > 1 and spec.student.device != "cuda":
+            launch.append("--multi_gpu")
+        return await self._work("trainer.finetune", launch, spec, spec.output, TrainReport)
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """See `graphs.ports.Student`."""
+        return await self._work("trainer.predict", [], spec, spec.output, PredictReport)
+
+    async def _work(
+        self, module: str, launch: list[str], spec: BaseModel, folder: Path, kind: type[Report]
+    ) -> Report:
+        done = folder / "report.json"
+        if not done.exists():
+            async with self._turn:
+                write_json(folder / "spec.json", spec)
+                command = [sys.executable, *launch, "-m", module, str(folder / "spec.json")]
+                await run_child(command, folder, self._listen)
+        return kind(**read_json(done))
+
+
+async def run_child(command: list[str], folder: Path, listen: Callable[[Progress], None]) -> None:
+    """Run one trainer process to its end, passing on its progress.
+
+    Raises:
+        TrainerError: it failed; the message is the trainer's own, or names its log.
+    """
+    log = folder / "trainer.log"
+    with log.open("ab") as output:
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=os.environ
+            | {
+                "PADA_DIE_WITH_PARENT": "1",
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                "TOKENIZERS_PARALLELISM": "false",
+            },
+        )
+    try:
+        code = await follow(child, folder / "progress.jsonl", listen)
+    finally:
+        await stop(child)
+    if code:
+        raise TrainerError(why(folder, log, code))
+
+
+async def follow(
+    child: asyncio.subprocess.Process, progress: Path, listen: Callable[[Progress], None]
+) -> int:
+    """Pass on new progress lines until the process ends; its exit code."""
+    position = progress.stat().st_size if progress.exists() else 0
+    waiting = asyncio.ensure_future(child.wait())
+    while True:
+        await asyncio.wait({waiting}, timeout=POLL_SECONDS)
+        if progress.exists():
+            position = pass_on(progress, position, listen)
+        if waiting.done():
+            return waiting.result()
+
+
+def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -> int:
+    """Pass on the whole lines after `position` (bytes); the position after them."""
+    with progress.open("rb") as file:
+        file.seek(position)
+        whole, found, _ = file.read().rpartition(b"\n")
+    for line in whole.splitlines():
+        with suppress(ValueError):  # a line cut short by a kill
+            listen(Progress(**json.loads(line)))
+    return position + len(whole) + len(found)
+
+
+async def stop(child: asyncio.subprocess.Process) -> None:
+    """End the process and all that it started: first politely, then for certain."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(child.wait(), GRACE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()
+
+
+def why(folder: Path, log: Path, code: int) -> str:
+    """The trainer's own last word, or where to look."""
+    progress = folder / "progress.jsonl"
+    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
+    for line in reversed(lines):
+        with suppress(ValueError):
+            last = Progress(**json.loads(line))
+            if last.stage == "error" and last.message:
+                return last.message
+    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    ended = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return f"The trainer {ended}: {tail[0]}. Its log is {log}."

@@ -1,0 +1,100 @@
+"""The rows that new ones are compared with and shown beside: train, accepted, and the guarded splits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.checks import Finding, RowChecks, Template
+from graphs.context import LoopSpec
+from graphs.neighbours import Neighbours
+from graphs.ports import Embedder
+from graphs.rows import Candidate
+from trainer.records import Example
+from trainer.tasks.base import Task
+
+Vectors = NDArray[np.float32]
+Shown = dict[str, str]
+
+
+class Corpus:
+    """Made by `build`. Examples come from train only; validation and test rows are only ever compared with.
+
+    Texts are embedded without the template that all prompts of the task share.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        template: Template,
+        train: Sequence[Example],
+        train_vectors: Vectors,
+        checks: RowChecks,
+    ):
+        self._embedder = embedder
+        self._template = template
+        self._train = {example.id: example for example in train}
+        self._place = {example.id: place for place, example in enumerate(train)}
+        self._vectors = train_vectors
+        self._neighbours = Neighbours([example.id for example in train], train_vectors)
+        self._checks = checks
+
+    @classmethod
+    async def build(
+        cls,
+        *,
+        task: Task,
+        loop: LoopSpec,
+        embedder: Embedder,
+        train: Sequence[Example],
+        accepted: Sequence[Example],
+        guarded: Mapping[str, Sequence[Example]],
+    ) -> Corpus:
+        """Embed train and guarded rows, and index everything."""
+        template = Template.from_prompts([example.prompt for example in train])
+        rows = [*train, *(example for split in guarded.values() for example in split)]
+        vectors = await embedder.embed([template.strip(example.prompt) for example in rows])
+        checks = RowChecks(template, train, guarded, vectors[len(train) :], task.invalid, loop)
+        checks.add([example.id for example in accepted], [example.prompt for example in accepted])
+        return cls(embedder, template, train, vectors[: len(train)], checks)
+
+    async def nearest(self, text: str, count: int, seed: str | None = None) -> list[Shown]:
+        """The training rows nearest to a text; with a seed, a draw from the nearest `2 * count`, so that
+        batches for one text see different rows."""
+        vector = await self._embedder.embed([text])
+        ids = [name for name, _ in self._neighbours.nearest(vector, count if seed is None else 2 * count)]
+        if seed is not None and len(ids) > count:
+            ids = random.Random(seed).sample(ids, count)
+        return [self._shown(name) for name in ids]
+
+    def neighbours_of(self, name: str, count: int) -> list[Shown]:
+        """The training rows nearest to a training row, itself left out."""
+        found = self._neighbours.nearest(self._vectors[self._place[name]], count, exclude={name})
+        return [self._shown(other) for other, _ in found]
+
+    async def check(self, samples: Sequence[Shown]) -> list[Finding | None]:
+        """The free checks on one batch; None for a row that passes."""
+        pairs = [(sample["prompt"], sample["completion"]) for sample in samples]
+        return self._checks.check(pairs, await self._embed(pairs)) if pairs else []
+
+    async def admit(self, candidates: Sequence[Candidate]) -> list[Finding | None]:
+        """Check rows of several batches one after another against all before them, and add those that pass."""
+        pairs = [(candidate.prompt, candidate.completion) for candidate in candidates]
+        vectors = await self._embed(pairs) if pairs else np.zeros((0, 1), np.float32)
+        findings = []
+        for candidate, pair, vector in zip(candidates, pairs, vectors, strict=True):
+            finding = self._checks.check([pair], vector[None])[0]
+            if finding is None:
+                self._checks.add([candidate.id], [candidate.prompt])
+            findings.append(finding)
+        return findings
+
+    async def _embed(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        return await self._embedder.embed([self._template.strip(prompt) for prompt, _ in pairs])
+
+    def _shown(self, name: str) -> Shown:
+        example = self._train[name]
+        return {"prompt": example.prompt, "completion": example.completion}
