@@ -1,0 +1,132 @@
+"""`report.html`: one file that opens offline and shows what `report.json` holds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from app.report import charts, wording
+from graphs.report import Report
+
+MAX_TEXT = 480
+"""Characters of a text that are shown at once; the rest unfolds."""
+MAX_UNFOLDED = 8000
+"""Characters of a text that are on the page at all."""
+MAX_PATTERNS = 40
+"""Most patterns of one round with a section of their own."""
+
+STATUS = {
+    "running": "The run is under way",
+    "paused": "The run is paused",
+    "failed": "The run failed",
+}
+
+
+def render_html(report: Report) -> str:
+    """The page as one self-contained document: no network, no files beside it.
+
+    Everything from rows and models is escaped. The page's own content security policy allows only its two
+    scripts, by their hashes, and no request at all, so that a text which slipped through could do nothing.
+    """
+    scripts = [_vega(), _template_text("page.js")]
+    page = _environment().get_template("page.html")
+    return page.render(
+        report=report,
+        headline=wording.headline(report),
+        status=STATUS.get(report.status),
+        charts=charts.charts(report),
+        config=yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True),
+        policy=_policy(scripts),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        style=Markup(_template_text("style.css")),  # noqa: S704
+    )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """A content security policy (W3C CSP3) that runs these scripts only and loads nothing."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script (0.9 MB), from the wheel of vl-convert."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle(None))
+
+
+def _template_text(name: str) -> str:
+    return (resources.files("app.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("app.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=wording.percent,
+        points=wording.points,
+        interval=wording.interval,
+        score_interval=wording.score_interval,
+        p_value=wording.p_value,
+        duration=wording.duration,
+        money=wording.money,
+        tokens=wording.tokens,
+        plural=wording.plural,
+        round_name=charts.round_name,
+        words=words,
+        fold=fold,
+        bar=bar,
+        mapping=lambda value: isinstance(value, Mapping),
+        listing=lambda value: isinstance(value, list | tuple),
+        plain=plain,
+    )
+    environment.globals.update(max_patterns=MAX_PATTERNS, p_methods=wording.P_METHODS)
+    return environment
+
+
+def words(name: str) -> str:
+    """A key as a reader says it: `over_long` becomes `Over long`."""
+    text = re.sub(r"[_\s]+", " ", str(name)).strip()
+    return text[:1].upper() + text[1:]
+
+
+def plain(value: Any) -> str:
+    """A single value of a JSON document as text."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def fold(text: Any) -> tuple[str, str, int]:
+    """A text as what is shown, what unfolds, and the number of characters left out altogether."""
+    whole = str(text)
+    if len(whole) <= MAX_TEXT:
+        return whole, "", 0
+    return whole[:MAX_TEXT], whole[MAX_TEXT:MAX_UNFOLDED], max(0, len(whole) - MAX_UNFOLDED)
+
+
+def bar(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
+    """Name, count and share (percent) of each part that is there."""
+    total = sum(counts.values())
+    return [(name, count, 100 * count / total) for name, count in counts.items() if count]

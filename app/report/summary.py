@@ -1,0 +1,51 @@
+"""The closing lines of a run, for the terminal."""
+
+from __future__ import annotations
+
+from app.report.wording import duration, headline, percent, plural, score_interval, spent
+from graphs.report import Report, RoundReport
+
+
+def summary_lines(report: Report) -> list[str]:
+    """What happened, as plain lines: the result, the rounds, the patterns, rows, cost and time.
+
+    Paths are the caller's to add. Texts from the teacher are brought onto one line; they are not
+    escaped for any markup.
+    """
+    result = headline(report)
+    lines = [f"{result.title}. {result.sentence}"]
+    if report.status != "finished" and report.stopped:
+        lines.append(f"{report.status.capitalize()}: {_one_line(report.stopped)}")
+    for item in report.rounds:
+        lines += _round_lines(item)
+    lines.append(_cost_line(report))
+    if report.teacher.get("stand_in"):
+        lines.append("The teacher was the embedded stand-in: put a real one in its place for real work.")
+    return lines
+
+
+def _round_lines(item: RoundReport) -> list[str]:
+    name = "Baseline" if item.round == 0 else f"Round {item.round}"
+    score = f"{name}: validation {percent(item.validation)} ({score_interval(item.ci95)})"
+    if item.round == 0:
+        return [score]
+    state = "promoted" if item.promoted else "not promoted"
+    lines = [f"{score}, {plural(item.accepted, 'new row')}, {state}"]
+    for pattern in item.patterns:
+        regressed = f", {pattern.regressed} regressed" if pattern.regressed else ""
+        outcome = f"{pattern.fixed} fixed, {pattern.unmoved} unmoved{regressed}"
+        lines.append(f"  {_one_line(pattern.name)}: {outcome}, of {plural(pattern.size, 'failure')}")
+    return lines
+
+
+def _cost_line(report: Report) -> str:
+    calls = plural(report.cost.calls, "teacher call")
+    repeated = f" ({report.cost.repeated:,} more came from the ledger)" if report.cost.repeated else ""
+    time = duration(sum(report.seconds.values()))
+    return f"{plural(report.accepted, 'accepted row')}, {calls}{repeated}, {spent(report)}, {time}"
+
+
+def _one_line(text: str, limit: int = 100) -> str:
+    """Printable text on one line, cut at `limit` characters: a terminal must not be steered by a model's reply."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"

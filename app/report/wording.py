@@ -1,0 +1,165 @@
+"""How numbers and results are put into words, the same on the page, on the card and in the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from graphs.report import Report, TestResult
+
+Tone = Literal["good", "bad", "neutral"]
+
+NARROW = "\u202f"
+"""No-break thin space: a number and its unit stay on one line."""
+
+P_METHODS = {"mcnemar": "McNemar", "paired bootstrap": "paired bootstrap"}
+
+
+def percent(score: float) -> str:
+    """A score (fraction of 1) with one decimal: `72.4 %`."""
+    return f"{_number(score * 100)}{NARROW}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two scores in percentage points, always signed: `+11.2 points`."""
+    return f"{signed(difference)} points"
+
+
+def signed(difference: float) -> str:
+    """A difference of two scores in percentage points, without its unit: `+11.2`."""
+    value = round(difference * 100, 1)
+    return f"+{value:.1f}" if value > 0 else _number(value)
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """A 95 % interval of a difference, in percentage points: `+6.8 to +15.6`."""
+    return f"{signed(ends[0])} to {signed(ends[1])}"
+
+
+def score_interval(ends: tuple[float, float]) -> str:
+    """A 95 % interval of a score: `66.0 to 78.1 %`."""
+    return f"{_number(ends[0] * 100)} to {percent(ends[1])}"
+
+
+def p_value(p: float) -> str:
+    """`p < 0.001` or `p = 0.034`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `48 s`, `5 min 12 s` or `1 h 03 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def money(usd: float) -> str:
+    """`$0.42`; what is less than a cent keeps two digits that count: `$0.0031`."""
+    if usd == 0 or usd >= 0.01:
+        return f"${usd:,.2f}"
+    return f"${usd:.2g}" if usd >= 0.0001 else "< $0.0001"
+
+
+def tokens(count: float) -> str:
+    """`840`, `12.4k` or `3.1M` tokens, without the word."""
+    if count < 1000:
+        return f"{count:.0f}"
+    return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 row`, `1,204 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def spent(report: Report) -> str:
+    """What the teacher cost: dollars, or tokens where no price is known."""
+    cost = report.cost
+    if cost.usd > 0:
+        return money(cost.usd)
+    total = cost.prompt_tokens + cost.completion_tokens
+    return f"{tokens(total)} tokens" if total else money(0)
+
+
+def _number(value: float) -> str:
+    """One decimal, a true minus sign, and no `-0.0`."""
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", "\u2212")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the run showed, in a title and one sentence."""
+
+    tone: Tone
+    title: str
+    sentence: str
+
+
+def headline(report: Report) -> Headline:
+    """The result; it says `improved` only where the 95 % interval of the sealed test excludes 0."""
+    if report.test is None:
+        return _without_test(report)
+    if report.method == "vanilla":
+        score = percent(report.test.baseline)
+        sentence = f"Fine-tuned on the given rows alone, the student reaches {score} {report.test.metric}"
+        return Headline("neutral", f"The baseline: {score}", f"{sentence} on {_test_rows(report.test)}.")
+    if report.best.get("round", 0) == 0:
+        sentence = (
+            "No round beat the baseline on validation, so the baseline stays the best student: "
+            f"{percent(report.test.baseline)} {report.test.metric} on {_test_rows(report.test)}."
+        )
+        return Headline("neutral", "No improvement shown", sentence)
+    return _tested(report.test)
+
+
+def _tested(test: TestResult) -> Headline:
+    evidence = (
+        f"{points(test.difference)}, 95{NARROW}% interval {interval(test.ci95)}, "
+        f"{p_value(test.p_value)} ({P_METHODS.get(test.p_method, test.p_method)}), on {_test_rows(test)}."
+    )
+    change = f"from {percent(test.baseline)} to {percent(test.best)}"
+    low, high = test.ci95
+    if low > 0:
+        title = f"The student improved by {_number(test.difference * 100)} points"
+        return Headline("good", title, f"Test {test.metric} rose {change}: {evidence}")
+    if high < 0:
+        title = f"The student got worse by {_number(-test.difference * 100)} points"
+        return Headline("bad", title, f"Test {test.metric} fell {change}: {evidence}")
+    sentence = f"Test {test.metric} went {change}, which chance alone could explain: {evidence}"
+    return Headline("neutral", "No improvement shown", sentence)
+
+
+def _test_rows(test: TestResult) -> str:
+    return f"{plural(test.n, 'sealed test row')}"
+
+
+def _without_test(report: Report) -> Headline:
+    titles = {
+        "running": "The run is under way",
+        "paused": "The run is paused",
+        "failed": "The run failed",
+        "finished": "No improvement shown",
+    }
+    tone: Tone = "bad" if report.status == "failed" else "neutral"
+    return Headline(tone, titles[report.status], f"{_so_far(report)} {_sealed(report)}")
+
+
+def _so_far(report: Report) -> str:
+    if not report.rounds:
+        return "No student has been scored yet."
+    baseline = percent(report.baseline["validation"])
+    best = int(report.best.get("round", 0))
+    if best == 0:
+        return f"On validation the baseline stands at {baseline}, and no round has beaten it yet."
+    score = percent(report.best["validation"])
+    return f"On validation the best student so far is that of round {best}: {score}, the baseline {baseline}."
+
+
+def _sealed(report: Report) -> str:
+    if report.status == "finished":
+        return "The sealed test was not scored, so nothing is claimed."
+    return "The sealed test is scored at the end only, so nothing is claimed yet."
