@@ -58,16 +58,15 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
     return examples
 
 
-def line_of(path: Path, identifier: str) -> int:
-    """Line number of the row with this id in a file that `read_examples` accepts.
-
-    Raises:
-        KeyError: no row has it.
-    """
-    for number, line in _lines(path):
-        if _example(_parse(line), f"{path.stem}-{number}").id == identifier:
-            return number
-    raise KeyError(identifier)
+def line_of(path: Path, identifier: str) -> int | None:
+    """Line number of the row with this id; None where a task reads another format than JSONL."""
+    try:
+        for number, line in _lines(path):
+            if _identifier(_parse(line).get("id"), f"{path.stem}-{number}") == identifier:
+                return number
+    except (DataError, _Fault):
+        pass
+    return None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
