@@ -7,11 +7,9 @@ test rows (leaks).
 
 from __future__ import annotations
 
-import math
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,28 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.context import LoopSpec
+from graphs.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams, words
 from graphs.rows import Check
 from trainer.records import Example
 
 Vectors = NDArray[np.float32]
-Gram = tuple[str, ...]
 
-# Scripts without spaces between words (kana, Han, Hangul): each character counts as a word.
-WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+")
-APOSTROPHE = re.compile(r"(?<=\w)['’`](?=\w)")
-NEAR_WORDS = 3
-LEAK_WORDS = 5
 SHORT = 4
 """Texts of fewer words say too little to be called alike unless their whole prompts are the same."""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text for comparison: Unicode NFKC, lower case, without punctuation ("Don't" is "dont").
-
-    A text without words, such as "?!" or an emoji, counts as its characters.
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return WORD.findall(APOSTROPHE.sub("", folded)) or [c for c in folded if not c.isspace()]
+LONG_ANSWER = 8
+"""Completions of more words are free text."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class Template:
     """Labels at the beginning of a line of many prompts, such as "Message:"."""
 
     @classmethod
-    def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.05) -> Template:
+    def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.02) -> Template:
         """Estimate the template from training prompts.
 
         Args:
@@ -138,62 +124,58 @@ class _Row:
     id: str
     split: str
     prompt: str
+    answer: str = ""
+    """The completion's words when it is short. A long one is free text, which is seldom worded twice
+    alike."""
+
+    @property
+    def name(self) -> str:
+        return f"sample {self.id} of its batch" if self.split == "batch" else f"{self.split} row {self.id}"
 
     def evidence(self, similarity: float) -> dict[str, Any]:
         return {"id": self.id, "split": self.split, "text": self.prompt, "similarity": round(similarity, 4)}
 
 
-def grams(tokens: Sequence[str], n: int) -> frozenset[Gram]:
-    """The runs of n words of a text; a shorter text is one run."""
-    if len(tokens) <= n:
-        return frozenset([tuple(tokens)]) if tokens else frozenset()
-    return frozenset(zip(*(tokens[i:] for i in range(n)), strict=False))
+def _row(id_: str, split: str, prompt: str, completion: str) -> _Row:
+    answer = words(completion)
+    return _Row(id_, split, prompt, " ".join(answer) if len(answer) <= LONG_ANSWER else "")
 
 
-class NearDuplicates:
-    """Finds a row whose word 3-grams overlap with those of a text, by prefix filtering.
+class _Known:
+    """Rows whose prompts are taken."""
 
-    Two sets of Jaccard similarity t or more share a gram among the first n - ceil(t n) + 1 of each, when both
-    are sorted by one order (Bayardo et al. 2007, "Scaling up all pairs similarity search"). Sorting by rarity
-    keeps the lists short.
-    """
+    def __init__(self, template: Template, threshold: float, frequency: Mapping[int, int]):
+        self._template = template
+        self._exact: dict[str, _Row] = {}
+        self._rows: list[_Row] = []
+        self._near = NearDuplicates(threshold, frequency)
 
-    def __init__(self, threshold: float, frequency: Mapping[int, int]):
-        self._threshold = threshold
-        self._frequency = frequency
-        self._rows: list[tuple[_Row, NDArray[np.int64]]] = []
-        self._index: dict[int, list[int]] = defaultdict(list)
+    def add(self, row: _Row) -> None:
+        self._exact.setdefault(_key(row.prompt), row)
+        tokens = words(self._template.strip(row.prompt))
+        if len(tokens) >= SHORT:
+            self._rows.append(row)
+            self._near.add(grams(tokens, NEAR_WORDS))
 
-    def add(self, row: _Row, hashes: frozenset[int]) -> None:
-        for gram in self._prefix(hashes):
-            self._index[gram].append(len(self._rows))
-        self._rows.append((row, np.fromiter(hashes, np.int64, len(hashes))))
+    def same(self, prompt: str) -> _Row | None:
+        return self._exact.get(_key(prompt))
 
-    def find(self, hashes: frozenset[int]) -> tuple[_Row, float] | None:
-        """The most similar row at or above the threshold, and its Jaccard similarity."""
-        best: tuple[_Row, float] | None = None
-        for number in {number for gram in self._prefix(hashes) for number in self._index.get(gram, ())}:
-            row, other = self._rows[number]
-            if min(len(other), len(hashes)) < self._threshold * max(len(other), len(hashes)):
-                continue
-            similarity = jaccard(hashes, frozenset(other.tolist()))
-            if similarity >= max(self._threshold, best[1] if best else 0.0):
-                best = row, similarity
-        return best
-
-    def _prefix(self, hashes: frozenset[int]) -> list[int]:
-        length = len(hashes) - math.ceil(self._threshold * len(hashes)) + 1
-        return sorted(hashes, key=lambda gram: (self._frequency.get(gram, 0), gram))[:length]
-
-
-def jaccard(a: frozenset[int], b: frozenset[int]) -> float:
-    """Size of the intersection over size of the union; 0 for two empty sets."""
-    common = len(a & b)
-    return common / (len(a) + len(b) - common) if common else 0.0
+    def alike(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
+        """The nearest prompt that has the same answer: with another answer it is a contrast, and worth
+        learning from."""
+        if len(tokens) < SHORT:
+            return None
+        found = self._near.find(grams(tokens, NEAR_WORDS), lambda number: self._rows[number].answer == answer)
+        return (self._rows[found[0]], found[1]) if found else None
 
 
 class RowChecks:
     """The free checks of one task.
+
+    The order is: empty, invalid, duplicate (the same prompt, whatever the answer; nearly the same prompt with
+    the same answer), leak (the same text; a text that contains it; a text with some words replaced; the same
+    meaning). Texts of fewer than four words ("yes", "4 people please") are only compared whole, template
+    included.
 
     Args:
         template: of the task's prompts.
@@ -203,46 +185,44 @@ class RowChecks:
             shape (m, d).
         invalid: the task's own check: why a prompt and its completion cannot be right, or None.
         loop: `near_duplicate`, `leak_overlap` and `leak_similarity` are read.
+
+    Raises:
+        ValueError: guarded rows and vectors differ in number.
     """
 
     def __init__(
         self,
         template: Template,
-        train: Iterable[Example],
+        train: Sequence[Example],
         guarded: Mapping[str, Sequence[Example]],
         guarded_vectors: Vectors,
         invalid: Callable[[str, str], str | None],
         loop: LoopSpec,
     ):
-        self._template = template
-        self._invalid = invalid
-        self._loop = loop
-        known = [(row.id, row.prompt) for row in train]
-        self._frequency: Counter[int] = Counter()
-        self._common: set[Gram] = set()
-        for _, prompt in known:
-            tokens = words(template.strip(prompt))
-            self._frequency.update(map(hash, grams(tokens, NEAR_WORDS)))
-            self._common |= grams(tokens, LEAK_WORDS)
-        self._exact: dict[str, _Row] = {}
-        self._near = NearDuplicates(loop.near_duplicate, self._frequency)
-        self._extend("train", known)
+        self._template, self._invalid, self._loop = template, invalid, loop
+        texts = [words(template.strip(row.prompt)) for row in train]
+        frequency = Counter(gram for text in texts for gram in grams(text, NEAR_WORDS))
+        self._known = _Known(template, loop.near_duplicate, frequency)
+        for example in train:
+            self._known.add(_row(example.id, "train", example.prompt, example.completion))
         self._guarded = [_Row(row.id, split, row.prompt) for split, rows in guarded.items() for row in rows]
         if guarded_vectors.ndim != 2 or len(guarded_vectors) != len(self._guarded):
             raise ValueError(
                 f"{len(self._guarded)} guarded rows need as many vectors: {guarded_vectors.shape}"
             )
-        self._guarded_exact: dict[str, _Row] = {}
-        self._guarded_grams: dict[Gram, list[int]] = defaultdict(list)
-        self._guarded_sizes: list[int] = []
-        for number, row in enumerate(self._guarded):
-            self._guard(number, row)
+        stripped = [words(template.strip(row.prompt)) for row in self._guarded]
+        self._copies = GuardedTexts(stripped, texts, loop.leak_overlap)
+        self._same: dict[str, _Row] = {}
+        for row, tokens in zip(self._guarded, stripped, strict=True):
+            for key in _keys(row.prompt, tokens):
+                self._same.setdefault(key, row)
         self._similar = faiss.IndexFlatIP(guarded_vectors.shape[1])
         self._similar.add(np.ascontiguousarray(guarded_vectors, dtype=np.float32))
 
-    def add(self, ids: Sequence[str], prompts: Sequence[str]) -> None:
+    def add(self, ids: Sequence[str], prompts: Sequence[str], completions: Sequence[str]) -> None:
         """Extend the accepted rows."""
-        self._extend("accepted", zip(ids, prompts, strict=True))
+        for id_, prompt, completion in zip(ids, prompts, completions, strict=True):
+            self._known.add(_row(id_, "accepted", prompt, completion))
 
     def check(self, samples: Sequence[tuple[str, str]], vectors: Vectors) -> list[Finding | None]:
         """Findings for (prompt, completion) samples of one batch, in order; None for a row that passes.
@@ -252,97 +232,69 @@ class RowChecks:
 
         Args:
             vectors: unit embeddings of `template.strip(prompt)`, shape (len(samples), d).
+
+        Raises:
+            ValueError: samples and vectors differ in number.
         """
         if len(vectors) != len(samples):
             raise ValueError(f"{len(samples)} samples need as many vectors, not {len(vectors)}")
-        batch = RowBatch(self._loop.near_duplicate)
+        batch = _Known(self._template, self._loop.near_duplicate, {})
         findings: list[Finding | None] = []
         for number, (prompt, completion) in enumerate(samples):
-            finding = self._check(prompt, completion, vectors[number], batch)
+            row = _row(str(number), "batch", prompt, completion)
+            finding = self._check(row, completion, vectors[number], batch)
             if finding is None:
-                batch.add(number, prompt, words(self._template.strip(prompt)))
+                batch.add(row)
             findings.append(finding)
         return findings
 
-    def _check(self, prompt: str, completion: str, vector: Any, batch: RowBatch) -> Finding | None:
-        text = self._template.strip(prompt)
+    def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> Finding | None:
+        text = self._template.strip(row.prompt)
         if not text.strip() or not completion.strip():
-            return Finding("empty", "the prompt or the completion has no text of its own")
-        if problem := self._invalid(prompt, completion):
+            part = "completion" if text.strip() else "prompt"
+            return Finding("empty", f"The {part} has no text of its own.")
+        if problem := self._invalid(row.prompt, completion):
             return Finding("invalid", problem)
         tokens = words(text)
-        return self._duplicate(prompt, tokens, batch) or self._leak(prompt, tokens, vector)
+        return self._duplicate(row, tokens, batch) or self._leak(row, tokens, vector)
 
-    def _duplicate(self, prompt: str, tokens: list[str], batch: RowBatch) -> Finding | None:
-        key = " ".join(words(prompt))
-        if row := self._exact.get(key) or batch.exact.get(key):
-            return Finding("duplicate", f"same prompt as {row.split} row {row.id}", row.evidence(1.0))
-        if len(tokens) < SHORT:
-            return None
-        hashes = frozenset(map(hash, grams(tokens, NEAR_WORDS)))
-        if found := batch.near.find(hashes) or self._near.find(hashes):
-            row, similarity = found
-            reason = f"nearly the prompt of {row.split} row {row.id}"
-            return Finding("duplicate", reason, row.evidence(similarity))
+    def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> Finding | None:
+        if match := batch.same(row.prompt) or self._known.same(row.prompt):
+            return Finding("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
+        if found := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
+            match, similarity = found
+            return Finding(
+                "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)
+            )
         return None
 
-    def _leak(self, prompt: str, tokens: list[str], vector: Any) -> Finding | None:
-        keys = [" ".join(words(prompt))] + ([" ".join(tokens)] if len(tokens) >= SHORT else [])
-        for key in keys:
-            if row := self._guarded_exact.get(key):
-                return Finding("leak", f"same text as {row.split} row {row.id}", row.evidence(1.0))
+    def _leak(self, row: _Row, tokens: list[str], vector: Vectors) -> Finding | None:
+        for key in _keys(row.prompt, tokens):
+            if match := self._same.get(key):
+                return Finding("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
         if len(tokens) < SHORT or not self._guarded:
             return None
-        if found := self._overlap(tokens):
-            row, overlap = found
-            return Finding("leak", f"shares its wording with {row.split} row {row.id}", row.evidence(overlap))
-        similarities, rows = self._similar.search(np.atleast_2d(vector).astype(np.float32), 1)
-        if similarities[0, 0] >= self._loop.leak_similarity:
-            row = self._guarded[int(rows[0, 0])]
-            reason = f"means the same as {row.split} row {row.id}"
-            return Finding("leak", reason, row.evidence(float(similarities[0, 0])))
+        for found, how in (
+            (self._copies.contained(tokens), "contains the text"),
+            (self._copies.reworded(tokens), "has nearly the words"),
+            (self._meaning(vector), "has the meaning"),
+        ):
+            if found:
+                match = self._guarded[found[0]]
+                return Finding("leak", f"It {how} of {match.name}.", match.evidence(found[1]))
         return None
 
-    def _overlap(self, tokens: list[str]) -> tuple[_Row, float] | None:
-        """The guarded row that shares the largest part of its 5-grams, at or above the threshold."""
-        own = grams(tokens, LEAK_WORDS) - self._common
-        counts = Counter(number for gram in own for number in self._guarded_grams.get(gram, ()))
-        shares = {
-            number: count / min(len(own), self._guarded_sizes[number]) for number, count in counts.items()
-        }
-        number = max(shares, key=shares.__getitem__, default=None)
-        if number is None or shares[number] < self._loop.leak_overlap:
-            return None
-        return self._guarded[number], shares[number]
-
-    def _guard(self, number: int, row: _Row) -> None:
-        tokens = words(self._template.strip(row.prompt))
-        self._guarded_exact.setdefault(" ".join(words(row.prompt)), row)
-        if len(tokens) >= SHORT:
-            self._guarded_exact.setdefault(" ".join(tokens), row)
-        telling = grams(tokens, LEAK_WORDS) - self._common
-        self._guarded_sizes.append(len(telling))
-        for gram in telling:
-            self._guarded_grams[gram].append(number)
-
-    def _extend(self, split: str, rows: Iterable[tuple[str, str]]) -> None:
-        for id_, prompt in rows:
-            row = _Row(id_, split, prompt)
-            self._exact.setdefault(" ".join(words(prompt)), row)
-            tokens = words(self._template.strip(prompt))
-            if len(tokens) >= SHORT:
-                self._near.add(row, frozenset(map(hash, grams(tokens, NEAR_WORDS))))
+    def _meaning(self, vector: Vectors) -> tuple[int, float] | None:
+        """The nearest guarded row by embedding, at or above the threshold, and its cosine."""
+        cosines, rows = self._similar.search(np.atleast_2d(vector).astype(np.float32), 1)
+        cosine = float(cosines[0, 0])
+        return (int(rows[0, 0]), cosine) if cosine >= self._loop.leak_similarity else None
 
 
-class RowBatch:
-    """The samples of one batch that passed so far."""
+def _key(text: str) -> str:
+    return " ".join(words(text))
 
-    def __init__(self, threshold: float):
-        self.exact: dict[str, _Row] = {}
-        self.near = NearDuplicates(threshold, {})
 
-    def add(self, number: int, prompt: str, tokens: list[str]) -> None:
-        row = _Row(str(number), "batch", prompt)
-        self.exact.setdefault(" ".join(words(prompt)), row)
-        if len(tokens) >= SHORT:
-            self.near.add(row, frozenset(map(hash, grams(tokens, NEAR_WORDS))))
+def _keys(prompt: str, tokens: Sequence[str]) -> list[str]:
+    """What a leak is looked up by: the whole prompt, and the text without template unless it is short."""
+    return [_key(prompt), *([" ".join(tokens)] if len(tokens) >= SHORT else [])]

@@ -55,8 +55,8 @@ class LoopSpec(Strict):
     """Fewest rows that a pattern gets in a round, if the budget allows."""
     near_duplicate: float = Field(0.85, gt=0, le=1)
     """Word 3-gram overlap (Jaccard) from which two prompts are near duplicates."""
-    leak_overlap: float = Field(0.6, gt=0, le=1)
-    """Word 5-gram containment from which a row counts as leaked from validation or test."""
+    leak_overlap: float = Field(0.7, gt=0, le=1)
+    """Share of a validation or test row's word 5-grams from which a row that has them counts as leaked."""
     leak_similarity: float = Field(0.97, gt=0, le=1)
     """Cosine of embeddings from which a row counts as leaked from validation or test."""
 

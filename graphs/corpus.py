@@ -58,7 +58,11 @@ class Corpus:
         rows = [*train, *(example for split in guarded.values() for example in split)]
         vectors = await embedder.embed([template.strip(example.prompt) for example in rows])
         checks = RowChecks(template, train, guarded, vectors[len(train) :], task.invalid, loop)
-        checks.add([example.id for example in accepted], [example.prompt for example in accepted])
+        checks.add(
+            [row.id for row in accepted],
+            [row.prompt for row in accepted],
+            [row.completion for row in accepted],
+        )
         return cls(embedder, template, train, vectors[: len(train)], checks)
 
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[Shown]:
@@ -88,7 +92,7 @@ class Corpus:
         for candidate, pair, vector in zip(candidates, pairs, vectors, strict=True):
             finding = self._checks.check([pair], vector[None])[0]
             if finding is None:
-                self._checks.add([candidate.id], [candidate.prompt])
+                self._checks.add([candidate.id], [candidate.prompt], [candidate.completion])
             findings.append(finding)
         return findings
 
