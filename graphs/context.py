@@ -53,8 +53,8 @@ class LoopSpec(Strict):
     """Training rows shown to the writer, the nearest to the pattern or the error."""
     pattern_floor: int = Field(2, ge=0)
     """Fewest rows that a pattern gets in a round, if the budget allows."""
-    near_duplicate: float = Field(0.85, gt=0, le=1)
-    """Word 3-gram overlap (Jaccard) from which two prompts are near duplicates."""
+    near_duplicate: float = Field(0.7, gt=0, le=1)
+    """Word 3-gram overlap (Jaccard) from which two prompts with the same answer are near duplicates."""
     leak_overlap: float = Field(0.7, gt=0, le=1)
     """Share of a validation or test row's word 5-grams from which a row that has them counts as leaked."""
     leak_similarity: float = Field(0.97, gt=0, le=1)
