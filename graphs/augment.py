@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from langgraph.graph import START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 
 from graphs.context import Context
 from graphs.nodes.check_quality import check_quality
@@ -16,12 +15,12 @@ from graphs.state import AugmentOutput, AugmentState
 from graphs.workspace import Workspace
 
 
-def build_augment(workspace: Workspace) -> CompiledStateGraph[Any, Context, Any, Any]:
-    """Compiled without a checkpointer of its own: a branch that is run again takes its answers from the ledger."""
+def build_augment(workspace: Workspace) -> StateGraph[AugmentState, Context, Any, Any]:
+    """The graph of one batch, its nodes bound to the run's workspace."""
     graph = StateGraph(AugmentState, context_schema=Context, output_schema=AugmentOutput)
     graph.add_node("generate", partial(generate, workspace=workspace))
     graph.add_node("check_quality", partial(check_quality, workspace=workspace))
     graph.add_edge(START, "generate")
     graph.add_edge("generate", "check_quality")
     graph.add_conditional_edges("check_quality", after_quality, ["generate", "__end__"])
-    return graph.compile(checkpointer=False)
+    return graph

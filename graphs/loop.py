@@ -24,8 +24,14 @@ from graphs.state import AnalysisInput, LoopState, StrategyInput
 from graphs.workspace import Workspace
 
 
-def build_loop(workspace: Workspace) -> StateGraph[LoopState, Context, Any, Any]:
-    """The graph of one run, its nodes bound to the run's workspace; compile it with a checkpointer to run it."""
+def build_loop(workspace: Workspace, *, visible: bool = False) -> StateGraph[LoopState, Context, Any, Any]:
+    """The graph of one run, its nodes bound to the run's workspace; compile it with a checkpointer to run it.
+
+    Args:
+        visible: let LangGraph look into the sub-graph, for drawing. It then also checkpoints every batch, which a run
+            does without: a batch that is run again takes its answers from the ledger, and thousands of batches
+            would fill the database with rows.
+    """
     graph = StateGraph(LoopState, context_schema=Context)
     graph.add_node("fine_tune", partial(fine_tune, workspace=workspace))
     graph.add_node("evaluate", partial(evaluate, workspace=workspace))
@@ -37,7 +43,7 @@ def build_loop(workspace: Workspace) -> StateGraph[LoopState, Context, Any, Any]
     )
     graph.add_node("review", partial(review, workspace=workspace))
     graph.add_node("allocate", partial(allocate, workspace=workspace))
-    graph.add_node("augment", build_augment(workspace))
+    graph.add_node("augment", build_augment(workspace).compile(checkpointer=None if visible else False))
     graph.add_node("accept", partial(accept, workspace=workspace))
     graph.add_node("finish", partial(finish, workspace=workspace))
 

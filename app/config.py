@@ -1,0 +1,117 @@
+"""A run's configuration file: one YAML document, one typed model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from app.data import DataSpec
+from app.errors import ConfigError
+from graphs.context import Context
+from graphs.teacher_spec import BudgetSpec, TeacherSpec
+
+
+class RunConfig(Context):
+    """Everything that one run is told.
+
+    Relative paths count from the folder of the config file.
+    """
+
+    data: DataSpec
+    teacher: TeacherSpec | None = None
+    """Needed by every method but `vanilla`."""
+    budget: BudgetSpec = BudgetSpec()
+    embedder: str = "builtin:minilm"
+    """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
+    output: Path | None = None
+    """The run's folder; None is `runs/<name of the config file>` in the current folder."""
+
+    def context(self) -> Context:
+        """The part that the nodes may read."""
+        return Context(**{name: getattr(self, name) for name in Context.model_fields})
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this run and not another: all but where the teacher is, what it may cost and how fast it is asked."""
+        return self.model_dump(mode="json", exclude={"teacher", "budget", "output"})
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a config file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a key is unknown or wrong; the message names the key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md.")
+    return parse_config(document, str(path), path.parent.resolve())
+
+
+def parse_config(document: dict[str, Any], name: str, base: Path) -> RunConfig:
+    """Check a config document and make its paths absolute; errors begin with `name`."""
+    try:
+        config = RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{name}: {line}" for line in explain(error))) from None
+    if config.loop.method != "vanilla" and config.teacher is None:
+        raise ConfigError(f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`.")
+    return absolute(config, base)
+
+
+def absolute(config: RunConfig, base: Path) -> RunConfig:
+    """The config with every relative path counted from `base`."""
+    files = {split: config.data.file(split, base).resolve() for split in ("train", "validation", "test")}
+    data = DataSpec(**files, limit=config.data.limit)
+    model = config.student.model
+    local = base / Path(model).expanduser()
+    looks_local = model.startswith((".", "/", "~")) or model.endswith(".gguf") or local.exists()
+    student = config.student.model_copy(update={"model": str(local.resolve())} if looks_local else {})
+    teacher = config.teacher
+    if teacher and teacher.ledger:
+        teacher = teacher.model_copy(update={"ledger": (base / teacher.ledger.expanduser()).resolve()})
+    output = (base / config.output.expanduser()).resolve() if config.output else None
+    return config.model_copy(update={"data": data, "student": student, "teacher": teacher, "output": output})
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line for each fault: the key, what is wrong, and what to do."""
+    return [explain_one(fault) for fault in error.errors()]
+
+
+def explain_one(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = known_keys(fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(sorted(known))}."
+        return f"{where}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{where}: missing."
+    message = fault["msg"].removeprefix("Value error, ")
+    # a secret pasted into the wrong place must not be repeated on the terminal
+    shown = "" if "key" in where else f" (it is {str(fault['input'])[:60]!r})"
+    return f"{where}: {message[0].lower() + message[1:]}{shown}."
+
+
+def known_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys that a section of the config has."""
+    model: Any = RunConfig
+    for part in location:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)

@@ -1,0 +1,13 @@
+"""Writes the report's two forms into the run's folder."""
+
+from __future__ import annotations
+
+from app.report.html import render_html
+from graphs.report import Report
+from trainer.artifacts import RunPaths, write_json, write_text
+
+
+def write_report(report: Report, paths: RunPaths) -> None:
+    """`report.html` first: `report.json` tells other programs that both are there."""
+    write_text(paths.html, render_html(report))
+    write_json(paths.report, report)
