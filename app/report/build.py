@@ -71,7 +71,10 @@ def test_result(paths: RunPaths) -> TestResult | None:
         return None
     found = read_json(path)
     return TestResult(
-        **{key: found[key] for key in ("metric", "n", "baseline", "best", "difference", "p_value", "verdict", "detail")},
+        **{
+            key: found[key]
+            for key in ("metric", "n", "baseline", "best", "difference", "p_value", "verdict", "detail")
+        },
         ci95=(found["low"], found["high"]),
         p_method=found["method"],
     )
@@ -125,7 +128,17 @@ class RoundView:
 
     def _trainer(self) -> dict[str, Any]:
         report = read_json(self._here.student / "report.json")
-        kept = ("rows", "steps", "samples_per_second", "device", "dtype", "over_long", "out_of_memory", "resumed_from", "loss")
+        kept = (
+            "rows",
+            "steps",
+            "samples_per_second",
+            "device",
+            "dtype",
+            "over_long",
+            "out_of_memory",
+            "resumed_from",
+            "loss",
+        )
         return {key: report[key] for key in kept} | {"seconds": report["seconds"]}
 
     def _patterns(self) -> list[PatternOutcome]:

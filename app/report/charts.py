@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from app.report.wording import interval, signed
 from graphs.report import PatternOutcome, Report, RoundReport
 
 Spec = dict[str, Any]
@@ -46,7 +47,7 @@ FREE_CHECKS = {
     "duplicate": "duplicate",
     "leak": "too close to held-out rows",
 }
-JUDGED = {"judge": "rejected by the judge", "attempts": "batch stayed under the threshold"}
+JUDGED = {"judge": "rejected by the judge", "attempts": "batch scored too low"}
 REST = {"surplus": "sound, but not needed"}
 KEPT = "kept"
 
@@ -116,7 +117,7 @@ def _scores(report: Report) -> Any:
     )
     line = base.mark_line(color=BLUE, strokeWidth=1.5, opacity=0.35).encode(y=y)
     dots = base.mark_point(size=110, filled=True, opacity=1, stroke=BLUE, strokeWidth=2).encode(
-        y=y, fill=alt.Fill("state:N", scale=states, title=None), tooltip=tooltip
+        y=y, fill=alt.Fill("state:N", scale=states, legend=None), tooltip=tooltip
     )
     labels = base.mark_text(align="left", dx=11, color=INK, fontWeight=600).encode(y=y, text="label:N")
     level = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color=MUTED).encode(y=y)
@@ -126,7 +127,11 @@ def _scores(report: Report) -> Any:
 def _differences(report: Report) -> Any:
     import altair as alt
 
-    rows = [_difference_row(item.round, item.versus_best) for item in report.rounds if item.versus_best]
+    rows = [
+        _difference_row(f"Round {item.round} against the best before", "validation", item.versus_best)
+        for item in report.rounds
+        if item.versus_best
+    ]
     if report.test is not None and report.best.get("round", 0) != 0:
         test = report.test
         values = {
@@ -135,7 +140,7 @@ def _differences(report: Report) -> Any:
             "high": test.ci95[1],
             "p_value": test.p_value,
         }
-        rows.append(_points(values) | {"label": "Sealed test: best against baseline", "split": "test"})
+        rows.append(_difference_row("Sealed test, best against baseline", "test", values))
     if not rows:
         return None
     names = [row["label"] for row in rows]
@@ -160,22 +165,21 @@ def _differences(report: Report) -> Any:
     return _finish(zero + whiskers + dots + _row_labels(base, -8), 44 * len(rows), "Paired differences")
 
 
-def _difference_row(number: int, versus: dict[str, float]) -> Row:
-    return _points(versus) | {"label": f"Round {number} against the best before", "split": "validation"}
-
-
-def _points(values: dict[str, float]) -> Row:
-    row = {key: values[key] * 100 for key in ("difference", "low", "high")}
-    return row | {"p_value": values["p_value"]}
+def _difference_row(name: str, split: str, values: dict[str, float]) -> Row:
+    low, high = values["low"], values["high"]
+    label = f"{name}: {signed(values['difference'])} ({interval((low, high))})"
+    numbers = {key: values[key] * 100 for key in ("difference", "low", "high")}
+    return numbers | {"p_value": values["p_value"], "label": label, "split": split}
 
 
 def _row_labels(base: Any, offset: int) -> Any:
     """Names above the bars instead of beside them, so that long ones have the whole width."""
     import altair as alt
 
-    return base.mark_text(align="left", baseline="middle", color=MUTED, limit=alt.ExprRef("width")).encode(
-        x=alt.value(0), yOffset=alt.value(offset), text="label:N"
+    text = base.mark_text(
+        align="left", baseline="middle", color=INK, limit=alt.ExprRef("width"), yOffset=offset
     )
+    return text.encode(x=alt.value(0), text="label:N")
 
 
 def _clusters(rounds: list[RoundReport]) -> Any:
@@ -194,7 +198,7 @@ def _clusters(rounds: list[RoundReport]) -> Any:
         symbolOpacity=1,
     )
     order = alt.EncodingSortField("cluster", op="min")
-    blank = alt.Axis(labels=False, ticks=False, domain=False, title=None)
+    blank = alt.Axis(labels=False, ticks=False, domain=False, grid=False, title=None)
     scale = alt.Scale(zero=False, nice=False, padding=14)
     chart = (
         alt.Chart(alt.Data(values=rows))
@@ -213,7 +217,8 @@ def _clusters(rounds: list[RoundReport]) -> Any:
         .transform_filter(alt.datum.round == choice)
         .add_params(choice)
     )
-    return _finish(chart, 360, "Map of the analysed errors, by pattern")
+    frame = alt.ViewBackground(fill="var(--raised)", cornerRadius=8)
+    return _finish(chart.properties(view=frame), 360, "Map of the analysed errors, by pattern")
 
 
 def _points_of(item: RoundReport) -> list[Row]:
@@ -250,7 +255,7 @@ def _patterns(rounds: list[RoundReport]) -> Any:
     base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("id:N", sort=order, title=None, axis=None))
     bars = base.mark_bar(height=12, yOffset=8, cornerRadius=1).encode(
         x=alt.X("count:Q", title="Failures of the pattern", stack="zero", axis=alt.Axis(tickMinStep=1)),
-        color=alt.Color("outcome:N", scale=outcomes, legend=_top_legend()),
+        color=alt.Color("outcome:N", scale=outcomes, legend=_top_legend(110)),
         order="order:Q",
         tooltip=[
             alt.Tooltip("label:N", title="Pattern"),
@@ -299,8 +304,10 @@ def _quality(rounds: list[RoundReport]) -> Any:
     base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("label:N", sort=stages, title=None, axis=None))
     base = base.transform_filter(alt.datum.scope == choice)
     bars = base.mark_bar(height=16, yOffset=8, cornerRadius=1).encode(
-        x=alt.X("count:Q", title="Rows", stack="zero", axis=alt.Axis(tickMinStep=1, format=",d")),
-        color=alt.Color("part:N", scale=scale, legend=_top_legend()),
+        x=alt.X(
+            "count:Q", title="Rows", stack="zero", axis=alt.Axis(tickMinStep=1, tickCount=5, format=",d")
+        ),
+        color=alt.Color("part:N", scale=scale, legend=_top_legend(210)),
         order="order:Q",
         tooltip=[
             alt.Tooltip("label:N", title="Stage"),
@@ -375,7 +382,7 @@ def _loss(rounds: list[RoundReport]) -> Any:
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("step:Q", title="Optimizer step", axis=alt.Axis(tickCount=6)),
         color=alt.Color(
-            "round:N", sort=order, scale=alt.Scale(range=PALETTE), legend=_top_legend(symbol="stroke")
+            "round:N", sort=order, scale=alt.Scale(range=PALETTE), legend=_top_legend(110, "stroke")
         ),
     )
     y = alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False))
@@ -404,11 +411,20 @@ def _choice(label: str, options: list[str], value: str) -> Any:
     return alt.param(name="choice", value=value, bind=bind(options=options, name=label))
 
 
-def _top_legend(symbol: str = "square") -> Any:
+def _top_legend(cell: int, symbol: str = "square") -> Any:
+    """A legend above the chart, in as many columns of `cell` pixels as its width holds."""
     import altair as alt
 
-    columns = alt.ExprRef("max(1, floor(width / 210))")
-    return alt.Legend(orient="top", title=None, symbolType=symbol, columns=columns, labelLimit=190)
+    columns = alt.ExprRef(f"max(1, floor(width / {cell}))")
+    return alt.Legend(
+        orient="top",
+        title=None,
+        symbolType=symbol,
+        symbolOpacity=1,
+        symbolStrokeWidth=2.5,
+        columns=columns,
+        labelLimit=cell - 20,
+    )
 
 
 def _finish(chart: Any, height: int, description: str) -> Any:

@@ -63,7 +63,7 @@ def _vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script (0.9 MB), from the wheel of vl-convert."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(None))
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _template_text(name: str) -> str:
@@ -82,6 +82,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         percent=wording.percent,
         points=wording.points,
+        signed=wording.signed,
         interval=wording.interval,
         score_interval=wording.score_interval,
         p_value=wording.p_value,

@@ -151,7 +151,11 @@ def _round(number: int, validation: float, promoted: bool, random_: random.Rando
             "attempts": 10, "surplus": 5,
         },
         broken=[f"val-{700 + index:04}" for index in range(9 if promoted else 61)],
-        broken_examples=[_failure(index) | {"outcome": "regressed"} for index in (2, 0)],
+        broken_examples=[
+            {"id": f"val-{700 + index:04}", "prompt": PROMPTS[index], "expected": "transfer_pending",
+             "predicted": "transfer_pending", "after": ["top_up_failed", SCRIPT, "complaint"][index]}
+            for index in range(3)
+        ],
         fixed=[f"val-{index:04}" for index in range(19)],
         detail={"labels": 77, "macro_f1": 0.688, "confusion": {"cancel_transfer": {"complaint": 4, "top_up": 2}}},
         clusters=_clusters(random_, sizes),
