@@ -1,0 +1,107 @@
+"""Which teachers a run asks, how, and what they may cost: plain data of the config file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from graphs.ports import Role
+from trainer.specs import Strict
+
+OPENAI = "https://api.openai.com/v1"
+
+StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
+
+
+class Price(Strict):
+    """What a model costs, in US dollars per million tokens."""
+
+    input_per_million: float = Field(ge=0)
+    output_per_million: float = Field(ge=0)
+
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The cost of one call."""
+        return (prompt_tokens * self.input_per_million + completion_tokens * self.output_per_million) / 1e6
+
+
+class BudgetSpec(Strict):
+    """Hard caps on what a run may spend on its teachers; None is no cap."""
+
+    max_usd: float | None = Field(None, ge=0)
+    max_calls: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=0)
+    """Prompt and completion tokens together."""
+
+
+class RoleSpec(Strict):
+    """What one role has different from the common teacher; None keeps the common value."""
+
+    base_url: str | None = None
+    model: str | None = None
+    api_key_env: str | None = None
+    """A role with a `base_url` of its own gets no key unless it names one: keys do not travel to other hosts."""
+    temperature: float | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=1)
+    timeout_seconds: float | None = Field(None, gt=0)
+    max_concurrency: int | None = Field(None, ge=1)
+    structured_output: StructuredOutput | None = None
+
+
+class EndpointSpec(Strict):
+    """Where and how one role asks, all values settled."""
+
+    base_url: str
+    model: str
+    api_key_env: str | None
+    temperature: float | None
+    max_tokens: int
+    timeout_seconds: float
+    max_concurrency: int
+    structured_output: StructuredOutput
+
+
+class TeacherSpec(Strict):
+    """The teacher: one OpenAI-compatible endpoint and model, with overrides by role."""
+
+    base_url: str | None = None
+    """An OpenAI-compatible endpoint, usually ending in `/v1`; None is OpenAI."""
+    model: str = Field(min_length=1)
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; the key itself never stands in a config."""
+    temperature: float | None = Field(None, ge=0)
+    max_tokens: int = Field(4096, ge=1)
+    """Most completion tokens of one call; small answers are bounded tighter."""
+    timeout_seconds: float = Field(120.0, gt=0)
+    """For one call, from sending to the last byte."""
+    max_concurrency: int = Field(8, ge=1)
+    """Most calls in flight at one endpoint; fewer after rate limits."""
+    max_retries: int = Field(8, ge=0)
+    """Repetitions of one call after rate limits, time-outs and server errors."""
+    backoff_seconds: float = Field(1.0, gt=0)
+    """Longest wait before the first repetition; it doubles each time, up to 30 seconds."""
+    structured_output: StructuredOutput = "auto"
+    """`auto` is json_schema, and function calling, then JSON mode, where the server refuses that."""
+    breaker_failures: int = Field(8, ge=1)
+    breaker_seconds: float = Field(60.0, ge=0)
+    """The run pauses after this many failures in a row over at least this time."""
+    prices: dict[str, Price] = {}
+    """By model name; needed for `budget.max_usd`."""
+    ledger: Path | None = None
+    """File of recorded answers; None is the run's own folder."""
+    analyst: RoleSpec = RoleSpec()
+    generator: RoleSpec = RoleSpec()
+    judge: RoleSpec = RoleSpec()
+
+    def role(self, name: Role) -> EndpointSpec:
+        """The settled values of one role."""
+        override: RoleSpec = getattr(self, name)
+        common = {field: getattr(self, field) for field in EndpointSpec.model_fields}
+        common["base_url"] = (self.base_url or OPENAI).rstrip("/")
+        own = override.model_dump(exclude_none=True)
+        if "base_url" in own:
+            own["base_url"] = own["base_url"].rstrip("/")
+            if own["base_url"] != common["base_url"]:
+                common["api_key_env"] = None
+        return EndpointSpec.model_validate(common | own)
