@@ -1,0 +1,210 @@
+"""A real OpenAI-compatible HTTP server on loopback that misbehaves on request.
+
+    with FlakyServer(["429:1", "500", "prose"]) as server:
+        ...  # the first three calls misbehave, the rest are answered
+        server.calls[0].headers, server.calls[0].body
+
+Words of the script:
+
+    ok            a good answer                      429, 429:S     rate limit, with Retry-After S seconds
+    429-date:S    the same as an HTTP date           quota          429 insufficient_quota
+    500, 408 ...  that status                        401            refused, and repeats the key
+    404-model     unknown model                      400            a request that is wrong for good
+    empty         200 without a body                 html           200 with a page
+    half          JSON cut in the middle             length         cut at the token limit (finish_reason length)
+    prose         text without JSON                  fenced         the answer in a code fence, after prose
+    misfit        JSON of another shape              slow:S         a good answer after S seconds
+    hang          no answer at all                   drop           the connection closes in the middle
+    no-usage      a good answer without usage
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "ErrorAnalysis": {"root_cause": "It confuses two labels.", "scenario": "Questions about cards."},
+    "FailurePattern": {"name": "Cards", "description": "Cards are confused."},
+    "AugmentationStrategy": {"title": "More cards", "instructions": "Write questions about cards."},
+    "SampleBatch": {"samples": [{"prompt": "Where is my card?", "completion": "card_arrival"}]},
+    "QualityReport": {"adherence": 8, "utility": 7, "relevance": 9, "rejected": [], "feedback": "Sound."},
+}
+
+
+@dataclass
+class Seen:
+    """One request as it came."""
+
+    headers: dict[str, str]
+    body: dict[str, Any]
+    raw: bytes
+    time: float
+    word: str
+
+    @property
+    def mode(self) -> str:
+        """json_schema, function_calling or json_mode."""
+        if self.body.get("tools"):
+            return "function_calling"
+        kind = (self.body.get("response_format") or {}).get("type")
+        return "json_schema" if kind == "json_schema" else "json_mode"
+
+    @property
+    def schema(self) -> str:
+        """Name of the schema asked for; in JSON mode it is found by its fields."""
+        if self.mode == "json_schema":
+            return str(self.body["response_format"]["json_schema"]["name"])
+        if self.mode == "function_calling":
+            return str(self.body["tools"][0]["function"]["name"])
+        system = self.body["messages"][0]["content"]
+        return next(name for name, answer in ANSWERS.items() if all(f'"{key}"' in system for key in answer))
+
+    @property
+    def data(self) -> Any:
+        """What stands between the first <data> and the first </data> of the last message."""
+        found = re.search(r"<data>(.*?)</data>", self.body["messages"][-1]["content"], re.DOTALL)
+        assert found, "no data block"
+        return json.loads(found.group(1))
+
+
+@dataclass
+class FlakyServer:
+    """See the module. `usage` fixes (prompt, completion) tokens; `modes` are those it knows, others get a 400."""
+
+    script: Iterable[str] | Callable[[int], str] = ()
+    modes: tuple[str, ...] = ("json_schema", "function_calling", "json_mode")
+    latency: float = 0.0
+    usage: tuple[int, int] = (100, 20)
+    refusal: int = 400
+    calls: list[Seen] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    def __enter__(self) -> Self:
+        if not callable(self.script):
+            words = list(self.script)
+            self.script = lambda n: words[n] if n < len(words) else "ok"
+        config = uvicorn.Config(
+            self._app(), port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.005)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/v1"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=10)
+
+    @property
+    def words(self) -> list[str]:
+        """What was done with each request, in order."""
+        return [call.word for call in self.calls]
+
+    def _app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.post("/v1/chat/completions")
+        async def complete(request: Request) -> Response:
+            raw = await request.body()
+            assert callable(self.script)
+            seen = Seen(
+                dict(request.headers), json.loads(raw), raw, time.monotonic(), self.script(len(self.calls))
+            )
+            self.calls.append(seen)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            try:
+                return await self._respond(seen)
+            finally:
+                self.in_flight -= 1
+
+        return app
+
+    async def _respond(self, seen: Seen) -> Response:
+        word, _, value = seen.word.partition(":")
+        if word == "429":
+            return _error(429, "rate limit reached", headers={"retry-after": value} if value else {})
+        if word == "429-date":
+            when = formatdate(time.time() + float(value), usegmt=True)
+            return _error(429, "rate limit reached", headers={"retry-after": when})
+        if word == "quota":
+            return _error(429, "You exceeded your current quota", code="insufficient_quota")
+        if word == "401":
+            return _error(401, f"Incorrect API key provided: {seen.headers['authorization']}")
+        if word == "404-model":
+            return _error(404, f"The model `{seen.body['model']}` does not exist", code="model_not_found")
+        if word.isdigit():
+            return _error(int(word), "it went wrong")
+        if word == "empty":
+            return Response("", media_type="application/json")
+        if word == "html":
+            return Response("<html>Sign in</html>", media_type="text/html")
+        if word == "hang":
+            await asyncio.sleep(3600)
+        if word == "drop":
+            return Response("{", headers={"content-length": "1000"}, media_type="application/json")
+        if seen.mode not in self.modes:
+            return _error(self.refusal, f"{seen.mode} is not supported here")
+        await asyncio.sleep(float(value) if word == "slow" else self.latency)
+        return JSONResponse(self._completion(seen, word))
+
+    def _completion(self, seen: Seen, word: str) -> dict[str, Any]:
+        answer = json.dumps(ANSWERS[seen.schema])
+        texts = {
+            "half": answer[: len(answer) // 2],
+            "length": answer[: len(answer) // 2],
+            "prose": "I would rather tell you a story about a card.",
+            "fenced": f"<think>Which {{fields}}?</think>Here it is:\n```json\n{answer}\n```\nAnything else?",
+            "misfit": json.dumps({"verdict": "fine"}),
+        }
+        text = texts.get(word, answer)
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if seen.mode == "function_calling":
+            function = {"name": seen.schema, "arguments": text}
+            message = {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+            }
+        prompt, completion = self.usage
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+        reason = "length" if word == "length" else "stop"
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": seen.body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+            **({} if word == "no-usage" else {"usage": usage}),
+        }
+
+
+def _error(
+    status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    body = {"error": {"message": message, "type": "error", "param": None, "code": code}}
+    return JSONResponse(body, status, headers or {})
