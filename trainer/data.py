@@ -135,7 +135,7 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
 
 
 def batches(lengths: Sequence[int], batch_size: int, *, epochs: float, seed: int) -> Iterator[list[int]]:
-    """The global batches of a training run, as indices of rows: a function of its arguments, on every process.
+    """The global batches of a training run, as indices of rows; depends on its arguments alone.
 
     Each epoch sees every row once. Rows are shuffled, sorted by length within groups of `GROUP` batches, and
     the batches shuffled again, so that a batch has rows of like lengths and the order stays random.
