@@ -180,7 +180,7 @@ def _refuse_duplicate_ids(rows: dict[Split, list[Example]], files: dict[Split, P
         identifier, one, other = faults[0]
         raise DataError(
             f"The same id is that of {_row((one, identifier), files)} and of {_row((other, identifier), files)}. "
-            "Give each row an id of its own." + _more(faults, "such ids")
+            "Give each row an id of its own." + _more(faults, "ids")
         )
 
 
@@ -197,7 +197,7 @@ def _refuse_overlap(rows: dict[Split, list[Example]], files: dict[Split, Path]) 
         one, other = faults[0]
         raise DataError(
             f"The same prompt is that of {_row(one, files)} and of {_row(other, files)}. "
-            "Remove one of them: no split may hold rows of another." + _more(faults, "such pairs")
+            "Remove one of them: no split may hold rows of another." + _more(faults, "pairs")
         )
 
 
@@ -207,7 +207,7 @@ def _refuse_unseen(
     for split in SPLITS[1:]:
         unseen = Counter(reason for example in rows[split] if (reason := task.unseen(example)))
         if unseen:
-            listed = ", ".join(f"{reason} ({count} rows)" for reason, count in unseen.most_common(LISTED))
+            listed = ", ".join(f"{reason} (rows: {count})" for reason, count in unseen.most_common(LISTED))
             further = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
             limited = limit.train or limit.per_class
             raise DataError(
@@ -224,7 +224,7 @@ def _row(row: tuple[Split, str], files: dict[Split, Path]) -> str:
 
 
 def _more(faults: Sequence[object], what: str) -> str:
-    return f" ({len(faults) - 1} more {what}.)" if len(faults) > 1 else ""
+    return f" (Further such {what}: {len(faults) - 1}.)" if len(faults) > 1 else ""
 
 
 def _asked(example: Example) -> str:

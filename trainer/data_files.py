@@ -51,7 +51,7 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
         lines[example.id] = number
         examples.append(example)
     if faults:
-        more = f" ({len(faults) - 1} more faulty rows in this file.)" if len(faults) > 1 else ""
+        more = f" (Further faulty rows in this file: {len(faults) - 1}.)" if len(faults) > 1 else ""
         raise DataError(faults[0] + more)
     if not examples:
         raise DataError(f"{path} has no rows. Write one JSON object a line.")

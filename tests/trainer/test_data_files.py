@@ -137,7 +137,7 @@ def test_faulty_row(tmp_path: Path, row: str, message: str) -> None:
     text = error(path)
     assert text.startswith(f"{path}, line 2: ")
     assert message in text
-    assert "more faulty" not in text
+    assert "Further" not in text
 
 
 def test_duplicate_ids_name_both_lines(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_first_fault_is_told_with_the_number_of_others(tmp_path: Path) -> No
     path = write(tmp_path, "{", GOOD, GOOD, "[]")
     text = error(path)
     assert text.startswith(f"{path}, line 1: broken JSON")
-    assert text.endswith("(2 more faulty rows in this file.)")
+    assert text.endswith("(Further faulty rows in this file: 2.)")
 
 
 def test_a_check_of_the_task_is_told_with_its_line(tmp_path: Path) -> None:
