@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 import yaml
-from markupsafe import Markup
 
 from app.report import charts, wording
 from graphs.report import Report
@@ -46,8 +45,8 @@ def render_html(report: Report) -> str:
         charts=charts.charts(report),
         config=yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True),
         policy=_policy(scripts),
-        scripts=[Markup(script) for script in scripts],  # noqa: S704
-        style=Markup(_template_text("style.css")),  # noqa: S704
+        scripts=scripts,
+        style=_template_text("style.css"),
     )
 
 

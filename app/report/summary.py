@@ -5,6 +5,9 @@ from __future__ import annotations
 from app.report.wording import duration, headline, percent, plural, score_interval, spent
 from graphs.report import Report, RoundReport
 
+SHOWN = 6
+"""Most patterns of a round that are named."""
+
 
 def summary_lines(report: Report) -> list[str]:
     """What happened, as plain lines: the result, the rounds, the patterns, rows, cost and time.
@@ -15,7 +18,7 @@ def summary_lines(report: Report) -> list[str]:
     result = headline(report)
     lines = [f"{result.title}. {result.sentence}"]
     if report.status != "finished" and report.stopped:
-        lines.append(f"{report.status.capitalize()}: {_one_line(report.stopped)}")
+        lines.append(f"{report.status.capitalize()}: {_one_line(report.stopped, 400)}")
     for item in report.rounds:
         lines += _round_lines(item)
     lines.append(_cost_line(report))
@@ -31,11 +34,12 @@ def _round_lines(item: RoundReport) -> list[str]:
         return [score]
     state = "promoted" if item.promoted else "not promoted"
     lines = [f"{score}, {plural(item.accepted, 'new row')}, {state}"]
-    for pattern in item.patterns:
+    for pattern in item.patterns[:SHOWN]:
         regressed = f", {pattern.regressed} regressed" if pattern.regressed else ""
         outcome = f"{pattern.fixed} fixed, {pattern.unmoved} unmoved{regressed}"
         lines.append(f"  {_one_line(pattern.name)}: {outcome}, of {plural(pattern.size, 'failure')}")
-    return lines
+    left = len(item.patterns) - SHOWN
+    return [*lines, f"  and {plural(left, 'more pattern')}"] if left > 0 else lines
 
 
 def _cost_line(report: Report) -> str:

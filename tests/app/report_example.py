@@ -207,7 +207,7 @@ def example() -> Report:
         ),
         minimal_detectable_effect={
             "value": 0.061, "n": 400, "power": 0.8,
-            "assumption": "paired, two-sided 5 %, one row in five changes its outcome",
+            "assumption": "Two-sided McNemar test at 5 % on 400 rows, of which 20% get another verdict.",
         },
         cost=Cost(
             calls=358, prompt_tokens=181_204, completion_tokens=53_311, usd=0.7518, repeated=12, retries=9,

@@ -1,0 +1,244 @@
+"""The Hugging Face model card (README.md) of an exported student."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+import jinja2
+
+from app.report import charts, wording
+from graphs.report import Report, RoundReport
+
+LINEAGE_ROWS = 60
+"""Most patterns that the card lists; the newest rounds come first."""
+
+KNOWN_BASES = {"builtin:smollm2-135m": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
+"""Student name -> the hub's name of its base model, and its licence."""
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+class Export(TypedDict):
+    """What the card must know of the exported folder."""
+
+    form: Literal["adapter", "merged", "full"]
+    """A LoRA adapter, an adapter merged into its base, or a model that was fine-tuned as a whole."""
+    name: NotRequired[str]
+    """The model's name; default: the run's id."""
+    license: NotRequired[str | None]
+    """Licence of the base model (SPDX, lower case), where the caller knows it."""
+    compared: NotRequired[int]
+    """Validation rows on which merged and adapter predictions were compared."""
+    same: NotRequired[int]
+    """Those with the same prediction."""
+
+
+def render_card(report: Report, *, export: Export) -> str:
+    """README.md with YAML front matter: what the model is, its scores with intervals, its data and its limits.
+
+    A student from a local folder or file is named by its last part only, so that no path leaves the machine.
+    Texts from rows or from the teacher are escaped for markdown.
+    """
+    base, licence = base_model(report.student)
+    licence = export.get("license") or licence
+    name = export.get("name") or report.run_id
+    chosen = chosen_round(report)
+    gained = report.test is not None and bool(report.best.get("round"))
+    return (
+        _environment()
+        .get_template("card.md")
+        .render(
+            report=report,
+            export=export,
+            name=name,
+            headline=wording.headline(report),
+            front=_front_matter(report, name, export, licence),
+            base=base or f"{_last_part(report.student)} (local)",
+            form=_FORMS[export["form"]],
+            licence=licence,
+            chosen=chosen,
+            gained=gained,
+            own_test=_own_test(report),
+            digest=config_digest(report.config),
+            loading=_loading(base, export),
+            template=(report.config.get("student") or {}).get("template", "auto"),
+            splits=_splits(report.data),
+            generated=_generated(report, chosen),
+            lineage=_lineage(report, chosen),
+            teachers=_teachers(report.teacher),
+            judged=(report.config.get("loop") or {}).get("qc", True),
+            effect=report.minimal_detectable_effect.get("value"),
+            effect_rows=report.minimal_detectable_effect.get("n"),
+        )
+    )
+
+
+_FORMS = {
+    "adapter": "LoRA adapter, to be loaded onto the base model",
+    "merged": "LoRA adapter merged into the base model",
+    "full": "fully fine-tuned model",
+}
+
+
+def base_model(student: str) -> tuple[str | None, str | None]:
+    """The hub's name of a student's base and its licence; None where the student is a local folder or file."""
+    if student in KNOWN_BASES:
+        return KNOWN_BASES[student]
+    local = student.endswith(".gguf") or Path(student).exists()
+    return (student if HUB_NAME.fullmatch(student) and not local else None), None
+
+
+def config_digest(config: dict[str, Any]) -> str:
+    """SHA-256 of the configuration as JSON with sorted keys, in hexadecimal."""
+    text = json.dumps(config, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chosen_round(report: Report) -> RoundReport | None:
+    """The round of the best student, which is the one exported."""
+    best = report.best.get("round")
+    return next((item for item in report.rounds if item.round == best), None)
+
+
+def _front_matter(report: Report, name: str, export: Export, licence: str | None) -> str:
+    from huggingface_hub import ModelCardData
+
+    base, _ = base_model(report.student)
+    data = ModelCardData(
+        base_model=base,
+        library_name="peft" if export["form"] == "adapter" else "transformers",
+        license=licence,
+        pipeline_tag="text-generation",
+        tags=["pada", "synthetic-data", *(["lora"] if export["form"] != "full" else [])],
+        model_name=name if report.test else None,
+        eval_results=_results(report),
+    )
+    return data.to_yaml()
+
+
+def _results(report: Report) -> list[Any] | None:
+    """The sealed test as the hub's model index wants it, the interval of the difference beside it."""
+    from huggingface_hub import EvalResult
+
+    test = report.test
+    if test is None:
+        return None
+    evidence: dict[str, Any] = {"n": test.n, "baseline": test.baseline}
+    if report.best.get("round"):
+        evidence |= {"difference": test.difference, "ci95": list(test.ci95), "p_value": test.p_value}
+    result = EvalResult(
+        task_type="text-generation",
+        dataset_type=re.sub(r"[^\w.-]+", "-", report.task),
+        dataset_name=f"{report.task} (sealed test)",
+        dataset_split="test",
+        metric_type=test.metric,
+        metric_value=_own_test(report),
+        metric_args=evidence,
+    )
+    return [result]
+
+
+def _own_test(report: Report) -> float | None:
+    """The exported student's own test score: the baseline's, where no round was better."""
+    if report.test is None:
+        return None
+    return report.test.best if report.best.get("round") else report.test.baseline
+
+
+def _loading(base: str | None, export: Export) -> str:
+    if export["form"] != "adapter":
+        return (
+            "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+            'folder = "path/to/this/folder"\n'
+            "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+            "model = AutoModelForCausalLM.from_pretrained(folder)"
+        )
+    source = base or "path/to/the/base/model"
+    return (
+        "from peft import PeftModel\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({json.dumps(source)})\n"
+        f"base = AutoModelForCausalLM.from_pretrained({json.dumps(source)})\n"
+        'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
+    )
+
+
+def _splits(data: dict[str, Any]) -> dict[str, int]:
+    rows = data.get("rows")
+    return (
+        {str(name): count for name, count in rows.items() if isinstance(count, int)}
+        if isinstance(rows, dict)
+        else {}
+    )
+
+
+def _generated(report: Report, chosen: RoundReport | None) -> int:
+    """Rows from the teacher in the chosen student's training set: those of its round and of all before."""
+    return sum(item.accepted for item in report.rounds if chosen is not None and item.round <= chosen.round)
+
+
+def _lineage(report: Report, chosen: RoundReport | None) -> list[tuple[int, str, int]]:
+    """Round, what the rows were written for, how many: of the rows that this model was trained on."""
+    rows = []
+    for item in reversed(report.rounds):
+        if chosen is None or item.round > chosen.round or not item.accepted:
+            continue
+        rows += [
+            (item.round, pattern.name, pattern.accepted) for pattern in item.patterns if pattern.accepted
+        ]
+        rest = item.accepted - sum(pattern.accepted for pattern in item.patterns)
+        rows += [(item.round, "training errors, and rows without a pattern", rest)] if rest > 0 else []
+    shown = rows[:LINEAGE_ROWS]
+    left = sum(count for _, _, count in rows[LINEAGE_ROWS:])
+    return [*shown, (rows[LINEAGE_ROWS][0], "earlier rows, not listed", left)] if left else shown
+
+
+def _teachers(teacher: dict[str, Any]) -> list[tuple[str, str]]:
+    roles = [(role, teacher.get(role)) for role in ("analyst", "generator", "judge")]
+    return [
+        (role, str(found["model"])) for role, found in roles if isinstance(found, dict) and found.get("model")
+    ]
+
+
+def _last_part(student: str) -> str:
+    return re.split(r"[\\/]", student.rstrip("\\/"))[-1]
+
+
+def escape_markdown(text: Any) -> str:
+    """A text on one line, without any markup of its own."""
+    line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", charts.clip(line, 300))
+
+
+def code(text: Any) -> str:
+    """A text that stays inside a code span and a table cell."""
+    return re.sub(r"[`|]", "'", " ".join(str(text).split()))
+
+
+def _environment() -> jinja2.Environment:
+    """Markdown has no automatic escaping: what is not our own text goes through `md` or `code`."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("app.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=jinja2.select_autoescape(),
+    )
+    environment.filters.update(
+        md=escape_markdown,
+        code=code,
+        percent=wording.percent,
+        points=wording.points,
+        interval=wording.interval,
+        score_interval=wording.score_interval,
+        p_value=wording.p_value,
+        plural=wording.plural,
+        round_name=charts.round_name,
+    )
+    environment.globals.update(p_methods=wording.P_METHODS)
+    return environment
