@@ -130,6 +130,13 @@ class TestPrepare:
         assert prepare(folder, run, limit=10) == report
         assert trained(run) == chosen
 
+    def test_a_lost_split_is_written_again(self, folder: Path, run: RunPaths) -> None:
+        prepare(folder, run, limit=10)
+        chosen = trained(run)
+        run.data("train").unlink()
+        prepare(folder, run, limit=10)
+        assert trained(run) == chosen
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [

@@ -128,3 +128,4 @@ def test_a_data_row_must_be_an_object(tmp_path: Path) -> None:
 
 def test_stratum_is_the_set_of_fields() -> None:
     assert TASK.stratum(row({"b": 1, "a": 2})) == TASK.stratum(row({"a": 3, "b": 4})) == "a, b"
+    assert TASK.stratum(row({})) == "no field"

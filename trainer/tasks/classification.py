@@ -27,7 +27,7 @@ class Classification(Task):
     def __init__(self, train: Sequence[Example] = ()):
         super().__init__(train)
         self.labels = sorted({example.completion.strip() for example in train})
-        self._exact = {_first_line(label).casefold(): label for label in reversed(self.labels)}
+        self._exact = {_first_line(label).casefold(): label for label in self.labels}
         bare = Counter(_bare(label) for label in self._exact.values())
         # labels that punctuation alone tells apart, such as C and C++, must be met exactly
         self._bare = {_bare(label): label for label in self._exact.values() if bare[_bare(label)] == 1}

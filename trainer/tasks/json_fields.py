@@ -42,7 +42,8 @@ class JsonFields(Task):
         return None
 
     def stratum(self, example: Example) -> str:
-        return ", ".join(sorted(parse(example.completion) or {}))
+        """The set of fields that the row has."""
+        return ", ".join(sorted(parse(example.completion) or {})) or "no field"
 
     def invalid(self, prompt: str, completion: str) -> str | None:
         fields = parse(completion)
