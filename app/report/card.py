@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import jinja2
 
-from app.report import charts, wording
+from app.report import wording
 from graphs.report import Report, RoundReport
 
 LINEAGE_ROWS = 60
@@ -211,7 +211,7 @@ def _last_part(student: str) -> str:
 def escape_markdown(text: Any) -> str:
     """A text on one line, without any markup of its own."""
     line = " ".join(str(text).split())
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", charts.clip(line, 300))
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", wording.clip(line, 300))
 
 
 def code(text: Any) -> str:
@@ -238,7 +238,7 @@ def _environment() -> jinja2.Environment:
         score_interval=wording.score_interval,
         p_value=wording.p_value,
         plural=wording.plural,
-        round_name=charts.round_name,
+        round_name=wording.round_name,
     )
     environment.globals.update(p_methods=wording.P_METHODS)
     return environment

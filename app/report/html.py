@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from app.report import charts, wording
+from app.report import wording
 from graphs.report import Report
 
 MAX_TEXT = 480
@@ -36,13 +36,15 @@ def render_html(report: Report) -> str:
     Everything from rows and models is escaped. The page's own content security policy allows only its two
     scripts, by their hashes, and no request at all, so that a text which slipped through could do nothing.
     """
+    from app.report.charts import charts  # Altair takes half a second, which `pada --help` need not wait for
+
     scripts = [_vega(), _template_text("page.js")]
     page = _environment().get_template("page.html")
     return page.render(
         report=report,
         headline=wording.headline(report),
         status=STATUS.get(report.status),
-        charts=charts.charts(report),
+        charts=charts(report),
         config=yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True),
         policy=_policy(scripts),
         scripts=scripts,
@@ -89,7 +91,7 @@ def _environment() -> jinja2.Environment:
         money=wording.money,
         tokens=wording.tokens,
         plural=wording.plural,
-        round_name=charts.round_name,
+        round_name=wording.round_name,
         words=words,
         fold=fold,
         bar=bar,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.report.wording import duration, headline, percent, plural, score_interval, spent
+from app.report.wording import duration, headline, percent, plural, round_name, score_interval, spent
 from graphs.report import Report, RoundReport
 
 SHOWN = 6
@@ -28,8 +28,7 @@ def summary_lines(report: Report) -> list[str]:
 
 
 def _round_lines(item: RoundReport) -> list[str]:
-    name = "Baseline" if item.round == 0 else f"Round {item.round}"
-    score = f"{name}: validation {percent(item.validation)} ({score_interval(item.ci95)})"
+    score = f"{round_name(item.round)}: validation {percent(item.validation)} ({score_interval(item.ci95)})"
     if item.round == 0:
         return [score]
     state = "promoted" if item.promoted else "not promoted"

@@ -85,6 +85,17 @@ def spent(report: Report) -> str:
     return f"{tokens(total)} tokens" if total else money(0)
 
 
+def round_name(number: int) -> str:
+    """Round 0 is the student fine-tuned on the given rows alone."""
+    return "Baseline" if number == 0 else f"Round {number}"
+
+
+def clip(text: str, limit: int) -> str:
+    """One line of at most `limit` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 def _number(value: float) -> str:
     """One decimal, a true minus sign, and no `-0.0`."""
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "\u2212")

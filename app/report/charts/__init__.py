@@ -1,0 +1,31 @@
+"""The page's charts as Vega-Lite specifications, built with Altair.
+
+Colours are CSS variables of the page (`var(--blue)`), so that one drawing serves light, dark and print. Every
+chart takes its width from the page. Importing this package imports Altair, which takes a moment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.report.charts.failures import clusters, patterns
+from app.report.charts.progress import loss, spending
+from app.report.charts.quality import quality
+from app.report.charts.results import differences, scores
+from graphs.report import Report
+
+Spec = dict[str, Any]
+
+
+def charts(report: Report) -> dict[str, Spec]:
+    """Name -> Vega-Lite specification, of those charts for which the run has data already."""
+    drawn = {
+        "scores": scores(report.rounds),
+        "differences": differences(report),
+        "clusters": clusters(report.rounds),
+        "patterns": patterns(report.rounds),
+        "quality": quality(report.rounds),
+        "spending": spending(report),
+        "loss": loss(report.rounds),
+    }
+    return {name: chart.to_dict() for name, chart in drawn.items() if chart is not None}

@@ -1,0 +1,69 @@
+"""Spending and training loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from app.report.charts.style import BLUE, PALETTE, finish, thin, top_legend
+from app.report.wording import round_name
+from graphs.report import Report, RoundReport
+
+
+def spending(report: Report) -> Any:
+    """Cumulative dollars, or tokens where no price is known, over time."""
+    if len(report.spending) < 2:
+        return None
+    priced = report.cost.usd > 0
+    rows = [point.model_dump() | {"minutes": point.seconds / 60} for point in thin(report.spending)]
+    y = alt.Y(
+        "usd:Q" if priced else "tokens:Q",
+        title=None,
+        axis=alt.Axis(format="$,.2~f" if priced else "~s", tickCount=4),
+    )
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("minutes:Q", title="Minutes since the start", axis=alt.Axis(tickCount=6)), y=y
+    )
+    tooltip = [
+        alt.Tooltip("minutes:Q", title="Minute", format=".1f"),
+        alt.Tooltip("usd:Q", title="US dollars", format="$,.4f"),
+        alt.Tooltip("tokens:Q", title="Tokens", format=","),
+        alt.Tooltip("calls:Q", title="Calls", format=","),
+    ]
+    area = base.mark_area(interpolate="step-after", color=BLUE, opacity=0.14)
+    line = base.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
+    hover = base.mark_point(size=160, opacity=0).encode(tooltip=tooltip)
+    return finish(area + line + hover, 200, "Spending over time")
+
+
+def loss(rounds: list[RoundReport]) -> Any:
+    """Training loss of every student: single steps, and a mean over nine of them."""
+    rows = [
+        {"round": round_name(item.round), "order": item.round, "step": point["step"], "loss": point["loss"]}
+        for item in rounds
+        for point in thin(item.trainer.get("loss", []))
+    ]
+    if not rows:
+        return None
+    order = alt.EncodingSortField("order", op="min")
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("step:Q", title="Optimizer step", axis=alt.Axis(tickCount=6)),
+        color=alt.Color(
+            "round:N", sort=order, scale=alt.Scale(range=PALETTE), legend=top_legend(110, "stroke")
+        ),
+    )
+    y = alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False))
+    tooltip = [
+        alt.Tooltip("round:N", title="Student"),
+        alt.Tooltip("step:Q", title="Step"),
+        alt.Tooltip("loss:Q", title="Loss", format=".3f"),
+    ]
+    raw = base.mark_line(strokeWidth=1, opacity=0.22).encode(y=y)
+    smooth = (
+        base.transform_window(mean="mean(loss)", frame=[-4, 4], groupby=["round"], sort=[{"field": "step"}])
+        .mark_line(strokeWidth=2.2)
+        .encode(y=alt.Y("mean:Q", title=None), strokeDash=alt.StrokeDash("round:N", sort=order, legend=None))
+    )
+    hover = base.mark_point(size=120, opacity=0).encode(y=y, tooltip=tooltip)
+    return finish(raw + smooth + hover, 240, "Training loss by step")

@@ -1,0 +1,104 @@
+"""Scores of the students, and their paired differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from app.report.charts.style import BLUE, GREY, INK, MUTED, PAPER, Row, finish, row_labels
+from app.report.wording import interval, signed
+from graphs.report import Report, RoundReport
+
+
+def scores(rounds: list[RoundReport]) -> Any:
+    """Score of each student on validation with its 95 % interval, over the rounds."""
+    if not rounds:
+        return None
+    rows = [
+        {
+            "round": item.round,
+            "score": item.validation,
+            "low": item.ci95[0],
+            "high": item.ci95[1],
+            "state": "promoted" if item.promoted else "not promoted",
+            "label": f"{item.validation * 100:.1f}",
+            "reason": item.reason,
+            "rows": item.train_rows,
+        }
+        for item in rounds
+    ]
+    x = alt.X(
+        "round:O", title="Round", axis=alt.Axis(labelExpr="datum.value == 0 ? 'baseline' : datum.value")
+    )
+    scale = alt.Scale(zero=False, nice=True, padding=8)
+    axis = alt.Axis(format="%", tickCount=5)
+    y = alt.Y("score:Q", title=None, scale=scale, axis=axis)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    states = alt.Scale(domain=["promoted", "not promoted"], range=[BLUE, PAPER])
+    tooltip = [
+        alt.Tooltip("round:O", title="Round"),
+        alt.Tooltip("score:Q", title="Validation", format=".1%"),
+        alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
+        alt.Tooltip("high:Q", title="to", format=".1%"),
+        alt.Tooltip("rows:Q", title="Training rows", format=","),
+        alt.Tooltip("state:N", title="Gate"),
+        alt.Tooltip("reason:N", title="Why"),
+    ]
+    whiskers = base.mark_rule(strokeWidth=2, color=BLUE, opacity=0.55).encode(
+        y=alt.Y("low:Q", scale=scale, title=None, axis=axis), y2="high:Q"
+    )
+    line = base.mark_line(color=BLUE, strokeWidth=1.5, opacity=0.35).encode(y=y)
+    dots = base.mark_point(size=110, filled=True, opacity=1, stroke=BLUE, strokeWidth=2).encode(
+        y=y, fill=alt.Fill("state:N", scale=states, legend=None), tooltip=tooltip
+    )
+    labels = base.mark_text(align="left", dx=11, color=INK, fontWeight=600).encode(y=y, text="label:N")
+    level = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color=MUTED).encode(y=y)
+    return finish(level + whiskers + line + dots + labels, 280, "Validation score by round")
+
+
+def differences(report: Report) -> Any:
+    """Each paired difference with its 95 % interval, against a line at 0."""
+    rows = [
+        _difference_row(f"Round {item.round} against the best before", "validation", item.versus_best)
+        for item in report.rounds
+        if item.versus_best
+    ]
+    if report.test is not None and report.best.get("round", 0) != 0:
+        test = report.test
+        values = {
+            "difference": test.difference,
+            "low": test.ci95[0],
+            "high": test.ci95[1],
+            "p_value": test.p_value,
+        }
+        rows.append(_difference_row("Sealed test, best against baseline", "test", values))
+    if not rows:
+        return None
+    names = [row["label"] for row in rows]
+    y = alt.Y("label:N", sort=names, title=None, axis=None, scale=alt.Scale(paddingInner=0.1))
+    color = alt.Color(
+        "split:N", scale=alt.Scale(domain=["validation", "test"], range=[GREY, BLUE]), legend=None
+    )
+    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    x = alt.X("low:Q", title="Difference in points (95 % interval)", axis=alt.Axis(tickCount=6))
+    tooltip = [
+        alt.Tooltip("label:N", title="Comparison"),
+        alt.Tooltip("difference:Q", title="Points", format="+.1f"),
+        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
+        alt.Tooltip("high:Q", title="to", format="+.1f"),
+        alt.Tooltip("p_value:Q", title="p", format=".3f"),
+    ]
+    whiskers = base.mark_rule(strokeWidth=3, yOffset=8).encode(x=x, x2="high:Q", color=color)
+    dots = base.mark_point(filled=True, size=120, opacity=1, yOffset=8).encode(
+        x="difference:Q", color=color, tooltip=tooltip
+    )
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=MUTED).encode(x="zero:Q")
+    return finish(zero + whiskers + dots + row_labels(base, -8), 44 * len(rows), "Paired differences")
+
+
+def _difference_row(name: str, split: str, values: dict[str, float]) -> Row:
+    low, high = values["low"], values["high"]
+    label = f"{name}: {signed(values['difference'])} ({interval((low, high))})"
+    numbers = {key: values[key] * 100 for key in ("difference", "low", "high")}
+    return numbers | {"p_value": values["p_value"], "label": label, "split": split}

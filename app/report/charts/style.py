@@ -1,0 +1,105 @@
+"""What all charts share: colours, fonts, width, legends and choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import altair as alt
+
+Row = dict[str, Any]
+Item = TypeVar("Item")
+
+MAX_POINTS = 400
+"""Most points that one round's line or map draws."""
+
+INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+BLUE, GREY, ORANGE = "var(--blue)", "var(--grey)", "var(--vermilion)"
+PALETTE = [
+    f"var(--{name})"
+    for name in ("blue", "orange", "green", "purple", "vermilion", "sky", "olive", "wine", "grey", "ink")
+]
+SHAPES = [
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+]
+
+
+def thin(items: Sequence[Item], limit: int = MAX_POINTS) -> list[Item]:
+    """At most `limit` items, evenly spaced, the last one among them."""
+    if len(items) <= limit:
+        return list(items)
+    step = (len(items) - 1) / (limit - 1)
+    return [items[round(index * step)] for index in range(limit)]
+
+
+def choice_of(label: str, options: list[str], value: str) -> Any:
+    """A selection the reader can change: buttons for a few options, a menu for many, nothing for one."""
+    if len(options) == 1:
+        return alt.param(name="choice", value=value)
+    bind = alt.binding_radio if len(options) <= 6 else alt.binding_select
+    return alt.param(name="choice", value=value, bind=bind(options=options, name=label))
+
+
+def top_legend(cell: int, symbol: str = "square") -> Any:
+    """A legend above the chart, in as many columns of `cell` pixels as its width holds."""
+    columns = alt.ExprRef(f"max(1, floor(width / {cell}))")
+    return alt.Legend(
+        orient="top",
+        title=None,
+        symbolType=symbol,
+        symbolOpacity=1,
+        symbolStrokeWidth=2.5,
+        columns=columns,
+        labelLimit=cell - 20,
+    )
+
+
+def row_labels(base: Any, offset: int) -> Any:
+    """Names above the bars instead of beside them, so that long ones have the whole width."""
+    text = base.mark_text(
+        align="left", baseline="middle", color=INK, limit=alt.ExprRef("width"), yOffset=offset
+    )
+    return text.encode(x=alt.value(0), text="label:N")
+
+
+def finish(chart: Any, height: int, description: str) -> Any:
+    """The chart with the width of its place on the page, and the common look."""
+    font = "system-ui, -apple-system, 'Segoe UI', sans-serif"
+    axis = {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "gridColor": GRID,
+        "domainColor": GRID,
+        "tickColor": GRID,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 10,
+        "labelPadding": 6,
+        "labelAngle": 0,
+    }
+    return (
+        chart.properties(
+            width="container",
+            height=height,
+            background="transparent",
+            description=description,
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        .configure(font=font)
+        .configure_view(stroke=None)
+        .configure_axis(**axis)
+        .configure_axisX(grid=False)
+        .configure_axisY(domain=False, ticks=False)
+        .configure_text(fontSize=12.5)
+        .configure_legend(
+            labelColor=INK, labelFontSize=12, symbolSize=90, rowPadding=5, columnPadding=18, offset=14
+        )
+    )
