@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -52,7 +53,8 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Embedded teacher", openapi_url=None)
     app.add_api_route("/v1/models", models, methods=["GET"])
     app.add_api_route("/v1/chat/completions", complete, methods=["POST"])
-    app.add_exception_handler(ValueError, refuse)
+    for error in (ValueError, RequestValidationError):
+        app.add_exception_handler(error, refuse)
     return app
 
 
