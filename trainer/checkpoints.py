@@ -1,0 +1,64 @@
+"""Checkpoints of a training run: complete or absent, safetensors and JSON only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pydantic import BaseModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainer.artifacts import publish_folder, read_json, write_json
+from trainer.specs import LossPoint
+
+MANIFEST = "manifest.json"
+TENSORS = "state.safetensors"
+
+
+class TrainState(BaseModel):
+    """How far a run is; with the optimizer's tensors it is all that a continued run needs.
+
+    The order of rows and the random numbers of a step are functions of the seed and the step.
+    """
+
+    fingerprint: str
+    """Of everything that decides the result; a checkpoint of another run is refused."""
+    dtype: str
+    micro_batch_size: int
+    step: int = 0
+    loss: list[LossPoint] = []
+    rows: int = 0
+    """Rows seen, in all epochs."""
+    completion_tokens: int = 0
+    """Labels seen."""
+    seconds: float = 0.0
+    """Time in training, all attempts together."""
+    out_of_memory: list[str] = []
+    resumed_from: list[int] = []
+
+
+def save_checkpoint(folder: Path, state: TrainState, tensors: dict[str, Tensor]) -> None:
+    """Write `folder/step-N` and remove the checkpoints before it.
+
+    The files go to a temporary folder, the manifest last; then the folder gets its name.
+    """
+    name = f"step-{state.step:08d}"
+    temporary = folder / f".{name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file({key: tensor.cpu() for key, tensor in tensors.items()}, temporary / TENSORS)
+    write_json(temporary / MANIFEST, state)
+    publish_folder(temporary, folder / name)
+    for older in folder.iterdir():
+        if older.name.lstrip(".") < name:
+            shutil.rmtree(older)
+
+
+def last_checkpoint(folder: Path) -> tuple[TrainState, dict[str, Tensor]] | None:
+    """The newest checkpoint in `folder`, or None; tensors are on the CPU."""
+    found = sorted(folder.glob("step-*"))
+    if not found:
+        return None
+    state = TrainState.model_validate(read_json(found[-1] / MANIFEST))
+    return state, load_file(found[-1] / TENSORS)

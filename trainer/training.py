@@ -1,0 +1,207 @@
+"""The training loop: global batches, micro-batches, processes, checkpoints, and what can go wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+
+from trainer.checkpoints import TrainState, save_checkpoint
+from trainer.data import Row, batches
+from trainer.loss import choose_layout
+from trainer.optimizer import MasterAdamW, learning_rate
+from trainer.progress import ProgressLog, peak_memory_mb
+from trainer.specs import LossPoint, TrainSpec
+
+MAX_HALVINGS = 3
+"""How often a run may halve its micro-batch before it gives up."""
+
+
+MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
+"""How allocators other than CUDA's say it, in a plain RuntimeError."""
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says at which step and what to do."""
+
+
+class Trainer:
+    """One training run: the loop over global batches, and what it needs to be interrupted.
+
+    Every process computes its share of a global batch in micro-batches. The loss is the sum of the labels' losses
+    over the number of labels of the whole global batch, so that gradients only need to be summed, and the result
+    does not depend on how the batch was cut.
+
+    Args:
+        spec: what is trained.
+        accelerator: device and processes.
+        model: with trainable parameters, on the device.
+        rows: in tokens, the same on every process.
+        state: new, or of the last checkpoint.
+        tensors: the last checkpoint's optimizer state.
+        pad_token: fills up batches.
+        progress: where a line for each step goes.
+    """
+
+    def __init__(
+        self,
+        spec: TrainSpec,
+        accelerator: Accelerator,
+        model: Any,
+        rows: list[Row],
+        state: TrainState,
+        tensors: dict[str, torch.Tensor] | None,
+        pad_token: int,
+        progress: ProgressLog,
+    ):
+        self.spec = spec
+        self.accelerator = accelerator
+        self.model = model
+        self.rows = rows
+        self.state = state
+        self.progress = progress
+        trainable = (parameter for parameter in model.parameters() if parameter.requires_grad)
+        self.optimizer = MasterAdamW(trainable, weight_decay=spec.student.weight_decay)
+        if tensors is not None:
+            self.optimizer.load(tensors)
+            state.resumed_from.append(state.step)
+        elif accelerator.num_processes > 1:
+            self.optimizer.restart(broadcast(self.optimizer.master))
+        self.layout = choose_layout(model, rows, pad_token, dropout=spec.student.lora.dropout)
+
+    def train(self) -> None:
+        """Run to the last step, from wherever the state is.
+
+        Raises:
+            TrainingError: the loss is not a number, or memory does not suffice for the smallest micro-batch.
+        """
+        student = self.spec.student
+        lengths = [row.length for row in self.rows]
+        plan = list(batches(lengths, student.batch_size, epochs=student.epochs, seed=self.spec.seed))
+        for step in range(self.state.step, len(plan)):
+            begin = time.monotonic()
+            batch = [self.rows[index] for index in plan[step]]
+            point = self._step(batch, step, learning_rate(student, step, len(plan)))
+            seconds = time.monotonic() - begin
+            self.state.step = step + 1
+            self.state.rows += len(batch)
+            self.state.completion_tokens += sum(len(row.completion) for row in batch)
+            self.state.loss.append(point)
+            self.state.seconds += seconds
+            self._report(point, len(plan), sum(row.length for row in batch) / seconds)
+            if (step + 1) % student.checkpoint_every == 0 or step + 1 == len(plan):
+                self._checkpoint()
+        self.optimizer.release()
+
+    def _report(self, point: LossPoint, steps: int, tokens_per_second: float) -> None:
+        self.progress.write(
+            stage="train",
+            step=point.step,
+            steps=steps,
+            loss=point.loss,
+            learning_rate=point.learning_rate,
+            tokens_per_second=tokens_per_second,
+            memory_mb=self._memory_mb(),
+            eta_seconds=self.state.seconds / point.step * (steps - point.step),
+        )
+
+    def _step(self, batch: list[Row], step: int, rate: float) -> LossPoint:
+        loss = self._gradient(batch, step)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} at step {step + 1}: the training diverged. Lower student.learning_rate "
+                f"(now {self.spec.student.learning_rate:g}), or look at the rows of this step: "
+                f"{', '.join(row.id for row in batch[:8])}."
+            )
+        norm = self.optimizer.clip(self.spec.student.max_grad_norm)
+        if not math.isfinite(norm):
+            raise TrainingError(f"The gradient is {norm} at step {step + 1}: lower student.learning_rate.")
+        self.optimizer.step(rate)
+        return LossPoint(step=step + 1, loss=loss, learning_rate=rate)
+
+    def _gradient(self, batch: list[Row], step: int) -> float:
+        """Fill the optimizer's gradient with the mean over the global batch; returns the mean loss.
+
+        When memory does not suffice in any process, all of them start this step again with smaller micro-batches.
+        """
+        while True:
+            loss, failures = self._sum_over_processes(self._accumulate(batch, step))
+            if not failures:
+                break
+            self._halve(step)
+        if self.accelerator.num_processes > 1:
+            torch.distributed.all_reduce(self.optimizer.gradient)
+        return loss
+
+    def _accumulate(self, batch: list[Row], step: int) -> list[float]:
+        """This process's share of the gradient; returns its share of the loss, and 1 if memory ran out."""
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        # Dropout's random numbers follow from the step, so that a continued run draws the same ones.
+        torch.manual_seed((self.spec.seed * 1_000_003 + step) * world + rank)
+        labels = sum(len(row.completion) for row in batch)
+        mine = batch[rank::world]
+        size = self.state.micro_batch_size
+        total = 0.0
+        try:
+            for start in range(0, len(mine), size):
+                loss = self.layout.loss(self.model, mine[start : start + size]) / labels
+                torch.autograd.backward([loss])
+                self.optimizer.collect()
+                total += loss.item()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return [0.0, 1.0]
+        return [total, 0.0]
+
+    def _sum_over_processes(self, values: list[float]) -> list[float]:
+        if self.accelerator.num_processes == 1:
+            return values
+        # Float32 on the wire, because not every device has float64.
+        summed = torch.tensor(values, device=self.accelerator.device)
+        torch.distributed.all_reduce(summed)
+        return [float(value) for value in summed.tolist()]
+
+    def _halve(self, step: int) -> None:
+        """Halve the micro-batch, which doubles the accumulation: the global batch stays."""
+        size = self.state.micro_batch_size
+        self.optimizer.discard()
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if size == 1 or len(self.state.out_of_memory) == MAX_HALVINGS:
+            raise TrainingError(
+                f"Out of memory at step {step + 1} with {size} rows at once, after "
+                f"{len(self.state.out_of_memory)} halvings: lower student.max_length "
+                f"(now {self.spec.student.max_length}), or use a smaller student."
+            )
+        self.state.micro_batch_size = size // 2
+        self.state.out_of_memory.append(
+            f"Step {step + 1}: out of memory with {size} rows at once; went on with {size // 2} and more accumulation."
+        )
+
+    def _checkpoint(self) -> None:
+        if self.accelerator.is_main_process:
+            save_checkpoint(checkpoints_folder(self.spec.output), self.state, self.optimizer.state())
+
+    def _memory_mb(self) -> float:
+        if self.accelerator.device.type == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        return peak_memory_mb()
+
+
+def checkpoints_folder(output: Path) -> Path:
+    """Where a run keeps its checkpoints."""
+    return output / "checkpoints"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in MEMORY_MESSAGES)
