@@ -118,7 +118,6 @@ class Throttle:
     def limited(self, sent_at: float, retry_after: float | None) -> None:
         """A rate limit came for a call sent at `sent_at` (loop time); all calls pause for `retry_after` seconds."""
         loop = asyncio.get_running_loop()
-        self._successes = 0
         if sent_at >= self._cut_at:
             self._cut_at = loop.time()
             self.limit = max(1, min(self.limit - 1, self.limit * 3 // 4))

@@ -31,9 +31,7 @@ class FakeTeacher:
     answers: dict[type[BaseModel], Callable[[dict[str, Any]], BaseModel]]
     calls: list[Asked] = field(default_factory=list)
 
-    async def ask(
-        self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]
-    ) -> Answer:
+    async def ask(self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]) -> Answer:
         """The scripted answer."""
         self.calls.append(Asked(role, schema, instructions, data))
         answer = self.answers[schema](data)

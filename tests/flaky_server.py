@@ -93,10 +93,15 @@ class FlakyServer:
     in_flight: int = 0
     most_in_flight: int = 0
 
+    async def first_call(self) -> None:
+        """Waits until something has been asked."""
+        assert await asyncio.to_thread(self._asked.wait, 10), "nothing was asked"
+
     def __enter__(self) -> Self:
         if not callable(self.script):
             words = list(self.script)
             self.script = lambda n: words[n] if n < len(words) else "ok"
+        self._asked = threading.Event()
         config = uvicorn.Config(
             self._app(), port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="off"
         )
@@ -131,6 +136,7 @@ class FlakyServer:
                 dict(request.headers), json.loads(raw), raw, time.monotonic(), self.script(len(self.calls))
             )
             self.calls.append(seen)
+            self._asked.set()
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             try:
