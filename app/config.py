@@ -55,7 +55,9 @@ def load_config(path: Path) -> RunConfig:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md.")
+        raise ConfigError(
+            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
+        )
     return parse_config(document, str(path), path.parent.resolve())
 
 
@@ -66,7 +68,9 @@ def parse_config(document: dict[str, Any], name: str, base: Path) -> RunConfig:
     except ValidationError as error:
         raise ConfigError("\n".join(f"{name}: {line}" for line in explain(error))) from None
     if config.loop.method != "vanilla" and config.teacher is None:
-        raise ConfigError(f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`.")
+        raise ConfigError(
+            f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`."
+        )
     return absolute(config, base)
 
 
@@ -109,7 +113,9 @@ def known_keys(location: tuple[Any, ...]) -> list[str]:
     """The keys that a section of the config has."""
     model: Any = RunConfig
     for part in location:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = (
+            model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        )
         kinds = (field.annotation, *get_args(field.annotation)) if field else ()
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if model is None:

@@ -50,7 +50,9 @@ async def assemble(
 ) -> AsyncIterator[Assembled]:
     """Open everything that a run needs, and close it in the end, in the reverse order."""
     async with AsyncExitStack() as stack:
-        teacher = await stack.enter_async_context(open_teacher(config, run_id, paths)) if config.teacher else None
+        teacher = (
+            await stack.enter_async_context(open_teacher(config, run_id, paths)) if config.teacher else None
+        )
         embedder = EmbeddingWorker(config.embedder)
         stack.push_async_callback(embedder.aclose)
         train = [Example(**row) for row in read_jsonl(paths.data("train"))]

@@ -49,17 +49,15 @@ class LoopInput(TypedDict):
     """A run starts from its configuration alone; everything else has a default."""
 
 
-@dataclass(kw_only=True)
-class AnalysisInput:
-    """One branch of `analyze_errors`."""
+class AnalysisInput(TypedDict):
+    """One branch of `analyze_errors`. Branches get plain dicts: a checkpoint turns anything else into one."""
 
     failure: str
     """Id of the validation row."""
     round: int
 
 
-@dataclass(kw_only=True)
-class StrategyInput:
+class StrategyInput(TypedDict):
     """One branch of `draft_strategies`."""
 
     pattern: str

@@ -34,7 +34,9 @@ def owned(root: Path) -> Iterator[RunPaths]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderError(f"{root}: another process is running this run. Wait for it, or end it first.") from None
+            raise FolderError(
+                f"{root}: another process is running this run. Wait for it, or end it first."
+            ) from None
         yield RunPaths(root)
     finally:
         os.close(handle)
@@ -50,7 +52,9 @@ def enter(paths: RunPaths, config: RunConfig) -> dict[str, Any]:
     if not card.exists():
         strangers = sorted(path.name for path in paths.root.iterdir() if path.name != ".lock")
         if strangers and not paths.config.exists():
-            raise FolderError(f"{paths.root}: the folder is not empty ({strangers[0]}) and holds no run. Choose another `output`.")
+            raise FolderError(
+                f"{paths.root}: the folder is not empty ({strangers[0]}) and holds no run. Choose another `output`."
+            )
         keep_config(paths, config)
         write_json(card, {"run_id": uuid.uuid4().hex, "created": time.time(), "identity": config.identity()})
     found: dict[str, Any] = read_json(card)

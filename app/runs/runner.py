@@ -64,7 +64,12 @@ class Runner:
                 events.close()
 
     async def _go(
-        self, paths: RunPaths, card: dict[str, Any], events: EventLog, answer: dict[str, Any] | None, finish: bool
+        self,
+        paths: RunPaths,
+        card: dict[str, Any],
+        events: EventLog,
+        answer: dict[str, Any] | None,
+        finish: bool,
     ) -> Report:
         events.emit("run", status="running", run_id=card["run_id"], folder=str(paths.root))
 
@@ -107,16 +112,25 @@ class Runner:
             stages.interrupted()
         state = await graph.aget_state(thread)
         if state.next:
-            return "paused", "The patterns and strategies wait for a review: `pada review RUN` shows and answers it."
+            return (
+                "paused",
+                "The patterns and strategies wait for a review: `pada review RUN` shows and answers it.",
+            )
         return "finished", state.values["stopped"]
 
     def _concurrency(self) -> int:
         """Branches at a time: enough to keep every endpoint busy while some of them check what came back."""
         teacher = self._config.teacher
-        most = max((teacher.role(role).max_concurrency for role in ("analyst", "generator", "judge")), default=1) if teacher else 1
+        most = (
+            max((teacher.role(role).max_concurrency for role in ("analyst", "generator", "judge")), default=1)
+            if teacher
+            else 1
+        )
         return 2 * most + (os.cpu_count() or 1)
 
-    def _tell(self, task: dict[str, Any], paths: RunPaths, events: EventLog, teacher: ChatTeacher | None) -> None:
+    def _tell(
+        self, task: dict[str, Any], paths: RunPaths, events: EventLog, teacher: ChatTeacher | None
+    ) -> None:
         """Scores as they come, and now and then what was spent."""
         if "result" in task and task["name"] == "gate":
             events.emit("score", **latest_score(paths))
@@ -144,7 +158,9 @@ async def first_input(
         return {}
     if finish and state.next:
         # the routing after `gate` goes to `finish` where the loop has stopped
-        await graph.aupdate_state(thread, {"stopped": "The user asked to finish with what there is."}, as_node="gate")
+        await graph.aupdate_state(
+            thread, {"stopped": "The user asked to finish with what there is."}, as_node="gate"
+        )
         return None
     return Command(resume=answer) if answer is not None else None
 

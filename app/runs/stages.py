@@ -54,7 +54,9 @@ class Stages:
     def _close(self, name: str) -> None:
         stage = self._stages.pop(name)
         seconds = round(time.monotonic() - stage.began, 3)
-        self._events.emit("stage", name=name, state="done", done=stage.done, total=stage.total, seconds=seconds)
+        self._events.emit(
+            "stage", name=name, state="done", done=stage.done, total=stage.total, seconds=seconds
+        )
 
     def interrupted(self) -> None:
         """The run stops here: what is under way is closed with the time that it took so far."""

@@ -18,11 +18,11 @@ async def analyze_errors(
     state: AnalysisInput, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
     """Analyse one failure of the student before this round, alone (PaDA-Agent, section on error analysis)."""
-    failure = workspace.failures(state.round - 1, "validation")[state.failure]
+    failure = workspace.failures(state["round"] - 1, "validation")[state["failure"]]
     data = {"task": runtime.context.task, **failure.shown(), "score": failure.judged()}
     analysis = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
     write_json(
-        workspace.paths.round(state.round).analyses / f"{failure.key}.json",
+        workspace.paths.round(state["round"]).analyses / f"{failure.key}.json",
         {"id": failure.id, **dict(analysis)},
     )
     return {}

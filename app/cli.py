@@ -1,0 +1,212 @@
+"""`pada ...`: the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.errors import PadaError
+
+if TYPE_CHECKING:
+    from app.config import RunConfig
+    from graphs.report import Report
+
+app = typer.Typer(
+    name="pada",
+    help="Makes a small language model better at one task, and proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FAILED = 1
+PAUSED = 3
+"""Exit code of a run that waits: for a budget, an endpoint or a review. It goes on when it is started again."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+Output = Annotated[Path | None, typer.Option(help="The run's folder; overrides the config's `output`.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
+Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: score the best student so far.")]
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one paragraph, not a traceback."""
+    from graphs.errors import LoopError
+    from trainer.data_files import DataError
+
+    try:
+        app()
+    except (PadaError, LoopError, DataError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}. What the run has so far is kept in its folder."
+        )
+    except KeyboardInterrupt:
+        fail("Stopped. Start the same command again to go on from here.", code=130)
+
+
+def fail(message: str, code: int = FAILED) -> None:
+    """End with one paragraph on standard error."""
+    typer.secho(f"pada: {message}", err=True, fg=typer.colors.RED)
+    raise SystemExit(code)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The run's YAML file.", metavar="CONFIG.yaml")],
+    output: Output = None,
+    json_lines: Json = False,
+    finish: Finish = False,
+) -> None:
+    """Run the loop; started again with the same folder, it goes on from where it was."""
+    from app.config import load_config
+
+    loaded = load_config(config)
+    folder = (output.expanduser().resolve() if output else loaded.output) or Path(
+        "runs", config.stem
+    ).resolve()
+    go(loaded, folder, json_lines, finish=finish)
+
+
+@app.command()
+def demo(output: Output = None, json_lines: Json = False) -> None:
+    """A whole run in minutes, with an embedded data set, student and teacher: no key, no network."""
+    from app.demo.run import demo_config, served_teacher
+
+    folder = (output or Path("runs", "demo")).expanduser().resolve()
+    with served_teacher() as base_url:
+        go(demo_config(folder, base_url), folder, json_lines, stand_in=True)
+
+
+@app.command()
+def review(
+    folder: RunFolder,
+    veto: Annotated[
+        list[str] | None, typer.Option(help="Id of a pattern that gets no rows; may be repeated.")
+    ] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Go on with what is not vetoed.")] = False,
+    json_lines: Json = False,
+) -> None:
+    """Show the patterns and strategies that a run waits with, or let it go on."""
+    from app.config import load_config
+    from app.runs.waiting import awaited
+
+    folder = folder.expanduser().resolve()
+    loaded = load_config(config_of(folder))
+    shown = asyncio.run(awaited(loaded, folder))
+    if veto or approve:
+        go(loaded, folder, json_lines, answer={"veto": veto or []})
+    else:
+        for pattern in shown["patterns"]:
+            typer.echo(
+                f"{pattern['id']}  {pattern['name']} ({pattern['failures']} failures)\n    {pattern['description']}"
+            )
+            typer.echo(f"    {pattern['title']}: {pattern['instructions']}\n")
+        typer.echo(f"Go on with `pada review {folder} --approve`; leave a pattern out with `--veto ID`.")
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Show a run's result and write its report anew."""
+    from app.report.html import render_html
+    from graphs.report import Report
+    from trainer.artifacts import RunPaths, read_json, write_text
+
+    paths = RunPaths(folder.expanduser().resolve())
+    config_of(paths.root)
+    if not paths.report.exists():
+        raise PadaError(
+            f"{paths.root}: there is no report yet; the run was never started or is still at work."
+        )
+    found = Report(**read_json(paths.report))
+    write_text(paths.html, render_html(found))
+    conclude(found, paths.root)
+
+
+@app.command()
+def export(
+    folder: RunFolder,
+    output: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/export.")] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Whole model (safetensors) in place of the adapter.")
+    ] = False,
+) -> None:
+    """Write the best student as an adapter or a whole model, with a model card, after checking its answers."""
+    from app.export import export_run
+
+    root = folder.expanduser().resolve()
+    config_of(root)
+    target = (output or root / "export").expanduser().resolve()
+    checked = asyncio.run(export_run(root, target, merged=merged))
+    typer.echo(checked)
+    typer.echo(str(target))
+
+
+@app.command()
+def graph() -> None:
+    """Print the loop as a mermaid diagram, drawn from the graph that runs."""
+    from app.wiring import draw_graph
+
+    typer.echo(draw_graph())
+
+
+@app.command()
+def models() -> None:
+    """Prepare the embedded student: convert it once into the cache."""
+    import subprocess
+
+    raise SystemExit(
+        subprocess.run(
+            [sys.executable, "-m", "trainer.model", "builtin:smollm2-135m"], check=False
+        ).returncode
+    )
+
+
+def config_of(folder: Path) -> Path:
+    """The config of a run's folder, which shows that it is one."""
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise PadaError(f"{folder}: this is not the folder of a run (it has no config.yaml).")
+    return path
+
+
+def go(
+    config: RunConfig,
+    folder: Path,
+    json_lines: bool,
+    *,
+    answer: dict[str, Any] | None = None,
+    finish: bool = False,
+    stand_in: bool = False,
+) -> None:
+    """Run, show, and end with the exit code that fits."""
+    from app.display import choose
+    from app.runs.runner import Runner
+
+    with choose(as_json=json_lines) as display:
+        runner = Runner(config, folder, display.show, stand_in=stand_in)
+        result = asyncio.run(runner.run(answer=answer, finish=finish))
+    if json_lines:
+        typer.echo(json.dumps({"type": "result", "status": result.status, "folder": str(folder)}))
+    else:
+        conclude(result, folder)
+    if result.status == "paused":
+        raise SystemExit(PAUSED)
+
+
+def conclude(result: Report, folder: Path) -> None:
+    """The closing lines; the last one is the run's folder."""
+    from app.report.summary import summary_lines
+
+    say: Callable[[str], None] = typer.echo
+    for line in summary_lines(result):
+        say(line)
+    say(f"Report: {folder / 'report.html'}")
+    say(str(folder))
