@@ -8,10 +8,10 @@
       place.textContent = "This chart could not be drawn: " + error.message;
     });
   }
-  // Paper cannot be unfolded: print everything, then put the page back as it was.
+  // Paper cannot be unfolded: print all but the rest of long texts, then put the page back as it was.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open], .long)")];
     for (const part of closed) part.open = true;
   });
   addEventListener("afterprint", () => {
