@@ -58,12 +58,12 @@ def create_app() -> FastAPI:
     return app
 
 
-def models() -> dict[str, Any]:
+async def models() -> dict[str, Any]:
     """The one model."""
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "pada"}]}
 
 
-def complete(request: ChatRequest) -> dict[str, Any]:
+async def complete(request: ChatRequest) -> dict[str, Any]:
     """Answer in the schema that the request names."""
     content = answer(request.response_format.json_schema.name, data_block(request.messages)).model_dump_json()
     asked, answered = sum(map(tokens, (message.content for message in request.messages))), tokens(content)
@@ -84,7 +84,7 @@ def complete(request: ChatRequest) -> dict[str, Any]:
     }
 
 
-def refuse(request: Request, error: Exception) -> JSONResponse:
+async def refuse(request: Request, error: Exception) -> JSONResponse:
     """An error in the shape that OpenAI clients expect."""
     detail = {"message": str(error), "type": "invalid_request_error", "param": None, "code": None}
     return JSONResponse({"error": detail}, status_code=400)
@@ -119,7 +119,10 @@ def serve(port: int = 0) -> Iterator[str]:
         OSError: the port is taken.
         RuntimeError: the server did not start in time.
     """
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    # asyncio switches Nagle's delay (40 ms a reply) off only where the protocol is named
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         config = uvicorn.Config(create_app(), log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(
