@@ -42,6 +42,7 @@ class Endpoint:
         self.breaker = Breaker(self.name, common.breaker_failures, common.breaker_seconds)
         self.throttle = Throttle(spec.max_concurrency, self.breaker)
         self._mode: Mode | None = None if spec.structured_output == "auto" else spec.structured_output
+        self.explain = False
         self._bounds: dict[str, int] = {}
         self._secret = key
         # a client of our own: the library's default one is shared between event loops and never closed
@@ -54,6 +55,8 @@ class Endpoint:
             api_key=SecretStr(key),
             max_retries=0,
             use_responses_api=False,
+            # a graph that streams its messages would else turn calls into streams, which carry no usage
+            disable_streaming=True,
             default_headers={"X-Run-Id": run_id},
             http_async_client=self._http,
         )
@@ -63,9 +66,10 @@ class Endpoint:
         """The ways of asking for structured output to try, in order; one once it is known which works."""
         return MODES if self._mode is None else (self._mode,)
 
-    def works(self, mode: Mode) -> None:
-        """Remembers a way that has brought a good answer."""
+    def works(self, mode: Mode, explained: bool) -> None:
+        """Remembers a way that has brought a good answer, and whether it took the schema in words."""
         self._mode = mode
+        self.explain = self.explain or explained
 
     def bound(self, schema: str, asked: int) -> int:
         """Completion tokens for a schema: what is asked for, or what was needed before."""

@@ -18,8 +18,9 @@ from graphs.ports import Role
 from graphs.teacher_spec import EndpointSpec, Price, TeacherSpec
 from graphs.wire import Call, Mode, UnfitAnswerError, parse_answer, payload
 
-UNFIT_TRIES = 4
-"""Answers that do not fit, for one call, before the teacher counts as unusable."""
+UNFIT_TRIES = 6
+"""Answers that do not fit, for one call, before the teacher counts as unusable: where 1 in 20 is bad by chance, that
+happens once in 60 million calls."""
 EXPLAIN_AFTER = 2
 """Unfit answers after which the schema is put into the instructions too: some servers ignore `response_format`."""
 LONGEST_BACKOFF = 30.0
@@ -96,23 +97,24 @@ class Exchange:
 
     async def _attempt(self) -> str | Fault:
         """One attempt; while it is open which kind of structured output works, they are tried in order."""
-        first: Fault | None = None
+        unsupported: list[Fault] = []
         for mode in self._seat.endpoint.modes:
             outcome = await self._send(mode)
             if isinstance(outcome, str):
                 return outcome
-            if first is None or outcome.kind != "unsupported":
-                first = outcome
             if outcome.kind != "unsupported":
                 break
-        assert first is not None
-        self._faults.append(first)
-        return first
+            unsupported.append(outcome)
+        else:
+            # all are refused: the reason given for the first says most
+            outcome = unsupported[0]
+        self._faults.append(outcome)
+        return outcome
 
     async def _send(self, mode: Mode) -> str | Fault:
         """One request, when the endpoint and the budget have room for it."""
         endpoint, call = self._seat.endpoint, self._call
-        explain = self._unfit >= EXPLAIN_AFTER
+        explain = endpoint.explain or self._unfit >= EXPLAIN_AFTER
         max_tokens = endpoint.bound(call.name, call.max_tokens)
         arguments = payload(call, self._seat.spec, mode, max_tokens, explain)
         bound = self._seat.charge(call.prompt_bound(), max_tokens)
@@ -122,13 +124,13 @@ class Exchange:
         except BaseException:
             endpoint.throttle.release()
             raise
-        send = asyncio.create_task(self._deliver(mode, arguments, attempt, bound))
+        send = asyncio.create_task(self._deliver(mode, explain, arguments, attempt, bound))
         self._background.add(send)
         send.add_done_callback(self._background.discard)
         return await endpoint.breaker.guard(send)
 
     async def _deliver(
-        self, mode: Mode, arguments: dict[str, Any], attempt: int, bound: Charge
+        self, mode: Mode, explain: bool, arguments: dict[str, Any], attempt: int, bound: Charge
     ) -> str | Fault:
         """Sends a request and settles it, whatever happens."""
         outcome, charge, answer = "open", None, None
@@ -141,7 +143,7 @@ class Exchange:
         finally:
             await self._budget.settle(attempt, outcome, charge, answer)
         if answer is not None:
-            self._seat.endpoint.works(mode)
+            self._seat.endpoint.works(mode, explain)
         return result
 
     async def _post(self, arguments: dict[str, Any]) -> Reply | Fault:

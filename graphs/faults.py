@@ -12,7 +12,7 @@ import openai
 from graphs.errors import EndpointDown, TeacherError
 
 Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "refused", "quota"]
-"""`busy` rate limited; `down` no connection, time-out, 5xx; `unfit` an answer that cannot be used; `truncated` cut at the token
+"""`busy` rate limited; `down` no connection, time-out, 5xx, no chat completion; `unfit` an answer that cannot be used; `truncated` cut at the token
 limit; `unsupported` the server may not know this kind of request; `refused` for good; `quota` nothing left for a long time."""
 
 LONGEST_PAUSE = 300.0
@@ -49,7 +49,7 @@ def classify(error: Exception) -> Fault:
         sent = type(cause).__name__ not in _NOT_SENT
         return Fault("down", f"no connection ({str(cause) or type(cause).__name__})", billed=sent)
     if isinstance(error, MALFORMED):
-        return Fault("unfit", f"the reply is no chat completion ({_brief(str(error))})", billed=True)
+        return Fault("down", f"the reply is no chat completion ({_brief(str(error))})", billed=True)
     raise error
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,6 +86,8 @@ class Ledger:
 
     def __init__(self, path: Path, run_id: str) -> None:
         self.path, self.run_id = path, run_id
+        self._repeats: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,13 +95,19 @@ class Ledger:
             self._prepare()
             self._reader = self._connect()
 
-    async def recall(self, key: str, role: str) -> str | None:
+    def recall(self, key: str, role: str) -> str | None:
         """The recorded answer to a request, counted as repeated; None when there is none."""
-        return await self._write(self._recall, key, role)
+        with self._errors():
+            row = self._reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        self.repeat(role)
+        return str(row[0])
 
-    async def repeat(self, role: str) -> None:
-        """Counts an answer that another caller of the same request is given too."""
-        await self._write(self._repeat, role)
+    def repeat(self, role: str) -> None:
+        """Counts an answer that is given without a new call; written with the next settlement or at the end."""
+        with self._lock:
+            self._repeats[role] += 1
 
     async def hold(
         self, role: str, key: str, model: str, bound: Charge, fits: Callable[[Committed], bool]
@@ -133,7 +143,7 @@ class Ledger:
             prompt_tokens=prompt,
             completion_tokens=completion,
             usd=usd,
-            repeated=repeated,
+            repeated=repeated + self._repeats.total(),
             retries=retries,
             by_role=by_role,
         )
@@ -152,6 +162,8 @@ class Ledger:
     def close(self) -> None:
         """Waits for the last write and closes the file."""
         self._thread.shutdown(wait=True)
+        with self._errors(), self._transaction():
+            self._write_repeats()
         self._reader.close()
         self._writer.close()
 
@@ -166,18 +178,15 @@ class Ledger:
         with self._errors():
             return self._reader.execute(query, (self.run_id,)).fetchall()
 
-    def _recall(self, key: str, role: str) -> str | None:
-        row = self._writer.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        self._repeat(role)
-        return str(row[0])
-
-    def _repeat(self, role: str) -> None:
-        self._open_account(role)
-        self._writer.execute(
-            "UPDATE accounts SET repeated = repeated + 1 WHERE run = ? AND role = ?", (self.run_id, role)
-        )
+    def _write_repeats(self) -> None:
+        with self._lock:
+            repeats, self._repeats = self._repeats, Counter()
+        for role, count in repeats.items():
+            self._open_account(role)
+            self._writer.execute(
+                "UPDATE accounts SET repeated = repeated + ? WHERE run = ? AND role = ?",
+                (count, self.run_id, role),
+            )
 
     def _hold(
         self, role: str, key: str, model: str, bound: Charge, fits: Callable[[Committed], bool]
@@ -204,6 +213,7 @@ class Ledger:
         return int(attempt[0])
 
     def _settle(self, attempt: int, outcome: str, charge: Charge | None, answer: str | None) -> None:
+        self._write_repeats()
         write, cost = self._writer.execute, charge or Charge()
         spent = (cost.calls, cost.prompt_tokens, cost.completion_tokens, cost.usd)
         now = time.time()

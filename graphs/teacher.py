@@ -41,10 +41,10 @@ class ChatTeacher:
     def __init__(
         self, spec: TeacherSpec, caps: BudgetSpec, ledger: Ledger, environ: Mapping[str, str]
     ) -> None:
+        _check_prices(spec, caps)
         self._spec, self._ledger = spec, ledger
         self._budget = Budget(caps, ledger)
         self._seats = _seats(spec, ledger.run_id, environ)
-        _check_prices(self._seats, caps)
         self._flights: Flights[str] = Flights()
         self._background: Background = set()
 
@@ -62,14 +62,14 @@ class ChatTeacher:
         call = build_call(seat.spec, schema, instructions, data)
 
         async def answer() -> str:
-            recorded = await self._ledger.recall(call.key, role)
+            recorded = self._ledger.recall(call.key, role)
             if recorded is not None:
                 return recorded
             return await Exchange(seat, call, schema, self._spec, self._budget, self._background).run()
 
         text, shared = await self._flights.join(call.key, answer)
         if shared:
-            await self._ledger.repeat(role)
+            self._ledger.repeat(role)
         return parse_answer(schema, text)
 
     def totals(self) -> Cost:
@@ -134,8 +134,8 @@ def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
     return "none"
 
 
-def _check_prices(seats: Mapping[Role, Seat], caps: BudgetSpec) -> None:
-    unknown = sorted({seat.spec.model for seat in seats.values() if seat.price is None})
+def _check_prices(spec: TeacherSpec, caps: BudgetSpec) -> None:
+    unknown = sorted({spec.role(role).model for role in ROLES} - spec.prices.keys())
     if caps.max_usd is not None and unknown:
         model = unknown[0]
         raise TeacherError(

@@ -117,8 +117,8 @@ class FlakyServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # the thread ends by itself within a tick of the server's loop; nobody need wait for it
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(timeout=10)
 
     @property
     def words(self) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.graph import START, StateGraph
 
 from graphs.errors import EndpointDown, TeacherError
 from graphs.ledger import Ledger
@@ -123,14 +124,40 @@ async def test_prose_teacher_is_an_error_that_quotes_it(tmp_path: Path) -> None:
     with FlakyServer(lambda n: "prose") as server:
         async with make_teacher(server, tmp_path) as teacher:
             with pytest.raises(
-                TeacherError, match=r"ErrorAnalysis, 4 times.*I would rather tell you a story"
+                TeacherError, match=r"ErrorAnalysis, 6 times.*I would rather tell you a story"
             ):
                 await analyse(teacher)
-        assert len(server.calls) == 4
+        assert len(server.calls) == 6
         said = [call.body["messages"][0]["content"] for call in server.calls]
     # a server that ignores response_format is told the schema in words before it is given up
     assert said[0] == said[1] == "Say why."
     assert all('"root_cause"' in text for text in said[2:])
+
+
+async def test_server_that_needs_the_schema_in_words_gets_it_from_then_on(tmp_path: Path) -> None:
+    with FlakyServer(["prose", "misfit"]) as server:
+        async with make_teacher(server, tmp_path) as teacher:
+            await analyse(teacher, 1)
+            await analyse(teacher, 2)
+        said = ['"root_cause"' in call.body["messages"][0]["content"] for call in server.calls]
+    assert said == [False, False, True, True]
+
+
+async def test_graph_that_streams_messages_gets_whole_answers_with_usage(tmp_path: Path) -> None:
+    with FlakyServer() as server:
+        async with make_teacher(server, tmp_path) as teacher:
+
+            async def node(state: dict[str, str]) -> dict[str, str]:
+                return {"cause": (await analyse(teacher)).root_cause}
+
+            graph = StateGraph(dict)
+            graph.add_node("node", node)
+            graph.add_edge(START, "node")
+            async for _ in graph.compile().astream({}, stream_mode="messages"):
+                pass
+            cost = teacher.totals()
+        assert [call.body.get("stream") for call in server.calls] == [False]
+    assert (cost.prompt_tokens, cost.completion_tokens) == (100, 20)
 
 
 async def test_truncated_answer_is_asked_for_with_more_room(tmp_path: Path) -> None:
