@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +17,11 @@ Indices = NDArray[np.int64]
 ALIKE = 1e-6
 """Share of the vectors' mean square under which their variance is rounding."""
 TOLERANCE = 1e-4
-"""Relative gain of inertia by some iterations under which Lloyd's algorithm has converged."""
-ITERATIONS = 10
-"""Lloyd iterations between two looks at the inertia."""
-MAX_ROUNDS = 30
-TRIALS = 8
-"""Points tried for each new centre."""
+"""Relative gain of inertia in one iteration under which Lloyd's algorithm has converged."""
+ITERATIONS = 300
+SPLIT_ITERATIONS = 5
+TRIALS = 6
+"""Points tried for each new centre of a start."""
 RESTARTS = 10
 RESTART_POINTS = 2_000
 """Up to so many vectors, where a poor start costs most and a restart least, k-means is also started from
@@ -117,31 +118,49 @@ def _members_by_distance(clustering: Clustering, vectors: Vectors, c: int) -> In
 
 def _best(points: Vectors, previous: Vectors, rng: np.random.Generator) -> tuple[Vectors, float]:
     """Centroids and inertia for one cluster more than `previous` has."""
-    starts = [_grow(points, previous, len(previous) + 1, rng)]
-    if len(points) <= RESTART_POINTS:
-        first = [points[rng.integers(len(points), size=1)] for _ in range(RESTARTS)]
-        starts += [_grow(points, centre, len(previous) + 1, rng) for centre in first]
+    starts = [_split(points, previous, rng)]
+    for _ in range(RESTARTS if len(points) <= RESTART_POINTS else 1):
+        starts.append(_seed(points, len(previous) + 1, rng))
     return min((_lloyd(points, start) for start in starts), key=lambda result: result[1])
 
 
-def _grow(points: Vectors, centres: Vectors, k: int, rng: np.random.Generator) -> Vectors:
-    """Add points as centres until there are k: greedy k-means++ (Arthur and Vassilvitskii 2007).
+def _split(points: Vectors, centres: Vectors, rng: np.random.Generator) -> Vectors:
+    """Split the cluster in two whose split lowers inertia most.
+
+    A single point added to centroids would attract nearly nothing in many dimensions, where a point lies
+    farther from its own neighbours than from a centroid of a foreign cluster.
+    """
+    distances, labels = _assign(points, centres)
+    best, gain = np.vstack([centres, points[rng.integers(len(points), size=1)]]), 0.0
+    for c in range(len(centres)):
+        members = points[labels == c]
+        if len(members) < 2:
+            continue
+        halves, inertia = _lloyd(members, _seed(members, 2, rng), SPLIT_ITERATIONS)
+        lowered = float(distances[labels == c].sum(dtype=np.float64)) - inertia
+        if lowered > gain:
+            best, gain = np.vstack([np.delete(centres, c, axis=0), halves]), lowered
+    return best
+
+
+def _seed(points: Vectors, k: int, rng: np.random.Generator) -> Vectors:
+    """Choose k points as centres by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
     Of some points drawn with probability proportional to their squared distance, the one that lowers inertia
     most is taken.
     """
     squares = (points**2).sum(axis=1)
-    distances = _squared_distances(points, squares, centres).min(axis=1)
-    while len(centres) < k:
+    chosen = [int(rng.integers(len(points)))]
+    distances = _squared_distances(points, squares, points[chosen])[:, 0]
+    while len(chosen) < k:
         weights = distances.astype(np.float64)
         total = weights.sum()
-        chances = weights / total if total > 0 else None
-        trials = rng.choice(len(points), size=TRIALS, p=chances)
+        trials = rng.choice(len(points), size=TRIALS, p=weights / total if total > 0 else None)
         lowered = np.minimum(_squared_distances(points, squares, points[trials]), distances[:, None])
         best = int(lowered.sum(axis=0, dtype=np.float64).argmin())
-        centres = np.vstack([centres, points[trials[best]]])
+        chosen.append(int(trials[best]))
         distances = lowered[:, best]
-    return centres
+    return points[chosen]
 
 
 def _squared_distances(points: Vectors, squares: Vectors, centres: Vectors) -> Vectors:
@@ -151,32 +170,47 @@ def _squared_distances(points: Vectors, squares: Vectors, centres: Vectors) -> V
     return distances
 
 
-def _lloyd(points: Vectors, centres: Vectors) -> tuple[Vectors, float]:
+def _lloyd(points: Vectors, centres: Vectors, iterations: int = ITERATIONS) -> tuple[Vectors, float]:
     """Run Lloyd's algorithm by faiss from these centres to convergence; centroids and inertia."""
-    before = np.inf
-    for _ in range(MAX_ROUNDS):
-        means: Any = faiss.Kmeans(
-            points.shape[1],
-            len(centres),
-            niter=ITERATIONS,
-            # The defaults train on 256 points a centroid and warn below 39.
-            max_points_per_centroid=len(points),
-            min_points_per_centroid=1,
-        )
+    means: Any = faiss.Kmeans(
+        points.shape[1],
+        len(centres),
+        niter=iterations,
+        early_stop_threshold=TOLERANCE,
+        # The defaults train on 256 points a centroid and warn below 39.
+        max_points_per_centroid=len(points),
+        min_points_per_centroid=1,
+    )
+    with _one_thread():
         means.train(points, init_centroids=centres)
-        centres, after = means.centroids, float(means.obj[-1])
-        if before - after <= TOLERANCE * after:
-            break
-        before = after
-    return centres, float(means.assign(points)[0].sum(dtype=np.float64))
+    return means.centroids, float(_assign(points, means.centroids)[0].sum(dtype=np.float64))
+
+
+def _assign(points: Vectors, centres: Vectors) -> tuple[Vectors, Indices]:
+    """Squared distance to the nearest centre, and which one it is, each of shape (n,)."""
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(centres)
+    with _one_thread():
+        distances, labels = index.search(points, 1)
+    return distances[:, 0], labels[:, 0]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run faiss on one core: the answer is the same on any machine, and OpenMP's waiting threads spin, which
+    on a busy machine makes k-means on some hundred points a thousand times slower."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def _finish(points: Vectors, centres: Vectors, inertia: dict[int, float], seed: int) -> Clustering:
     """Assign every point, drop centres that nothing is nearest to (copies of one vector), and rate the
-    partition."""
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(centres)
-    used, labels = np.unique(index.search(points, 1)[1].ravel(), return_inverse=True)
+    result."""
+    used, labels = np.unique(_assign(points, centres)[1], return_inverse=True)
     score = _silhouette(points, labels, seed) if len(used) > 1 else None
     return Clustering(labels.astype(np.int64), centres[used], inertia, score, len(used))
 
