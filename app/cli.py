@@ -78,8 +78,9 @@ def run(
 @app.command()
 def demo(output: Output = None, json_lines: Json = False) -> None:
     """A whole run in minutes, with an embedded data set, student and teacher: no key, no network."""
-    from app.demo.run import demo_config, served_teacher
+    from app.demo.run import NOTICE, demo_config, served_teacher
 
+    typer.echo(NOTICE, err=True)
     folder = (output or Path("runs", "demo")).expanduser().resolve()
     with served_teacher() as base_url:
         go(demo_config(folder, base_url), folder, json_lines, stand_in=True)

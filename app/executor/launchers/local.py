@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, Tra
 
 Report = TypeVar("Report", TrainReport, PredictReport)
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 
@@ -39,12 +42,9 @@ class LocalStudent:
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
         """See `graphs.ports.Student`."""
         processes = spec.student.num_processes
-        launch = (
-            ["-m", "accelerate.commands.launch", "--num_processes", str(processes)] if processes > 1 else []
-        )
-        if processes > 1 and spec.student.device != "cuda":
-            launch.append("--multi_gpu")
-        return await self._work("trainer.finetune", launch, spec, spec.output, TrainReport)
+        # `--multi_gpu` is how accelerate is told to start several processes, on CPUs too
+        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+        return await self._work("trainer.finetune", launch if processes > 1 else [], spec, spec.output, TrainReport)
 
     async def predict(self, spec: PredictSpec) -> PredictReport:
         """See `graphs.ports.Student`."""
@@ -76,12 +76,8 @@ async def run_child(command: list[str], folder: Path, listen: Callable[[Progress
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env=os.environ
-            | {
-                "PADA_DIE_WITH_PARENT": "1",
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-                "TOKENIZERS_PARALLELISM": "false",
-            },
+            preexec_fn=die_with_parent,
+            env=os.environ | trainer_environment(),
         )
     try:
         code = await follow(child, folder / "progress.jsonl", listen)
@@ -89,6 +85,17 @@ async def run_child(command: list[str], folder: Path, listen: Callable[[Progress
         await stop(child)
     if code:
         raise TrainerError(why(folder, log, code))
+
+
+def trainer_environment() -> dict[str, str]:
+    """What the trainer's process is told besides its spec."""
+    told = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return told if Path("/dev/nvidiactl").exists() else told | {"ACCELERATE_USE_CPU": "true"}
+
+
+def die_with_parent() -> None:
+    """In the child, before it starts: end when the parent does, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def follow(
