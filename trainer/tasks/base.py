@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -36,6 +36,8 @@ class Task:
     metric: ClassVar[str] = "accuracy"
     """Name of `Score.value`'s mean, as reports show it."""
     max_new_tokens: ClassVar[int] = 64
+    normalize: ClassVar[Literal["none", "tokens", "bytes"]] = "none"
+    """What the log-likelihood of a choice is divided by before choices are compared: 1, its tokens or its bytes."""
     source: ClassVar[str] = ""
     """Paper or data set that the scoring follows, if any."""
 

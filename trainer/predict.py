@@ -1,0 +1,263 @@
+"""Predictions of a student on files of rows: `python -m trainer.predict SPEC.json`.
+
+`trainer.finetune` calls `predict_files` at the end of training, in the same process. On a CPU students predict in
+float32 with merged weights unless `student.dtype` asks for bf16: in bf16 a reply depends on the rows that share its
+batch and on whether the adapter is merged, and students are compared row by row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from pydantic import ValidationError
+
+from trainer.artifacts import write_json, write_jsonl
+from trainer.choices import score_choices
+from trainer.data import Encoder, Row, stop_tokens
+from trainer.data_files import DataError, read_examples
+from trainer.decoding import generate
+from trainer.model import ModelError, load_model, load_tokenizer
+from trainer.progress import ProgressLog, peak_memory_mb
+from trainer.records import Example, Prediction
+from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
+from trainer.tasks import Task, load_task
+
+KNOWN = (DataError, ModelError, OSError)
+"""Errors that speak for themselves."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one spec file; returns the exit code. Errors are one paragraph on stderr."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m trainer.predict SPEC.json\n")
+        return 2
+    try:
+        spec = PredictSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        sys.stderr.write(f"{arguments[0]}: {error}\n")
+        return 2
+    if (spec.output / "report.json").exists():
+        return 0
+    progress = ProgressLog(spec.output / "progress.jsonl")
+    try:
+        predict(spec, progress)
+    except KNOWN as error:
+        message = " ".join(str(error).split())
+        sys.stderr.write(f"{message}\n")
+        # The disk may be full.
+        with contextlib.suppress(OSError):
+            progress.write(stage="error", message=message)
+        return 1
+    return 0
+
+
+def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
+    """Load a student, predict all files, and write `report.json` last.
+
+    Raises:
+        DataError: the rows or the task cannot be used.
+        ModelError: the student cannot be loaded, or cannot predict rows of this length.
+        OSError: a file cannot be written.
+    """
+    start = time.monotonic()
+    progress.write(stage="load", message=f"Loading {spec.student.model}")
+    task = load_task(spec.task, [example for path in spec.train for example in read_examples(path)])
+    tokenizer = load_tokenizer(spec.student)
+    model = load_model(spec.student, spec.adapter, trainable=False)
+    loaded = time.monotonic() - start
+    report = predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
+    report.seconds["load"] = loaded
+    write_json(spec.output / "report.json", report)
+    progress.write(stage="done", step=report.rows, steps=report.rows)
+    return report
+
+
+def predict_files(
+    model: Any,
+    tokenizer: Any,
+    task: Task,
+    student: StudentSpec,
+    files: Sequence[PredictFile],
+    progress: ProgressLog,
+) -> PredictReport:
+    """Answer all rows of some files and write their predictions, each file atomically and in its rows' order.
+
+    Args:
+        model: in evaluation mode, with or without an adapter; it is the same again afterwards.
+        tokenizer: the student's.
+        task: renders the rows and says whether replies are generated or chosen.
+        student: template, lengths, batch size, precision.
+        files: what to predict, and where the predictions go.
+        progress: gets a line for each batch.
+    """
+    start = time.monotonic()
+    examples = [task.load(file.rows) for file in files]
+    counter = Counter(progress, sum(map(len, examples)))
+    predictor = Predictor(model, tokenizer, task, student, counter)
+    report = PredictReport(rows=counter.total, device=model.device.type)
+    with ready(model, student) as dtype:
+        report.dtype = str(dtype).removeprefix("torch.")
+        for file, rows in zip(files, examples, strict=True):
+            predictions, over_long = predictor.answer(rows)
+            write_jsonl(file.output, predictions)
+            report.predictions[file.name] = file.output
+            report.generated_tokens += sum(prediction.tokens for prediction in predictions)
+            if over_long:
+                report.over_long[file.name] = over_long
+    report.seconds["predict"] = time.monotonic() - start
+    return report
+
+
+@dataclass
+class Counter:
+    """Counts answered rows into the progress file."""
+
+    progress: ProgressLog
+    total: int
+    rows: int = 0
+    start: float = field(default_factory=time.monotonic)
+
+    def __call__(self, rows: int) -> None:
+        """A batch of so many rows is done."""
+        self.rows += rows
+        seconds = time.monotonic() - self.start
+        self.progress.write(
+            stage="predict",
+            step=self.rows,
+            steps=self.total,
+            memory_mb=peak_memory_mb(),
+            eta_seconds=seconds * (self.total / self.rows - 1) if self.rows else None,
+        )
+
+
+class Predictor:
+    """Answers rows with one student, by generation or by choice, as the task renders them."""
+
+    def __init__(self, model: Any, tokenizer: Any, task: Task, student: StudentSpec, done: Counter):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.task = task
+        self.encoder = Encoder(task, tokenizer, student)
+        self.stops = stop_tokens(tokenizer, student)
+        self.max_length = student.max_length
+        self.max_new_tokens = student.max_new_tokens or task.max_new_tokens
+        self.batch_size = student.predict_batch_size
+        self.done = done
+
+    def answer(self, examples: Sequence[Example]) -> tuple[list[Prediction], list[str]]:
+        """A prediction for each example, in order, and the ids of those that are too long to be answered.
+
+        Raises:
+            DataError: a row has an empty choice, whose likelihood says nothing.
+        """
+        rows = self.encoder.rows(examples)
+        over_long = [row.id for row in rows if asked(row) > self.max_length]
+        answers = {id: Prediction(id=id, text="", truncated=True) for id in over_long}
+        self.done(len(over_long))
+        pairs = [pair for pair in zip(examples, rows, strict=True) if pair[1].id not in answers]
+        answers |= self._generate([row for _, row in pairs if row.choices is None])
+        answers |= self._choose([(example, row) for example, row in pairs if row.choices is not None])
+        return [answers[row.id] for row in rows], over_long
+
+    def _generate(self, rows: list[Row]) -> dict[str, Prediction]:
+        replies = generate(
+            self.model,
+            [row.prompt for row in rows],
+            max_new_tokens=self.max_new_tokens,
+            stops=self.stops,
+            batch_size=self.batch_size,
+            done=self.done,
+        )
+        return {
+            row.id: Prediction(
+                id=row.id,
+                text=self.tokenizer.decode(reply.tokens, skip_special_tokens=True),
+                tokens=len(reply.tokens),
+                truncated=reply.truncated,
+            )
+            for row, reply in zip(rows, replies, strict=True)
+        }
+
+    def _choose(self, pairs: list[tuple[Example, Row]]) -> dict[str, Prediction]:
+        choices = [row.choices or [] for _, row in pairs]
+        for (_, row), texts in zip(pairs, choices, strict=True):
+            if not all(texts):
+                raise DataError(f"Row {row.id!r} has an empty choice: give each choice a text.")
+        scores = score_choices(
+            self.model,
+            [row.prompt for _, row in pairs],
+            choices,
+            batch_size=self.batch_size,
+            done=self.done,
+        )
+        return {
+            row.id: self._chosen(example, row, score)
+            for (example, row), score in zip(pairs, scores, strict=True)
+        }
+
+    def _chosen(self, example: Example, row: Row, logprobs: list[float]) -> Prediction:
+        """The likeliest choice; of equals the first."""
+        texts = self.task.render(example).choices or []
+        sizes = self._sizes(texts, row)
+        weighed = [logprob / size for logprob, size in zip(logprobs, sizes, strict=True)]
+        choice = weighed.index(max(weighed))
+        return Prediction(id=row.id, text=texts[choice], choice=choice, choice_logprobs=logprobs)
+
+    def _sizes(self, texts: list[str], row: Row) -> list[int]:
+        """What a choice's log-probability is divided by, as the task asks."""
+        if self.task.normalize == "tokens":
+            return [len(choice) for choice in row.choices or []]
+        if self.task.normalize == "bytes":
+            return [len(text.encode()) for text in texts]
+        return [1] * len(texts)
+
+
+def asked(row: Row) -> int:
+    """Tokens of a row that the student must read: its prompt and its longest choice."""
+    return len(row.prompt) + max((len(choice) for choice in row.choices or []), default=0)
+
+
+@contextlib.contextmanager
+def ready(model: Any, student: StudentSpec) -> Iterator[torch.dtype]:
+    """A student in the precision of predictions and with its adapter merged; afterwards it is as it was, bit by bit.
+
+    Quantised weights (QLoRA) stay as they are.
+    """
+    if student.method == "qlora":
+        yield model.dtype
+        return
+    dtype = predict_dtype(model, student)
+    originals = [(parameter, parameter.data) for parameter in model.parameters()]
+    layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+    try:
+        for parameter, data in originals:
+            parameter.data = data.to(dtype)
+        for layer in layers:
+            # A safe merge makes a new weight instead of writing into the old one.
+            layer.merge(safe_merge=True)
+        yield dtype
+    finally:
+        for layer in layers:
+            layer.merged_adapters.clear()
+        for parameter, data in originals:
+            parameter.data = data
+
+
+def predict_dtype(model: Any, student: StudentSpec) -> torch.dtype:
+    """On a CPU float32 unless the student is to be bf16; elsewhere what the model has."""
+    if model.device.type == "cpu" and student.dtype == "auto":
+        return torch.float32
+    dtype: torch.dtype = model.dtype
+    return dtype
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
