@@ -19,7 +19,7 @@ from app.executor.launchers.local import LocalStudent
 from graphs.errors import TeacherError
 from graphs.ledger import Ledger
 from graphs.loop import build_loop
-from graphs.ports import Teacher
+from graphs.ports import Student, Teacher
 from graphs.teacher import ChatTeacher
 from graphs.workspace import Workspace
 from trainer.artifacts import RunPaths, read_jsonl
@@ -46,9 +46,18 @@ class NoTeacher:
 
 @asynccontextmanager
 async def assemble(
-    config: RunConfig, run_id: str, paths: RunPaths, listen: Callable[[Progress], None]
+    config: RunConfig,
+    run_id: str,
+    paths: RunPaths,
+    listen: Callable[[Progress], None],
+    student: Student | None = None,
 ) -> AsyncIterator[Assembled]:
-    """Open everything that a run needs, and close it in the end, in the reverse order."""
+    """Open everything that a run needs, and close it in the end, in the reverse order.
+
+    Args:
+        listen: hears the trainer's progress.
+        student: who trains and predicts; None is the trainer on this machine.
+    """
     async with AsyncExitStack() as stack:
         teacher = (
             await stack.enter_async_context(open_teacher(config, run_id, paths)) if config.teacher else None
@@ -58,7 +67,7 @@ async def assemble(
         train = [Example(**row) for row in read_jsonl(paths.data("train"))]
         workspace = Workspace(
             teacher=teacher or NoTeacher(),
-            student=LocalStudent(listen),
+            student=student or LocalStudent(listen),
             embedder=embedder,
             task=load_task(config.task, train),
             loop=config.loop,

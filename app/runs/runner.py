@@ -20,6 +20,7 @@ from app.runs.folder import enter, owned
 from app.runs.stages import Stages
 from app.wiring import Assembled, assemble
 from graphs.errors import LoopError, RunPaused
+from graphs.ports import Student
 from graphs.report import Report
 from graphs.teacher import ChatTeacher
 from trainer.artifacts import RunPaths, read_json
@@ -35,13 +36,23 @@ class Runner:
 
     Args:
         stand_in: the teacher is the embedded one; the report says so.
+        student: who trains and predicts; None is the trainer on this machine.
     """
 
-    def __init__(self, config: RunConfig, root: Path, listen: Listener, *, stand_in: bool = False):
+    def __init__(
+        self,
+        config: RunConfig,
+        root: Path,
+        listen: Listener,
+        *,
+        stand_in: bool = False,
+        student: Student | None = None,
+    ):
         self._config = config
         self._root = root
         self._listen = listen
         self._stand_in = stand_in
+        self._student = student
         self._told = 0.0
 
     async def run(self, *, answer: dict[str, Any] | None = None, finish: bool = False) -> Report:
@@ -76,7 +87,7 @@ class Runner:
         def trainer(progress: Progress) -> None:
             events.emit("trainer", **progress.model_dump(mode="json", exclude_none=True, exclude={"time"}))
 
-        async with assemble(self._config, card["run_id"], paths, trainer) as ready:
+        async with assemble(self._config, card["run_id"], paths, trainer, self._student) as ready:
             status: Status = "failed"
             reason = "It was interrupted."
             try:
