@@ -1,0 +1,294 @@
+"""How much time and memory the loop itself takes: everything but the student's work.
+
+The real loop runs on made data in a process of its own; only the student is scripted (it answers at once). The
+teacher is `loop_teacher.py`, in another process, or any OpenAI-compatible one that is given by address.
+
+*Latency.* With a teacher of 400 ms and 16 calls in flight, the wall time of the run is compared with its critical
+path, which comes from the teacher's own log alone. The stages of a round follow one another, so the path is the sum
+over the stages. No schedule can end a stage earlier than
+
+- its longest chain of calls that depend on each other (a batch is written, judged, written again, judged again; all
+  other stages have chains of one call), nor
+- the sum of its calls' times divided by the calls in flight.
+
+The larger of the two is the stage's part. Everything else counts against us: checks, embeddings, files, checkpoints, stages
+that ask nothing, the report.
+
+*Growth.* With a teacher that answers at once, one round is run at several sizes, and time and peak memory are
+reported by row. What the embedding process does is part of the time; its memory is reported apart.
+
+    python benchmarks/loop.py                    all, into benchmarks/results/loop.json
+    python benchmarks/loop.py latency growth     one or both
+    python benchmarks/loop.py latency --teacher http://127.0.0.1:8399/v1 --log CALLS.jsonl --latency-rows 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from app.config import parse_config
+from app.runs.events import Event
+from app.runs.runner import Runner
+from benchmarks.loop_teacher import words
+from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
+from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec
+
+HERE = Path(__file__).parent
+IN_FLIGHT = 16
+LABELS = [f"label_{number:02d}" for number in range(20)]
+SIZES = (200, 1000, 5000, 20000)
+BATCH = 10
+STAGE = {
+    "ErrorAnalysis": "analyze_errors",
+    "FailurePattern": "find_patterns",
+    "AugmentationStrategy": "draft_strategies",
+    "SampleBatch": "augment",
+    "QualityReport": "augment",
+}
+
+
+class InstantStudent:
+    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round."""
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """Write predictions and the report."""
+        number = int(spec.output.parent.name)
+        for file in spec.predict:
+            self._answer(file, 0.3 + 0.1 * number)
+        rows = sum(1 for path in spec.train for _ in read_jsonl(path))
+        report = TrainReport(
+            steps=1,
+            rows=rows,
+            over_long=[],
+            loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-4)],
+            artifact=spec.output / "adapter",
+            trainable_parameters=1,
+            completion_tokens=rows,
+            samples_per_second=1.0,
+            micro_batch_size=8,
+            accumulation=1,
+            num_processes=1,
+            predict=PredictReport(),
+            seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
+            device="cpu",
+            dtype="float32",
+        )
+        write_json(spec.output / "report.json", report)
+        return report
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """Write predictions."""
+        for file in spec.predict:
+            self._answer(file, 0.5)
+        return PredictReport()
+
+    def _answer(self, file: PredictFile, chance: float) -> None:
+        rng = random.Random(str(chance))
+        replies = (
+            (row["id"], row["completion"] if rng.random() < chance else rng.choice(LABELS))
+            for row in read_jsonl(file.rows)
+        )
+        write_jsonl(file.output, [{"id": name, "text": text} for name, text in replies])
+
+
+def make_data(folder: Path, rows: int) -> None:
+    """`rows` rows a split of twelve invented words and a label."""
+    rng = random.Random(0)
+    for split in ("train", "validation", "test"):
+        write_jsonl(
+            folder / f"{split}.jsonl",
+            [
+                {"id": f"{split}-{i}", "prompt": words(rng, 12), "completion": LABELS[i % len(LABELS)]}
+                for i in range(rows)
+            ],
+        )
+
+
+def config(folder: Path, base_url: str, rows: int, rounds: int) -> dict[str, Any]:
+    """The run's config document."""
+    return {
+        "task": "classification",
+        "data": {"folder": str(folder / "data")},
+        "teacher": {"base_url": base_url, "model": "pool", "max_concurrency": IN_FLIGHT},
+        "loop": {
+            "rounds": rounds,
+            "synthetic_per_round": rows,
+            "samples_per_batch": BATCH,
+            "max_analyses": 200,
+            "max_train_failures": 300,
+            "patience": rounds,
+        },
+        "output": str(folder / "run"),
+    }
+
+
+def work(document: Path) -> None:
+    """The measured process: one run; prints what it took as one JSON line."""
+    settings = parse_config(read_json(document), document.name, document.parent)
+    assert settings.output
+
+    def silent(_: Event) -> None: ...
+
+    began = time.perf_counter()
+    report = asyncio.run(Runner(settings, settings.output, silent, student=InstantStudent()).run())
+    seconds = time.perf_counter() - began
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = {
+        "seconds": seconds,
+        "stages": report.seconds,
+        "accepted": report.accepted,
+        "calls": report.cost.calls,
+        "cpu_seconds": own.ru_utime + own.ru_stime,
+        "cpu_seconds_embedder": children.ru_utime + children.ru_stime,
+        "peak_mb": own.ru_maxrss / 1024,
+        "peak_mb_embedder": children.ru_maxrss / 1024,
+        "folder_mb": sum(path.stat().st_size for path in settings.output.rglob("*") if path.is_file()) / 1e6,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+@contextmanager
+def teacher(log: Path, latency: float) -> Iterator[str]:
+    """The teacher of `loop_teacher.py`; yields its base URL."""
+    command = [sys.executable, str(HERE / "loop_teacher.py"), "--log", str(log), "--latency", str(latency)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    try:
+        yield child.stdout.readline().strip()
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def measure(folder: Path, base_url: str, rows: int, rounds: int, guarded: int) -> dict[str, Any]:
+    """One run in a new process; `wall` is that process from start to end, imports included."""
+    make_data(folder / "data", guarded)
+    document = folder / "config.json"
+    write_json(document, config(folder, base_url, rows, rounds))
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, __file__, "--work", str(document)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    wall = time.perf_counter() - began
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {"rows": rows, "wall": wall, **found}
+
+
+def critical_path(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each stage in the order of the log: its name, calls, and the two bounds in seconds."""
+    found = []
+    for name, stage in groupby(sorted(calls, key=lambda call: call["began"]), lambda c: STAGE[c["stage"]]):
+        chains: dict[Any, float] = defaultdict(float)
+        times = []
+        for number, call in enumerate(stage):
+            seconds = call["ended"] - call["began"]
+            times.append(seconds)
+            chains[call["batch"] or number] += seconds
+        chain, work = max(chains.values()), sum(times) / IN_FLIGHT
+        found.append({"stage": name, "calls": len(times), "chain": chain, "work": work})
+    return found
+
+
+def latency(rows: int, given: str | None, given_log: Path | None) -> dict[str, Any]:
+    """The run against a slow teacher, and its critical path."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log = given_log or folder / "calls.jsonl"
+        if given:
+            found = measure(folder, given, rows, 2, 400)
+        else:
+            with teacher(log, 0.4) as base_url:
+                found = measure(folder, base_url, rows, 2, 400)
+        calls = list(read_jsonl(log))
+    stages: dict[str, dict[str, Any]] = {
+        name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in found["stages"].items()
+    }
+    for part in critical_path(calls):
+        stages[part["stage"]]["critical"] += max(part["chain"], part["work"])
+        stages[part["stage"]]["calls"] += part["calls"]
+    critical = sum(stage["critical"] for stage in stages.values())
+    repeated = len(calls) - len({call["body"] for call in calls})
+    found |= {
+        "stages": stages,
+        "critical": critical,
+        "ratio": found["seconds"] / critical,
+        "ratio_wall": found["wall"] / critical,
+        "cpu_ms_per_call": 1000 * found["cpu_seconds"] / found["calls"],
+        "repeated_bodies": repeated,
+    }
+    return found
+
+
+def show_latency(found: dict[str, Any]) -> None:
+    """The table by stage."""
+    print(f"\n{'stage':18}{'calls':>7}{'seconds':>9}{'critical':>10}{'ratio':>7}")
+    for name, stage in sorted(found["stages"].items(), key=lambda item: -item[1]["seconds"]):
+        ratio = f"{stage['seconds'] / stage['critical']:7.2f}" if stage["critical"] else ""
+        print(f"{name:18}{stage['calls']:7}{stage['seconds']:9.2f}{stage['critical']:10.2f}{ratio}")
+    print(f"{'the run':18}{found['calls']:7}{found['seconds']:9.2f}{found['critical']:10.2f}{found['ratio']:7.2f}")
+    print(f"with the start of Python and imports: {found['wall']:.2f} s, ratio {found['ratio_wall']:.2f}")
+    print(f"{found['accepted']} rows accepted; {found['cpu_ms_per_call']:.1f} ms of our CPU time a call")
+
+
+def growth(sizes: list[int]) -> list[dict[str, Any]]:
+    """One round at each size, with a teacher that answers at once."""
+    found = []
+    print(f"\n{'rows':>7}{'accepted':>10}{'seconds':>9}{'ms/row':>8}{'CPU ms/row':>12}{'embedder':>10}{'peak MB':>9}")
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
+            one = measure(Path(name), base_url, rows, 1, 400)
+        one["ms_per_row"] = 1000 * one["seconds"] / one["accepted"]
+        found.append(one)
+        print(
+            f"{rows:7}{one['accepted']:10}{one['seconds']:9.1f}{one['ms_per_row']:8.2f}"
+            f"{1000 * one['cpu_seconds'] / one['accepted']:12.2f}{one['cpu_seconds_embedder']:10.1f}{one['peak_mb']:9.0f}",
+            flush=True,
+        )
+    return found
+
+
+def main() -> None:
+    """Measure, show, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="latency, growth; default: both")
+    parser.add_argument("--latency-rows", type=int, default=1000, help="rows asked for in each of two rounds")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--teacher", help="base URL of another teacher, for `latency`")
+    parser.add_argument("--log", type=Path, help="the log of that teacher, in the format of loop_teacher.py")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "loop.json")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work(options.work)
+        return
+    parts = options.parts or ["latency", "growth"]
+    results = read_json(options.output) if options.output.exists() else {}
+    results["machine"] = {"cpus": os.cpu_count(), "python": platform.python_version()}
+    if "latency" in parts:
+        results["latency"] = latency(options.latency_rows, options.teacher, options.log)
+        show_latency(results["latency"])
+    if "growth" in parts:
+        results["growth"] = growth(options.sizes)
+    write_json(options.output, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""An instrument of `loop.py`: an OpenAI-compatible teacher that costs little and writes down every call.
+
+It writes distinct rows of random words under the labels that it is shown, sends one batch in eight back once, and
+answers after a log-normal latency. The log has one JSON line a call: stage, batch, start and end (seconds), and
+the SHA-256 of the request body.
+
+    python benchmarks/loop_teacher.py --log CALLS.jsonl [--latency 0.4] [--port 8398]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import math
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+SPREAD = 0.25
+"""Standard deviation of the latency's logarithm: 19 in 20 calls take between 0.6 and 1.6 times the median."""
+MARK_DOWN = 8
+"""One batch in so many is sent back once."""
+SYLLABLES = [a + b for a in ("b", "d", "f", "k", "l", "m", "n", "p", "r", "s", "t", "v") for b in "aeiou"]
+
+
+def words(rng: random.Random, count: int) -> str:
+    """So many invented words; 216,000 are possible, so that no two texts come out alike."""
+    return " ".join("".join(rng.choices(SYLLABLES, k=3)) for _ in range(count))
+
+
+class Teacher:
+    """Answers by schema name, and remembers which batch a sample was written for."""
+
+    def __init__(self, latency: float, log: TextIO):
+        self._latency, self._log = latency, log
+        self._batches: dict[str, str] = {}
+        self._sent_back: set[str] = set()
+
+    async def complete(self, body: bytes) -> dict[str, Any]:
+        """One chat completion."""
+        began = time.time()
+        request = json.loads(body)
+        stage = request["response_format"]["json_schema"]["name"]
+        message = request["messages"][-1]["content"]
+        data = json.loads(message[message.index("<data>") + 6 : message.rindex("</data>")])
+        digest = hashlib.sha256(body).hexdigest()
+        answer = getattr(self, stage)(data, random.Random(digest))
+        if self._latency:
+            await asyncio.sleep(random.lognormvariate(math.log(self._latency), SPREAD))
+        batch = data.get("batch") or (self._batches[data["samples"][0]["prompt"]] if "samples" in data else "")
+        call = {"stage": stage, "batch": batch, "began": began, "ended": time.time(), "body": digest}
+        self._log.write(json.dumps(call) + "\n")
+        self._log.flush()
+        content = json.dumps(answer)
+        asked, answered = len(message) // 4, len(content) // 4
+        return {
+            "id": digest,
+            "object": "chat.completion",
+            "created": int(began),
+            "model": request["model"],
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+            ],
+            "usage": {
+                "prompt_tokens": asked,
+                "completion_tokens": answered,
+                "total_tokens": asked + answered,
+            },
+        }
+
+    def ErrorAnalysis(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        said = f"It confuses {data['expected']} with {data['predicted']}"
+        return {"root_cause": f"{said}: {words(rng, 4)}.", "scenario": f"Texts on {data['expected']}."}
+
+    def FailurePattern(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        return {"name": words(rng, 3), "description": data["analyses"][0]["root_cause"]}
+
+    def AugmentationStrategy(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        return {"title": data["pattern"]["name"], "instructions": data["pattern"]["description"]}
+
+    def SampleBatch(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        labels = [row["completion"] for row in data["examples"]]
+        rows = [{"prompt": words(rng, 12), "completion": rng.choice(labels)} for _ in range(data["count"])]
+        self._batches.update((row["prompt"], data["batch"]) for row in rows)
+        return {"samples": rows}
+
+    def QualityReport(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        batch = self._batches[data["samples"][0]["prompt"]]
+        low = batch not in self._sent_back and hashlib.sha256(batch.encode()).digest()[0] % MARK_DOWN == 0
+        if low:
+            self._sent_back.add(batch)
+        mark = 4 if low else 9
+        return {"adherence": mark, "utility": mark, "relevance": mark, "rejected": [], "feedback": "Vary more."}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One kept-alive HTTP/1.1 connection; every request gets the completion."""
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                length = int(head.partition("content-length:")[2].partition("\r\n")[0] or 0)
+                reply = json.dumps(await self.complete(await reader.readexactly(length))).encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(reply)}\r\n\r\n"
+                writer.write(head.encode() + reply)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+async def main() -> None:
+    """Serve on loopback until the process ends; the first line on standard output is the base URL."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--latency", type=float, default=0.4, help="median seconds of a call; 0 is at once")
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    with options.log.open("a", encoding="utf-8") as log:
+        teacher = Teacher(options.latency, log)
+        server = await asyncio.start_server(teacher.serve, "127.0.0.1", options.port, limit=2**24)
+        port = server.sockets[0].getsockname()[1]
+        sys.stdout.write(f"http://127.0.0.1:{port}/v1\n")
+        sys.stdout.flush()
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
