@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
+
 from graphs.errors import LoopError
 from graphs.report import Cost, SpendPoint
 
@@ -91,8 +93,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = self._connect()
-            self._prepare()
+            self._writer = self._open()
             self._reader = self._connect()
 
     def recall(self, key: str, role: str) -> str | None:
@@ -162,10 +163,13 @@ class Ledger:
     def close(self) -> None:
         """Waits for the last write and closes the file."""
         self._thread.shutdown(wait=True)
-        with self._errors(), self._transaction():
-            self._write_repeats()
-        self._reader.close()
-        self._writer.close()
+        try:
+            if self._repeats:
+                with self._errors(), self._transaction():
+                    self._write_repeats()
+        finally:
+            self._reader.close()
+            self._writer.close()
 
     async def _write(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def job() -> T:
@@ -241,21 +245,37 @@ class Ledger:
     def _open_account(self, role: str) -> None:
         self._writer.execute("INSERT OR IGNORE INTO accounts (run, role) VALUES (?, ?)", (self.run_id, role))
 
+    @retry(
+        retry=retry_if_exception_message(match=r".*locked"),
+        wait=wait_random(0.01, 0.1),
+        stop=stop_after_delay(30),
+        reraise=True,
+    )
+    def _open(self) -> sqlite3.Connection:
+        # two processes that make the file at once: the change to WAL does not wait for its lock as writes do
+        connection = self._connect()
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
         # an answer costs money: it must be on disk, not only handed to the system, when it counts as recorded
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def _prepare(self) -> None:
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             raise LoopError(
                 f"The ledger {self.path} has format {version}; this program reads format {_VERSION}."
             )
-        self._writer.executescript(_TABLES)
-        self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.executescript(_TABLES)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -65,6 +65,16 @@ async def test_hundred_at_once_never_pass_a_cap(tmp_path: Path, caps: BudgetSpec
         )
 
 
+async def test_calls_wait_for_room_that_calls_in_flight_will_give_back(tmp_path: Path) -> None:
+    # one call may cost up to about 1,900 tokens and costs 120: at 3,000 there is room for one at a time, for all in turn
+    with FlakyServer(latency=0.01, usage=(100, 20)) as server:
+        async with make_teacher(server, tmp_path, BudgetSpec(max_tokens=3000)) as teacher:
+            asks = (teacher.ask("analyst", ErrorAnalysis, "Say why.", {"n": n}) for n in range(8))
+            await asyncio.gather(*asks)
+            assert teacher.totals().calls == 8
+        assert server.most_in_flight == 1
+
+
 async def test_message_names_cap_spent_next_and_key(tmp_path: Path) -> None:
     with FlakyServer(usage=USAGE) as server:
         async with make_teacher(server, tmp_path, BudgetSpec(max_calls=1)) as teacher:

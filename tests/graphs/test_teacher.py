@@ -328,6 +328,16 @@ async def test_answer_of_a_cancelled_caller_is_recorded(tmp_path: Path) -> None:
         assert len(server.calls) == 1
 
 
+async def test_nothing_is_repeated_for_a_caller_who_has_left(tmp_path: Path) -> None:
+    with FlakyServer(lambda n: "500", latency=0.05) as server:
+        async with make_teacher(server, tmp_path, backoff_seconds=0.2) as teacher:
+            caller = asyncio.create_task(analyse(teacher))
+            await server.first_call()
+            caller.cancel()
+            await asyncio.sleep(0.5)
+        assert len(server.calls) == 1
+
+
 async def test_one_of_two_callers_may_leave(tmp_path: Path) -> None:
     with FlakyServer(["500", "500"], latency=0.1) as server:
         async with make_teacher(server, tmp_path) as teacher:
