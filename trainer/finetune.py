@@ -27,6 +27,7 @@ from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode
 from trainer.data_files import DataError, read_examples
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
+from trainer.predict import predict_files
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import PredictReport, TrainReport, TrainSpec
@@ -212,8 +213,6 @@ def _publish(spec: TrainSpec, model: Any, tokenizer: Any) -> Path:
 def _predict(spec: TrainSpec, model: Any, tokenizer: Any, task: Task, progress: ProgressLog) -> PredictReport:
     if not spec.predict:
         return PredictReport(device=model.device.type, dtype=str(model.dtype).removeprefix("torch."))
-    from trainer.predict import predict_files
-
     model.requires_grad_(False).eval()
     return predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
 

@@ -59,7 +59,7 @@ def pad(rows: Sequence[Row], pad_token: int) -> Batch:
     )
 
 
-def pack(rows: Sequence[Row], pad_token: int, hidden_size: int) -> Batch:
+def pack(rows: Sequence[Row], pad_token: int, hidden_size: float) -> Batch:
     """Rows side by side in as few sequences as is cheapest, after the tokens that all their prompts start with.
 
     A sequence is `prefix, rest of row 1, rest of row 2, ...`. The mask lets a token see the prefix and the earlier
