@@ -110,7 +110,7 @@ class InstantStudent:
 
 
 def make_data(folder: Path, rows: int) -> None:
-    """`rows` rows a split of twelve invented words and a label."""
+    """`rows` rows a split of twelve words and a label."""
     rng = random.Random(0)
     for split in ("train", "validation", "test"):
         write_jsonl(
@@ -243,7 +243,9 @@ def show_latency(found: dict[str, Any]) -> None:
     for name, stage in sorted(found["stages"].items(), key=lambda item: -item[1]["seconds"]):
         ratio = f"{stage['seconds'] / stage['critical']:7.2f}" if stage["critical"] else ""
         print(f"{name:18}{stage['calls']:7}{stage['seconds']:9.2f}{stage['critical']:10.2f}{ratio}")
-    print(f"{'the run':18}{found['calls']:7}{found['seconds']:9.2f}{found['critical']:10.2f}{found['ratio']:7.2f}")
+    print(
+        f"{'the run':18}{found['calls']:7}{found['seconds']:9.2f}{found['critical']:10.2f}{found['ratio']:7.2f}"
+    )
     print(f"with the start of Python and imports: {found['wall']:.2f} s, ratio {found['ratio_wall']:.2f}")
     print(f"{found['accepted']} rows accepted; {found['cpu_ms_per_call']:.1f} ms of our CPU time a call")
 
@@ -251,7 +253,9 @@ def show_latency(found: dict[str, Any]) -> None:
 def growth(sizes: list[int]) -> list[dict[str, Any]]:
     """One round at each size, with a teacher that answers at once."""
     found = []
-    print(f"\n{'rows':>7}{'accepted':>10}{'seconds':>9}{'ms/row':>8}{'CPU ms/row':>12}{'embedder':>10}{'peak MB':>9}")
+    print(
+        f"\n{'rows':>7}{'accepted':>10}{'seconds':>9}{'ms/row':>8}{'CPU ms/row':>12}{'embedder':>10}{'peak MB':>9}"
+    )
     for rows in sizes:
         with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
             one = measure(Path(name), base_url, rows, 1, 400)

@@ -1,6 +1,6 @@
 """An instrument of `loop.py`: an OpenAI-compatible teacher that costs little and writes down every call.
 
-It writes distinct rows of random words under the labels that it is shown, sends one batch in eight back once, and
+It writes distinct rows of random common words under the labels that it is shown, sends one batch in eight back once, and
 answers after a log-normal latency. The log has one JSON line a call: stage, batch, start and end (seconds), and
 the SHA-256 of the request body.
 
@@ -24,12 +24,23 @@ SPREAD = 0.25
 """Standard deviation of the latency's logarithm: 19 in 20 calls take between 0.6 and 1.6 times the median."""
 MARK_DOWN = 8
 """One batch in so many is sent back once."""
-SYLLABLES = [a + b for a in ("b", "d", "f", "k", "l", "m", "n", "p", "r", "s", "t", "v") for b in "aeiou"]
+WORDS = """account address again amount app arrive ask atm balance bank bill block book branch break buy call cancel card
+cash change charge check cheque choose city claim clear close code coin company confirm copy correct cost country credit
+currency customer date day debit decline delay deliver deposit different direct dollar double early email empty enter
+error euro exchange expect explain extra fail fast fee find fix foreign form free friend fund give go help home hotel
+hour how identity income increase instead issue job keep key know last late leave limit link list loan lock long lose
+lower machine mail make market match mean missing mobile money month more move name need new night note notice number
+offer old online open order other owner paper parcel partner pass pay pending phone pin place plan please point post
+price problem proof question quick rate reach read reason receipt receive refund reject release remove rent replace
+report request reset return reverse rule safe salary same save say security see sell send service set share shop show
+sign slow sort source start statement status step still stolen stop store street swap switch take tax terminal test
+thing ticket time today top total track trade train transfer travel trip trust try twice update use verify visit wait
+wallet want week what when where why wire work world wrong year yesterday""".split()
 
 
 def words(rng: random.Random, count: int) -> str:
-    """So many invented words; 216,000 are possible, so that no two texts come out alike."""
-    return " ".join("".join(rng.choices(SYLLABLES, k=3)) for _ in range(count))
+    """So many common words in a random order, so that no two texts come out alike."""
+    return " ".join(rng.choices(WORDS, k=count))
 
 
 class Teacher:
@@ -51,7 +62,9 @@ class Teacher:
         answer = getattr(self, stage)(data, random.Random(digest))
         if self._latency:
             await asyncio.sleep(random.lognormvariate(math.log(self._latency), SPREAD))
-        batch = data.get("batch") or (self._batches[data["samples"][0]["prompt"]] if "samples" in data else "")
+        batch = data.get("batch") or (
+            self._batches[data["samples"][0]["prompt"]] if "samples" in data else ""
+        )
         call = {"stage": stage, "batch": batch, "began": began, "ended": time.time(), "body": digest}
         self._log.write(json.dumps(call) + "\n")
         self._log.flush()
@@ -94,7 +107,13 @@ class Teacher:
         if low:
             self._sent_back.add(batch)
         mark = 4 if low else 9
-        return {"adherence": mark, "utility": mark, "relevance": mark, "rejected": [], "feedback": "Vary more."}
+        return {
+            "adherence": mark,
+            "utility": mark,
+            "relevance": mark,
+            "rejected": [],
+            "feedback": "Vary more.",
+        }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One kept-alive HTTP/1.1 connection; every request gets the completion."""

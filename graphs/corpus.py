@@ -18,6 +18,8 @@ from trainer.tasks.base import Task
 
 Vectors = NDArray[np.float32]
 Shown = dict[str, str]
+PART = 256
+"""Texts embedded at a time: a second or so on a small machine."""
 
 
 class Corpus:
@@ -56,7 +58,10 @@ class Corpus:
         """Embed train and guarded rows, and index everything."""
         template = Template.from_prompts([example.prompt for example in train])
         rows = [*train, *(example for split in guarded.values() for example in split)]
-        vectors = await embedder.embed([template.strip(example.prompt) for example in rows])
+        texts = [template.strip(example.prompt) for example in rows]
+        # in parts, so that others who ask meanwhile are not kept waiting
+        parts = [await embedder.embed(texts[i : i + PART]) for i in range(0, len(texts), PART)]
+        vectors = np.concatenate(parts)
         checks = RowChecks(template, train, guarded, vectors[len(train) :], task.invalid, loop)
         checks.add(
             [row.id for row in accepted],

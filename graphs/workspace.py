@@ -70,8 +70,7 @@ class Workspace:
     paths: RunPaths
     _read: dict[str, Any] = field(default_factory=dict)
     """What was read from files that are written once, so that thousands of branches share one reading."""
-    _corpus: Corpus | None = None
-    _corpus_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _corpus: asyncio.Task[Corpus] | None = None
 
     def _once(self, key: str, read: Callable[[], T]) -> T:
         if key not in self._read:
@@ -126,7 +125,8 @@ class Workspace:
         )
 
     def strategy(self, number: int, name: str) -> Strategy:
-        return Strategy(**read_json(self.paths.round(number).strategies / f"{name}.json"))
+        path = self.paths.round(number).strategies / f"{name}.json"
+        return self._once(f"strategy/{number}/{name}", lambda: Strategy(**read_json(path)))
 
     def plan(self, number: int) -> list[Batch]:
         """The batches of a round."""
@@ -142,27 +142,29 @@ class Workspace:
         paths = [self.paths.round(number).accepted for number in range(1, until + 1)]
         return [Example(**row) for path in paths if path.exists() for row in read_jsonl(path)]
 
-    async def corpus(self, number: int) -> Corpus:
-        """The searchable rows: train, guarded (validation and test), and what rounds before `number` accepted.
+    def prepare_corpus(self, number: int) -> asyncio.Task[Corpus]:
+        """Begin to build the corpus, beside other work; built once a process, `accept` adds to it round by round."""
+        if self._corpus is None:
+            self._corpus = asyncio.create_task(self._build_corpus(number))
+        return self._corpus
 
-        Built once a process; `accept` adds to it as the rounds go by.
-        """
-        async with self._corpus_lock:
-            if self._corpus is None:
-                self._corpus = await Corpus.build(
-                    task=self.task,
-                    loop=self.loop,
-                    embedder=self.embedder,
-                    train=self.examples("train"),
-                    accepted=self.accepted(number - 1),
-                    guarded={
-                        "validation": self.examples("validation"),
-                        "test": self.open_test(
-                            "compared with new rows, so that none of it leaks into training"
-                        ),
-                    },
-                )
-            return self._corpus
+    async def corpus(self, number: int) -> Corpus:
+        """The searchable rows: train, guarded (validation and test), and what rounds before `number` accepted."""
+        # one branch that is cancelled must not take it from the others
+        return await asyncio.shield(self.prepare_corpus(number))
+
+    async def _build_corpus(self, number: int) -> Corpus:
+        return await Corpus.build(
+            task=self.task,
+            loop=self.loop,
+            embedder=self.embedder,
+            train=self.examples("train"),
+            accepted=self.accepted(number - 1),
+            guarded={
+                "validation": self.examples("validation"),
+                "test": self.open_test("compared with new rows, so that none of it leaks into training"),
+            },
+        )
 
 
 def log_test_access(paths: RunPaths, reason: str) -> None:

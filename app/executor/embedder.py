@@ -1,4 +1,4 @@
-"""The embedding worker as a client: one process for the run, many callers at once."""
+"""The embedding worker as a client: one process for the run, many callers at once, each text once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import base64
 import json
 import os
 import sys
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,17 +20,38 @@ LINE_LIMIT = 2**30
 """Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
 
 
+REMEMBERED = 100_000
+"""Texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row is
+checked with its batch and again with its round."""
+
+
 class EmbeddingWorker:
-    """Starts `trainer.embed` with the first call. What is asked for while it works is asked together next."""
+    """Starts `trainer.embed` with the first call. What is asked for while it works is asked together next, and a text
+    that was asked for before is not asked for again."""
 
     def __init__(self, model: str):
         self._model = model
         self._child: asyncio.subprocess.Process | None = None
         self._waiting: list[tuple[list[str], asyncio.Future[NDArray[np.float32]]]] = []
         self._working: asyncio.Task[None] | None = None
+        self._known: dict[str, NDArray[np.float32]] = {}
 
     async def embed(self, texts: list[str]) -> NDArray[np.float32]:
         """See `graphs.ports.Embedder`."""
+        known = {text: self._known[text] for text in texts if text in self._known}
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        if new:
+            found = dict(zip(new, await self._queue(new), strict=True))
+            self._remember(found)
+            known |= found
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
+
+    def _remember(self, found: dict[str, NDArray[np.float32]]) -> None:
+        self._known |= found
+        for text in list(islice(self._known, max(0, len(self._known) - REMEMBERED))):
+            del self._known[text]  # the oldest
+
+    async def _queue(self, texts: list[str]) -> NDArray[np.float32]:
         answer: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
         self._waiting.append((texts, answer))
         if self._working is None or self._working.done():
@@ -80,8 +103,11 @@ class EmbeddingWorker:
         return self._child
 
     async def aclose(self) -> None:
-        """End the process; it also ends by itself when we die, because its input closes."""
-        if self._child and self._child.stdin:
-            self._child.stdin.close()
+        """End the process, whatever it is at; it also ends by itself when we die, because its input closes."""
+        if self._working:
+            self._working.cancel()
+        if self._child:
+            with suppress(ProcessLookupError):
+                self._child.kill()
             await self._child.wait()
             self._child = None

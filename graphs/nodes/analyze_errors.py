@@ -18,6 +18,8 @@ async def analyze_errors(
     state: AnalysisInput, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
     """Analyse one failure of the student before this round, alone (PaDA-Agent, section on error analysis)."""
+    # embedding the data set takes the processor, analyses take the teacher: side by side
+    workspace.prepare_corpus(state["round"])
     failure = workspace.failures(state["round"] - 1, "validation")[state["failure"]]
     data = {"task": runtime.context.task, **failure.shown(), "score": failure.judged()}
     analysis = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
