@@ -1,0 +1,60 @@
+"""What many tests share: the tiny student, its data, its teacher, and one whole run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import pada
+from tests.oracle import Oracle
+from tests.tiny import config_for, make_student, write_config, write_data
+
+
+@dataclass
+class Run:
+    """A run that has ended."""
+
+    folder: Path
+    config: Path
+    done: subprocess.CompletedProcess[str]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return found
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a JSONL file in the run's folder."""
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_student(tmp_path_factory.mktemp("student"))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Iterator[Oracle]:
+    with Oracle() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory, student: Path, data: Path, oracle: Oracle) -> Run:
+    """Two undisturbed rounds."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = write_config(folder / "config.yaml", config_for(data, student, oracle.url))
+    done = pada("run", config, "--output", folder / "run")
+    assert done.returncode == 0, done.stderr
+    return Run(folder / "run", config, done)
