@@ -124,7 +124,7 @@ class Report(BaseModel):
     rounds: list[RoundReport]
     baseline: dict[str, float]
     """`validation`."""
-    best: dict[str, float]
+    best: dict[str, int | float]
     """`round`, `validation`."""
     test: TestResult | None
     """None until the run has ended."""
