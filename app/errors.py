@@ -1,8 +1,8 @@
 """Errors of the application, one tree; each is one paragraph for the person who reads it.
 
-    PadaError
-    ├── ConfigError     the configuration
-    └── FolderError     the run's folder: in use, of another run, or not a run
+PadaError
+├── ConfigError     the configuration
+└── FolderError     the run's folder: in use, of another run, or not a run
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from app.executor.launchers.local import LocalStudent
 from graphs.errors import TeacherError
 from graphs.ledger import Ledger
 from graphs.loop import build_loop
-from graphs.ports import Student, Teacher
+from graphs.ports import Student
 from graphs.teacher import ChatTeacher
 from graphs.workspace import Workspace
 from trainer.artifacts import RunPaths, read_jsonl

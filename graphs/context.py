@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainer.specs import StudentSpec, Strict
+from trainer.specs import Strict, StudentSpec
 
 Method = Literal["pada", "vanilla"]
 

@@ -1,11 +1,11 @@
 """What can stop a run.
 
-    LoopError               the run cannot go on: one paragraph for the user
-    ├── TrainerError        the trainer process failed
-    └── TeacherError        the teacher cannot be used at all (bad key, unknown model, answers that never fit)
-    RunPaused               the run stops with what it has and can go on later
-    ├── BudgetExhausted     the next call could pass a cap
-    └── EndpointDown        an endpoint stayed down
+LoopError               the run cannot go on: one paragraph for the user
+├── TrainerError        the trainer process failed
+└── TeacherError        the teacher cannot be used at all (bad key, unknown model, answers that never fit)
+RunPaused               the run stops with what it has and can go on later
+├── BudgetExhausted     the next call could pass a cap
+└── EndpointDown        an endpoint stayed down
 """
 
 from __future__ import annotations

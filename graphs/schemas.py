@@ -23,7 +23,9 @@ class AugmentationStrategy(BaseModel):
     """How new training rows should look to correct one pattern."""
 
     title: str
-    instructions: str = Field(description="What to write: the kinds of input, the right behaviour, what to vary.")
+    instructions: str = Field(
+        description="What to write: the kinds of input, the right behaviour, what to vary."
+    )
 
 
 class Sample(BaseModel):
@@ -45,5 +47,7 @@ class QualityReport(BaseModel):
     adherence: int = Field(ge=1, le=10, description="How well the samples follow the strategy.")
     utility: int = Field(ge=1, le=10, description="How useful they are for training.")
     relevance: int = Field(ge=1, le=10, description="How close they are to the task's own rows.")
-    rejected: list[int] = Field(description="Indices (from 0) of samples that are wrong and must not be used.")
+    rejected: list[int] = Field(
+        description="Indices (from 0) of samples that are wrong and must not be used."
+    )
     feedback: str = Field(description="What to change, for the writer.")

@@ -168,3 +168,13 @@ class Progress(BaseModel):
     memory_mb: float | None = None
     eta_seconds: float | None = None
     message: str | None = None
+
+
+class MergeSpec(Strict):
+    """A trained student as one model that needs no adapter."""
+
+    student: StudentSpec
+    adapter: Path
+    """What training left: an adapter folder, or a full model folder."""
+    output: Path
+    """Folder for the safetensors and the tokenizer; complete or absent."""

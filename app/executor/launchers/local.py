@@ -44,7 +44,9 @@ class LocalStudent:
         processes = spec.student.num_processes
         # `--multi_gpu` is how accelerate is told to start several processes, on CPUs too
         launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-        return await self._work("trainer.finetune", launch if processes > 1 else [], spec, spec.output, TrainReport)
+        return await self._work(
+            "trainer.finetune", launch if processes > 1 else [], spec, spec.output, TrainReport
+        )
 
     async def predict(self, spec: PredictSpec) -> PredictReport:
         """See `graphs.ports.Student`."""
@@ -102,18 +104,24 @@ async def follow(
     child: asyncio.subprocess.Process, progress: Path, listen: Callable[[Progress], None]
 ) -> int:
     """Pass on new progress lines until the process ends; its exit code."""
-    position = progress.stat().st_size if progress.exists() else 0
+    position = end_of(progress)
     waiting = asyncio.ensure_future(child.wait())
     while True:
         await asyncio.wait({waiting}, timeout=POLL_SECONDS)
-        if progress.exists():
-            position = pass_on(progress, position, listen)
+        position = pass_on(progress, position, listen)
         if waiting.done():
             return waiting.result()
 
 
+def end_of(progress: Path) -> int:
+    """Where the lines of this start begin: after those of earlier ones."""
+    return progress.stat().st_size if progress.exists() else 0
+
+
 def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -> int:
     """Pass on the whole lines after `position` (bytes); the position after them."""
+    if not progress.exists():
+        return position
     with progress.open("rb") as file:
         file.seek(position)
         whole, found, _ = file.read().rpartition(b"\n")
