@@ -33,8 +33,7 @@ async def export_run(root: Path, target: Path, *, merged: bool) -> str:
     """
     paths = RunPaths(root)
     report = best_report(paths)
-    if target.exists() and any(target.iterdir()):
-        raise FolderError(f"{target}: the folder is not empty. Choose another with --output.")
+    refuse_full(target)
     student, number = load_config(paths.config).student, int(report.best["round"])
     trained = Path(read_json(paths.round(number).student / "report.json")["artifact"])
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +51,12 @@ async def export_run(root: Path, target: Path, *, merged: bool) -> str:
         write_text(folder / "README.md", card)
         publish_folder(folder, target)
     return f"{same} of {compared} validation answers of the export are those of the student that was scored."
+
+
+def refuse_full(target: Path) -> None:
+    """An export never replaces what is there."""
+    if target.exists() and any(target.iterdir()):
+        raise FolderError(f"{target}: the folder is not empty. Choose another with --output.")
 
 
 def best_report(paths: RunPaths) -> Report:
