@@ -7,6 +7,11 @@ import warnings
 from graphs.teacher_spec import OPENAI, EndpointSpec, Price
 
 
+def price_of(endpoint: EndpointSpec, own: dict[str, Price]) -> Price | None:
+    """The user's price of a model, else the listed one, else None."""
+    return own.get(endpoint.model) or listed_price(endpoint)
+
+
 def listed_price(endpoint: EndpointSpec) -> Price | None:
     """The listed price of a model at OpenAI itself; None for other endpoints and for models not in the table."""
     if endpoint.base_url != OPENAI:

@@ -14,6 +14,7 @@ from graphs.exchange import Background, Exchange, Seat
 from graphs.flights import Flights
 from graphs.ledger import Ledger
 from graphs.ports import Answer, Role
+from graphs.prices import price_of
 from graphs.report import Cost, SpendPoint
 from graphs.teacher_spec import OPENAI, BudgetSpec, EndpointSpec, TeacherSpec
 from graphs.wire import build_call, parse_answer
@@ -113,7 +114,7 @@ def _seats(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[R
             settled = settings.model_copy(update={"max_concurrency": min(same)})
             endpoints[_place(settings)] = Endpoint(settled, spec, _key(settings, environ), run_id)
     return {
-        role: Seat(role, settings, endpoints[_place(settings)], spec.prices.get(settings.model))
+        role: Seat(role, settings, endpoints[_place(settings)], price_of(settings, spec.prices))
         for role, settings in roles.items()
     }
 
@@ -135,7 +136,8 @@ def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
 
 
 def _check_prices(spec: TeacherSpec, caps: BudgetSpec) -> None:
-    unknown = sorted({spec.role(role).model for role in ROLES} - spec.prices.keys())
+    settled = [spec.role(role) for role in ROLES]
+    unknown = sorted({role.model for role in settled if price_of(role, spec.prices) is None})
     if caps.max_usd is not None and unknown:
         model = unknown[0]
         raise TeacherError(

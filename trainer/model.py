@@ -9,6 +9,7 @@ import importlib.util
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -222,7 +224,7 @@ def _explained(name: str, part: str) -> Iterator[None]:
     transformers_logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = " ".join(str(error).split())[:400]
@@ -311,3 +313,20 @@ def _product_seconds(dtype: torch.dtype, size: int = 512) -> float:
     start = time.perf_counter()
     torch.mm(left, right)
     return time.perf_counter() - start
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m trainer.model NAME`: make a student ready, such as by converting it into the cache."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m trainer.model NAME\n")
+        return 2
+    try:
+        resolve_model(arguments[0])
+    except ModelError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
