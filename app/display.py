@@ -102,6 +102,8 @@ class PlainDisplay:
                 return f"{STAGES[name]}: {event['done']} of {event['total']}{self._spent}"
             case {"type": "trainer", "stage": "train" | "predict"} if due:
                 return f"  {trainer(event)}"
+            case {"type": "power"}:
+                return power(event)
             case {"type": "score"}:
                 return score(event)
         return ""
@@ -145,6 +147,8 @@ class LiveDisplay:
                     self._close(name, event["seconds"])
             case {"type": "trainer", "stage": "train" | "predict"}:
                 self._train(event)
+            case {"type": "power"}:
+                self._bar.console.print(power(event), style="dim", highlight=False)
             case {"type": "score"}:
                 self._bar.console.print(score(event), highlight=False)
 
@@ -177,6 +181,14 @@ def spent(event: Event) -> str:
     """Calls and money, or tokens where the price is unknown."""
     cost = money(event["usd"]) if event["usd"] else f"{tokens(event['tokens'])} tokens"
     return f"{event['calls']} calls, {cost}"
+
+
+def power(event: Event) -> str:
+    """What the validation set is able to show, before anything is trained."""
+    return (
+        f"{event['n']} validation rows show a true difference of {percent(event['value'])} or more "
+        f"with a power of {event['power']:.0%}."
+    )
 
 
 def score(event: Event) -> str:

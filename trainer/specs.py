@@ -100,6 +100,16 @@ class PredictSpec(Strict):
     predict: list[PredictFile]
 
 
+class MergeSpec(Strict):
+    """A student with its adapter as one plain model folder."""
+
+    student: StudentSpec
+    adapter: Path
+    """What training left."""
+    output: Path
+    """The folder to write: safetensors and tokenizer. Its existence means that it is complete."""
+
+
 class LossPoint(Strict):
     """One line of the loss curve."""
 
@@ -168,13 +178,3 @@ class Progress(BaseModel):
     memory_mb: float | None = None
     eta_seconds: float | None = None
     message: str | None = None
-
-
-class MergeSpec(Strict):
-    """A trained student as one model that needs no adapter."""
-
-    student: StudentSpec
-    adapter: Path
-    """What training left: an adapter folder, or a full model folder."""
-    output: Path
-    """Folder for the safetensors and the tokenizer; complete or absent."""

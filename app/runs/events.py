@@ -18,7 +18,7 @@ class EventLog:
     Every event has `id` (1, 2, ... without a gap, also over restarts), `time` (seconds since the epoch) and `type`:
 
     `run` status; `stage` name, state (`started`, `progress`, `done`), done, total, seconds; `trainer` the trainer's progress;
-    `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens.
+    `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens.
     """
 
     def __init__(self, path: Path, listen: Listener):

@@ -22,7 +22,9 @@ from app.wiring import Assembled, assemble
 from graphs.errors import LoopError, RunPaused
 from graphs.ports import Student
 from graphs.report import Report
+from graphs.statistics import minimal_detectable_effect
 from graphs.teacher import ChatTeacher
+from graphs.workspace import log_test_access
 from trainer.artifacts import RunPaths, read_json
 from trainer.specs import Progress
 
@@ -67,8 +69,11 @@ class Runner:
         """
         with owned(self._root) as paths:
             card = enter(paths, self._config)
-            prepare_data(self._config.data, self._config.task, self._config.seed, paths)
+            if not paths.data_report.exists():
+                log_test_access(paths, "checked and compared with the other splits at the start")
+            data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
             events = EventLog(paths.events, self._listen)
+            events.emit("power", **minimal_detectable_effect(data["rows"]["validation"]))
             try:
                 return await self._go(paths, card, events, answer, finish)
             finally:
