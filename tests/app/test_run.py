@@ -37,7 +37,8 @@ def asked_in(run: Run, oracle: Oracle) -> list[Any]:
 def accuracy(predictions: list[dict[str, Any]], split: str) -> float:
     truth = {row["id"]: row["completion"] for row in rows(split)}
     assert [row["id"] for row in predictions] == list(truth)
-    return sum(truth[row["id"]] == row["text"].strip() for row in predictions) / len(truth)
+    right: int = sum(truth[row["id"]] == row["text"].strip() for row in predictions)
+    return right / len(truth)
 
 
 def test_it_ends_with_success_and_prints_the_folder_last(whole_run: Run) -> None:

@@ -1,0 +1,105 @@
+"""Imports run one way, app -> graphs -> {prompts, trainer}, and heavy libraries stay where they belong."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("app", "graphs", "prompts", "trainer")
+ALLOWED = {
+    "app": {"app", "graphs", "prompts", "trainer"},
+    "graphs": {"graphs", "prompts", "trainer"},
+    "prompts": {"prompts"},
+    "trainer": {"trainer"},
+}
+"""Package -> packages of ours that it may import."""
+
+TORCH = {"torch", "transformers", "peft", "accelerate", "sentence_transformers"}
+WEB = {"fastapi", "starlette", "uvicorn", "sqlalchemy"}
+
+SOURCES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Top-level names in `sys.modules` of a fresh process that imported these modules."""
+    code = f"import sys, json; import {', '.join(modules)}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Top-level packages that a file imports anywhere, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_there_are_sources() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(OURS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    found = imports_of(path)
+    assert found & set(OURS) <= ALLOWED[package]
+    assert not found & {"tests", "benchmarks"}
+    assert not found & {"pickle", "dill", "joblib", "shelve"}
+    if package != "app":
+        assert not found & WEB
+    if package != "trainer":
+        assert not found & TORCH
+    if package in ("trainer", "prompts"):
+        assert not {name for name in found if name.startswith("lang")}
+
+
+def test_the_command_line_never_loads_torch() -> None:
+    loaded = tops(loaded_by("app.cli", "app.runs.runner", "app.wiring", "app.report.html"))
+    assert not loaded & TORCH
+    assert {"langgraph", "graphs", "trainer"} <= loaded
+
+
+def test_the_command_line_alone_is_light() -> None:
+    """Help and errors need neither the graph nor the teacher's client."""
+    assert not tops(loaded_by("app.cli")) & (TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai"})
+
+
+def test_contracts_of_the_trainer_stand_alone() -> None:
+    modules = ("records", "specs", "artifacts", "data_files", "sampling", "tasks", "progress")
+    loaded = tops(loaded_by(*(f"trainer.{name}" for name in modules)))
+    assert loaded & set(OURS) == {"trainer"}
+    assert not loaded & (TORCH | WEB | {"faiss", "langgraph", "langchain_core", "openai"})
+
+
+def test_graphs_needs_no_web_stack() -> None:
+    loaded = tops(loaded_by("graphs.loop", "graphs.teacher", "graphs.clustering"))
+    assert loaded & set(OURS) <= {"graphs", "prompts", "trainer"}
+    assert not loaded & (TORCH | WEB)
+
+
+def test_prompts_imports_nothing_of_ours() -> None:
+    assert tops(loaded_by("prompts")) & set(OURS) == {"prompts"}
+
+
+@pytest.mark.student
+def test_the_trainer_needs_no_graph_and_no_web_stack() -> None:
+    loaded = tops(loaded_by("trainer.finetune", "trainer.predict", "trainer.embed"))
+    assert loaded & set(OURS) == {"trainer"}
+    assert not loaded & {"langgraph", "langchain_core", "openai", "fastapi", "uvicorn", "sqlalchemy", "faiss"}
