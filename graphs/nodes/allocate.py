@@ -51,11 +51,11 @@ def split(loop: LoopSpec, patterns: bool, errors: bool) -> tuple[int, int]:
 
 
 def apportion(rows: int, weights: dict[str, float], floor: int) -> dict[str, int]:
-    """Whole rows in proportion to the weights (largest remainders), none below the floor while rows last."""
+    """Whole rows in proportion to the weights, all positive (largest remainders), none below the floor while rows last."""
     if not weights or not rows:
         return {}
     floor = min(floor, rows // len(weights))
-    left, total = rows - floor * len(weights), sum(weights.values()) or 1.0
+    left, total = rows - floor * len(weights), sum(weights.values())
     exact = {name: left * weight / total for name, weight in weights.items()}
     shares = {name: floor + math.floor(value) for name, value in exact.items()}
     by_remainder = sorted(exact, key=lambda name: exact[name] - math.floor(exact[name]), reverse=True)
