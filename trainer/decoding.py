@@ -156,9 +156,9 @@ def _generate(
             position_ids=positions[:, start:end],
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=_last(tokens),
         ).logits
-        chosen = logits[:, -1].argmax(-1)
+        chosen = logits.argmax(-1)
         keep = _record([replies[row] for row in rows], chosen.tolist(), stops)
         if not keep or step + 1 == limit:
             break
@@ -169,6 +169,16 @@ def _generate(
             rows = [rows[place] for place in keep]
         tokens, start, end = chosen[:, None], end, end + 1
     return replies
+
+
+def _last(tokens: torch.Tensor) -> torch.Tensor:
+    """Asks for the last position's logits, shape (rows, vocabulary).
+
+    As a mask, since `logits_to_keep=1` leaves a strided slice, for which a CPU copies the head's weights per row.
+    """
+    mask = torch.zeros_like(tokens, dtype=torch.bool)
+    mask[:, -1] = True
+    return mask
 
 
 def _record(replies: list[Reply], chosen: list[int], stops: set[int]) -> list[int]:

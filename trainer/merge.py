@@ -1,4 +1,4 @@
-"""Merge an adapter into its base model: `python -m trainer.merge SPEC.json`."""
+"""A student and its adapter as one plain model folder: `python -m trainer.merge SPEC.json`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trainer.artifacts import publish_folder
 from trainer.model import ModelError, load_model, load_tokenizer
-from trainer.specs import MergeSpec
+from trainer.specs import MergeSpec, StudentSpec
 
 
 def main(arguments: list[str]) -> int:
@@ -21,37 +21,50 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         spec = MergeSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-        merge(spec)
-    except (ModelError, OSError, ValidationError) as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+    except (OSError, ValidationError) as error:
+        sys.stderr.write(f"{arguments[0]}: {error}\n")
+        return 2
+    try:
+        merge(spec.student, spec.adapter, spec.output)
+    except (ModelError, OSError) as error:
+        sys.stderr.write(" ".join(str(error).split()) + "\n")
         return 1
     return 0
 
 
-def merge(spec: MergeSpec) -> None:
-    """Write the merged model, loadable by `transformers` alone.
+def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:
+    """Write the student's weights with the adapter added, and its tokenizer; transformers alone can load the folder.
 
-    The sum of base and adapter is taken and kept in float32 on a CPU, as predictions there use it, and in the
-    student's own precision on a GPU. A quantised base is loaded whole, because an adapter cannot be merged into 4-bit weights.
+    The sum is kept in float32 unless the student is to be bf16: rounded to bf16, small changes of large weights are
+    lost, and the folder would not answer as the adapter does.
+
+    Args:
+        student: names the base model. An adapter trained on quantised weights (QLoRA) is added to the full ones.
+        adapter: what training left; a full model folder is written as it is.
+        output: replaced if it is there; complete or absent.
 
     Raises:
-        ModelError: base or adapter cannot be loaded.
-        OSError: the folder cannot be written; nothing is left of it.
+        ModelError: base model or adapter are missing or unreadable.
+        OSError: the folder cannot be written.
     """
-    student = spec.student.model_copy(update={"method": "lora"} if spec.student.method == "qlora" else {})
-    dtype = None if torch.cuda.is_available() else torch.float32
-    model = load_model(student, spec.adapter, trainable=False, dtype=dtype)
-    if student.method != "full":
-        model = model.merge_and_unload()
-    temporary = spec.output.with_name(f".{spec.output.name}.partial")
+    if student.method == "qlora":
+        student = student.model_copy(update={"method": "lora"})
+    tokenizer = load_tokenizer(student)
+    model = load_model(student, adapter, trainable=False, device=torch.device("cpu")).float()
+    if student.method == "lora":
+        model = model.merge_and_unload(safe_merge=True)
+    if student.dtype == "bfloat16":
+        model = model.to(torch.bfloat16)
+    temporary = output.with_name(f".{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         model.save_pretrained(temporary)
-        load_tokenizer(student).save_pretrained(temporary)
-        publish_folder(temporary, spec.output)
+        tokenizer.save_pretrained(temporary)
+        publish_folder(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return output
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ from trainer.choices import score_choices
 from trainer.data import Encoder, Row, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.decoding import generate
-from trainer.model import ModelError, load_model, load_tokenizer
+from trainer.model import ModelError, load_model, load_tokenizer, pick_device, pick_dtype
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
@@ -71,7 +71,9 @@ def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
     progress.write(stage="load", message=f"Loading {spec.student.model}")
     task = load_task(spec.task, [example for path in spec.train for example in read_examples(path)])
     tokenizer = load_tokenizer(spec.student)
-    model = load_model(spec.student, spec.adapter, trainable=False)
+    # A merged model is in float32; an adapter goes on the weights that it was trained on.
+    dtype = predict_dtype(pick_device(), spec.student) if spec.student.method == "full" else None
+    model = load_model(spec.student, spec.adapter, trainable=False, dtype=dtype)
     loaded = time.monotonic() - start
     report = predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
     report.seconds["load"] = loaded
@@ -234,15 +236,16 @@ def ready(model: Any, student: StudentSpec) -> Iterator[torch.dtype]:
     if student.method == "qlora":
         yield model.dtype
         return
-    dtype = predict_dtype(model, student)
     originals = [(parameter, parameter.data) for parameter in model.parameters()]
     layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+    dtype = predict_dtype(model.device, student)
     try:
-        for parameter, data in originals:
-            parameter.data = data.to(dtype)
+        # Merged in float32 whatever comes after, so that it is what `trainer.merge` writes; a safe merge makes a
+        # new weight instead of writing into the old one.
+        cast(model, torch.float32)
         for layer in layers:
-            # A safe merge makes a new weight instead of writing into the old one.
             layer.merge(safe_merge=True)
+        cast(model, dtype)
         yield dtype
     finally:
         for layer in layers:
@@ -251,12 +254,17 @@ def ready(model: Any, student: StudentSpec) -> Iterator[torch.dtype]:
             parameter.data = data
 
 
-def predict_dtype(model: Any, student: StudentSpec) -> torch.dtype:
-    """On a CPU float32 unless the student is to be bf16; elsewhere what the model has."""
-    if model.device.type == "cpu" and student.dtype == "auto":
+def cast(model: Any, dtype: torch.dtype) -> None:
+    """Cast the parameters alone: buffers, such as rotary frequencies, are float32 in every model."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def predict_dtype(device: torch.device, student: StudentSpec) -> torch.dtype:
+    """On a CPU float32 unless the student is to be bf16; elsewhere the weights' own."""
+    if device.type == "cpu" and student.dtype == "auto":
         return torch.float32
-    dtype: torch.dtype = model.dtype
-    return dtype
+    return pick_dtype(student, device)
 
 
 if __name__ == "__main__":
