@@ -53,7 +53,7 @@ def load_config(path: Path) -> RunConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
+        raise ConfigError(f"{path}: {explain_yaml(error)}") from None
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
@@ -89,6 +89,13 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
     return config.model_copy(update={"data": data, "student": student, "teacher": teacher, "output": output})
 
 
+def explain_yaml(error: yaml.YAMLError) -> str:
+    """Where the YAML is wrong; the line itself may hold a secret, and is not repeated."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    return f"not valid YAML{where}: {getattr(error, 'problem', None) or 'it cannot be read'}."
+
+
 def explain(error: ValidationError) -> list[str]:
     """One line for each fault: the key, what is wrong, and what to do."""
     return [explain_one(fault) for fault in error.errors()]
@@ -105,7 +112,7 @@ def explain_one(fault: Any) -> str:
         return f"{where}: missing."
     message = fault["msg"].removeprefix("Value error, ")
     # a secret pasted into the wrong place must not be repeated on the terminal
-    shown = "" if "key" in where else f" (it is {str(fault['input'])[:60]!r})"
+    shown = "" if fault["loc"][:1] == ("teacher",) else f" (it is {str(fault['input'])[:60]!r})"
     return f"{where}: {message[0].lower() + message[1:]}{shown}."
 
 

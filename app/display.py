@@ -194,7 +194,7 @@ def power(event: Event) -> str:
 def score(event: Event) -> str:
     """One student's validation score."""
     name = "Baseline" if event["round"] == 0 else f"Round {event['round']}"
-    promoted = "" if event["round"] == 0 else (" promoted." if event["promoted"] else " not promoted.")
-    reason = "" if event["round"] == 0 else f" {event['reason']}"
+    promoted = "promoted" if event["promoted"] else "not promoted"
+    verdict = "" if event["round"] == 0 else f", {promoted}. {event['reason'].removesuffix('.')}"
     span = score_interval(tuple(event["ci95"]))
-    return f"{name}: validation {event['metric']} {percent(event['validation'])} ({span}).{promoted}{reason}"
+    return f"{name}: validation {event['metric']} {percent(event['validation'])} ({span}){verdict}."
