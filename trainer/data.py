@@ -110,8 +110,8 @@ def end_of_reply(tokenizer: Any) -> int:
     turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": SENTINEL}]
     text = str(tokenizer.apply_chat_template(turns, tokenize=False))
     tail = tokenizer(text[text.rindex(SENTINEL) + len(SENTINEL) :], add_special_tokens=False)["input_ids"]
-    special = (token for token in tail if token in tokenizer.all_special_ids)
-    return int(next(special, tokenizer.eos_token_id))
+    special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    return int(next((token for token in tail if token in special), tokenizer.eos_token_id))
 
 
 def stop_tokens(tokenizer: Any, student: StudentSpec) -> list[int]:

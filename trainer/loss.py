@@ -19,7 +19,7 @@ TOLERANCE = 0.02
 """Mean difference of logits, in units of their spread, that comes from rounding alone."""
 
 LEAK = 0.01
-"""Change of a row's logits with its neighbour's tokens, in units of their change with positions, that is rounding."""
+"""Change of a row's logits with its neighbour's tokens, in units of their change with positions or prefix, that is rounding."""
 
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError)
 """What models raise at arguments that they do not know."""
@@ -107,23 +107,24 @@ def _slices(model: Any, layout: Layout, rows: Sequence[Row]) -> bool:
 def _separates(model: Any, layout: Layout, rows: Sequence[Row]) -> bool:
     """Whether a row in a packed sequence is computed as if it stood alone.
 
-    Seen without a comparison of layouts, whose rounding differs: the second row's logits must not change with the first
-    row's tokens, which shows that the mask holds in every layer, and must change with positions, which shows that
-    the given ones are used.
+    Seen without a comparison of layouts, whose rounding differs: the second row's logits must not change with the
+    first row's tokens, and must change with the prefix and with positions, which shows that the given mask and the
+    given positions are used in every layer.
     """
     # An infinite hidden size makes attention free, so that both rows are in one sequence.
     batch = pack(rows, layout.pad_token, math.inf).to(model.device)
     own = batch.attention_mask[0, 0, -1]
+    prefix = own & ((~own).cumsum(0) == 0)
     labels = int((batch.keep[0] & own).sum())
-    strangers = batch.input_ids.masked_fill(~own, layout.pad_token)
-    variants = (
-        batch,
-        replace(batch, input_ids=strangers),
-        replace(batch, position_ids=2 * batch.position_ids),
-    )
+    variants = [batch, replace(batch, position_ids=2 * batch.position_ids)]
+    variants += [
+        replace(batch, input_ids=batch.input_ids.masked_fill(hidden, layout.pad_token))
+        for hidden in (~own, prefix)
+    ]
     try:
-        expected, same, moved = (layout.logits(model, each)[-labels:] for each in variants)
+        expected, *changed = (layout.logits(model, each)[-labels:] for each in variants)
     except REFUSALS:
         return False
-    leak, effect = (expected - same).abs().max(), (expected - moved).abs().max()
+    moved, leak, blind = ((expected - each).abs().max() for each in changed)
+    effect = torch.minimum(moved, blind) if prefix.any() else moved
     return bool(leak < LEAK * effect)

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -220,14 +220,17 @@ def _convert(weights: Path, final: Path) -> None:
 
 @contextmanager
 def _explained(name: str, part: str) -> Iterator[None]:
-    """Turn what the libraries raise into one paragraph, and keep their progress bars off the terminal."""
+    """Turn whatever the libraries raise at files that they cannot read into one paragraph, and keep them quiet."""
     transformers_logging.disable_progress_bar()
     try:
-        yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        reason = " ".join(str(error).split())[:400]
+        with warnings.catch_warnings():
+            # peft asks transformers for what it has renamed.
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    except (torch.OutOfMemoryError, ModelError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:400] or type(error).__name__
         raise ModelError(
             f"Cannot load the {part} of {name!r}: {reason} "
             "(A hub name needs a network, or its files in the hub's cache; a folder needs no network.)"
@@ -286,11 +289,9 @@ def _with_adapter(model: Any, student: StudentSpec, adapter: Path | None, traina
         target_modules=lora.target_modules,
         task_type="CAUSAL_LM",
     )
-    try:
+    with _explained(student.model, "new adapter"):
         # The adapter keeps the weights' dtype: the optimizer holds its float32 masters.
         return get_peft_model(model, config, autocast_adapter_dtype=False)
-    except ValueError as error:
-        raise ModelError(f"LoRA cannot be put on {student.model!r}: {error}") from error
 
 
 def _cpu_is_fast_at_bf16() -> bool:

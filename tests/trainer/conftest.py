@@ -1,0 +1,76 @@
+"""A student of two layers, so that what the trainer does is tested in seconds; and the embedded one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COLOURS = ("red", "green", "blue", "white")
+THINGS = ("door", "boat", "lamp", "chair", "stone", "roof", "cup", "tent")
+
+
+@pytest.fixture(scope="session")
+def student_folder() -> Path:
+    """The embedded student, converted."""
+    from trainer.model import resolve_model
+
+    return Path(resolve_model("builtin:smollm2-135m"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    from trainer.model import load_tokenizer
+    from trainer.specs import StudentSpec
+
+    return load_tokenizer(StudentSpec())
+
+
+@pytest.fixture(scope="session")
+def tiny_student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
+    """A random Llama with the embedded student's tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("students") / "tiny"
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def colour_rows() -> list[dict[str, str]]:
+    """32 rows whose completions have one to three tokens and whose prompts differ in length."""
+    return [
+        {
+            "id": f"{colour}-{thing}",
+            "prompt": f"Which colour does the {' small' * (turn % 4)} {thing} have, if it is {colour}?",
+            "completion": f"{colour} {thing}" if turn % 2 else colour,
+        }
+        for turn, (colour, thing) in enumerate((colour, thing) for colour in COLOURS for thing in THINGS)
+    ]
+
+
+@pytest.fixture
+def colours(tmp_path: Path, colour_rows: list[dict[str, str]]) -> Path:
+    """The rows as a file."""
+    path = tmp_path / "colours.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in colour_rows), encoding="utf-8")
+    return path
