@@ -1,0 +1,335 @@
+"""Predictions against the library's own `generate` and plain forward passes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainer.choices import score_choices
+from trainer.data import Encoder, common_prefix, stop_tokens
+from trainer.decoding import generate, require_full_attention
+from trainer.model import ModelError, load_model, load_tokenizer
+from trainer.predict import main, ready
+from trainer.specs import LoraSpec, PredictReport, StudentSpec
+from trainer.tasks.base import Rendered, Task
+
+INSTRUCTION = "Answer with one word, and nothing else. "
+QUESTIONS = [
+    "What is the capital of France?",
+    "Name the colour of snow.",
+    "Which animal says moo, lives on a farm, gives milk, and is often seen behind a fence in the country?",
+    "What do bees make?",
+    "How many legs does a spider have?",
+]
+
+
+class Plain(Task):
+    name = "plain"
+    max_new_tokens = 12
+
+
+class Choice(Task):
+    """Chooses between the texts in `choices`."""
+
+    def render(self, example: Any) -> Rendered:
+        return Rendered(
+            prompt=example.prompt, completion=example.completion, choices=example.field("choices")
+        )
+
+
+class ChoiceByToken(Choice):
+    normalize = "tokens"
+
+
+class ChoiceByByte(Choice):
+    normalize = "bytes"
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_student: Path) -> Any:
+    student = StudentSpec(model=str(tiny_student), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
+@pytest.fixture(scope="module")
+def real(student_folder: Path) -> Any:
+    student = StudentSpec(model=str(student_folder), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
+def chat_prompts(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    turns = [[{"role": "user", "content": INSTRUCTION + text}] for text in texts]
+    return [
+        tokenizer(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))[
+            "input_ids"
+        ]
+        for turn in turns
+    ]
+
+
+def reference_reply(model: Any, prompt: list[int], limit: int, stops: list[int]) -> tuple[list[int], bool]:
+    """One row through the library's own greedy generation: its tokens without the stop, and whether it was cut."""
+    ids = torch.tensor([prompt])
+    output = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=limit,
+        do_sample=False,
+        eos_token_id=stops,
+        pad_token_id=0,
+    )
+    tokens = output[0, len(prompt) :].tolist()
+    stopped = tokens[-1] in stops
+    return tokens[:-1] if stopped else tokens, not stopped
+
+
+def reference_logprob(model: Any, context: list[int], choice: list[int]) -> float:
+    """One choice by a whole forward pass over context and choice."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([context + choice])).logits[0]
+    logprobs = logits.double().log_softmax(-1)
+    return sum(logprobs[len(context) - 1 + place, token].item() for place, token in enumerate(choice))
+
+
+@pytest.mark.student
+def test_replies_are_those_of_generate_row_by_row(real: Any) -> None:
+    model, tokenizer = real
+    prompts = chat_prompts(tokenizer, QUESTIONS)
+    stops = stop_tokens(tokenizer, StudentSpec())
+    replies = generate(model, prompts, max_new_tokens=10, stops=stops, batch_size=3)
+    expected = [reference_reply(model, prompt, 10, stops) for prompt in prompts]
+    assert [(reply.tokens, reply.truncated) for reply in replies] == expected
+    assert {cut for _, cut in expected} == {True, False}, "both ways to end must be seen"
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.parametrize("shared", ["", INSTRUCTION])
+def test_neither_batches_nor_the_prefix_change_a_reply(tiny: Any, batch_size: int, shared: str) -> None:
+    """Without a shared prefix too, and with rows that stop at different steps."""
+    model, tokenizer = tiny
+    prompts = [tokenizer(shared + text)["input_ids"] for text in QUESTIONS]
+    assert (common_prefix(prompts) > 0) == bool(shared)
+    free = [reference_reply(model, prompt, 8, []) for prompt in prompts]
+    stops = sorted({free[0][0][1], free[1][0][4], free[2][0][6]})
+    replies = generate(model, prompts, max_new_tokens=8, stops=stops, batch_size=batch_size)
+    expected = [reference_reply(model, prompt, 8, stops) for prompt in prompts]
+    assert [(reply.tokens, reply.truncated) for reply in replies] == expected
+    assert len({len(tokens) for tokens, _ in expected}) > 2
+
+
+def test_equal_prompts_and_single_tokens(tiny: Any) -> None:
+    """The shared prefix must leave a token to each prompt."""
+    model, _ = tiny
+    prompts = [[5], [5], [5]]
+    replies = generate(model, prompts, max_new_tokens=3, stops=[0], batch_size=2)
+    assert [reply.tokens for reply in replies] == [reference_reply(model, [5], 3, [0])[0]] * 3
+    assert generate(model, [], max_new_tokens=3, stops=[0], batch_size=2) == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_choices_score_as_plain_forward_passes(tiny: Any, batch_size: int) -> None:
+    model, tokenizer = tiny
+    contexts = [tokenizer(INSTRUCTION + text)["input_ids"] for text in QUESTIONS[:4]]
+    texts = [
+        [" Paris", " a small town in the north of France"],
+        [" white", " black", " it is white as milk"],
+        [" cow"],
+        [" honey", " honey and wax", " honey", " milk", " nothing"],
+    ]
+    choices = [[tokenizer(text)["input_ids"] for text in row] for row in texts]
+    found = score_choices(model, contexts, choices, batch_size=batch_size)
+    for context, row, logprobs in zip(contexts, choices, found, strict=True):
+        expected = [reference_logprob(model, context, choice) for choice in row]
+        assert logprobs == pytest.approx(expected, abs=1e-4)
+    assert found[3][0] == pytest.approx(found[3][2], abs=1e-5), "a choice must not see the others"
+
+
+@pytest.mark.student
+def test_choices_of_the_real_student(real: Any) -> None:
+    model, tokenizer = real
+    contexts = chat_prompts(tokenizer, QUESTIONS[:2])
+    choices = [
+        [tokenizer(text)["input_ids"] for text in row] for row in (["Paris", "Berlin city"], ["White", "Red"])
+    ]
+    found = score_choices(model, contexts, choices, batch_size=2)
+    for context, row, logprobs in zip(contexts, choices, found, strict=True):
+        assert logprobs == pytest.approx(
+            [reference_logprob(model, context, choice) for choice in row], abs=1e-3
+        )
+
+
+def test_a_merged_student_is_itself_again(tiny_student: Path) -> None:
+    """bf16 weights, as training leaves them: float32 and merged inside, the same bits and layers outside."""
+    student = StudentSpec(model=str(tiny_student))
+    model = with_adapter(student, torch.bfloat16)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ids = torch.tensor([[3, 4, 5, 6]])
+    with torch.no_grad():
+        plain = model(input_ids=ids).logits
+        with ready(model, student) as dtype:
+            merged = model(input_ids=ids).logits
+        again = model(input_ids=ids).logits
+    assert dtype == merged.dtype == torch.float32
+    assert torch.equal(plain, again)
+    assert not torch.equal(plain.float(), merged)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert next(model.parameters()).dtype == torch.bfloat16
+
+
+@pytest.mark.student
+def test_adapter_and_merged_student_answer_alike(student_folder: Path) -> None:
+    student = StudentSpec(model=str(student_folder), dtype="float32", lora=LoraSpec(r=4))
+    model = with_adapter(student, torch.float32)
+    tokenizer = load_tokenizer(student)
+    prompts = chat_prompts(tokenizer, QUESTIONS)
+    stops = stop_tokens(tokenizer, student)
+
+    def answers() -> list[list[int]]:
+        found = generate(model, prompts, max_new_tokens=6, stops=stops, batch_size=5)
+        return [reply.tokens for reply in found]
+
+    apart = answers()
+    with model.disable_adapter():
+        assert answers() != apart, "the adapter must change something"
+    with ready(model, student):
+        assert answers() == apart
+
+
+def with_adapter(student: StudentSpec, dtype: torch.dtype) -> Any:
+    """A student whose adapter does something: both of its matrices are random."""
+    torch.manual_seed(1)
+    model = load_model(student, trainable=True, dtype=dtype)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    return model.requires_grad_(False).eval()
+
+
+@pytest.fixture
+def write_spec(tmp_path: Path, tiny_student: Path) -> Any:
+    """Writes rows and a spec for the tiny student; returns the spec's path and the output folder."""
+
+    def write(task: str, rows: list[dict[str, Any]], **student: Any) -> tuple[Path, Path]:
+        file = tmp_path / "rows.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        output = tmp_path / "out"
+        spec = {
+            "task": task,
+            "student": {"model": str(tiny_student), "dtype": "float32", "template": "plain"} | student,
+            "output": str(output),
+            "predict": [{"name": "rows", "rows": str(file), "output": str(output / "rows.jsonl")}],
+        }
+        path = tmp_path / "spec.json"
+        path.write_text(json.dumps(spec))
+        return path, output
+
+    return write
+
+
+def predictions(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "rows.jsonl").read_text().splitlines()]
+
+
+def rows_of(texts: list[str], **fields: Any) -> list[dict[str, Any]]:
+    return [
+        {"id": f"row-{number}", "prompt": text, "completion": "x"} | fields
+        for number, text in enumerate(texts)
+    ]
+
+
+def test_a_file_of_rows(write_spec: Any, tiny: Any) -> None:
+    """Order kept, an over-long row answered empty and named, replies cut at the student's own limit."""
+    long = "and so on " * 40
+    texts = [QUESTIONS[2], QUESTIONS[0], long, QUESTIONS[1]]
+    path, output = write_spec("exact_match", rows_of(texts), max_length=40, max_new_tokens=4)
+    assert main([str(path)]) == 0
+    found = predictions(output)
+    report = PredictReport.model_validate_json((output / "report.json").read_text())
+    model, tokenizer = tiny
+    for row, text in zip(found, texts, strict=True):
+        if text is long:
+            assert (row["text"], row["tokens"], row["truncated"]) == ("", 0, True)
+            continue
+        tokens, cut = reference_reply(model, tokenizer(text)["input_ids"], 4, [tokenizer.eos_token_id])
+        assert row["text"] == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert (row["tokens"], row["truncated"]) == (len(tokens), cut)
+    assert [row["id"] for row in found] == ["row-0", "row-1", "row-2", "row-3"]
+    assert report.over_long == {"rows": ["row-2"]}
+    assert (report.rows, report.generated_tokens) == (4, sum(row["tokens"] for row in found))
+    assert (report.dtype, report.device) == ("float32", "cpu")
+    lines = [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
+    assert [line["stage"] for line in lines if line["stage"] != "predict"] == ["load", "done"]
+    assert [line["step"] for line in lines if line["stage"] == "predict"][-1] == 4
+
+
+@pytest.mark.parametrize("task", ["Choice", "ChoiceByToken", "ChoiceByByte"])
+def test_the_likeliest_choice(write_spec: Any, tiny: Any, task: str) -> None:
+    choices = ["red", "a very dark green that is nearly black", "blue as the sea"]
+    rows = rows_of(QUESTIONS, choices=choices)
+    path, output = write_spec(f"{__name__}:{task}", rows)
+    assert main([str(path)]) == 0
+    model, tokenizer = tiny
+    student = StudentSpec(template="plain")
+    encoder = Encoder(Plain(), tokenizer, student)
+    assert not encoder.chat
+    for row, text in zip(predictions(output), QUESTIONS, strict=True):
+        context = tokenizer(text)["input_ids"]
+        tokens = [tokenizer(f" {choice}")["input_ids"] for choice in choices]
+        expected = [reference_logprob(model, context, choice) for choice in tokens]
+        size = {
+            "Choice": [1, 1, 1],
+            "ChoiceByToken": [len(choice) for choice in tokens],
+            "ChoiceByByte": [len(choice.encode()) for choice in choices],
+        }[task]
+        weighed = [logprob / divisor for logprob, divisor in zip(expected, size, strict=True)]
+        assert row["choice_logprobs"] == pytest.approx(expected, abs=1e-4)
+        assert row["choice"] == weighed.index(max(weighed))
+        assert row["text"] == choices[row["choice"]]
+
+
+def test_an_empty_choice_is_named(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(QUESTIONS[:1], choices=["red", ""])
+    path, output = write_spec(f"{__name__}:Choice", rows, template="chat")
+    assert main([str(path)]) == 1
+    assert "'row-0' has an empty choice" in capsys.readouterr().err
+    assert not (output / "report.json").exists()
+
+
+def test_a_finished_report_is_left_alone(write_spec: Any) -> None:
+    path, output = write_spec("exact_match", rows_of(QUESTIONS[:1]), model="no such folder")
+    output.mkdir()
+    (output / "report.json").write_text("{}")
+    assert main([str(path)]) == 0
+    assert (output / "report.json").read_text() == "{}"
+
+
+def test_a_missing_student_is_one_paragraph(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path, output = write_spec("exact_match", rows_of(QUESTIONS[:1]), model="./no-such-folder")
+    assert main([str(path)]) == 1
+    error = capsys.readouterr().err
+    assert "no-such-folder" in error
+    assert error.count("\n") == 1
+    assert json.loads((output / "progress.jsonl").read_text().splitlines()[-1])["stage"] == "error"
+
+
+def test_models_with_a_window_are_refused_beyond_it() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    model = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=16,
+            hidden_size=8,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            sliding_window=32,
+        )
+    )
+    require_full_attention(model, 32)
+    with pytest.raises(ModelError, match="33 tokens"):
+        require_full_attention(model, 33)
