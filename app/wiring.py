@@ -64,6 +64,8 @@ async def assemble(
         )
         embedder = EmbeddingWorker(config.embedder)
         stack.push_async_callback(embedder.aclose)
+        if config.teacher:
+            await embedder.start()  # it loads while the first student is trained, and then waits
         train = [Example(**row) for row in read_jsonl(paths.data("train"))]
         workspace = Workspace(
             teacher=teacher or NoTeacher(),

@@ -207,16 +207,16 @@ def critical_path(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def latency(rows: int, given: str | None, given_log: Path | None) -> dict[str, Any]:
+def latency(rows: int, rounds: int, given: str | None, given_log: Path | None) -> dict[str, Any]:
     """The run against a slow teacher, and its critical path."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log = given_log or folder / "calls.jsonl"
         if given:
-            found = measure(folder, given, rows, 2, 400)
+            found = measure(folder, given, rows, rounds, 400)
         else:
             with teacher(log, 0.4) as base_url:
-                found = measure(folder, base_url, rows, 2, 400)
+                found = measure(folder, base_url, rows, rounds, 400)
         calls = list(read_jsonl(log))
     stages: dict[str, dict[str, Any]] = {
         name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in found["stages"].items()
@@ -273,7 +273,8 @@ def main() -> None:
     """Measure, show, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", help="latency, growth; default: both")
-    parser.add_argument("--latency-rows", type=int, default=1000, help="rows asked for in each of two rounds")
+    parser.add_argument("--latency-rows", type=int, default=1000, help="rows asked for in each round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of `latency`")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--teacher", help="base URL of another teacher, for `latency`")
     parser.add_argument("--log", type=Path, help="the log of that teacher, in the format of loop_teacher.py")
@@ -287,7 +288,7 @@ def main() -> None:
     results = read_json(options.output) if options.output.exists() else {}
     results["machine"] = {"cpus": os.cpu_count(), "python": platform.python_version()}
     if "latency" in parts:
-        results["latency"] = latency(options.latency_rows, options.teacher, options.log)
+        results["latency"] = latency(options.latency_rows, options.rounds, options.teacher, options.log)
         show_latency(results["latency"])
     if "growth" in parts:
         results["growth"] = growth(options.sizes)

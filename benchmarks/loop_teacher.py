@@ -24,7 +24,7 @@ SPREAD = 0.25
 """Standard deviation of the latency's logarithm: 19 in 20 calls take between 0.6 and 1.6 times the median."""
 MARK_DOWN = 8
 """One batch in so many is sent back once."""
-WORDS = """account address again amount app arrive ask atm balance bank bill block book branch break buy call cancel card
+VOCABULARY = """account address again amount app arrive ask atm balance bank bill block book branch break buy call cancel card
 cash change charge check cheque choose city claim clear close code coin company confirm copy correct cost country credit
 currency customer date day debit decline delay deliver deposit different direct dollar double early email empty enter
 error euro exchange expect explain extra fail fast fee find fix foreign form free friend fund give go help home hotel
@@ -35,7 +35,8 @@ price problem proof question quick rate reach read reason receipt receive refund
 report request reset return reverse rule safe salary same save say security see sell send service set share shop show
 sign slow sort source start statement status step still stolen stop store street swap switch take tax terminal test
 thing ticket time today top total track trade train transfer travel trip trust try twice update use verify visit wait
-wallet want week what when where why wire work world wrong year yesterday""".split()
+wallet want week what when where why wire work world wrong year yesterday"""
+WORDS = VOCABULARY.split()
 
 
 def words(rng: random.Random, count: int) -> str:

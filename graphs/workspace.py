@@ -71,6 +71,7 @@ class Workspace:
     _read: dict[str, Any] = field(default_factory=dict)
     """What was read from files that are written once, so that thousands of branches share one reading."""
     _corpus: asyncio.Task[Corpus] | None = None
+    _ahead: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def _once(self, key: str, read: Callable[[], T]) -> T:
         if key not in self._read:
@@ -141,6 +142,13 @@ class Workspace:
         """The accepted rows of rounds 1 to `until`."""
         paths = [self.paths.round(number).accepted for number in range(1, until + 1)]
         return [Example(**row) for path in paths if path.exists() for row in read_jsonl(path)]
+
+    def embed_ahead(self, text: str) -> None:
+        """Begin to embed a text that will be asked for later: the embedder remembers it."""
+        # gather: whoever asks for the text later hears of a failure, and nobody has to here
+        task = asyncio.gather(self.embedder.embed([text]), return_exceptions=True)
+        self._ahead.add(task)
+        task.add_done_callback(self._ahead.discard)
 
     def prepare_corpus(self, number: int) -> asyncio.Task[Corpus]:
         """Begin to build the corpus, beside other work; built once a process, `accept` adds to it round by round."""

@@ -26,7 +26,7 @@ checked with its batch and again with its round."""
 
 
 class EmbeddingWorker:
-    """Starts `trainer.embed` with the first call. What is asked for while it works is asked together next, and a text
+    """Starts `trainer.embed`, at the latest with the first call. What is asked for while it works is asked together next, and a text
     that was asked for before is not asked for again."""
 
     def __init__(self, model: str):
@@ -75,8 +75,9 @@ class EmbeddingWorker:
                 start += len(texts)
 
     async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
-        child = self._child or await self._start()
-        assert child.stdin and child.stdout
+        child = self._child or await self.start()
+        assert child.stdin
+        assert child.stdout
         child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
         await child.stdin.drain()
         line = await child.stdout.readline()
@@ -88,7 +89,8 @@ class EmbeddingWorker:
             raise LoopError(f"embedder: {answer['error']}")
         return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def start(self) -> asyncio.subprocess.Process:
+        """Begin to load the model; returns at once."""
         self._child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "trainer.embed", self._model),
             stdin=asyncio.subprocess.PIPE,

@@ -23,8 +23,14 @@ async def analyze_errors(
     failure = workspace.failures(state["round"] - 1, "validation")[state["failure"]]
     data = {"task": runtime.context.task, **failure.shown(), "score": failure.judged()}
     analysis = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
+    workspace.embed_ahead(embedded(dict(analysis)))
     write_json(
         workspace.paths.round(state["round"]).analyses / f"{failure.key}.json",
         {"id": failure.id, **dict(analysis)},
     )
     return {}
+
+
+def embedded(analysis: dict[str, Any]) -> str:
+    """What an analysis is clustered by."""
+    return f"{analysis['root_cause']} {analysis['scenario']}"
