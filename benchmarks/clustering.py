@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import time
 from pathlib import Path
@@ -66,6 +67,7 @@ def main() -> None:
         ("small", 200, 8, 1.5, 10),
         ("small", 60, 5, 1.5, 10),
     ]
+    load = round(os.getloadavg()[0], 2)
     cases = []
     for name, rows, centres, noise, max_k in shapes:
         vectors = planted(rows, options.dimensions, centres, noise, seed=1)
@@ -73,7 +75,11 @@ def main() -> None:
         print(json.dumps(case))
         cases.append(case)
     RESULTS.parent.mkdir(exist_ok=True)
-    machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+    machine: dict[str, object] = {
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+    }
+    machine |= {"cores": os.cpu_count(), "load_before": load}
     RESULTS.write_text(
         json.dumps({"dimensions": options.dimensions, **machine, "cases": cases}, indent=2) + "\n"
     )
