@@ -17,8 +17,11 @@ that ask nothing, the report.
 *Growth.* With a teacher that answers at once, one round is run at several sizes, and time and peak memory are
 reported by row. What the embedding process does is part of the time; its memory is reported apart.
 
+*Resume.* A fan-out of thousands of branches is killed with SIGKILL in the middle and started again. What is asked twice
+may only be what was in flight.
+
     python benchmarks/loop.py                    all, into benchmarks/results/loop.json
-    python benchmarks/loop.py latency growth     one or both
+    python benchmarks/loop.py latency growth     some of latency, growth, resume
     python benchmarks/loop.py latency --teacher http://127.0.0.1:8399/v1 --log CALLS.jsonl --latency-rows 500
 """
 
@@ -29,7 +32,6 @@ import asyncio
 import json
 import os
 import platform
-import random
 import resource
 import subprocess
 import sys
@@ -47,15 +49,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app.config import parse_config
 from app.runs.events import Event
 from app.runs.runner import Runner
-from benchmarks.loop_teacher import words
-from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
-from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec
+from benchmarks.loop_student import InstantStudent, make_data
+from trainer.artifacts import read_json, read_jsonl, write_json
 
 HERE = Path(__file__).parent
 IN_FLIGHT = 16
-LABELS = [f"label_{number:02d}" for number in range(20)]
+SPLIT_ROWS = 400
+"""Rows of each split; those of train, validation and test are embedded once."""
 SIZES = (200, 1000, 5000, 20000)
 BATCH = 10
+RESUME_BATCH = 5
 STAGE = {
     "ErrorAnalysis": "analyze_errors",
     "FailurePattern": "find_patterns",
@@ -65,64 +68,7 @@ STAGE = {
 }
 
 
-class InstantStudent:
-    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round."""
-
-    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
-        """Write predictions and the report."""
-        number = int(spec.output.parent.name)
-        for file in spec.predict:
-            self._answer(file, 0.3 + 0.1 * number)
-        rows = sum(1 for path in spec.train for _ in read_jsonl(path))
-        report = TrainReport(
-            steps=1,
-            rows=rows,
-            over_long=[],
-            loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-4)],
-            artifact=spec.output / "adapter",
-            trainable_parameters=1,
-            completion_tokens=rows,
-            samples_per_second=1.0,
-            micro_batch_size=8,
-            accumulation=1,
-            num_processes=1,
-            predict=PredictReport(),
-            seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
-            device="cpu",
-            dtype="float32",
-        )
-        write_json(spec.output / "report.json", report)
-        return report
-
-    async def predict(self, spec: PredictSpec) -> PredictReport:
-        """Write predictions."""
-        for file in spec.predict:
-            self._answer(file, 0.5)
-        return PredictReport()
-
-    def _answer(self, file: PredictFile, chance: float) -> None:
-        rng = random.Random(str(chance))
-        replies = (
-            (row["id"], row["completion"] if rng.random() < chance else rng.choice(LABELS))
-            for row in read_jsonl(file.rows)
-        )
-        write_jsonl(file.output, [{"id": name, "text": text} for name, text in replies])
-
-
-def make_data(folder: Path, rows: int) -> None:
-    """`rows` rows a split of twelve words and a label."""
-    rng = random.Random(0)
-    for split in ("train", "validation", "test"):
-        write_jsonl(
-            folder / f"{split}.jsonl",
-            [
-                {"id": f"{split}-{i}", "prompt": words(rng, 12), "completion": LABELS[i % len(LABELS)]}
-                for i in range(rows)
-            ],
-        )
-
-
-def config(folder: Path, base_url: str, rows: int, rounds: int) -> dict[str, Any]:
+def config(folder: Path, base_url: str, rows: int, rounds: int, batch: int) -> dict[str, Any]:
     """The run's config document."""
     return {
         "task": "classification",
@@ -131,7 +77,7 @@ def config(folder: Path, base_url: str, rows: int, rounds: int) -> dict[str, Any
         "loop": {
             "rounds": rounds,
             "synthetic_per_round": rows,
-            "samples_per_batch": BATCH,
+            "samples_per_batch": batch,
             "max_analyses": 200,
             "max_train_failures": 300,
             "patience": rounds,
@@ -178,15 +124,17 @@ def teacher(log: Path, latency: float) -> Iterator[str]:
         child.wait()
 
 
-def measure(folder: Path, base_url: str, rows: int, rounds: int, guarded: int) -> dict[str, Any]:
+def prepare(folder: Path, base_url: str, rows: int, rounds: int, batch: int = BATCH) -> list[str]:
+    """Data and config of a run; the command that runs it in a new process."""
+    make_data(folder / "data", SPLIT_ROWS)
+    write_json(folder / "config.json", config(folder, base_url, rows, rounds, batch))
+    return [sys.executable, __file__, "--work", str(folder / "config.json")]
+
+
+def measure(command: list[str], rows: int) -> dict[str, Any]:
     """One run in a new process; `wall` is that process from start to end, imports included."""
-    make_data(folder / "data", guarded)
-    document = folder / "config.json"
-    write_json(document, config(folder, base_url, rows, rounds))
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, __file__, "--work", str(document)], stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     wall = time.perf_counter() - began
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"rows": rows, "wall": wall, **found}
@@ -213,10 +161,10 @@ def latency(rows: int, rounds: int, given: str | None, given_log: Path | None) -
         folder = Path(name)
         log = given_log or folder / "calls.jsonl"
         if given:
-            found = measure(folder, given, rows, rounds, 400)
+            found = measure(prepare(folder, given, rows, rounds), rows)
         else:
             with teacher(log, 0.4) as base_url:
-                found = measure(folder, base_url, rows, rounds, 400)
+                found = measure(prepare(folder, base_url, rows, rounds), rows)
         calls = list(read_jsonl(log))
     stages: dict[str, dict[str, Any]] = {
         name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in found["stages"].items()
@@ -258,7 +206,7 @@ def growth(sizes: list[int]) -> list[dict[str, Any]]:
     )
     for rows in sizes:
         with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
-            one = measure(Path(name), base_url, rows, 1, 400)
+            one = measure(prepare(Path(name), base_url, rows, 1), rows)
         one["ms_per_row"] = 1000 * one["seconds"] / one["accepted"]
         found.append(one)
         print(
@@ -269,13 +217,44 @@ def growth(sizes: list[int]) -> list[dict[str, Any]]:
     return found
 
 
+def resume(branches: int) -> dict[str, Any]:
+    """A fan-out of many branches, killed when half of its calls are answered, and started again."""
+    rows = branches * RESUME_BATCH
+    with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
+        log, command = Path(name) / "calls.jsonl", prepare(Path(name), base_url, rows, 1, RESUME_BATCH)
+        began = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while log.read_bytes().count(b"SampleBatch") < branches / 2 and child.poll() is None:
+            time.sleep(0.5)
+        child.kill()
+        child.wait()
+        before = time.perf_counter() - began
+        answered = log.read_bytes().count(b"\n")
+        found = measure(command, rows)
+        bodies = [call["body"] for call in read_jsonl(log)]
+    found |= {
+        "branches": branches,
+        "calls_before_kill": answered,
+        "seconds_before_kill": before,
+        "calls_after_kill": len(bodies) - answered,
+        "repeated_bodies": len(bodies) - len(set(bodies)),
+    }
+    print(
+        f"\n{branches} branches, killed after {answered} calls and {before:.1f} s; the rest: "
+        f"{found['calls_after_kill']} calls in {found['wall']:.1f} s, {found['accepted']} rows accepted, "
+        f"{found['repeated_bodies']} requests asked twice (at most {IN_FLIGHT} were in flight)"
+    )
+    return found
+
+
 def main() -> None:
     """Measure, show, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("parts", nargs="*", help="latency, growth; default: both")
+    parser.add_argument("parts", nargs="*", help="latency, growth, resume; default: all")
     parser.add_argument("--latency-rows", type=int, default=1000, help="rows asked for in each round")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of `latency`")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--branches", type=int, default=4000, help="branches of `resume`")
     parser.add_argument("--teacher", help="base URL of another teacher, for `latency`")
     parser.add_argument("--log", type=Path, help="the log of that teacher, in the format of loop_teacher.py")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "loop.json")
@@ -284,7 +263,7 @@ def main() -> None:
     if options.work:
         work(options.work)
         return
-    parts = options.parts or ["latency", "growth"]
+    parts = options.parts or ["latency", "growth", "resume"]
     results = read_json(options.output) if options.output.exists() else {}
     results["machine"] = {"cpus": os.cpu_count(), "python": platform.python_version()}
     if "latency" in parts:
@@ -292,6 +271,8 @@ def main() -> None:
         show_latency(results["latency"])
     if "growth" in parts:
         results["growth"] = growth(options.sizes)
+    if "resume" in parts:
+        results["resume"] = resume(options.branches)
     write_json(options.output, results)
 
 

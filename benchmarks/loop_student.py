@@ -1,0 +1,69 @@
+"""What `loop.py` puts in the place of the student, and the rows it works on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from benchmarks.loop_teacher import words
+from trainer.artifacts import read_jsonl, write_json, write_jsonl
+from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec
+
+LABELS = [f"label_{number:02d}" for number in range(20)]
+
+
+class InstantStudent:
+    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round."""
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """Write predictions and the report."""
+        number = int(spec.output.parent.name)
+        for file in spec.predict:
+            self._answer(file, 0.3 + 0.1 * number)
+        rows = sum(1 for path in spec.train for _ in read_jsonl(path))
+        report = TrainReport(
+            steps=1,
+            rows=rows,
+            over_long=[],
+            loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-4)],
+            artifact=spec.output / "adapter",
+            trainable_parameters=1,
+            completion_tokens=rows,
+            samples_per_second=1.0,
+            micro_batch_size=8,
+            accumulation=1,
+            num_processes=1,
+            predict=PredictReport(),
+            seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
+            device="cpu",
+            dtype="float32",
+        )
+        write_json(spec.output / "report.json", report)
+        return report
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """Write predictions."""
+        for file in spec.predict:
+            self._answer(file, 0.5)
+        return PredictReport()
+
+    def _answer(self, file: PredictFile, chance: float) -> None:
+        rng = random.Random(str(chance))
+        replies = (
+            (row["id"], row["completion"] if rng.random() < chance else rng.choice(LABELS))
+            for row in read_jsonl(file.rows)
+        )
+        write_jsonl(file.output, [{"id": name, "text": text} for name, text in replies])
+
+
+def make_data(folder: Path, rows: int) -> None:
+    """`rows` rows a split of twelve words and a label."""
+    rng = random.Random(0)
+    for split in ("train", "validation", "test"):
+        write_jsonl(
+            folder / f"{split}.jsonl",
+            [
+                {"id": f"{split}-{i}", "prompt": words(rng, 12), "completion": LABELS[i % len(LABELS)]}
+                for i in range(rows)
+            ],
+        )
