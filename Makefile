@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test setup lint format lock
+.PHONY: demo test slow setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 
 demo: setup
@@ -7,6 +7,9 @@ demo: setup
 
 test: setup lint
 	.venv/bin/python -m pytest
+
+slow: setup
+	.venv/bin/python -m pytest -m slow
 
 setup:
 	@scripts/setup dev

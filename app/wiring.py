@@ -93,7 +93,11 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[BaseCheckpointSaver
         # strict: a checkpoint can name no class to be made when it is read
         saver.serde = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
         await saver.setup()
-        yield saver
+        try:
+            yield saver
+        finally:
+            # a branch that was cancelled between a write and its commit would keep the file locked for the next start
+            await saver.conn.rollback()
 
 
 def draw_graph() -> str:

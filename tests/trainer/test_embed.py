@@ -1,0 +1,94 @@
+"""The embedding worker against sentence-transformers' own `encode`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainer.embed import Embedder, answer, resolve_embedder
+
+ODD = [
+    "",
+    "snow",
+    "a very long text " * 2000,
+    "Grüße, 世界! 🙂🙂 \u202eabc\u0000 \ufeff",
+    "   \n\t  ",
+    "Snow is white.",
+    "snow",
+    "middle sized text about bees and what they make of the flowers in the garden",
+]
+
+pytestmark = pytest.mark.student
+
+
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    """One text at a time, float32, by the library."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(resolve_embedder("builtin:minilm"), device="cpu")
+    return np.stack([model.encode(text, normalize_embeddings=True) for text in ODD])
+
+
+def test_vectors_are_the_librarys_in_order(expected: np.ndarray) -> None:
+    vectors = Embedder("builtin:minilm", dtype=torch.float32).embed(ODD)
+    assert vectors.dtype == np.dtype("<f4")
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_bf16_keeps_the_direction_and_unit_length(expected: np.ndarray) -> None:
+    vectors = Embedder("builtin:minilm", dtype=torch.bfloat16).embed(ODD)
+    assert (vectors * expected).sum(1).min() >= 0.999
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_worker_answers_line_by_line_and_ends_with_its_input(expected: np.ndarray) -> None:
+    requests = [
+        json.dumps({"texts": ODD}),
+        "no JSON",
+        json.dumps({"texts": "snow"}),
+        json.dumps({"texts": []}),
+        json.dumps({"texts": ["snow"]}),
+    ]
+    done = worker("builtin:minilm", "\n".join(requests) + "\n")
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(requests)
+    assert (decoded(answers[0]) * expected).sum(1).min() >= 0.999
+    assert "texts" in answers[1]["error"]
+    assert "list of strings" in answers[2]["error"]
+    assert answers[3] == {"shape": [0, 384], "data": ""}
+    assert float(decoded(answers[4])[0] @ expected[1]) >= 0.999
+
+
+@pytest.mark.parametrize("name", ["./no-such-folder", "builtin:nothing"])
+def test_an_unknown_model_is_one_line(name: str) -> None:
+    done = worker(name, json.dumps({"texts": ["snow"]}) + "\n")
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert name in json.loads(line)["error"]
+
+
+def test_a_failing_model_is_an_answer() -> None:
+    class Failing:
+        def embed(self, texts: list[str]) -> Any:
+            raise RuntimeError("not enough memory")
+
+    assert answer(Failing(), '{"texts": ["snow"]}') == {"error": "Embedding failed: not enough memory"}
+
+
+def worker(name: str, requests: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer.embed", name]
+    return subprocess.run(command, input=requests, capture_output=True, text=True, timeout=120)
+
+
+def decoded(message: dict[str, Any]) -> np.ndarray:
+    vectors = np.frombuffer(base64.b64decode(message["data"]), dtype="<f4")
+    return vectors.reshape(message["shape"])
