@@ -41,9 +41,11 @@ def resolve_embedder(name: str) -> str:
     The package is only asked where its files are, never imported.
 
     Raises:
-        EmbedderError: there is no such embedded model, or its package is not installed.
+        EmbedderError: there is no such folder or embedded model, or its package is not installed.
     """
     if not name.startswith("builtin:"):
+        if name.startswith(("/", "./", "../")) and not Path(name).is_dir():
+            raise EmbedderError(f"There is no embedder folder {name}.")
         return name
     package = BUILTIN.get(name)
     if package is None:

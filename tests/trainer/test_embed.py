@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from trainer.embed import Embedder, answer, resolve_embedder
+from trainer.embed import Embedder, EmbedderError, answer, resolve_embedder
 
 ODD = [
     "",
@@ -68,12 +70,17 @@ def test_a_worker_answers_line_by_line_and_ends_with_its_input(expected: np.ndar
     assert float(decoded(answers[4])[0] @ expected[1]) >= 0.999
 
 
-@pytest.mark.parametrize("name", ["./no-such-folder", "builtin:nothing"])
-def test_an_unknown_model_is_one_line(name: str) -> None:
-    done = worker(name, json.dumps({"texts": ["snow"]}) + "\n")
+def test_an_unknown_model_is_one_line(tmp_path: Path) -> None:
+    done = worker(str(tmp_path), json.dumps({"texts": ["snow"]}) + "\n")
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()
-    assert name in json.loads(line)["error"]
+    assert str(tmp_path) in json.loads(line)["error"]
+
+
+@pytest.mark.parametrize("name", ["./no-such-folder", "builtin:nothing"])
+def test_a_missing_model_is_named(name: str) -> None:
+    with pytest.raises(EmbedderError, match=name):
+        resolve_embedder(name)
 
 
 def test_a_failing_model_is_an_answer() -> None:
@@ -86,7 +93,11 @@ def test_a_failing_model_is_an_answer() -> None:
 
 def worker(name: str, requests: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "trainer.embed", name]
-    return subprocess.run(command, input=requests, capture_output=True, text=True, timeout=120)
+    # One thread, or its threads and this process's wait for each other by spinning.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, input=requests, capture_output=True, text=True, timeout=120, env=environment
+    )
 
 
 def decoded(message: dict[str, Any]) -> np.ndarray:
