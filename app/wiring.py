@@ -96,7 +96,9 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[BaseCheckpointSaver
         try:
             yield saver
         finally:
-            # a branch that was cancelled between a write and its commit would keep the file locked for the next start
+            # LangGraph leaves writes of a failed step under way: one that began now would never be committed, and keep
+            # the file locked as long as anybody holds the error; so none may begin, and what is open is rolled back
+            await saver.lock.acquire()
             await saver.conn.rollback()
 
 

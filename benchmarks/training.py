@@ -222,7 +222,10 @@ def measure(name: str, rows: Path, folder: Path) -> dict[str, Any]:
         "--output",
         str(output),
     ]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "ACCELERATE_USE_CPU": "true"}
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "ACCELERATE_USE_CPU": "true",
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
@@ -263,7 +266,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder with train.jsonl; default: rows made by code")
     parser.add_argument("--rows", type=int, default=112, help="rows, rounded down to whole batches")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "training.json")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).resolve().parent / "results" / "training.json"
+    )
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--rows-file", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

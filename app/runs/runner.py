@@ -128,10 +128,11 @@ class Runner:
             stages.interrupted()
         state = await graph.aget_state(thread)
         if state.next:
-            return (
-                "paused",
-                "The patterns and strategies wait for a review: `pada review RUN` shows and answers it.",
-            )
+            refused = [
+                i.value["error"] for task in state.tasks for i in task.interrupts if "error" in i.value
+            ]
+            waits = "The patterns and strategies wait for a review: `pada review RUN` shows and answers it."
+            return "paused", " ".join([*refused, waits])
         return "finished", state.values["stopped"]
 
     def _concurrency(self) -> int:

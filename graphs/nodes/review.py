@@ -8,7 +8,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs.context import Context
-from graphs.errors import LoopError
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
@@ -16,18 +15,16 @@ from graphs.workspace import Workspace
 async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Wait for `{"veto": [pattern id, ...]}` when `loop.review` is on; an empty answer approves everything.
 
-    The node runs again from its start when the answer comes, so it does nothing before the interrupt.
+    The node runs again from its start when the answer comes, so it does nothing before the interrupt. An answer that
+    names no pattern is asked for again: the checkpoint keeps it, so to fail on it would be to fail for ever.
     """
     if not runtime.context.loop.review:
         return {}
-    answer = interrupt(
-        {"round": state.round, "patterns": [shown(state, name, workspace) for name in state.patterns]}
-    )
-    vetoed = set(answer.get("veto", []))
-    if unknown := vetoed - set(state.patterns):
-        raise LoopError(
-            f"review: no such pattern: {', '.join(sorted(unknown))}; there are {', '.join(state.patterns)}."
-        )
+    question = {"round": state.round, "patterns": [shown(state, name, workspace) for name in state.patterns]}
+    vetoed = set(interrupt(question).get("veto", []))
+    while unknown := vetoed - set(state.patterns):
+        error = f"No such pattern: {', '.join(sorted(unknown))}; there are {', '.join(state.patterns)}."
+        vetoed = set(interrupt(question | {"error": error}).get("veto", []))
     return {"patterns": [name for name in state.patterns if name not in vetoed]}
 
 

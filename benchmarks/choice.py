@@ -1,0 +1,205 @@
+"""Choice scoring against lm-evaluation-harness (hf backend): same student, questions and choices; a process each.
+
+`python benchmarks/choice.py [--data FOLDER] [--rows N] [--student NAME] [--output FILE]`
+
+Questions are asked as the harness asks ARC: `Question: ...\\nAnswer:`, with the texts of the choices as continuations.
+The harness runs in both precisions, at its default batch size of 1 and at larger ones, and its fastest run counts.
+Loading is not timed; tokenising is. Each contender scores all questions `REPEATS` times, and its best time counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+REPEATS = 2
+BATCH_SIZES = (1, 8, 32)
+"""Of the harness; ours has the student's default."""
+
+DTYPES = ("float32", "bfloat16")
+OURS = [f"ours {dtype}" for dtype in DTYPES]
+HARNESS = [f"lm-eval {dtype} batch {size}" for dtype in DTYPES for size in BATCH_SIZES]
+
+KINDS = {
+    "conducts electricity well": ("copper", "dry wood", "rubber", "glass wool between two panes"),
+    "is a mammal": ("bat", "sparrow", "a trout that lives in a cold mountain stream", "lizard"),
+    "is a renewable source of energy": ("wind", "coal", "natural gas", "oil from below the sea"),
+    "changes liquid water into vapor": (
+        "evaporation",
+        "freezing",
+        "condensation on a cold window",
+        "erosion",
+    ),
+    "is a planet": ("Mars", "the Moon", "the Sun", "a comet with a long tail"),
+}
+SETTINGS = (
+    "Which of these {kind}?",
+    "A student makes a table for a report. Which entry belongs under the heading '{kind}'?",
+    "In class a teacher shows four cards, and asks which one names something that {kind}. What is right?",
+)
+
+
+def synthetic(count: int) -> list[dict[str, Any]]:
+    """Questions made of a setting and a kind, with the choices turned by one place each."""
+    pairs = itertools.islice(itertools.cycle(itertools.product(SETTINGS, KINDS.items())), count)
+    rows = []
+    for number, (setting, (kind, choices)) in enumerate(pairs):
+        turn = number % len(choices)
+        rows.append(question(f"made-{number}", setting.format(kind=kind), choices[turn:] + choices[:turn]))
+    return rows
+
+
+def question(name: str, text: str, choices: Any) -> dict[str, Any]:
+    """A row as both contenders read it."""
+    return {
+        "id": name,
+        "prompt": f"Question: {text}\nAnswer:",
+        "completion": choices[0],
+        "choices": list(choices),
+    }
+
+
+def read(folder: Path, count: int) -> list[dict[str, Any]]:
+    """The first validation rows of a folder in ARC's form."""
+    lines = (folder / "validation.jsonl").read_text(encoding="utf-8").splitlines()[:count]
+    return [question(row["id"], row["question"], row["choices"]["text"]) for row in map(json.loads, lines)]
+
+
+def score_ours(path: Path, student_name: str, dtype: str) -> dict[str, Any]:
+    import torch
+
+    from trainer.model import load_model, load_tokenizer
+    from trainer.predict import Counter, Predictor
+    from trainer.progress import ProgressLog
+    from trainer.specs import StudentSpec
+    from trainer.tasks import load_task
+
+    student = StudentSpec(model=student_name, template="plain", dtype=dtype)
+    task = load_task("multiple_choice_loglikelihood")
+    examples = task.load(path)
+    model = load_model(student, trainable=False, dtype=getattr(torch, dtype))
+    done = Counter(ProgressLog(path, enabled=False), REPEATS * len(examples))
+    predictor = Predictor(model, load_tokenizer(student), task, student, done)
+    seconds, (predictions, _) = best_of(lambda: predictor.answer(examples))
+    return {"seconds": seconds, "logprobs": [row.choice_logprobs for row in predictions]}
+
+
+def score_harness(path: Path, student_name: str, dtype: str, batch_size: int) -> dict[str, Any]:
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    from trainer.model import resolve_model
+
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    model = HFLM(str(resolve_model(student_name)), device="cpu", dtype=dtype, batch_size=batch_size)
+    requests = [
+        Instance("loglikelihood", row, (row["prompt"], f" {choice}"), place)
+        for row in rows
+        for place, choice in enumerate(row["choices"])
+    ]
+    seconds, answers = best_of(lambda: model.loglikelihood(requests, disable_tqdm=True))
+    flat = iter(logprob for logprob, _ in answers)
+    return {"seconds": seconds, "logprobs": [[next(flat) for _ in row["choices"]] for row in rows]}
+
+
+def best_of(run: Any) -> tuple[float, Any]:
+    """The best time of a few runs, and what the last one returned."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        result = run()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def work(name: str, path: Path, student: str, output: Path) -> None:
+    """In a process of its own: one contender; its result goes to `output`."""
+    match name.split():
+        case ["ours", dtype]:
+            result = score_ours(path, student, dtype)
+        case ["lm-eval", dtype, "batch", size]:
+            result = score_harness(path, student, dtype, int(size))
+    output.write_text(json.dumps(result))
+
+
+def measure(name: str, path: Path, student: str) -> dict[str, Any]:
+    """Run one contender; its rate and its choices."""
+    output = path.with_name("result.json")
+    command = [sys.executable, "-W", "ignore", __file__, "--work", name, "--rows-file", str(path)]
+    command += ["--student", student, "--output", str(output)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(output.read_text())
+    result["questions_per_second"] = len(result["logprobs"]) / result["seconds"]
+    print(f"{name}: {result['questions_per_second']:.2f} questions/s", flush=True)
+    return result
+
+
+def agreement(results: dict[str, dict[str, Any]], one: str, other: str) -> dict[str, float]:
+    """Share of questions with the same choice, and the largest difference of a log-probability (nats)."""
+    pairs = list(zip(results[one]["logprobs"], results[other]["logprobs"], strict=True))
+    same = sum(ours.index(max(ours)) == theirs.index(max(theirs)) for ours, theirs in pairs)
+    apart = max(abs(a - b) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
+    return {"same_choices": same / len(pairs), "largest_difference": apart}
+
+
+def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Ratios of rates, and how far the answers agree with the harness's in float32, one question at a time."""
+    rate = {name: result["questions_per_second"] for name, result in results.items()}
+    fastest = {
+        dtype: max((name for name in HARNESS if dtype in name), key=rate.__getitem__) for dtype in DTYPES
+    }
+    exact = "lm-eval float32 batch 1"
+    return {
+        "fastest_harness": fastest,
+        "times_harness_same_precision": {
+            dtype: rate[f"ours {dtype}"] / rate[fastest[dtype]] for dtype in DTYPES
+        },
+        "times_harness_defaults": {name: rate[name] / rate["lm-eval bfloat16 batch 1"] for name in OURS},
+        "times_fastest_harness": {name: rate[name] / max(rate[peer] for peer in HARNESS) for name in OURS},
+        "agreement_with_exact": {name: agreement(results, name, exact) for name in results},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder with validation.jsonl in ARC's form; default: made")
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--student", default="builtin:smollm2-135m")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "choice.json")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--rows-file", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work(options.work, options.rows_file, options.student, options.output)
+        return
+    rows = read(options.data, options.rows) if options.data else synthetic(options.rows)
+    report: dict[str, Any] = {"data": options.data.name if options.data else "synthetic", "rows": len(rows)}
+    report |= {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        results = {contender: measure(contender, path, options.student) for contender in (*OURS, *HARNESS)}
+    report |= summarize(results)
+    report["questions_per_second"] = {
+        name: result["questions_per_second"] for name, result in results.items()
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
