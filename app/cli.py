@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,6 +41,8 @@ def main() -> None:
     from graphs.errors import LoopError
     from trainer.data_files import DataError
 
+    # LangGraph cancels the branches beside one that failed before some of them began, and Python tells of it
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
     try:
         app()
     except (PadaError, LoopError, DataError) as error:
