@@ -34,31 +34,34 @@ def embed(texts: list[str]) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
 
 
+def failures(draw: int) -> list[tuple[str | None, str]]:
+    """Gap and analysis of messages that a student might fail on: gaps more often than plain ones."""
+    rng = random.Random(draw)
+    failed = [row for row in demo_rows("validation") if rng.random() < (0.4 if row["gap"] else 0.15)]
+    found = []
+    for row in failed:
+        taken_for = rng.choice([team for team in TEAMS if team != row["completion"]])
+        data = {"prompt": row["prompt"], "expected": row["completion"], "predicted": taken_for}
+        analysis = analyze(data, rng)
+        found.append((row["gap"], f"{analysis.root_cause} {analysis.scenario}"))
+    return found
+
+
 @pytest.mark.student
 def test_clusters_are_the_planted_gaps() -> None:
-    rng = random.Random(7)
-    failed = [row for row in demo_rows("validation") if rng.random() < (0.4 if row["gap"] else 0.15)]
-    analyses = [
-        analyze(
-            {
-                "prompt": row["prompt"],
-                "expected": row["completion"],
-                "predicted": rng.choice([team for team in TEAMS if team != row["completion"]]),
-            },
-            rng,
-        )
-        for row in failed
-    ]
-    found = cluster(
-        embed([f"{analysis.root_cause} {analysis.scenario}" for analysis in analyses]),
-        seed=0,
-        max_k=10,
-        min_points=8,
-    )
-    members = [
-        Counter(row["gap"] for row, label in zip(failed, found.labels, strict=True) if label == c)
-        for c in range(found.k)
-    ]
-    ruling = [counts.most_common(1)[0] for counts in members]
-    assert {gap for gap, _ in ruling} >= {"negation", "sarcasm", "quote", "story"}
-    assert sum(count for _, count in ruling) >= 0.85 * len(failed)
+    """Which messages fail differs from machine to machine, and the elbow may see one cluster less on some of them."""
+    draws = [failures(draw) for draw in range(8)]
+    vectors = embed([text for draw in draws for _, text in draw])
+    complete = pure = start = 0
+    for draw in draws:
+        own, start = vectors[start : start + len(draw)], start + len(draw)
+        found = cluster(own, seed=0, max_k=10, min_points=8)
+        members = [
+            Counter(gap for (gap, _), label in zip(draw, found.labels, strict=True) if label == c)
+            for c in range(found.k)
+        ]
+        ruling = [counts.most_common(1)[0] for counts in members]
+        complete += {gap for gap, _ in ruling} == {"negation", "sarcasm", "quote", "story", None}
+        pure += sum(count for _, count in ruling)
+    assert complete >= 6
+    assert pure >= 0.9 * start
