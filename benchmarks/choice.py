@@ -9,16 +9,14 @@ Loading is not timed; tokenising is. Each contender scores all questions `REPEAT
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from contest import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 REPEATS = 2
 BATCH_SIZES = (1, 8, 32)
@@ -69,8 +67,8 @@ def question(name: str, text: str, choices: Any) -> dict[str, Any]:
 
 def read(folder: Path, count: int) -> list[dict[str, Any]]:
     """The first validation rows of a folder in ARC's form."""
-    lines = (folder / "validation.jsonl").read_text(encoding="utf-8").splitlines()[:count]
-    return [question(row["id"], row["question"], row["choices"]["text"]) for row in map(json.loads, lines)]
+    rows = read_rows(folder / "validation.jsonl", count)
+    return [question(row["id"], row["question"], row["choices"]["text"]) for row in rows]
 
 
 def score_ours(path: Path, student_name: str, dtype: str) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def score_harness(path: Path, student_name: str, dtype: str, batch_size: int) ->
 
     from trainer.model import resolve_model
 
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = read_rows(path)
     model = HFLM(str(resolve_model(student_name)), device="cpu", dtype=dtype, batch_size=batch_size)
     requests = [
         Instance("loglikelihood", row, (row["prompt"], f" {choice}"), place)
@@ -130,21 +128,6 @@ def work(name: str, path: Path, student: str, output: Path) -> None:
     output.write_text(json.dumps(result))
 
 
-def measure(name: str, path: Path, student: str) -> dict[str, Any]:
-    """Run one contender; its rate and its choices."""
-    output = path.with_name("result.json")
-    command = [sys.executable, "-W", "ignore", __file__, "--work", name, "--rows-file", str(path)]
-    command += ["--student", student, "--output", str(output)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(output.read_text())
-    result["questions_per_second"] = len(result["logprobs"]) / result["seconds"]
-    print(f"{name}: {result['questions_per_second']:.2f} questions/s", flush=True)
-    return result
-
-
 def agreement(results: dict[str, dict[str, Any]], one: str, other: str) -> dict[str, float]:
     """Share of questions with the same choice, and the largest difference of a log-probability (nats)."""
     pairs = list(zip(results[one]["logprobs"], results[other]["logprobs"], strict=True))
@@ -155,12 +138,13 @@ def agreement(results: dict[str, dict[str, Any]], one: str, other: str) -> dict[
 
 def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Ratios of rates, and how far the answers agree with the harness's in float32, one question at a time."""
-    rate = {name: result["questions_per_second"] for name, result in results.items()}
+    rate = {name: len(result["logprobs"]) / result["seconds"] for name, result in results.items()}
     fastest = {
         dtype: max((name for name in HARNESS if dtype in name), key=rate.__getitem__) for dtype in DTYPES
     }
     exact = "lm-eval float32 batch 1"
     return {
+        "questions_per_second": rate,
         "fastest_harness": fastest,
         "times_harness_same_precision": {
             dtype: rate[f"ours {dtype}"] / rate[fastest[dtype]] for dtype in DTYPES
@@ -172,33 +156,23 @@ def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, "choice.json")
     parser.add_argument("--data", type=Path, help="folder with validation.jsonl in ARC's form; default: made")
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--student", default="builtin:smollm2-135m")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "choice.json")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--rows-file", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.work, options.rows_file, options.student, options.output)
         return
     rows = read(options.data, options.rows) if options.data else synthetic(options.rows)
-    report: dict[str, Any] = {"data": options.data.name if options.data else "synthetic", "rows": len(rows)}
-    report |= {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
+    report = conditions(options.data, len(rows))
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "rows.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        results = {contender: measure(contender, path, options.student) for contender in (*OURS, *HARNESS)}
-    report |= summarize(results)
-    report["questions_per_second"] = {
-        name: result["questions_per_second"] for name, result in results.items()
-    }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
+        path = write_rows(Path(name) / "rows.jsonl", rows)
+        results = {
+            contender: run_alone(__file__, contender, path, "--student", options.student)
+            for contender in (*OURS, *HARNESS)
+        }
+    publish(report | summarize(results), options.output)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,15 @@ step by step. Rates leave out the first steps, in which threads and allocators s
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from contest import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 WARM_UP = 2
 """Steps that are not timed."""
@@ -101,6 +99,7 @@ def train_ours(rows: Path, output: Path) -> dict[str, Any]:
 
 def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict[str, Any]:
     """SFTTrainer with `settings`, or as it comes when None."""
+    import torch
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -113,6 +112,7 @@ def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict
             times.append(time.time())
 
     common = {
+        "use_cpu": not torch.cuda.is_available(),
         "output_dir": str(output),
         "per_device_train_batch_size": BATCH,
         "num_train_epochs": 1,
@@ -152,7 +152,7 @@ def default_arguments(rows: Path) -> dict[str, Any]:
 
     from trainer.model import resolve_model
 
-    examples = [json.loads(line) for line in rows.read_text().splitlines()]
+    examples = read_rows(rows)
     chats = [
         {
             "prompt": [{"role": "user", "content": row["prompt"]}],
@@ -200,44 +200,20 @@ def tuned_arguments(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def work(name: str, rows: Path, output: Path) -> None:
-    """In a process of its own: one contender; its result goes to `output/result.json`."""
-    settings = TUNED.get(name)
-    result = train_ours(rows, output) if name == "ours" else train_trl(rows, output, settings)
-    (output / "result.json").write_text(json.dumps(result))
+    """In a process of its own: one contender."""
+    settings, folder = TUNED.get(name), output.with_suffix("")
+    result = train_ours(rows, folder) if name == "ours" else train_trl(rows, folder, settings)
+    output.write_text(json.dumps(result | rates(result.pop("times"))))
 
 
-def measure(name: str, rows: Path, folder: Path) -> dict[str, Any]:
-    """Run one contender and compute its rate from the times of its steps."""
-    output = folder / name.replace(" ", "-")
-    output.mkdir()
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        __file__,
-        "--work",
-        name,
-        "--rows-file",
-        str(rows),
-        "--output",
-        str(output),
-    ]
-    environment = os.environ | {
-        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
-        "ACCELERATE_USE_CPU": "true",
-    }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads((output / "result.json").read_text())
-    times = result.pop("times")
-    count = len(times) - WARM_UP
-    # The last batch may be smaller; the rows are chosen so that it is not.
-    result["samples_per_second"] = BATCH * count / (times[-1] - times[WARM_UP - 1])
-    # The median step shrugs off what else the machine does.
+def rates(times: list[float]) -> dict[str, float]:
+    """Rates from the moments at which steps ended. All batches have the same number of rows."""
     steps = [after - before for before, after in zip(times[WARM_UP - 1 :], times[WARM_UP:], strict=False)]
-    result["median_step_seconds"] = statistics.median(steps)
-    return result
+    return {
+        "samples_per_second": BATCH * len(steps) / sum(steps),
+        # the median step shrugs off what else the machine does
+        "median_step_seconds": statistics.median(steps),
+    }
 
 
 def difference(curve: list[float], reference: list[float]) -> dict[str, float]:
@@ -261,41 +237,22 @@ def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, "training.json")
     parser.add_argument("--data", type=Path, help="folder with train.jsonl; default: rows made by code")
     parser.add_argument("--rows", type=int, default=112, help="rows, rounded down to whole batches")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).resolve().parent / "results" / "training.json"
-    )
-    parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--rows-file", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.work, options.rows_file, options.output)
         return
     count = options.rows // BATCH * BATCH
+    rows = read_rows(options.data / "train.jsonl", count) if options.data else synthetic(count)
+    report = conditions(options.data, len(rows))
     with tempfile.TemporaryDirectory() as name:
-        rows = Path(name) / "rows.jsonl"
-        if options.data:
-            lines = (options.data / "train.jsonl").read_text(encoding="utf-8").splitlines()[:count]
-        else:
-            lines = [json.dumps(row) for row in synthetic(count)]
-        rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        results = {}
-        for contender in ("ours", *TUNED, "trl defaults"):
-            results[contender] = measure(contender, rows, Path(name))
-            print(f"{contender}: {results[contender]['samples_per_second']:.2f} samples/s", flush=True)
-    report = {
-        "data": options.data.name if options.data else "synthetic",
-        "rows": len(lines),
-        "cores": os.cpu_count(),
-    }
-    report |= summarize(results) | {"contenders": results}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps({key: value for key, value in report.items() if key != "contenders"}, indent=2))
+        path = write_rows(Path(name) / "rows.jsonl", rows)
+        results = {
+            contender: run_alone(__file__, contender, path) for contender in ("ours", *TUNED, "trl defaults")
+        }
+    publish(report | summarize(results) | {"contenders": results}, options.output, hidden=("contenders",))
 
 
 if __name__ == "__main__":
