@@ -3,7 +3,8 @@
 `answers` maps a request's content to its answer. `attempts` has a row for each request sent: written before it is sent,
 with an upper bound of its cost as a *hold*, and settled afterwards. A hold that is never settled (the process was
 killed, the call timed out) stays: it may have been billed. `accounts` holds the running sums by run and role, so that a
-cap is checked and a hold is written in one transaction, over any number of tasks and processes.
+cap is checked and a hold is written in one transaction, over any number of tasks and processes. `fences` holds the token
+of a run's owner; writes of earlier owners are refused.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_r
 
 from graphs.errors import LoopError
 from graphs.report import Cost, SpendPoint
+from trainer.artifacts import Superseded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,6 +52,7 @@ CREATE TABLE IF NOT EXISTS accounts (
     held_calls INTEGER NOT NULL DEFAULT 0, held_tokens INTEGER NOT NULL DEFAULT 0, held_usd REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (run, role)
 );
+CREATE TABLE IF NOT EXISTS fences (run TEXT PRIMARY KEY, token INTEGER NOT NULL);
 """
 
 
@@ -82,12 +85,16 @@ class Ledger:
 
     Writes happen on one thread, off the event loop, and are on disk (`synchronous=FULL`) when they return.
 
+    Args:
+        token: the run's owner, where it may go from one process to another; see `trainer.artifacts.Fence`.
+
     Raises:
         LoopError: the file cannot be opened or written, with its name.
+        Superseded: the run has a later owner.
     """
 
-    def __init__(self, path: Path, run_id: str) -> None:
-        self.path, self.run_id = path, run_id
+    def __init__(self, path: Path, run_id: str, token: int = 0) -> None:
+        self.path, self.run_id, self._token = path, run_id, token
         self._repeats: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -95,6 +102,8 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._open()
             self._reader = self._connect()
+            with self._transaction():
+                self._take()
 
     def recall(self, key: str, role: str) -> str | None:
         """The recorded answer to a request, counted as repeated; None when there is none."""
@@ -166,6 +175,7 @@ class Ledger:
         try:
             if self._repeats:
                 with self._errors(), self._transaction():
+                    self._check()
                     self._write_repeats()
         finally:
             self._reader.close()
@@ -174,6 +184,7 @@ class Ledger:
     async def _write(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def job() -> T:
             with self._errors(), self._transaction():
+                self._check()
                 return work(*args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
@@ -241,6 +252,18 @@ class Ledger:
         if answer is not None:
             row = (key, role, model, answer, cost.prompt_tokens, cost.completion_tokens, cost.usd, now)
             write("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def _take(self) -> None:
+        self._writer.execute(
+            "INSERT INTO fences VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET token = max(token, excluded.token)",
+            (self.run_id, self._token),
+        )
+        self._check()
+
+    def _check(self) -> None:
+        row = self._writer.execute("SELECT token FROM fences WHERE run = ?", (self.run_id,)).fetchone()
+        if row[0] > self._token:
+            raise Superseded(f"{self.path}: the run was taken over by another process.")
 
     def _open_account(self, role: str) -> None:
         self._writer.execute("INSERT OR IGNORE INTO accounts (run, role) VALUES (?, ?)", (self.run_id, role))

@@ -22,7 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import ValidationError
 
-from trainer.artifacts import publish_folder, write_json
+from trainer.artifacts import Superseded, guard, publish_folder, write_json
 from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode
 from trainer.data_files import DataError, read_examples
@@ -42,7 +42,7 @@ DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code. Errors are one paragraph on stderr."""
+    """Run one spec file; returns the exit code (see docs/trainer.md). Errors are one paragraph on stderr."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainer.finetune SPEC.json\n")
         return 2
@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> int:
         return 2
     if (spec.output / "report.json").exists():
         return 0
+    if spec.fence:
+        guard(spec.fence)
     progress = ProgressLog(spec.output / "progress.jsonl", enabled=os.environ.get("RANK", "0") == "0")
     try:
         finetune(spec, progress)
@@ -63,6 +65,9 @@ def main(arguments: list[str]) -> int:
         with contextlib.suppress(OSError):
             progress.write(stage="error", message=message)
         return 1
+    except Superseded as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
     return 0
 
 

@@ -19,7 +19,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import ValidationError
 
-from trainer.artifacts import write_json, write_jsonl
+from trainer.artifacts import Superseded, guard, write_json, write_jsonl
 from trainer.choices import score_choices
 from trainer.data import Encoder, Row, stop_tokens
 from trainer.data_files import DataError, read_examples
@@ -35,7 +35,7 @@ KNOWN = (DataError, ModelError, OSError)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code. Errors are one paragraph on stderr."""
+    """Run one spec file; returns the exit code (see docs/trainer.md). Errors are one paragraph on stderr."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainer.predict SPEC.json\n")
         return 2
@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
         return 2
     if (spec.output / "report.json").exists():
         return 0
+    if spec.fence:
+        guard(spec.fence)
     progress = ProgressLog(spec.output / "progress.jsonl")
     try:
         predict(spec, progress)
@@ -56,6 +58,9 @@ def main(arguments: list[str]) -> int:
         with contextlib.suppress(OSError):
             progress.write(stage="error", message=message)
         return 1
+    except Superseded as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
     return 0
 
 

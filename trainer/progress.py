@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from trainer.artifacts import check_fences
 from trainer.specs import Progress
 
 
@@ -24,9 +25,14 @@ class ProgressLog:
         self.enabled = enabled
 
     def __call__(self, line: Progress) -> None:
-        """Append one line, whole: a reader that follows the file never sees half of one."""
+        """Append one line, whole: a reader that follows the file never sees half of one.
+
+        Raises:
+            Superseded: the run has gone to another process, so that there is nothing more to do.
+        """
         if not self.enabled:
             return
+        check_fences(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line.model_dump_json(exclude_none=True) + "\n")

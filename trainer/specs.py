@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainer.artifacts import Fence
+
 
 class Strict(BaseModel):
     """A model in which an unknown key is an error."""
@@ -84,6 +86,8 @@ class TrainSpec(Strict):
     adapter: Path | None = None
     """An adapter (or full model folder) to go on from; None starts from the base model."""
     predict: list[PredictFile] = []
+    fence: Fence | None = None
+    """Who may write into the run's folder, where several processes may come to own the run."""
 
 
 class PredictSpec(Strict):
@@ -98,6 +102,8 @@ class PredictSpec(Strict):
     output: Path
     """Folder for `progress.jsonl` and `report.json`."""
     predict: list[PredictFile]
+    fence: Fence | None = None
+    """See `TrainSpec.fence`."""
 
 
 class MergeSpec(Strict):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from app.wiring import open_checkpoints
+from app.runs.keeping import open_checkpoints
 from graphs.context import Context, LoopSpec
 from graphs.errors import EndpointDown, LoopError, RunPaused
 from graphs.loop import build_loop

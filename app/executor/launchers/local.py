@@ -7,16 +7,15 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel
+from typing import Any, TypeVar
 
 from graphs.errors import TrainerError
-from trainer.artifacts import read_json, write_json
+from trainer.artifacts import Fence, read_json, write_json
 from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
 
 Report = TypeVar("Report", TrainReport, PredictReport)
@@ -25,6 +24,7 @@ LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
+PID_FILE = "trainer.pid"
 
 
 class LocalStudent:
@@ -32,10 +32,12 @@ class LocalStudent:
 
     Args:
         listen: called with every line of the trainer's progress.
+        fence: who may write into the run's folder; given to the trainer, which cannot know otherwise.
     """
 
-    def __init__(self, listen: Callable[[Progress], None]):
+    def __init__(self, listen: Callable[[Progress], None], fence: Fence | None = None):
         self._listen = listen
+        self._fence = fence
         # one training at a time: two torch processes on one device slow each other many times over
         self._turn = asyncio.Lock()
 
@@ -53,12 +55,13 @@ class LocalStudent:
         return await self._work("trainer.predict", [], spec, spec.output, PredictReport)
 
     async def _work(
-        self, module: str, launch: list[str], spec: BaseModel, folder: Path, kind: type[Report]
+        self, module: str, launch: list[str], spec: TrainSpec | PredictSpec, folder: Path, kind: type[Report]
     ) -> Report:
         done = folder / "report.json"
         if not done.exists():
             async with self._turn:
-                write_json(folder / "spec.json", spec)
+                end_predecessor(folder / PID_FILE)
+                write_json(folder / "spec.json", spec.model_copy(update={"fence": self._fence}))
                 command = [sys.executable, *launch, "-m", module, str(folder / "spec.json")]
                 await run_child(command, folder, self._listen)
         return kind(**read_json(done))
@@ -82,11 +85,39 @@ async def run_child(command: list[str], folder: Path, listen: Callable[[Progress
             env=os.environ | trainer_environment(),
         )
     try:
+        write_json(folder / PID_FILE, identity(child.pid))
         code = await follow(child, folder / "progress.jsonl", listen)
     finally:
         await stop(child)
     if code:
         raise TrainerError(why(folder, log, code))
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells a process from all others: pids are used again, but not with the same start."""
+    return {"host": socket.gethostname(), "pid": pid, "started": started_at(pid)}
+
+
+def started_at(pid: int) -> str | None:
+    """When a process was started, in clock ticks since the machine's start (proc(5), field 22); None if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]
+
+
+def end_predecessor(path: Path) -> None:
+    """Kill a trainer that an earlier owner of the run left in this folder, if it still lives on this machine.
+
+    It dies with its parent, but the parent may only be stopped, and have lost the run meanwhile.
+    """
+    if not path.exists():
+        return
+    found = read_json(path)
+    if found == identity(found["pid"]) and found["started"]:
+        with suppress(ProcessLookupError):
+            os.killpg(found["pid"], signal.SIGKILL)
 
 
 def trainer_environment() -> dict[str, str]:
