@@ -133,6 +133,7 @@ def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict
             **common,
             bf16=settings["autocast"],
             gradient_checkpointing=False,
+            completion_only_loss=True,
             train_sampling_strategy="sequential",
         )
     trainer = SFTTrainer(args=config, callbacks=[Clock()], **arguments)

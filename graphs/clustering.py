@@ -10,6 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -102,8 +103,10 @@ def project(vectors: Vectors) -> NDArray[np.float64]:
     """Coordinates on the two principal axes, shape (n, 2); each axis points to where its largest loading is
     positive."""
     centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    axes = axes[:, ::-1][:, :2]
+    size = centred.shape[1]
+    # two of the axes: all of them take a second where other processes are at work
+    _, axes = linalg.eigh(centred.T @ centred, subset_by_index=[max(0, size - 2), size - 1])
+    axes = axes[:, ::-1]
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     flat = np.zeros((len(centred), 2))
     flat[:, : axes.shape[1]] = centred @ axes

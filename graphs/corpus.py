@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 
@@ -18,14 +19,15 @@ from trainer.tasks.base import Task
 
 Vectors = NDArray[np.float32]
 Shown = dict[str, str]
-PART = 256
-"""Texts embedded at a time: a second or so on a small machine."""
+PART = 64
+"""Texts embedded at a time: half a second on a small machine, which others who ask have to wait."""
 
 
 class Corpus:
     """Made by `build`. Examples come from train only; validation and test rows are only ever compared with.
 
-    Texts are embedded without the template that all prompts of the task share.
+    Texts are embedded without the template that all prompts of the task share. Train comes first: examples can be asked
+    for while the rest is still being embedded.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class Corpus:
         template: Template,
         train: Sequence[Example],
         train_vectors: Vectors,
-        checks: RowChecks,
+        checks: asyncio.Task[RowChecks],
     ):
         self._embedder = embedder
         self._template = template
@@ -42,7 +44,7 @@ class Corpus:
         self._place = {example.id: place for place, example in enumerate(train)}
         self._vectors = train_vectors
         self._neighbours = Neighbours([example.id for example in train], train_vectors)
-        self._checks = checks
+        self.checks = checks
 
     @classmethod
     async def build(
@@ -55,20 +57,26 @@ class Corpus:
         accepted: Sequence[Example],
         guarded: Mapping[str, Sequence[Example]],
     ) -> Corpus:
-        """Embed train and guarded rows, and index everything."""
+        """Embed and index train; the checks, which need all rows, go on beside."""
         template = Template.from_prompts([example.prompt for example in train])
-        rows = [*train, *(example for split in guarded.values() for example in split)]
-        texts = [template.strip(example.prompt) for example in rows]
-        # in parts, so that others who ask meanwhile are not kept waiting
-        parts = [await embedder.embed(texts[i : i + PART]) for i in range(0, len(texts), PART)]
-        vectors = np.concatenate(parts)
-        checks = RowChecks(template, train, guarded, vectors[len(train) :], task.invalid, loop)
-        checks.add(
-            [row.id for row in accepted],
-            [row.prompt for row in accepted],
-            [row.completion for row in accepted],
-        )
-        return cls(embedder, template, train, vectors[: len(train)], checks)
+
+        async def embedded(rows: Sequence[Example]) -> Vectors:
+            texts = [template.strip(example.prompt) for example in rows]
+            # in parts, so that others who ask meanwhile are not kept waiting
+            parts = [await embedder.embed(texts[i : i + PART]) for i in range(0, len(texts), PART)]
+            return np.concatenate(parts)
+
+        async def checks() -> RowChecks:
+            vectors = await embedded([example for split in guarded.values() for example in split])
+            made = RowChecks(template, train, guarded, vectors, task.invalid, loop)
+            made.add(
+                [row.id for row in accepted],
+                [row.prompt for row in accepted],
+                [row.completion for row in accepted],
+            )
+            return made
+
+        return cls(embedder, template, train, await embedded(train), asyncio.create_task(checks()))
 
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[Shown]:
         """The training rows nearest to a text; with a seed, a draw from the nearest `2 * count`, so that
@@ -87,19 +95,24 @@ class Corpus:
     async def check(self, samples: Sequence[Shown]) -> list[Finding | None]:
         """The free checks on one batch; None for a row that passes."""
         pairs = [(sample["prompt"], sample["completion"]) for sample in samples]
-        return self._checks.check(pairs, await self._embed(pairs)) if pairs else []
+        checks = await self._ready()
+        return checks.check(pairs, await self._embed(pairs)) if pairs else []
 
     async def admit(self, candidates: Sequence[Candidate]) -> list[Finding | None]:
         """Check rows of several batches one after another against all before them, and add those that pass."""
         pairs = [(candidate.prompt, candidate.completion) for candidate in candidates]
         vectors = await self._embed(pairs) if pairs else np.zeros((0, 1), np.float32)
-        findings = []
+        checks, findings = await self._ready(), []
         for candidate, pair, vector in zip(candidates, pairs, vectors, strict=True):
-            finding = self._checks.check([pair], vector[None])[0]
+            finding = checks.check([pair], vector[None])[0]
             if finding is None:
-                self._checks.add([candidate.id], [candidate.prompt], [candidate.completion])
+                checks.add([candidate.id], [candidate.prompt], [candidate.completion])
             findings.append(finding)
         return findings
+
+    async def _ready(self) -> RowChecks:
+        # one branch that is cancelled must not take them from the others
+        return await asyncio.shield(self.checks)
 
     async def _embed(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         return await self._embedder.embed([self._template.strip(prompt) for prompt, _ in pairs])

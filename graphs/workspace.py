@@ -161,6 +161,15 @@ class Workspace:
         # one branch that is cancelled must not take it from the others
         return await asyncio.shield(self.prepare_corpus(number))
 
+    async def aclose(self) -> None:
+        """End what goes on beside the nodes."""
+        beside = [self._corpus] if self._corpus else []
+        if self._corpus and self._corpus.done() and not self._corpus.cancelled() and not self._corpus.exception():
+            beside.append(self._corpus.result().checks)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
     async def _build_corpus(self, number: int) -> Corpus:
         return await Corpus.build(
             task=self.task,

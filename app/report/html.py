@@ -52,6 +52,13 @@ def render_html(report: Report) -> str:
     )
 
 
+def prepare() -> None:
+    """Make what all pages share, which takes a second or two, before the first one is asked for."""
+    from app.report.charts import charts  # noqa: F401
+
+    _vega()
+
+
 def _policy(scripts: Sequence[str]) -> str:
     """A content security policy (W3C CSP3) that runs these scripts only and loads nothing."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
