@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from trainer.specs import Strict, StudentSpec
 
@@ -13,6 +13,8 @@ Method = Literal["pada", "vanilla"]
 
 class LoopSpec(Strict):
     """How the loop runs."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     method: Method = "pada"
     """`pada`, or `vanilla`: fine-tuning on the given rows alone."""
@@ -23,11 +25,13 @@ class LoopSpec(Strict):
     qc: bool = True
     """Judge the rows; false is the paper's ablation (the free checks stay on)."""
     rounds: int = Field(3, ge=1)
+    """Rounds of new rows after the baseline."""
     synthetic_per_round: int = Field(100, ge=1)
     """Accepted rows asked for in each round."""
     pattern_share: float = Field(0.5, ge=0, le=1)
     """Share of the rows that is written for patterns; the rest is for training errors."""
     samples_per_batch: int = Field(5, ge=1, le=50)
+    """Rows asked for in one call of the teacher."""
     qc_threshold: float = Field(7.0, ge=1, le=10)
     """Lowest mean of the judge's three scores with which a batch passes."""
     max_attempts: int = Field(3, ge=1)
@@ -43,6 +47,7 @@ class LoopSpec(Strict):
     max_train_failures: int = Field(200, ge=1)
     """Most training rows predicted in a round to find training errors: a seeded sample."""
     max_patterns: int = Field(10, ge=1)
+    """Most failure patterns in a round."""
     min_cluster_errors: int = Field(8, ge=2)
     """With fewer analysed errors than this there is one pattern."""
     members_near: int = Field(6, ge=1)
@@ -69,7 +74,11 @@ class LoopSpec(Strict):
 class Context(Strict):
     """What the nodes may read of the configuration."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     task: str = "exact_match"
+    """Name of a task, or `module:Class` of your own."""
     student: StudentSpec = StudentSpec()
     loop: LoopSpec = LoopSpec()
     seed: int = 0
+    """The same seed, rows and answers give the same run."""

@@ -10,6 +10,11 @@ RunPaused               the run stops with what it has and can go on later
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
+Wait = Literal["budget", "teacher", "review", "user"]
+"""What a paused run waits for."""
+
 
 class LoopError(Exception):
     """The run cannot go on; the message says what to do."""
@@ -26,10 +31,16 @@ class TeacherError(LoopError):
 class RunPaused(Exception):  # noqa: N818 - it is not an error
     """The run stops here, keeps what it has, and goes on when it is started again."""
 
+    waiting_for: ClassVar[Wait]
+
 
 class BudgetExhausted(RunPaused):
     """The next call could pass `budget.max_usd`, `budget.max_calls` or `budget.max_tokens`."""
 
+    waiting_for = "budget"
+
 
 class EndpointDown(RunPaused):
     """A teacher endpoint stayed down longer than the breaker allows."""
+
+    waiting_for = "teacher"

@@ -20,19 +20,22 @@ from graphs.nodes.finish import finish
 from graphs.nodes.gate import gate
 from graphs.nodes.review import review
 from graphs.routing import after_allocate, after_gate, after_patterns
-from graphs.state import AnalysisInput, LoopState, StrategyInput
+from graphs.state import AnalysisInput, LoopInput, LoopState, StrategyInput
 from graphs.workspace import Workspace
 
 
-def build_loop(workspace: Workspace, *, visible: bool = False) -> StateGraph[LoopState, Context, Any, Any]:
+def build_loop(
+    workspace: Workspace, *, visible: bool = False, context_schema: type[Context] = Context
+) -> StateGraph[LoopState, Context, Any, Any]:
     """The graph of one run, its nodes bound to the run's workspace; compile it with a checkpointer to run it.
 
     Args:
         visible: let LangGraph look into the sub-graph, for drawing. It then also checkpoints every batch, which a run
             does without: a batch that is run again takes its answers from the ledger, and thousands of batches
             would fill the database with rows.
+        context_schema: the class of the context; one with more fields than the nodes read serves a form to fill in.
     """
-    graph = StateGraph(LoopState, context_schema=Context)
+    graph = StateGraph(LoopState, context_schema=context_schema, input_schema=LoopInput)
     graph.add_node("fine_tune", partial(fine_tune, workspace=workspace))
     graph.add_node("evaluate", partial(evaluate, workspace=workspace))
     graph.add_node("gate", partial(gate, workspace=workspace))

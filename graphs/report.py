@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from graphs.errors import Wait
+
 
 class PatternOutcome(BaseModel):
     """What a pattern's rows did to its failures: those before its round against the student after it."""
@@ -116,6 +118,8 @@ class Report(BaseModel):
     status: Literal["running", "paused", "finished", "failed"]
     stopped: str
     """Why the loop ended or paused."""
+    waiting_for: Wait | None = None
+    """For a paused run: a raised `budget`, the `teacher`, a `review`, or the `user` who stopped it."""
     method: str
     task: str
     seed: int

@@ -92,7 +92,7 @@ class ChatTeacher:
             for role, seat in self._seats.items()
         }
 
-    async def aclose(self, grace_seconds: float = 30.0) -> None:
+    async def aclose(self, grace_seconds: float = 15.0) -> None:
         """Waits a while for requests under way, since they are paid for, records their answers, and closes."""
         if self._background:
             _, late = await asyncio.wait(self._background, timeout=grace_seconds)

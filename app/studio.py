@@ -1,0 +1,168 @@
+"""The loop for LangGraph Studio: a thread is a run with a folder of its own, and the context is its config.
+
+`langgraph dev` calls `graph` for each start of a run, and also to draw it or to read a thread; see docs/studio.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph_sdk.runtime import ServerRuntime
+from pydantic import ConfigDict, ValidationError, field_validator
+
+from app.config import RunConfig, explain, parse_config
+from app.data import DataSpec, prepare_data
+from app.errors import ConfigError, PadaError
+from app.runs.folder import enter, owned
+from graphs.context import Context, LoopSpec
+from graphs.errors import LoopError, RunPaused
+from graphs.loop import build_loop
+from graphs.teacher_spec import BudgetSpec, TeacherSpec
+from graphs.workspace import Workspace, log_test_access
+from trainer.artifacts import RunPaths
+from trainer.data_files import DataError
+from trainer.specs import StudentSpec
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+DEMO: dict[str, Any] = yaml.safe_load(files("app.demo").joinpath("demo.yaml").read_text(encoding="utf-8"))
+SMALL: dict[str, Any] = DEMO["loop"] | {"rounds": 1, "synthetic_per_round": 12, "samples_per_batch": 4}
+FEW = {"train": 24, "validation": 24, "test": 24}
+"""Rows of the demo's data set in a run without `data`."""
+SERVERS = ExitStack()
+"""What runs share for as long as the process lives."""
+
+# Nodes write small files, which this server would end a run for; its flag `--allow-blocking` sets the same, and no key in
+# langgraph.json can. It is read after the graphs are loaded.
+os.environ["LANGGRAPH_ALLOW_BLOCKING"] = "true"
+
+
+class ShownError(RuntimeError):
+    """What the user can mend. The server hides the words of an error that is not of a kind of Python's own."""
+
+
+class StudioContext(Context):
+    """The keys of a config file. Left as it is, it is the demo on a few rows, and needs no key."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    task: str = DEMO["task"]
+    """Name of a task, or `module:Class` of your own."""
+    student: StudentSpec = StudentSpec(**DEMO["student"])
+    """The small model: a folder, a `.gguf` file, a hub name or the embedded one, and how it is trained."""
+    loop: LoopSpec = LoopSpec(**SMALL)
+    """How the loop runs; `review` lets it wait for you."""
+    data: DataSpec | None = None
+    """Your rows, as in a config file; without it, a few rows of the demo's data set."""
+    teacher: TeacherSpec | None = None
+    """Your teacher; without it, the embedded stand-in, which knows the demo's messages and nothing else."""
+    budget: BudgetSpec = BudgetSpec()
+    """Hard caps on what the teacher may cost."""
+    embedder: str = "builtin:minilm"
+    """`builtin:minilm`, or any sentence-transformers name or folder."""
+    output: Path | None = None
+    """The run's folder; without it, `runs/studio/<thread id>`. Paths count from where `langgraph dev` was started."""
+
+    @field_validator("loop", mode="before")
+    @classmethod
+    def _stay_small(cls, given: Any) -> Any:
+        """What a given `loop` leaves out stays as it is here."""
+        return SMALL | given if isinstance(given, dict) else given
+
+
+@asynccontextmanager
+async def graph(config: RunnableConfig, runtime: ServerRuntime[StudioContext]) -> AsyncIterator[Graph]:
+    """The graph of one run, bound to the folder of its thread; bound to nothing where it is only looked at."""
+    running = runtime.execution_runtime
+    if running is None:
+        yield unbound()
+        return
+    thread = str(config["configurable"]["thread_id"])
+    try:
+        async with workspace_of(checked(running.context), thread) as workspace:
+            yield compiled(workspace)
+    except (PadaError, DataError, LoopError, RunPaused) as error:
+        raise ShownError(str(error)) from error
+
+
+@cache
+def unbound() -> Graph:
+    """The same graph for drawings, schemas and states; it runs no node."""
+    nothing: Any = None
+    return compiled(nothing)
+
+
+def compiled(workspace: Workspace) -> Graph:
+    """The loop with its sub-graph to be seen; the server adds its own checkpointer."""
+    return build_loop(workspace, visible=True, context_schema=StudioContext).compile(name="pada")
+
+
+def checked(context: Any) -> StudioContext:
+    """The context of a run, with an error for the person who filled in the form."""
+    if isinstance(context, StudioContext):
+        return context
+    try:
+        return StudioContext.model_validate(context or {})
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"context: {line}" for line in explain(error))) from None
+
+
+@asynccontextmanager
+async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Workspace]:
+    """What the thread's nodes work with; closed when the run ends or waits, and opened again when it goes on.
+
+    Raises:
+        ConfigError, DataError, FolderError: the context cannot be used, or is not that of the thread's first run.
+    """
+    from app.executor.launchers.local import LocalStudent
+    from app.wiring import open_workspace
+
+    folder = (context.output or Path("runs", "studio", thread)).expanduser().resolve()
+    config = settled(context, folder)
+    with owned(folder) as paths:
+        card = enter(paths, config)
+        check_rows(config, paths)
+        async with open_workspace(config, card["run_id"], paths, LocalStudent(lambda _: None)) as workspace:
+            yield workspace
+
+
+def settled(context: StudioContext, folder: Path) -> RunConfig:
+    """The config of the run: what the context leaves out is the demo's."""
+    document = context.model_dump(mode="json", exclude_none=True)
+    if "data" not in document:
+        document["data"] = {"folder": str(demo_rows(folder.with_name("demo-data"))), "limit": FEW}
+    if "teacher" not in document:
+        document["teacher"] = DEMO["teacher"] | {"base_url": embedded_teacher()}
+    return parse_config(document, "context", Path.cwd())
+
+
+def check_rows(config: RunConfig, paths: RunPaths) -> None:
+    """All rows, checked and written into the run's folder."""
+    if not paths.data_report.exists():
+        log_test_access(paths, "checked and compared with the other splits at the start")
+    prepare_data(config.data, config.task, config.seed, paths)
+
+
+def demo_rows(folder: Path) -> Path:
+    """The demo's data set, written once."""
+    from app.demo.dataset import write_demo_data
+
+    if not (folder / "test.jsonl").exists():
+        write_demo_data(folder)
+    return folder
+
+
+@cache
+def embedded_teacher() -> str:
+    """Base URL of the embedded teacher, which starts with the first run that asks for it and ends with the process."""
+    from app.demo.run import served_teacher
+
+    return SERVERS.enter_context(served_teacher())
