@@ -1,0 +1,34 @@
+# pada as an image: the service by default, any `pada` command otherwise.
+#   docker build -t pada .                                            CUDA: torch's wheel for Linux brings its libraries
+#   docker build -t pada --build-arg EXTRAS=postgres --build-arg TORCH_INDEX=URL .
+#                                                                     CPU: the index that pytorch.org names for CPU builds
+ARG PYTHON=3.12
+FROM python:${PYTHON}-slim-bookworm AS build
+ARG EXTRAS=gpu,postgres
+ARG TORCH_INDEX=""
+WORKDIR /opt/pada
+COPY scripts/setup scripts/setup
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY app app
+COPY graphs graphs
+COPY prompts prompts
+COPY trainer trainer
+RUN PADA_CACHE=/tmp/models TORCH_INDEX=${TORCH_INDEX} scripts/setup "${EXTRAS}" && rm -rf /tmp/models
+
+FROM python:${PYTHON}-slim-bookworm
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --home-dir /home/pada --create-home pada \
+    && install -d -o pada -g pada /data /models
+COPY --from=build /opt/pada /opt/pada
+# all that is written lies on the two volumes and in /tmp, so that the root may be read-only
+ENV PATH=/opt/pada/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
+    PADA_HOST=0.0.0.0 PADA_HOME=/data PADA_CACHE=/models HF_HOME=/models/hub
+WORKDIR /data
+VOLUME ["/data", "/models"]
+USER pada
+EXPOSE 8300
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8300/healthz', timeout=4)"]
+ENTRYPOINT ["tini", "--", "pada"]
+CMD ["serve"]
