@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test slow setup lint format lock
+.PHONY: demo test slow postgres setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 
 demo: setup
@@ -8,8 +8,14 @@ demo: setup
 test: setup lint
 	.venv/bin/python -m pytest
 
-slow: setup
+slow:
+	@scripts/setup dev,studio
 	.venv/bin/python -m pytest -m slow
+
+# the service's tests once more, slow ones too, on PostgreSQL from Debian's packages
+postgres:
+	@scripts/setup dev,postgres
+	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py
 
 setup:
 	@scripts/setup dev

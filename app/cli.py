@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.errors import PadaError
+from app.keys.cli import keys
 
 if TYPE_CHECKING:
     from app.config import RunConfig
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys, name="keys")
 
 FAILED = 1
 PAUSED = 3
@@ -33,6 +35,10 @@ PAUSED = 3
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Output = Annotated[Path | None, typer.Option(help="The run's folder; overrides the config's `output`.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
+Server = Annotated[
+    str | None,
+    typer.Option(help="Address of a pada service that does the work; its key is in PADA_KEY.", metavar="URL"),
+]
 Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: score the best student so far.")]
 
 
@@ -67,11 +73,15 @@ def run(
     output: Output = None,
     json_lines: Json = False,
     finish: Finish = False,
+    server: Server = None,
 ) -> None:
     """Run the loop; started again with the same folder, it goes on from where it was."""
     from app.config import load_config
 
     loaded = load_config(config)
+    if server:
+        go_remote(loaded, server, json_lines)
+        return
     folder = (output.expanduser().resolve() if output else loaded.output) or Path(
         "runs", config.stem
     ).resolve()
@@ -162,6 +172,19 @@ def graph() -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: PADA_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: PADA_PORT.")] = None,
+) -> None:
+    """Start the service: runs over HTTP. Its settings are environment variables; see docs/operations.md."""
+    from app.server import serve as serve_for_ever
+    from app.settings import Settings
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serve_for_ever(Settings.model_validate(Settings().model_dump() | given))
+
+
+@app.command()
 def models() -> None:
     """Prepare the embedded student: convert it once into the cache."""
     import subprocess
@@ -203,6 +226,29 @@ def go(
         conclude(result, folder)
     if result.status == "paused":
         raise SystemExit(PAUSED)
+
+
+def go_remote(config: RunConfig, url: str, json_lines: bool) -> None:
+    """Run on a service, show, and end with the exit code that fits."""
+    from app.client import Client
+    from app.display import choose
+    from app.report.summary import summary_lines
+    from app.settings import ClientSettings
+
+    client = Client(url, ClientSettings().key)
+    name = client.start(config)
+    with choose(as_json=json_lines) as display:
+        run = client.watch(name, display.show)
+    if json_lines:
+        typer.echo(json.dumps({"type": "result", "status": run["status"], "run": name}))
+    elif run["status"] in ("finished", "paused"):
+        for line in summary_lines(client.report(name)):
+            typer.echo(line)
+        typer.echo(f"{url.rstrip('/')}/v1/runs/{name}")
+    if run["status"] == "paused":
+        raise SystemExit(PAUSED)
+    if run["status"] != "finished":
+        fail(f"The run {name} is {run['status']}: {run['reason']}")
 
 
 def conclude(result: Report, folder: Path) -> None:

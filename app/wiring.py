@@ -8,21 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from app.config import RunConfig
 from app.executor.embedder import EmbeddingWorker
 from app.executor.launchers.local import LocalStudent
+from app.runs.keeping import Keeping
 from graphs.errors import TeacherError
 from graphs.ledger import Ledger
 from graphs.loop import build_loop
-from graphs.ports import Student
+from graphs.ports import Student, Teacher
 from graphs.teacher import ChatTeacher
 from graphs.workspace import Workspace
-from trainer.artifacts import RunPaths, read_jsonl
+from trainer.artifacts import Fence, RunPaths, read_jsonl
 from trainer.records import Example
 from trainer.specs import Progress
 from trainer.tasks import load_task
@@ -49,57 +47,50 @@ async def assemble(
     config: RunConfig,
     run_id: str,
     paths: RunPaths,
+    keeping: Keeping,
     listen: Callable[[Progress], None],
     student: Student | None = None,
 ) -> AsyncIterator[Assembled]:
     """Open everything that a run needs, and close it in the end, in the reverse order.
 
     Args:
+        keeping: where its checkpoints are, and who may write.
         listen: hears the trainer's progress.
         student: who trains and predicts; None is the trainer on this machine.
     """
     async with AsyncExitStack() as stack:
-        teacher = (
-            await stack.enter_async_context(open_teacher(config, run_id, paths)) if config.teacher else None
+        student = student or LocalStudent(listen, keeping.fence)
+        workspace = await stack.enter_async_context(
+            open_workspace(config, run_id, paths, student, keeping.fence)
         )
-        embedder = EmbeddingWorker(config.embedder)
-        stack.push_async_callback(embedder.aclose)
-        if config.teacher:
-            await embedder.start()  # it loads while the first student is trained, and then waits
-        train = [Example(**row) for row in read_jsonl(paths.data("train"))]
-        workspace = Workspace(
-            teacher=teacher or NoTeacher(),
-            student=student or LocalStudent(listen),
-            embedder=embedder,
-            task=load_task(config.task, train),
-            loop=config.loop,
-            paths=paths,
-        )
-        saver = await stack.enter_async_context(open_checkpoints(paths))
+        saver = await stack.enter_async_context(keeping.checkpoints(paths))
+        teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
         yield Assembled(build_loop(workspace).compile(checkpointer=saver), teacher)
 
 
-def open_teacher(config: RunConfig, run_id: str, paths: RunPaths) -> ChatTeacher:
+@asynccontextmanager
+async def open_workspace(
+    config: RunConfig, run_id: str, paths: RunPaths, student: Student, fence: Fence | None = None
+) -> AsyncIterator[Workspace]:
+    """What a run's nodes work with: teacher, student, embedder and task, over the checked rows in the run's folder."""
+    async with AsyncExitStack() as stack:
+        teacher: Teacher = NoTeacher()
+        embedder = EmbeddingWorker(config.embedder)
+        stack.push_async_callback(embedder.aclose)
+        if config.teacher:
+            teacher = await stack.enter_async_context(open_teacher(config, run_id, paths, fence))
+            await embedder.start()  # it loads while the first student is trained, and then waits
+        task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
+        workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
+        stack.push_async_callback(workspace.aclose)
+        yield workspace
+
+
+def open_teacher(config: RunConfig, run_id: str, paths: RunPaths, fence: Fence | None) -> ChatTeacher:
     """The teacher of a config, with the ledger of the run or the one that the config shares between runs."""
     assert config.teacher
-    ledger = Ledger(config.teacher.ledger or paths.ledger, run_id)
+    ledger = Ledger(config.teacher.ledger or paths.ledger, run_id, fence.token if fence else 0)
     return ChatTeacher(config.teacher, config.budget, ledger, os.environ)
-
-
-@asynccontextmanager
-async def open_checkpoints(paths: RunPaths) -> AsyncIterator[BaseCheckpointSaver[Any]]:
-    """The run's checkpoints in SQLite; only plain data is ever read back from them."""
-    async with AsyncSqliteSaver.from_conn_string(str(paths.checkpoints)) as saver:
-        # strict: a checkpoint can name no class to be made when it is read
-        saver.serde = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
-        await saver.setup()
-        try:
-            yield saver
-        finally:
-            # LangGraph leaves writes of a failed step under way: one that began now would never be committed, and keep
-            # the file locked as long as anybody holds the error; so none may begin, and what is open is rolled back
-            await saver.lock.acquire()
-            await saver.conn.rollback()
 
 
 def draw_graph() -> str:

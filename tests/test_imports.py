@@ -81,6 +81,13 @@ def test_the_command_line_alone_is_light() -> None:
     assert not tops(loaded_by("app.cli")) & (TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai"})
 
 
+def test_the_service_is_light() -> None:
+    """Runs are worked on in processes of their own."""
+    loaded = tops(loaded_by("app.main", "app.executor.supervisor"))
+    assert not loaded & (TORCH | {"langgraph", "langchain_core", "openai", "faiss", "scipy", "altair"})
+    assert {"fastapi", "sqlalchemy"} <= loaded
+
+
 def test_contracts_of_the_trainer_stand_alone() -> None:
     modules = ("records", "specs", "artifacts", "data_files", "sampling", "tasks", "progress")
     loaded = tops(loaded_by(*(f"trainer.{name}" for name in modules)))

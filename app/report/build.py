@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from app.config import RunConfig
+from graphs.errors import Wait
 from graphs.report import Cost, PatternOutcome, Report, RoundReport, TestResult
 from graphs.rows import Candidate
 from graphs.statistics import minimal_detectable_effect
@@ -15,18 +16,28 @@ from graphs.teacher import ChatTeacher
 from graphs.workspace import file_key
 from trainer.artifacts import RunPaths, read_json, read_jsonl
 
+Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3
 """Examples of each kind that the report shows of a pattern."""
 NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a start of a run ended."""
+
+    status: Status
+    reason: str
+    waiting_for: Wait | None = None
 
 
 def build_report(
     paths: RunPaths,
     config: RunConfig,
     card: dict[str, Any],
-    status: Literal["running", "paused", "finished", "failed"],
-    stopped: str,
+    outcome: Outcome,
     teacher: ChatTeacher | None,
+    seconds: dict[str, float],
     *,
     stand_in: bool = False,
 ) -> Report:
@@ -37,8 +48,9 @@ def build_report(
     validation_rows = len(list(read_jsonl(paths.data("validation"))))
     return Report(
         run_id=card["run_id"],
-        status=status,
-        stopped=stopped,
+        status=outcome.status,
+        stopped=outcome.reason,
+        waiting_for=outcome.waiting_for,
         method=config.loop.method,
         task=config.task,
         seed=config.seed,
@@ -51,7 +63,7 @@ def build_report(
         minimal_detectable_effect=minimal_detectable_effect(validation_rows),
         cost=teacher.totals() if teacher else NOTHING_SPENT,
         spending=teacher.spending() if teacher else [],
-        seconds=stage_seconds(paths),
+        seconds=seconds,
         data=data,
         teacher=(teacher.describe() if teacher else {}) | {"stand_in": stand_in},
         test_access=list(read_jsonl(paths.test_access)) if paths.test_access.exists() else [],
@@ -78,17 +90,6 @@ def test_result(paths: RunPaths) -> TestResult | None:
         ci95=(found["low"], found["high"]),
         p_method=found["method"],
     )
-
-
-def stage_seconds(paths: RunPaths) -> dict[str, float]:
-    """Wall time by stage, over all starts of the run."""
-    seconds: dict[str, float] = defaultdict(float)
-    with paths.events.open(encoding="utf-8") as file:
-        for line in file:
-            event = json.loads(line)
-            if event["type"] == "stage" and event["state"] == "done":
-                seconds[event["name"]] += event["seconds"]
-    return {name: round(value, 3) for name, value in seconds.items()}
 
 
 class RoundView:

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
+
+from trainer.artifacts import read_jsonl
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
+
+
+class Events(Protocol):
+    """Takes the events of a run, in order."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None:
+        """Returns when all events are kept."""
+        ...
+
+    def emit(self, type_: str, **fields: Any) -> None:
+        """One event; returns at once."""
+        ...
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Wall time by stage, over all starts of the run."""
+        ...
 
 
 class EventLog:
@@ -18,12 +38,13 @@ class EventLog:
     Every event has `id` (1, 2, ... without a gap, also over restarts), `time` (seconds since the epoch) and `type`:
 
     `run` status; `stage` name, state (`started`, `progress`, `done`), done, total, seconds; `trainer` the trainer's progress;
-    `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens.
+    `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens;
+    `review` the round and the ids of the patterns that wait for a person.
     """
 
     def __init__(self, path: Path, listen: Listener):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._last = mend(path)
+        self._path, self._last = path, mend(path)
         self._file = path.open("a", encoding="utf-8")
         self._listen = listen
 
@@ -35,8 +56,24 @@ class EventLog:
         self._file.flush()
         self._listen(event)
 
-    def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         self._file.close()
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Wall time by stage, over all starts of the run."""
+        return stage_seconds(read_jsonl(self._path))
+
+
+def stage_seconds(events: Iterable[Event]) -> dict[str, float]:
+    """Wall time by stage."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for event in events:
+        if event["type"] == "stage" and event["state"] == "done":
+            seconds[event["name"]] += event["seconds"]
+    return {name: round(value, 3) for name, value in seconds.items()}
 
 
 def mend(path: Path) -> int:

@@ -42,21 +42,25 @@ def owned(root: Path) -> Iterator[RunPaths]:
         os.close(handle)
 
 
-def enter(paths: RunPaths, config: RunConfig) -> dict[str, Any]:
+def enter(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> dict[str, Any]:
     """The run's card (`run_id`, `created`): a new one, or that of the run that goes on.
+
+    Args:
+        run_id: of a new run; None makes one.
 
     Raises:
         FolderError: the folder holds a run with other settings, or files that are no run.
     """
     card = paths.root / "run.json"
     if not card.exists():
-        strangers = sorted(path.name for path in paths.root.iterdir() if path.name != ".lock")
+        strangers = sorted(path.name for path in paths.root.iterdir() if path.name not in (".lock", "owners"))
         if strangers and not paths.config.exists():
             raise FolderError(
                 f"{paths.root}: the folder is not empty ({strangers[0]}) and holds no run. Choose another `output`."
             )
         keep_config(paths, config)
-        write_json(card, {"run_id": uuid.uuid4().hex, "created": time.time(), "identity": config.identity()})
+        name = run_id or uuid.uuid4().hex
+        write_json(card, {"run_id": name, "created": time.time(), "identity": config.identity()})
     found: dict[str, Any] = read_json(card)
     if differing := differences(found["identity"], config.identity()):
         raise FolderError(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from threading import Thread
+from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 
 from app.config import RunConfig
 from app.data import prepare_data
-from app.report.build import build_report
+from app.report.build import Outcome, build_report
+from app.report.html import prepare
 from app.report.write import write_report
-from app.runs.events import EventLog, Listener
-from app.runs.folder import enter, owned
+from app.runs.events import Events, Listener
+from app.runs.folder import enter
+from app.runs.keeping import FolderKeeping, Keeping
 from app.runs.stages import Stages
 from app.wiring import Assembled, assemble
 from graphs.errors import LoopError, RunPaused
@@ -28,7 +32,6 @@ from graphs.workspace import log_test_access
 from trainer.artifacts import RunPaths, read_json
 from trainer.specs import Progress
 
-Status = Literal["running", "paused", "finished", "failed"]
 SPEND_SECONDS = 1.0
 """How often, at most, the spending is told."""
 
@@ -39,6 +42,7 @@ class Runner:
     Args:
         stand_in: the teacher is the embedded one; the report says so.
         student: who trains and predicts; None is the trainer on this machine.
+        keeping: who owns the run, and where its events and checkpoints go; None is its folder.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class Runner:
         *,
         stand_in: bool = False,
         student: Student | None = None,
+        keeping: Keeping | None = None,
     ):
         self._config = config
         self._root = root
         self._listen = listen
         self._stand_in = stand_in
         self._student = student
+        self._keeping = keeping or FolderKeeping()
         self._told = 0.0
 
     async def run(self, *, answer: dict[str, Any] | None = None, finish: bool = False) -> Report:
@@ -67,51 +73,58 @@ class Runner:
         Raises:
             LoopError, DataError, PadaError: the run cannot go on; what it has stays in its folder.
         """
-        with owned(self._root) as paths:
-            card = enter(paths, self._config)
+        async with self._keeping.own(self._root) as paths:
+            card = enter(paths, self._config, self._keeping.run_id)
             if not paths.data_report.exists():
                 log_test_access(paths, "checked and compared with the other splits at the start")
             data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
-            events = EventLog(paths.events, self._listen)
-            events.emit("power", **minimal_detectable_effect(data["rows"]["validation"]))
-            try:
+            async with self._keeping.events(paths, self._listen) as events:
+                events.emit("power", **minimal_detectable_effect(data["rows"]["validation"]))
+                events.emit("run", status="running", run_id=card["run_id"], folder=str(paths.root))
                 return await self._go(paths, card, events, answer, finish)
-            finally:
-                events.close()
 
     async def _go(
         self,
         paths: RunPaths,
         card: dict[str, Any],
-        events: EventLog,
+        events: Events,
         answer: dict[str, Any] | None,
         finish: bool,
     ) -> Report:
-        events.emit("run", status="running", run_id=card["run_id"], folder=str(paths.root))
-
         def trainer(progress: Progress) -> None:
             events.emit("trainer", **progress.model_dump(mode="json", exclude_none=True, exclude={"time"}))
 
-        async with assemble(self._config, card["run_id"], paths, trainer, self._student) as ready:
-            status: Status = "failed"
-            reason = "It was interrupted."
+        async with assemble(
+            self._config, card["run_id"], paths, self._keeping, trainer, self._student
+        ) as ready:
+            Thread(target=prepare, name="report", daemon=True).start()
+            outcome = Outcome("failed", "It was interrupted.")
             try:
-                status, reason = await self._stream(ready, paths, events, answer, finish)
+                outcome = await self._stream(ready, card["run_id"], paths, events, answer, finish)
             except RunPaused as pause:
-                status, reason = "paused", str(pause)
+                outcome = Outcome("paused", str(pause), pause.waiting_for)
+            except asyncio.CancelledError:
+                outcome = Outcome("paused", "It was stopped from outside.", "user")
+                raise
             except LoopError as error:
-                reason = str(error)
+                outcome = Outcome("failed", str(error))
                 raise
             finally:
-                report = self._report(paths, card, status, reason, ready.teacher)
-                events.emit("run", status=status, reason=reason)
+                report = self._report(paths, card, outcome, ready.teacher, events)
+                events.emit("run", status=outcome.status, reason=outcome.reason)
         return report
 
     async def _stream(
-        self, ready: Assembled, paths: RunPaths, events: EventLog, answer: dict[str, Any] | None, finish: bool
-    ) -> tuple[Status, str]:
+        self,
+        ready: Assembled,
+        run_id: str,
+        paths: RunPaths,
+        events: Events,
+        answer: dict[str, Any] | None,
+        finish: bool,
+    ) -> Outcome:
         thread: Any = {
-            "configurable": {"thread_id": "run"},
+            "configurable": {"thread_id": run_id},
             "recursion_limit": 40 + 15 * self._config.loop.rounds,
             "max_concurrency": self._concurrency(),
         }
@@ -128,12 +141,12 @@ class Runner:
             stages.interrupted()
         state = await graph.aget_state(thread)
         if state.next:
-            refused = [
-                i.value["error"] for task in state.tasks for i in task.interrupts if "error" in i.value
-            ]
+            waiting = awaited_review(state) or {"round": 0, "patterns": []}
+            events.emit("review", round=waiting["round"], patterns=[p["id"] for p in waiting["patterns"]])
+            refused = [waiting["error"]] if "error" in waiting else []
             waits = "The patterns and strategies wait for a review: `pada review RUN` shows and answers it."
-            return "paused", " ".join([*refused, waits])
-        return "finished", state.values["stopped"]
+            return Outcome("paused", " ".join([*refused, waits]), "review")
+        return Outcome("finished", state.values["stopped"])
 
     def _concurrency(self) -> int:
         """Branches at a time: enough to keep every endpoint busy while some of them check what came back."""
@@ -146,7 +159,7 @@ class Runner:
         return 2 * most + (os.cpu_count() or 1)
 
     def _tell(
-        self, task: dict[str, Any], paths: RunPaths, events: EventLog, teacher: ChatTeacher | None
+        self, task: dict[str, Any], paths: RunPaths, events: Events, teacher: ChatTeacher | None
     ) -> None:
         """Scores as they come, and now and then what was spent."""
         if "result" in task and task["name"] == "gate":
@@ -158,9 +171,22 @@ class Runner:
             events.emit("spent", calls=spent.calls, usd=round(spent.usd, 6), tokens=tokens)
 
     def _report(
-        self, paths: RunPaths, card: dict[str, Any], status: Status, reason: str, teacher: ChatTeacher | None
+        self,
+        paths: RunPaths,
+        card: dict[str, Any],
+        outcome: Outcome,
+        teacher: ChatTeacher | None,
+        events: Events,
     ) -> Report:
-        report = build_report(paths, self._config, card, status, reason, teacher, stand_in=self._stand_in)
+        report = build_report(
+            paths,
+            self._config,
+            card,
+            outcome,
+            teacher,
+            events.stage_seconds(),
+            stand_in=self._stand_in,
+        )
         with suppress(OSError):  # a full disk must not hide why the run stopped
             write_report(report, paths)
         return report
@@ -179,7 +205,18 @@ async def first_input(
             thread, {"stopped": "The user asked to finish with what there is."}, as_node="gate"
         )
         return None
-    return Command(resume=answer) if answer is not None else None
+    waiting = awaited_review(state)
+    # an answer is to one round's question: a run that was killed after it took it must not take it as the next one's
+    if answer is None or waiting is None or answer.get("round", waiting["round"]) != waiting["round"]:
+        return None
+    return Command(resume=answer)
+
+
+def awaited_review(state: StateSnapshot) -> dict[str, Any] | None:
+    """What the graph asks a reviewer, if it waits for one."""
+    asked = (interrupt.value for task in state.tasks for interrupt in task.interrupts)
+    found: dict[str, Any] | None = next(asked, None)
+    return found
 
 
 def latest_score(paths: RunPaths) -> dict[str, Any]:

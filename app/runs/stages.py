@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.runs.events import EventLog
+from app.runs.events import Events
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Stage:
 class Stages:
     """Turns `stream_mode="tasks"` into `stage` events. A node with several branches is one stage."""
 
-    def __init__(self, events: EventLog):
+    def __init__(self, events: Events):
         self._events = events
         self._stages: dict[str, Stage] = {}
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from app.config import RunConfig
 from app.errors import FolderError
-from app.runs.folder import enter, owned
+from app.runs.folder import enter
+from app.runs.keeping import FolderKeeping
+from app.runs.runner import awaited_review
 from app.wiring import assemble
 
 
@@ -17,12 +19,12 @@ async def awaited(config: RunConfig, root: Path) -> dict[str, Any]:
     Raises:
         FolderError: the run waits for no review.
     """
-    with owned(root) as paths:
+    keeping = FolderKeeping()
+    async with keeping.own(root) as paths:
         card = enter(paths, config)
-        async with assemble(config, card["run_id"], paths, lambda _: None) as ready:
-            state = await ready.graph.aget_state({"configurable": {"thread_id": "run"}})
-    for task in state.tasks:
-        for interrupt in task.interrupts:
-            found: dict[str, Any] = interrupt.value
-            return found
-    raise FolderError(f"{root}: this run does not wait for a review; `pada run` goes on with it.")
+        async with assemble(config, card["run_id"], paths, keeping, lambda _: None) as ready:
+            state = await ready.graph.aget_state({"configurable": {"thread_id": card["run_id"]}})
+    waiting = awaited_review(state)
+    if waiting is None:
+        raise FolderError(f"{root}: this run does not wait for a review; `pada run` goes on with it.")
+    return waiting

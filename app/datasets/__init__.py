@@ -1,0 +1,1 @@
+"""Uploaded rows: streamed to disk, checked line by line, there whole or not at all."""

@@ -1,0 +1,26 @@
+"""Brings a database to the newest form of the tables; safe with several processes at once."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+LOCK = 823470
+"""Of PostgreSQL's advisory locks; SQLite's transaction locks the whole file from its start."""
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Apply what is missing of `migrations/versions`, in one transaction."""
+    async with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "app:db/migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,124 @@
+"""The tables. Times are seconds since the epoch, by the database's clock (`clock`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON}
+
+
+class clock(FunctionElement[float]):  # noqa: N801 - SQL functions are lower case
+    """Seconds since the epoch: one clock for all processes that share the database."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(clock, "sqlite")
+def _sqlite_clock(element: clock, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(clock, "postgresql")
+def _postgresql_clock(element: clock, compiler: Any, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+class ApiKey(Base):
+    """An API key, of which only a digest is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 (hex) of the key, which is 256 random bits: no salt is needed."""
+    scopes: Mapped[list[str]]
+    created: Mapped[float]
+    revoked: Mapped[float | None]
+
+
+class DataSet(Base):
+    """Uploaded rows; the files are in `Settings.datasets / id`."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(32), index=True)
+    """Id of the key that uploaded it; empty where keys are off."""
+    name: Mapped[str] = mapped_column(String(200))
+    created: Mapped[float]
+    files: Mapped[dict[str, Any]]
+    """split -> {rows, bytes, sha256}."""
+
+
+class Run(Base):
+    """One run: what was asked for, who works on it, how far it is."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("runs_by_owner", "owner", "created", "id"),
+        Index("runs_by_status", "status", "created"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(32))
+    created: Mapped[float]
+    config: Mapped[dict[str, Any]]
+    """The settled config (`RunConfig`), paths absolute."""
+    dataset: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16), default="queued")
+    """`queued`, `running`, `paused`, `cancelled`, `finished` or `failed`."""
+    reason: Mapped[str] = mapped_column(default="")
+    """Why it ended or waits, in one paragraph."""
+    waiting_for: Mapped[str | None] = mapped_column(String(16))
+    """`review`, `budget`, `teacher` or `user`, for a paused run."""
+    asked: Mapped[str | None] = mapped_column(String(16))
+    """What its worker is asked to do: `pause` or `cancel`."""
+    answer: Mapped[dict[str, Any] | None]
+    """The reviewer's answer, until the run has taken it."""
+    view: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What polls are answered with: stage, round, progress, scores, cost, eta_seconds."""
+    started: Mapped[float | None]
+    ended: Mapped[float | None]
+    token: Mapped[int] = mapped_column(default=0)
+    """The fencing token: counts the processes that the run belonged to."""
+    lease_holder: Mapped[str | None] = mapped_column(String(200))
+    lease_until: Mapped[float | None]
+    last_event: Mapped[int] = mapped_column(default=0)
+
+
+class RunEvent(Base):
+    """What happened in a run, numbered 1, 2, ... without a gap."""
+
+    __tablename__ = "run_events"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[float]
+    type: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+
+
+class IdempotentReply(Base):
+    """The answer to a POST with an `Idempotency-Key`, given again to the same request."""
+
+    __tablename__ = "idempotent_replies"
+
+    owner: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))
+    """SHA-256 (hex) of method, path and body."""
+    status: Mapped[int | None]
+    """None while the first request is under way."""
+    body: Mapped[dict[str, Any] | None]
+    created: Mapped[float]

@@ -1,0 +1,81 @@
+"""Keeps a run's lease, from a thread of its own: the run's event loop may be busy for longer than a lease lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.engine import Sessions, make_engine, make_sessions
+from app.runs import repository
+from app.settings import Settings
+
+
+class Heart:
+    """`with Heart(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
+
+    Args:
+        asked: called with `pause` or `cancel`, on the heart's thread.
+        lost: called once when the lease is another's, or could not be renewed in its time, on the heart's thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: str,
+        token: int,
+        asked: Callable[[str], None],
+        lost: Callable[[], None],
+    ):
+        self._settings, self._run, self._token = settings, run, token
+        self._asked, self._lost = asked, lost
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._beat()), name="heart", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(self._settings.poll_seconds * 2)
+
+    async def _beat(self) -> None:
+        engine = make_engine(self._settings.database)
+        sessions = make_sessions(engine)
+        renewed = tried = time.monotonic()
+        while not self._stop.is_set():
+            due = time.monotonic() - tried >= self._settings.heartbeat_seconds
+            tried = time.monotonic() if due else tried
+            own = await (self._renew(sessions) if due else self._look(sessions))
+            if own and due:
+                renewed = tried
+            if own is False or time.monotonic() - renewed > self._settings.lease_seconds:
+                self._lost()
+                break
+            await asyncio.sleep(self._settings.poll_seconds)
+        await engine.dispose()
+
+    async def _renew(self, sessions: Sessions) -> bool | None:
+        """Whether the run is still ours; None while the database is away."""
+        try:
+            async with asyncio.timeout(self._settings.heartbeat_seconds), sessions.begin() as session:
+                return await repository.renew(session, self._run, self._token, self._settings.lease_seconds)
+        except (SQLAlchemyError, TimeoutError, OSError):
+            return None
+
+    async def _look(self, sessions: Sessions) -> bool | None:
+        try:
+            async with asyncio.timeout(self._settings.heartbeat_seconds), sessions() as session:
+                run = await repository.get(session, self._run, None)
+        except (SQLAlchemyError, TimeoutError, OSError):
+            return None
+        if run is None or run.token != self._token:
+            return False
+        if run.asked:
+            self._asked(run.asked)
+        return True

@@ -1,0 +1,97 @@
+"""Claims runs and starts a worker process for each: the part of the executor that lives in the API process.
+
+Any number of supervisors may share a database. Each takes the oldest run that waits, or whose owner has let its lease
+lapse, as long as it has room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import uuid
+from contextlib import suppress
+from typing import Self
+
+from sqlalchemy.exc import OperationalError
+
+from app.db.engine import Sessions
+from app.executor.launchers.local import die_with_parent
+from app.runs import repository
+from app.settings import Settings
+
+log = logging.getLogger("pada.supervisor")
+
+
+class Supervisor:
+    """`async with Supervisor(settings, sessions)`: works on runs until it is left; then it drains."""
+
+    def __init__(self, settings: Settings, sessions: Sessions):
+        self._settings, self._sessions = settings, sessions
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._workers: dict[asyncio.Task[None], asyncio.subprocess.Process] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.create_task(self._claim_for_ever())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """No new work; workers give their runs back and end, within `drain_seconds`."""
+        assert self._loop
+        self._loop.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._loop
+        for child in self._workers.values():
+            with suppress(ProcessLookupError):
+                child.send_signal(signal.SIGTERM)
+        if self._workers:
+            await asyncio.wait(list(self._workers), timeout=self._settings.drain_seconds)
+        for child in self._workers.values():
+            with suppress(ProcessLookupError):
+                child.kill()
+
+    async def _claim_for_ever(self) -> None:
+        while True:
+            try:
+                while len(self._workers) < self._settings.max_running and await self._claim():
+                    pass
+            except OperationalError as error:
+                log.warning("The database does not answer: %s", error.orig)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _claim(self) -> bool:
+        """Start a worker for the next run, if there is one."""
+        async with self._sessions.begin() as session:
+            run = await repository.claim(session, self._holder, self._settings.lease_seconds)
+            claimed = (run.id, run.token) if run else None
+        if claimed is None:
+            return False
+        name, token = claimed
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app.executor.worker", name, str(token)),
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+            env=os.environ | self._environment(),
+        )
+        task = asyncio.create_task(self._await(child, name))
+        self._workers[task] = child
+        task.add_done_callback(lambda done: self._workers.pop(done, None))
+        return True
+
+    async def _await(self, child: asyncio.subprocess.Process, name: str) -> None:
+        if code := await child.wait():
+            # its lease lapses, and the run is claimed again
+            log.error("The worker of run %s ended with code %s.", name, code)
+
+    def _environment(self) -> dict[str, str]:
+        """Settings that the worker shares and that may not stand in the environment."""
+        return {
+            "PADA_HOME": str(self._settings.home.resolve()),
+            "PADA_DATABASE_URL": self._settings.database,
+            "LANGGRAPH_STRICT_MSGPACK": "true",
+        }

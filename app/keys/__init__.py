@@ -1,0 +1,1 @@
+"""API keys: made on the command line, kept as digests, asked for by every operation."""

@@ -1,0 +1,38 @@
+"""How often one key, or one address, may ask: a token bucket each, in memory."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MINUTE = 60.0
+
+
+class Rates:
+    """Buckets that hold a minute's requests and fill up within a minute."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic):
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Who -> what was left, and when (seconds), the longest unseen first."""
+
+    def take(self, who: str) -> float:
+        """Count one request: 0 if it may go on, else the seconds until one may."""
+        now = self._clock()
+        self._forget(now)
+        left, then = self._buckets.get(who, (float(self._per_minute), now))
+        left = min(float(self._per_minute), left + (now - then) * self._per_minute / MINUTE)
+        allowed = left >= 1
+        self._buckets[who] = (left - 1 if allowed else left, now)
+        self._buckets.move_to_end(who)
+        return 0.0 if allowed else (1 - left) * MINUTE / self._per_minute
+
+    def _forget(self, now: float) -> None:
+        """A bucket that was not touched for a minute is full: the same as none."""
+        while self._buckets:
+            who, (_, then) = next(iter(self._buckets.items()))
+            if now - then < MINUTE:
+                return
+            del self._buckets[who]

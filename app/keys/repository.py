@@ -1,0 +1,59 @@
+"""All queries on API keys. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.engine import now
+from app.db.models import ApiKey, clock
+
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""Each includes those before it. `admin` sees what other keys own."""
+PREFIX = "pada_"
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key: its SHA-256 (hex)."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def create(session: AsyncSession, name: str, scope: Scope) -> tuple[ApiKey, str]:
+    """A new key, and its text, which is kept nowhere."""
+    text = PREFIX + secrets.token_urlsafe(32)
+    scopes: list[str] = list(SCOPES[: SCOPES.index(scope) + 1])
+    row = ApiKey(
+        id=uuid.uuid4().hex, name=name, digest=digest_of(text), scopes=scopes, created=await now(session)
+    )
+    session.add(row)
+    await session.flush()
+    return row, text
+
+
+async def by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
+    """The key with this digest, if it was not revoked."""
+    found = await session.scalars(select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked.is_(None)))
+    return found.one_or_none()
+
+
+async def every(session: AsyncSession) -> Sequence[ApiKey]:
+    """All keys, oldest first."""
+    return (await session.scalars(select(ApiKey).order_by(ApiKey.created, ApiKey.id))).all()
+
+
+async def revoke(session: AsyncSession, identifier: str) -> bool:
+    """Make a key count no more; false when there is none, or it was revoked before."""
+    query = (
+        update(ApiKey)
+        .where(ApiKey.id == identifier, ApiKey.revoked.is_(None))
+        .values(revoked=clock())
+        .returning(ApiKey.id)
+    )
+    return (await session.execute(query)).first() is not None

@@ -1,0 +1,188 @@
+"""Errors over HTTP: the one place where they become `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import PadaError
+from trainer.data_files import DataError
+
+log = logging.getLogger("pada.service")
+MEDIA_TYPE = "application/problem+json"
+REFERENCE = "#/components/schemas/{model}"
+ALWAYS = (400, 401, 403, 422, 429)
+"""What any operation that asks for a key may answer."""
+UNEXPECTED = "Something went wrong in the service; its log says what. The request may be sent again."
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(
+        description="JSON pointer into the body (`#/data/train`), or `query:NAME`, `path:NAME`, `header:NAME`."
+    )
+    detail: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What is wrong, and what to do.")
+    instance: str = Field(description="Path of the request.")
+    errors: list[Fault] | None = Field(None, description="Each fault of a request that cannot be understood.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem, and put their schema into its OpenAPI document."""
+    app.add_exception_handler(PadaError, _known)
+    app.add_exception_handler(DataError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _routed)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_middleware(Guard)
+    _document(app)
+
+
+class Guard:
+    """Middleware that answers what nobody expected with 500, and logs it.
+
+    Starlette's own raises the error again after its answer, and uvicorn then cuts the connection under the client's next request.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if started:
+                raise
+            log.exception("%s %s failed.", scope["method"], scope["path"])
+            await respond(Request(scope), 500, UNEXPECTED)(scope, receive, send)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of an operation: these statuses, and those that every operation has."""
+    return documented(*sorted({*ALWAYS, *statuses}))
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of an operation that asks for no key."""
+    return {status: _documented(status) for status in statuses}
+
+
+def respond(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem as an answer."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        errors=list(errors) or None,
+    )
+    content = problem.model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, PadaError):
+        return respond(request, error.status, str(error), headers=error.headers)
+    return respond(request, 422, str(error))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [_fault(fault) for fault in error.errors()]
+    detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
+    return respond(request, 422, detail, errors=faults)
+
+
+def _fault(fault: Mapping[str, Any]) -> Fault:
+    """What was sent is not repeated: it may hold a secret."""
+    if fault["type"] == "json_invalid":
+        return Fault(pointer="#", detail=f"Not valid JSON: {fault['ctx']['error']}.")
+    place, *names = map(str, fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    steps = [name.replace("~", "~0").replace("/", "~1") for name in names]
+    pointer = "/".join(["#", *steps]) if place == "body" else f"{place}:{'.'.join(names)}"
+    return Fault(pointer=pointer, detail=message)
+
+
+async def _routed(request: Request, error: Exception) -> JSONResponse:
+    """What the router and the body's limit raise."""
+    assert isinstance(error, HTTPException)
+    said = {
+        404: f"There is nothing at {request.url.path}. `/openapi.json` lists what there is.",
+        405: f"{request.method} is not possible here; the header `Allow` says what is.",
+    }
+    plain = error.detail == HTTPStatus(error.status_code).phrase
+    detail = said.get(error.status_code, error.detail) if plain else error.detail
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
+    return respond(request, error.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """All methods of a path (RFC 9110, 10.2.1); the router names those of the first operation only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern and pattern.match(request.url.path):
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
+
+
+async def _gone(request: Request, _: Exception) -> JSONResponse:
+    """Nobody reads this answer, but a client that hung up is no fault of the service."""
+    return respond(request, 400, "The connection ended before the body did. Send the request again.")
+
+
+def _documented(status: int) -> dict[str, Any]:
+    phrase = HTTPStatus(status).phrase
+    content = {"schema": {"$ref": REFERENCE.format(model="Problem")}}
+    return {"description": phrase, "content": {MEDIA_TYPE: content}}
+
+
+def _document(app: FastAPI) -> None:
+    _, found = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,159 @@
+"""All queries on runs and their events. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.engine import now
+from app.db.models import Run, RunEvent, clock
+
+UNFINISHED = ("queued", "running", "paused")
+
+
+async def add(session: AsyncSession, run: Run) -> Run:
+    """A new run, created now."""
+    run.created = await now(session)
+    session.add(run)
+    await session.flush()
+    return run
+
+
+async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> Run | None:
+    """A run by id.
+
+    Args:
+        owner: whose it must be; None is anybody's.
+        lock: keep others from changing it until the transaction ends.
+    """
+    query = select(Run).where(Run.id == name)
+    if owner is not None:
+        query = query.where(Run.owner == owner)
+    return (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+
+
+async def count_unfinished(session: AsyncSession, owner: str) -> int:
+    """Runs of one owner that may still do something."""
+    query = select(func.count()).where(Run.owner == owner, Run.status.in_(UNFINISHED))
+    return int(await session.scalar(query) or 0)
+
+
+async def count_by_status(session: AsyncSession) -> dict[str, int]:
+    """How many runs there are of each status."""
+    rows = await session.execute(select(Run.status, func.count()).group_by(Run.status))
+    return {status: int(count) for status, count in rows}
+
+
+async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | None:
+    """The next run to work on, with a new fencing token: one that waits, or one whose owner has gone silent."""
+    lapsed = and_(Run.status == "running", Run.lease_until < clock())
+    query = (
+        select(Run)
+        .where(or_(Run.status == "queued", lapsed))
+        .order_by(Run.created)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    run = (await session.execute(query)).scalar_one_or_none()
+    if run is None:
+        return None
+    time = await now(session)
+    time = await now(session)
+    run.status, run.token, run.lease_holder = "running", run.token + 1, holder
+    run.lease_until, run.started = time + seconds, run.started or time
+    run.reason, run.waiting_for = "", None
+    await tell(session, run)
+    return run
+
+
+async def renew(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
+    """Lengthen a lease; false when the run is another's by now."""
+    query = (
+        update(Run)
+        .where(Run.id == name, Run.token == token, Run.status == "running")
+        .values(lease_until=clock() + seconds)
+        .returning(Run.id)
+    )
+    return (await session.execute(query)).first() is not None
+
+
+async def release(
+    session: AsyncSession, name: str, token: int, status: str, reason: str, waiting_for: str | None
+) -> bool:
+    """Give a run up as `status`; false when it is another's by now."""
+    run = await get(session, name, None, lock=True)
+    if run is None or run.token != token:
+        return False
+    run.status, run.reason, run.waiting_for = status, reason, waiting_for
+    run.lease_holder = run.lease_until = None
+    if status != "queued":
+        # a wish and an answer that this worker had no time for are the next one's
+        run.asked = run.answer = None
+    if status not in UNFINISHED:
+        run.ended = await now(session)
+    await tell(session, run)
+    return True
+
+
+async def append_events(
+    session: AsyncSession,
+    name: str,
+    token: int,
+    events: list[dict[str, Any]],
+    view: dict[str, Any] | None = None,
+) -> bool:
+    """Number events and add them; false when the run is another's by now.
+
+    Args:
+        view: what polls are answered with after them; None leaves it.
+    """
+    changed: dict[str, Any] = {"last_event": Run.last_event + len(events)}
+    if view is not None:
+        changed["view"] = view
+    query = update(Run).where(Run.id == name, Run.token == token).values(changed).returning(Run.last_event)
+    last = await session.scalar(query)
+    if last is None:
+        return False
+    first = last - len(events) + 1
+    session.add_all(
+        RunEvent(
+            run=name,
+            id=first + place,
+            time=event["time"],
+            type=event["type"],
+            data={key: value for key, value in event.items() if key not in ("time", "type")},
+        )
+        for place, event in enumerate(events)
+    )
+    return True
+
+
+async def tell(session: AsyncSession, run: Run) -> None:
+    """Add the event that a run's status changed; the change itself is the caller's."""
+    await session.flush()
+    event = {
+        "time": round(await now(session), 3),
+        "type": "run",
+        "status": run.status,
+        "reason": run.reason,
+        "waiting_for": run.waiting_for,
+    }
+    await append_events(session, run.id, run.token, [event])
+    await session.refresh(run)
+
+
+async def events_after(session: AsyncSession, name: str, last: int, limit: int) -> Sequence[RunEvent]:
+    """The events behind `last`, in order."""
+    query = (
+        select(RunEvent).where(RunEvent.run == name, RunEvent.id > last).order_by(RunEvent.id).limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def stage_events(session: AsyncSession, name: str) -> Sequence[RunEvent]:
+    """The stages of a run, over all its starts."""
+    query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == "stage").order_by(RunEvent.id)
+    return (await session.scalars(query)).all()

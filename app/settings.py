@@ -1,0 +1,89 @@
+"""The service's settings: the only reader of the environment. Every field is `PADA_<NAME>`."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the service keeps things, and what it allows. Times are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
+
+    home: Path = Path("pada-home")
+    """Folder of runs, data sets and, by default, the database."""
+    database_url: str = ""
+    """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; empty is `pada.sqlite` in `home`."""
+    host: str = "127.0.0.1"
+    port: int = Field(8300, ge=0, le=65535)
+    auth: Literal["auto", "on", "off"] = "auto"
+    """API keys: `auto` asks for them unless `host` is a loopback address; `off` is refused elsewhere."""
+    allowed_paths: list[Path] = []
+    """Folders under which a run posted over HTTP may name data, students and embedders; data sets need none."""
+    teacher_keys: dict[str, list[str]] = {"https://api.openai.com/v1": ["OPENAI_API_KEY"]}
+    """Teacher address -> names of environment variables whose keys runs posted over HTTP may send there."""
+    ready_teachers: list[str] = []
+    """Teacher addresses (`base_url`) that `/readyz` wants to reach."""
+    max_body_bytes: int = Field(1 << 20, ge=1)
+    """Longest JSON body."""
+    max_dataset_bytes: int = Field(512 << 20, ge=1)
+    """Largest upload, all splits together."""
+    max_dataset_rows: int = Field(500_000, ge=1)
+    max_running: int = Field(1, ge=0)
+    """Runs at work in this process at a time; 0 serves HTTP alone. One a GPU is a good number."""
+    max_unfinished: int = Field(1000, ge=1)
+    """Unfinished runs of one key; more are refused."""
+    requests_per_minute: int = Field(1200, ge=1)
+    """Of one key, or of one address where keys are off."""
+    lease_seconds: float = Field(30.0, gt=0)
+    heartbeat_seconds: float = Field(10.0, gt=0)
+    poll_seconds: float = Field(1.0, gt=0)
+    """How often the executor looks for work, and a worker for what its run is asked to do."""
+    drain_seconds: float = Field(25.0, gt=0)
+    """How long a worker may take to stop."""
+
+    @cached_property
+    def database(self) -> str:
+        """The database's SQLAlchemy URL, with an asynchronous driver."""
+        url = self.database_url or f"sqlite:///{self.home.resolve() / 'pada.sqlite'}"
+        for name, driver in (("sqlite", "sqlite+aiosqlite"), ("postgresql", "postgresql+psycopg")):
+            url = url.replace(f"{name}://", f"{driver}://", 1) if url.startswith(f"{name}://") else url
+        return url
+
+    @property
+    def runs(self) -> Path:
+        """Where the runs' folders are."""
+        return self.home.resolve() / "runs"
+
+    @property
+    def datasets(self) -> Path:
+        """Where uploaded data sets are."""
+        return self.home.resolve() / "datasets"
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether a request needs an API key."""
+        return self.auth == "on" or (self.auth == "auto" and not self.on_loopback)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class ClientSettings(BaseSettings):
+    """What the command line needs to ask a service."""
+
+    model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
+
+    key: str | None = None
+    """The API key."""
