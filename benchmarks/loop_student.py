@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, Tr
 LABELS = [f"label_{number:02d}" for number in range(20)]
 
 
-class InstantStudent:
-    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round."""
+class ScriptedStudent:
+    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round.
+
+    Args:
+        seconds: that each training takes; the processor is idle meanwhile.
+    """
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
         """Write predictions and the report."""
+        await asyncio.sleep(self._seconds)
         number = int(spec.output.parent.name)
         for file in spec.predict:
             self._answer(file, 0.3 + 0.1 * number)
