@@ -51,7 +51,7 @@ class StudentSpec(Strict):
     """Longest row, prompt and completion, in tokens; longer rows are left out and reported."""
     max_new_tokens: int | None = Field(None, ge=1)
     """Longest reply in tokens; default: the task's own."""
-    predict_batch_size: int = Field(32, ge=1)
+    predict_batch_size: int = Field(64, ge=1)
     lora: LoraSpec = LoraSpec()
     start_from: Literal["base", "last"] = "base"
     """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
