@@ -105,25 +105,31 @@ def review(
     veto: Annotated[
         list[str] | None, typer.Option(help="Id of a pattern that gets no rows; may be repeated.")
     ] = None,
+    answer: Annotated[
+        Path | None, typer.Option(help="JSON file with `veto`, `merge` and `edit`.", metavar="FILE.json")
+    ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Go on with what is not vetoed.")] = False,
     json_lines: Json = False,
 ) -> None:
     """Show the patterns and strategies that a run waits with, or let it go on."""
     from app.config import load_config
-    from app.runs.waiting import awaited
+    from app.runs.waiting import awaited, given_answer
 
     folder = folder.expanduser().resolve()
     loaded = load_config(config_of(folder))
     shown = asyncio.run(awaited(loaded, folder))
-    if veto or approve:
-        go(loaded, folder, json_lines, answer={"veto": veto or []})
-    else:
-        for pattern in shown["patterns"]:
-            typer.echo(
-                f"{pattern['id']}  {pattern['name']} ({pattern['failures']} failures)\n    {pattern['description']}"
-            )
-            typer.echo(f"    {pattern['title']}: {pattern['instructions']}\n")
-        typer.echo(f"Go on with `pada review {folder} --approve`; leave a pattern out with `--veto ID`.")
+    if veto or answer or approve:
+        given = given_answer(answer, veto or [], [pattern["id"] for pattern in shown["patterns"]])
+        go(loaded, folder, json_lines, answer=given)
+        return
+    for pattern in shown["patterns"]:
+        typer.echo(
+            f"{pattern['id']}  {pattern['name']} ({pattern['failures']} failures)\n    {pattern['description']}"
+        )
+        typer.echo(f"    {pattern['title']}: {pattern['instructions']}\n")
+    typer.echo(
+        f"Go on with `pada review {folder} --approve`; leave a pattern out with `--veto ID`; merge and edit with `--answer`."
+    )
 
 
 @app.command()

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from graphs.context import LoopSpec
 from graphs.corpus import Corpus
 from graphs.ports import Embedder, Student, Teacher
+from graphs.review import Drafts
 from graphs.rows import Batch, Pattern, Strategy
-from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
+from trainer.artifacts import RunPaths, read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
@@ -129,6 +130,38 @@ class Workspace:
         path = self.paths.round(number).strategies / f"{name}.json"
         return self._once(f"strategy/{number}/{name}", lambda: Strategy(**read_json(path)))
 
+    def drafts(self, number: int) -> Drafts:
+        """The patterns and strategies of a round as the teacher drafted them, whatever a reviewer has made of them."""
+        path = self.paths.round(number).drafts
+        if path.exists():
+            return {
+                row["pattern"]["id"]: (Pattern(**row["pattern"]), Strategy(**row["strategy"]))
+                for row in read_json(path)
+            }
+        return {
+            name: (pattern, self.strategy(number, name)) for name, pattern in self.patterns(number).items()
+        }
+
+    def settle_drafts(self, number: int, left: Drafts) -> None:
+        """Keep the drafts as they were, once, and put in their place what a reviewer has made of them."""
+        here = self.paths.round(number)
+        if not here.drafts.exists():
+            write_json(
+                here.drafts,
+                [
+                    {"pattern": pattern.model_dump(), "strategy": strategy.model_dump()}
+                    for pattern, strategy in self.drafts(number).values()
+                ],
+            )
+        for name, (_, strategy) in left.items():
+            write_json(here.strategies / f"{name}.json", strategy)
+        write_jsonl(here.patterns, [pattern for pattern, _ in left.values()])
+        self._read = {
+            key: value
+            for key, value in self._read.items()
+            if not key.startswith((f"patterns/{number}", f"strategy/{number}/"))
+        }
+
     def plan(self, number: int) -> list[Batch]:
         """The batches of a round."""
         path = self.paths.round(number).batches
@@ -163,8 +196,13 @@ class Workspace:
 
     async def aclose(self) -> None:
         """End what goes on beside the nodes."""
-        beside = [self._corpus] if self._corpus else []
-        if self._corpus and self._corpus.done() and not self._corpus.cancelled() and not self._corpus.exception():
+        beside: list[asyncio.Task[Any]] = [self._corpus] if self._corpus else []
+        if (
+            self._corpus
+            and self._corpus.done()
+            and not self._corpus.cancelled()
+            and not self._corpus.exception()
+        ):
             beside.append(self._corpus.result().checks)
         for task in beside:
             task.cancel()

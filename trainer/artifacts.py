@@ -161,6 +161,11 @@ class RoundPaths:
         return self.root / "strategies"
 
     @property
+    def drafts(self) -> Path:
+        """Patterns and strategies as the teacher drafted them, where a person has reviewed them."""
+        return self.root / "drafts.json"
+
+    @property
     def batches(self) -> Path:
         return self.root / "batches.jsonl"
 

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.engine import now
 from app.db.models import DataSet, Run
 from app.paging import Place, fetch
-from app.runs.repository import UNFINISHED, now
+from app.runs.repository import UNFINISHED
 
 
 async def add(session: AsyncSession, row: DataSet) -> DataSet:

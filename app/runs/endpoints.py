@@ -21,7 +21,6 @@ from app.problems import problems
 from app.runs import files
 from app.runs.schemas import (
     Artifacts,
-    ReviewAnswer,
     RowPage,
     RunRequest,
     RunStatus,
@@ -29,6 +28,7 @@ from app.runs.schemas import (
 )
 from app.runs.service import Runs
 from graphs.report import Report
+from graphs.review import ReviewAnswer
 from graphs.rows import Check
 from trainer.artifacts import RunPaths, read_json
 

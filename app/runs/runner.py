@@ -67,7 +67,7 @@ class Runner:
         """Go on to the end or to a pause.
 
         Args:
-            answer: what the reviewer says to a run that waits in `review`.
+            answer: what the reviewer says to a run that waits in `review` (`graphs.review.ReviewAnswer`); not empty.
             finish: write no more rows; score the best student so far on the test rows.
 
         Raises:
@@ -207,7 +207,7 @@ async def first_input(
         return None
     waiting = awaited_review(state)
     # an answer is to one round's question: a run that was killed after it took it must not take it as the next one's
-    if answer is None or waiting is None or answer.get("round", waiting["round"]) != waiting["round"]:
+    if answer is None or waiting is None or answer.get("round") not in (None, waiting["round"]):
         return None
     return Command(resume=answer)
 

@@ -106,14 +106,6 @@ class RunView(BaseModel):
         )
 
 
-class ReviewAnswer(BaseModel):
-    """What a person says of the patterns and strategies that a run waits with; an empty answer approves all."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"veto": ["r1-p2"]}]})
-
-    veto: list[str] = Field([], description="Ids of patterns that get no rows.")
-
-
 class RowPage(BaseModel):
     """Some rows of a run's files."""
 

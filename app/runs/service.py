@@ -12,8 +12,9 @@ from app.db.models import DataSet, Run
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.runs import repository
 from app.runs.admission import admit
-from app.runs.schemas import ReviewAnswer, RunRequest
+from app.runs.schemas import RunRequest
 from app.settings import Settings
+from graphs.review import ReviewAnswer
 from trainer.artifacts import RunPaths
 
 BUSY_SECONDS = 60
@@ -127,16 +128,18 @@ class Runs:
         """Answer the review that a run waits for.
 
         Raises:
-            Conflict: it waits for none, or the answer names a pattern that there is not.
+            Conflict: it waits for none, or the answer does not fit its patterns.
         """
         run = await self.get(name, lock=True)
         if run.status != "paused" or run.waiting_for != "review":
             raise Conflict("This run does not wait for a review.")
         waiting = run.view["review"]
-        if unknown := sorted(set(answer.veto) - set(waiting["patterns"])):
-            known = ", ".join(waiting["patterns"])
-            raise Conflict(f"The review has no pattern {', '.join(unknown)}; it has {known}.")
-        run.answer = {"round": waiting["round"], **answer.model_dump()}
+        if answer.round not in (None, waiting["round"]):
+            raise Conflict(f"The review is about round {waiting['round']}, not {answer.round}.")
+        if fault := answer.fault(waiting["patterns"]):
+            raise Conflict(fault)
+        answer = answer.model_copy(update={"round": waiting["round"]})
+        run.answer = answer.model_dump(mode="json", exclude_none=True)
         await self._change(run, "queued", "")
         return run
 

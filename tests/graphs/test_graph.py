@@ -18,6 +18,7 @@ from app.runs.keeping import open_checkpoints
 from graphs.context import Context, LoopSpec
 from graphs.errors import EndpointDown, LoopError, RunPaused
 from graphs.loop import build_loop
+from graphs.review import ReviewAnswer, read_answer
 from graphs.rows import Candidate
 from graphs.workspace import Workspace
 from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
@@ -317,6 +318,53 @@ async def test_review_waits_and_takes_a_veto(tmp_path: Path) -> None:
     assert state["stopped"]
     assert shown[0]["id"] not in {c.pattern for c in loop.candidates(1)}
     assert {p["id"] for p in shown[1:]} <= {c.pattern for c in loop.candidates(1)}
+
+
+async def test_review_merges_and_edits_and_a_repeated_node_does_the_same(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, review=True, rounds=1)
+    await loop.go({})
+    drafted = read_rows(loop, 1, "patterns")
+    first, second, third = (pattern["id"] for pattern in drafted[:3])
+    answer = {
+        "merge": [[first, second]],
+        "edit": {first: {"name": "Both", "instructions": drafted[0]["description"]}},
+        "veto": [third],
+    }
+    state, _ = await loop.go(Command(resume=answer))
+    assert state["stopped"]
+    patterns = {row["id"]: row for row in read_rows(loop, 1, "patterns")}
+    assert list(patterns) == [pattern["id"] for pattern in drafted if pattern["id"] != second]
+    assert patterns[first]["name"] == "Both"
+    assert patterns[first]["failures"] == drafted[0]["failures"] + drafted[1]["failures"]
+    strategies = {
+        data["strategy"]["instructions"] for data in loop.teacher.asked("SampleBatch") if data["strategy"]
+    }
+    assert drafted[0]["description"] in strategies
+    written = {c.pattern for c in loop.candidates(1)}
+    assert first in written
+    assert not written & {second, third}
+    # a kill after the node wrote and before its checkpoint runs it once more
+    async with loop.graph() as graph:
+        workspace = graph.nodes["review"].bound.afunc.keywords["workspace"]
+        again = ReviewAnswer.model_validate(answer).apply(workspace.drafts(1))
+    assert [pattern.model_dump() for pattern, _ in again.values()] == list(patterns.values())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"veto": ["r9-p9"]}, "No such pattern: r9-p9"),
+        ({"merge": [["r1-p0"]]}, "two patterns"),
+        ({"merge": [["r1-p0", "r1-p1"], ["r1-p1", "r1-p0"]]}, "more than once"),
+        ({"merge": [["r1-p0", "r1-p1"]], "veto": ["r1-p1"]}, "neither edited nor vetoed: r1-p1"),
+        ({"edit": {"r1-p0": {"names": "x"}}}, "edit.r1-p0.names"),
+        ("yes", "valid dictionary"),
+    ],
+)
+def test_an_answer_that_does_not_fit_says_why(answer: Any, words: str) -> None:
+    found = read_answer(answer, ["r1-p0", "r1-p1"])
+    assert isinstance(found, str)
+    assert words in found
 
 
 async def test_with_all_patterns_vetoed_the_round_goes_on_with_training_errors(tmp_path: Path) -> None:
