@@ -21,7 +21,7 @@ from app.errors import Unavailable
 from app.keys.auth import Reader
 from app.metrics import Metrics
 from app.problems import documented, problems
-from app.runs.repository import count_by_status
+from app.runs import repository
 from app.settings import Settings
 
 FREE_BYTES = 100 << 20
@@ -81,11 +81,12 @@ async def readyz(request: Request) -> Readiness:
     },
 )
 async def metrics(request: Request, caller: Reader) -> Response:
-    """Requests, and runs by status. Where keys are on, any key that can read will do."""
+    """Requests, runs by status, and what all runs cost and took. Where keys are on, any key that can read will do."""
     found: Metrics = request.app.state.metrics
     async with request.app.state.reads() as session:
-        runs = await count_by_status(session)
-    return Response(found.expose(runs), media_type=CONTENT_TYPE_LATEST)
+        runs = await repository.count_by_status(session)
+        totals, training = await repository.totals(session), await repository.training_rates(session)
+    return Response(found.expose(runs, totals, training), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _database(reads: Sessions) -> str | None:

@@ -28,6 +28,19 @@ class Metrics:
         )
         self.runs = Gauge("pada_runs", "Runs by status.", ("status",), registry=self.registry)
         self.queue = Gauge("pada_queue_length", "Runs that wait for a process.", registry=self.registry)
+        # of all processes together, from the database: a gauge, because it is set and not counted here
+        self.teacher = Gauge(
+            "pada_teacher",
+            "Calls, tokens, US dollars and repeated calls of all runs.",
+            ("what",),
+            registry=self.registry,
+        )
+        self.stages = Gauge(
+            "pada_stage_seconds", "Wall time of all runs by stage.", ("stage",), registry=self.registry
+        )
+        self.training = Gauge(
+            "pada_trainer_tokens_per_second", "Of trainers at work.", ("run",), registry=self.registry
+        )
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request, by the route's pattern and not by its path: paths hold ids."""
@@ -36,12 +49,23 @@ class Metrics:
         self.requests.labels(method, route, status).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    def expose(self, runs: dict[str, int]) -> bytes:
+    def expose(
+        self, runs: dict[str, int], totals: dict[str, dict[str, float]], training: dict[str, float]
+    ) -> bytes:
         """All numbers as text.
 
         Args:
             runs: status -> count, of the whole database.
+            totals: see `app.runs.repository.totals`.
+            training: run -> tokens a second.
         """
+        for what, value in totals["teacher"].items():
+            self.teacher.labels(what).set(value)
+        for stage, seconds in totals["stages"].items():
+            self.stages.labels(stage).set(seconds)
+        self.training.clear()
+        for run, rate in training.items():
+            self.training.labels(run).set(rate)
         for status in STATUSES:
             self.runs.labels(status).set(runs.get(status, 0))
         self.queue.set(runs.get("queued", 0))

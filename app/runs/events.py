@@ -38,7 +38,7 @@ class EventLog:
     Every event has `id` (1, 2, ... without a gap, also over restarts), `time` (seconds since the epoch) and `type`:
 
     `run` status; `stage` name, state (`started`, `progress`, `done`), done, total, seconds; `trainer` the trainer's progress;
-    `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens;
+    `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens, retries;
     `review` the round and the ids of the patterns that wait for a person.
     """
 

@@ -12,6 +12,21 @@ from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
 
 UNFINISHED = ("queued", "running", "paused")
+COSTS = ("calls", "tokens", "usd", "retries")
+STAGES = (
+    "fine_tune",
+    "evaluate",
+    "gate",
+    "analyze_errors",
+    "find_patterns",
+    "draft_strategies",
+    "review",
+    "allocate",
+    "augment",
+    "accept",
+    "finish",
+)
+"""Nodes of the loop."""
 
 
 async def add(session: AsyncSession, run: Run) -> Run:
@@ -45,6 +60,27 @@ async def count_by_status(session: AsyncSession) -> dict[str, int]:
     """How many runs there are of each status."""
     rows = await session.execute(select(Run.status, func.count()).group_by(Run.status))
     return {status: int(count) for status, count in rows}
+
+
+async def totals(session: AsyncSession) -> dict[str, dict[str, float]]:
+    """What all runs have cost and taken together.
+
+    Returns:
+        `teacher` -> calls, tokens, usd, retries; `stages` -> seconds by stage.
+    """
+    paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in STAGES]
+    sums = [func.coalesce(func.sum(Run.view[path].as_float()), 0.0) for path in paths]
+    found = (await session.execute(select(*sums))).one()
+    return {
+        "teacher": dict(zip(COSTS, map(float, found[: len(COSTS)]), strict=True)),
+        "stages": dict(zip(STAGES, map(float, found[len(COSTS) :]), strict=True)),
+    }
+
+
+async def training_rates(session: AsyncSession) -> dict[str, float]:
+    """Run -> tokens a second, of the trainers at work."""
+    query = select(Run.id, Run.view["trainer"]["tokens_per_second"].as_float()).where(Run.status == "running")
+    return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
 
 async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | None:

@@ -168,7 +168,9 @@ class Runner:
             self._told = time.monotonic()
             spent = teacher.totals()
             tokens = spent.prompt_tokens + spent.completion_tokens
-            events.emit("spent", calls=spent.calls, usd=round(spent.usd, 6), tokens=tokens)
+            events.emit(
+                "spent", calls=spent.calls, usd=round(spent.usd, 6), tokens=tokens, retries=spent.retries
+            )
 
     def _report(
         self,

@@ -58,6 +58,7 @@ class CostView(BaseModel):
     calls: int
     usd: float
     tokens: int
+    retries: int = Field(0, description="Calls that had to be made again, such as after a rate limit.")
 
 
 class RunView(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 from app.runs.events import Event
 
 View = dict[str, Any]
-"""`stage`, `round`, `progress` {done, total}, `eta_seconds`, `trainer`, `scores` [...], `cost`, `detectable`, `review` {round, patterns}."""
+"""`stage`, `round`, `progress` {done, total}, `eta_seconds`, `trainer`, `scores` [...], `cost`, `stage_seconds`, `detectable`, `review` {round, patterns}."""
 
 
 def fold(view: View, event: Event) -> View:
@@ -15,8 +15,15 @@ def fold(view: View, event: Event) -> View:
     match event:
         case {"type": "stage", "state": "started", "name": name}:
             return view | {"stage": name, "progress": None, "eta_seconds": None, "trainer": None}
-        case {"type": "stage", "state": "progress" | "done"}:
+        case {"type": "stage", "state": "progress"}:
             return view | {"progress": {"done": event["done"], "total": event["total"]}}
+        case {"type": "stage", "state": "done", "name": name, "seconds": seconds}:
+            known = view.get("stage_seconds", {})
+            taken = known | {name: round(known.get(name, 0.0) + seconds, 3)}
+            return view | {
+                "progress": {"done": event["done"], "total": event["total"]},
+                "stage_seconds": taken,
+            }
         case {"type": "trainer"}:
             told = {key: value for key, value in event.items() if key not in ("id", "type", "time")}
             progress = {"done": event.get("step", 0), "total": event.get("steps", 0)}
@@ -28,7 +35,7 @@ def fold(view: View, event: Event) -> View:
             others = [known for known in view.get("scores", []) if known["round"] != score["round"]]
             return view | {"scores": [*others, score], "round": event["round"]}
         case {"type": "spent"}:
-            return view | {"cost": {key: event[key] for key in ("calls", "usd", "tokens")}}
+            return view | {"cost": {key: event[key] for key in ("calls", "usd", "tokens", "retries")}}
         case {"type": "power"}:
             return view | {"detectable": {key: event[key] for key in ("value", "n", "power")}}
         case {"type": "review"}:

@@ -78,6 +78,22 @@ def test_a_broken_stream_goes_on_where_it_was(service: Service, ended: dict[str,
     assert read == whole
 
 
+def test_metrics_hold_what_runs_cost_and_took(service: Service, ended: dict[str, Any]) -> None:
+    lines = dict(
+        line.rsplit(" ", 1)
+        for line in httpx.get(f"{service.url}/metrics").text.splitlines()
+        if not line.startswith("#")
+    )
+    assert float(lines['pada_teacher{what="calls"}']) == ended["cost"]["calls"] > 0
+    assert float(lines['pada_teacher{what="tokens"}']) == ended["cost"]["tokens"] > 0
+    seconds = service.get(f"/{ended['id']}/report")["seconds"]
+    for stage in ("fine_tune", "augment", "finish"):
+        assert float(lines[f'pada_stage_seconds{{stage="{stage}"}}']) == pytest.approx(
+            seconds[stage], abs=0.01
+        )
+    assert float(lines['pada_runs{status="finished"}']) == 1
+
+
 def test_samples_are_filtered_and_come_in_pages(
     service: Service, ended: dict[str, Any], whole_run: Run
 ) -> None:
