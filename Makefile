@@ -15,7 +15,7 @@ slow:
 # the service's tests once more, slow ones too, on PostgreSQL from Debian's packages
 postgres:
 	@scripts/setup dev,postgres
-	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py
+	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py tests/app/test_fence.py
 
 setup:
 	@scripts/setup dev

@@ -25,10 +25,11 @@ from app.db.models import Run
 from app.executor.events import DatabaseEvents
 from app.executor.keeping import fenced_checkpoints
 from app.runs import repository
+from app.settings import Settings
 from graphs.ledger import Charge, Ledger
 from tests.conftest import Run as WholeRun
 from tests.oracle import Oracle
-from tests.service import Service, serving
+from tests.service import Service, new_database, serving
 from tests.tiny import config_for
 from trainer.artifacts import Fence, RunPaths, Superseded
 
@@ -127,7 +128,8 @@ class Database:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    engine = make_engine(f"sqlite+aiosqlite:///{tmp_path / 'pada.sqlite'}")
+    settings = Settings(home=tmp_path, database_url=new_database().get("PADA_DATABASE_URL", ""))
+    engine = make_engine(settings.database)
     await upgrade(engine)
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
@@ -138,6 +140,36 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
         assert claimed.token == 1
     yield Database(engine, sessions)
     await engine.dispose()
+
+
+@pytest.mark.skipif("PADA_TEST_POSTGRES" not in os.environ, reason="`make postgres` has one")
+async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
+    from app.executor.keeping import postgres_checkpoints
+
+    url = database.engine.url.render_as_string(hide_password=False)
+    thread: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
+
+    async def sleep_and_write() -> None:
+        async with postgres_checkpoints(url, 1) as old:
+            kept = await old.aput(thread, empty_checkpoint(), {}, {})
+            await old.aput_writes(kept, [("channel", 1)], "task")
+            await asyncio.sleep(0.3)
+            assert await claim(database)
+            async with postgres_checkpoints(url, 2) as new:
+                await new.aput_writes(kept, [("channel", 2)], "another task")
+            for _ in range(100):
+                with pytest.raises(Exception, match="superseded"):
+                    await old.aput_writes(kept, [("channel", 3)], "a third task")
+            found = await old.aget_tuple(thread)
+            assert found
+            assert sorted(found.pending_writes or []) == [
+                ("another task", "channel", 2),
+                ("task", "channel", 1),
+            ]
+            await old.aput(thread, empty_checkpoint(), {}, {})
+
+    with pytest.raises(Superseded):
+        await sleep_and_write()
 
 
 async def claim(database: Database) -> Run | None:
@@ -172,7 +204,7 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
             await asyncio.sleep(0.3)
             assert await claim(database)
             for _ in range(100):
-                old.emit("spent", calls=1, usd=0.0, tokens=1)
+                old.emit("spent", calls=1, usd=0.0, tokens=1, retries=0)
                 await asyncio.sleep(0.001)
 
     with pytest.raises(Superseded):
