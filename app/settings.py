@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -55,6 +56,15 @@ class Settings(BaseSettings):
         for name, driver in (("sqlite", "sqlite+aiosqlite"), ("postgresql", "postgresql+psycopg")):
             url = url.replace(f"{name}://", f"{driver}://", 1) if url.startswith(f"{name}://") else url
         return url
+
+    def environment(self) -> dict[str, str]:
+        """The same settings for a process that is started from here."""
+        whole = self.model_copy(update={"home": self.home.resolve(), "database_url": self.database})
+        found = whole.model_dump(mode="json")
+        return {
+            f"PADA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in found.items()
+        }
 
     @property
     def runs(self) -> Path:

@@ -76,7 +76,7 @@ class Supervisor:
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=die_with_parent,
-            env=os.environ | self._environment(),
+            env=os.environ | self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
         )
         task = asyncio.create_task(self._await(child, name))
         self._workers[task] = child
@@ -87,11 +87,3 @@ class Supervisor:
         if code := await child.wait():
             # its lease lapses, and the run is claimed again
             log.error("The worker of run %s ended with code %s.", name, code)
-
-    def _environment(self) -> dict[str, str]:
-        """Settings that the worker shares and that may not stand in the environment."""
-        return {
-            "PADA_HOME": str(self._settings.home.resolve()),
-            "PADA_DATABASE_URL": self._settings.database,
-            "LANGGRAPH_STRICT_MSGPACK": "true",
-        }
