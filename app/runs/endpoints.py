@@ -16,12 +16,14 @@ from app.db.models import Run
 from app.errors import NotFound
 from app.idempotency import Repeatable
 from app.keys.auth import Caller, Reader, Writer
-from app.paging import Asked, Page, fetch
+from app.paging import Asked, fetch
 from app.problems import problems
-from app.runs import files
+from app.runs import examples, files
+from app.runs.examples import example, page_of
 from app.runs.schemas import (
     Artifacts,
     RowPage,
+    RunPage,
     RunRequest,
     RunStatus,
     RunView,
@@ -63,7 +65,9 @@ async def folder(request: Request, run: Found) -> RunPaths:
 Folder = Annotated[RunPaths, Depends(folder)]
 
 
-@router.post("", status_code=202, response_model=RunView, responses=problems(404, 409, 413))
+@router.post(
+    "", summary="Start a run", status_code=202, response_model=RunView, responses=problems(404, 409, 413)
+)
 async def start(request: Request, body: RunRequest, caller: Writer, once: Repeatable) -> JSONResponse:
     """Start a run. The answer comes after it is stored: a run that was answered is never lost."""
 
@@ -73,10 +77,10 @@ async def start(request: Request, body: RunRequest, caller: Writer, once: Repeat
     return await once.reply(handle, 202, location="/v1/runs/{id}")
 
 
-@router.get("", responses=problems())
+@router.get("", summary="List runs", responses=problems())
 async def page(
     request: Request, caller: Reader, asked: Asked, status: Annotated[RunStatus | None, Query()] = None
-) -> Page[RunView]:
+) -> RunPage:
     """Your runs, the newest first."""
     query = select(Run)
     if caller.sees is not None:
@@ -85,10 +89,10 @@ async def page(
         query = query.where(Run.status == status)
     async with request.app.state.reads() as session:
         runs, cursor = await fetch(session, query, Run, asked)
-    return Page(items=[RunView.of(run) for run in runs], next=cursor)
+    return RunPage(items=[RunView.of(run) for run in runs], next=cursor)
 
 
-@router.get("/{run}", responses=problems(404))
+@router.get("/{run}", summary="Show a run", responses=problems(404))
 async def show(run: Found) -> RunView:
     """One run: status, stage, progress, scores, cost."""
     return RunView.of(run)
@@ -103,25 +107,49 @@ async def change(request: Request, caller: Caller, once: Repeatable, step: Step)
     return await once.reply(handle, 202)
 
 
-@router.post("/{run}/cancel", status_code=202, response_model=RunView, responses=problems(404, 409))
+@router.post(
+    "/{run}/cancel",
+    summary="Cancel a run",
+    status_code=202,
+    response_model=RunView,
+    responses=problems(404, 409),
+)
 async def cancel(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
     """End a run. A trainer at work is told within seconds; accepted rows stay."""
     return await change(request, caller, once, lambda runs: runs.cancel(run))
 
 
-@router.post("/{run}/pause", status_code=202, response_model=RunView, responses=problems(404, 409))
+@router.post(
+    "/{run}/pause",
+    summary="Pause a run",
+    status_code=202,
+    response_model=RunView,
+    responses=problems(404, 409),
+)
 async def pause(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
     """Let a run wait until it is resumed."""
     return await change(request, caller, once, lambda runs: runs.pause(run))
 
 
-@router.post("/{run}/resume", status_code=202, response_model=RunView, responses=problems(404, 409))
+@router.post(
+    "/{run}/resume",
+    summary="Resume a run",
+    status_code=202,
+    response_model=RunView,
+    responses=problems(404, 409),
+)
 async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
     """Let a paused or failed run go on from where it was."""
     return await change(request, caller, once, lambda runs: runs.resume(run))
 
 
-@router.post("/{run}/review", status_code=202, response_model=RunView, responses=problems(404, 409))
+@router.post(
+    "/{run}/review",
+    summary="Answer a review",
+    status_code=202,
+    response_model=RunView,
+    responses=problems(404, 409),
+)
 async def review(
     request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, once: Repeatable
 ) -> JSONResponse:
@@ -129,7 +157,12 @@ async def review(
     return await change(request, caller, once, lambda runs: runs.review(run, answer))
 
 
-@router.get("/{run}/events", response_class=EventSourceResponse, responses=problems(404))
+@router.get(
+    "/{run}/events",
+    summary="Follow a run",
+    response_class=EventSourceResponse,
+    responses=problems(404) | example(examples.EVENT, "text/event-stream"),
+)
 async def events(
     request: Request,
     run: Found,
@@ -148,19 +181,29 @@ async def rows_page(rows: Iterator[dict[str, Any]], start: int, limit: int) -> R
     return RowPage(items=items, next=None if following is None else str(following))
 
 
-@router.get("/{run}/patterns", responses=problems(404))
+@router.get(
+    "/{run}/patterns",
+    summary="List failure patterns",
+    responses=problems(404) | example(page_of(examples.PATTERN)),
+)
 async def patterns(paths: Folder, round: Round = None, start: Place = 0, limit: Limit = 100) -> RowPage:
     """Failure patterns, round by round."""
     return await rows_page(files.patterns(paths, round), start, limit)
 
 
-@router.get("/{run}/strategies", responses=problems(404))
+@router.get(
+    "/{run}/strategies",
+    summary="List strategies",
+    responses=problems(404) | example(page_of(examples.STRATEGY)),
+)
 async def strategies(paths: Folder, round: Round = None, start: Place = 0, limit: Limit = 100) -> RowPage:
     """What was done about each pattern."""
     return await rows_page(files.strategies(paths, round), start, limit)
 
 
-@router.get("/{run}/samples", responses=problems(404))
+@router.get(
+    "/{run}/samples", summary="List written rows", responses=problems(404) | example(page_of(examples.SAMPLE))
+)
 async def samples(
     paths: Folder,
     round: Round = None,
@@ -173,7 +216,11 @@ async def samples(
     return await rows_page(files.samples(paths, round, verdict, pattern), start, limit)
 
 
-@router.get("/{run}/predictions", responses=problems(404))
+@router.get(
+    "/{run}/predictions",
+    summary="List predictions",
+    responses=problems(404) | example(page_of(examples.PREDICTION)),
+)
 async def predictions(
     paths: Folder,
     round: Annotated[int, Query(ge=0, le=10_000)],
@@ -192,20 +239,27 @@ async def report_of(paths: RunPaths) -> Report:
     return Report(**await run_in_threadpool(read_json, paths.report))
 
 
-@router.get("/{run}/rounds", responses=problems(404))
+@router.get(
+    "/{run}/rounds", summary="List rounds", responses=problems(404) | example(page_of(examples.ROUND))
+)
 async def rounds(paths: Folder, start: Place = 0, limit: Limit = 100) -> RowPage:
     """The rounds of the report: scores, patterns and their outcomes, what was fixed and broken."""
     found = (await report_of(paths)).rounds
     return await rows_page((item.model_dump(mode="json") for item in found), start, limit)
 
 
-@router.get("/{run}/report", responses=problems(404))
+@router.get("/{run}/report", summary="Read the report", responses=problems(404))
 async def report(paths: Folder) -> Report:
     """The whole report."""
     return await report_of(paths)
 
 
-@router.get("/{run}/report.html", response_class=HTMLResponse, responses=problems(404))
+@router.get(
+    "/{run}/report.html",
+    summary="Read the report as a page",
+    response_class=HTMLResponse,
+    responses=problems(404) | example("<!doctype html>...", "text/html"),
+)
 async def report_page(paths: Folder) -> HTMLResponse:
     """The report as a page that needs no network."""
     if not paths.html.exists():
@@ -216,13 +270,18 @@ async def report_page(paths: Folder) -> HTMLResponse:
     return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
-@router.get("/{run}/artifacts", responses=problems(404))
+@router.get("/{run}/artifacts", summary="List files", responses=problems(404) | example(examples.ARTIFACTS))
 async def artifacts(paths: Folder) -> Artifacts:
     """The files of a run: rows, predictions, adapters, reports."""
     return Artifacts(items=await run_in_threadpool(lambda: list(files.artifacts(paths))))
 
 
-@router.get("/{run}/artifacts/{path:path}", response_class=FileResponse, responses=problems(404, 416))
+@router.get(
+    "/{run}/artifacts/{path:path}",
+    summary="Download a file",
+    response_class=FileResponse,
+    responses=problems(404, 416) | example("(the file)", "application/octet-stream"),
+)
 async def artifact(
     paths: Folder, path: Annotated[str, Path(description="As listed.", max_length=1000)]
 ) -> FileResponse:
@@ -231,7 +290,9 @@ async def artifact(
     return FileResponse(found, filename=found.name, media_type="application/octet-stream")
 
 
-@router.get("/{run}/lineage/{sample}", responses=problems(404))
+@router.get(
+    "/{run}/lineage/{sample}", summary="Trace a row", responses=problems(404) | example(examples.LINEAGE)
+)
 async def lineage(paths: Folder, sample: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
     """Where a written row comes from, and what became of it."""
     return await run_in_threadpool(files.lineage, paths, sample)

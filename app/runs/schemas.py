@@ -7,26 +7,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.db.models import Run, RunEvent
+from app.paging import Page
+from app.runs import examples
 from graphs.errors import Wait
 
 RunStatus = Literal["queued", "running", "paused", "cancelled", "finished", "failed"]
-
-CONFIG_EXAMPLE: dict[str, Any] = {
-    "task": "classification",
-    "student": {"model": "builtin:smollm2-135m", "epochs": 3},
-    "teacher": {"base_url": "http://localhost:8000/v1", "model": "my-teacher"},
-    "loop": {"rounds": 2, "synthetic_per_round": 100},
-    "budget": {"max_calls": 2000},
-}
-
-
-START_EXAMPLE: Any = {"dataset": "d" * 32, "config": CONFIG_EXAMPLE}
 
 
 class RunRequest(BaseModel):
     """A run to be started."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [START_EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.START]})
 
     config: dict[str, Any] = Field(description="A config as for `pada run`; see docs/configuration.md.")
     dataset: str | None = Field(
@@ -63,6 +54,8 @@ class CostView(BaseModel):
 
 class RunView(BaseModel):
     """A run as it stands."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.VIEW})
 
     id: str
     status: RunStatus
@@ -105,6 +98,12 @@ class RunView(BaseModel):
             cost=view.get("cost"),
             last_event=run.last_event,
         )
+
+
+class RunPage(Page[RunView]):
+    """Some runs, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.page_of(examples.VIEW)})
 
 
 class RowPage(BaseModel):

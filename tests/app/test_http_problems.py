@@ -145,6 +145,29 @@ def test_every_operation_is_described(service: Service) -> None:
                 assert list(answer["content"]) == ["application/problem+json"], (name, status)
 
 
+def shown(part: Any, schemas: dict[str, Any], open_: tuple[str, ...] = ()) -> bool:
+    """Whether a part of the document has an example, itself or in a schema that it names."""
+    if isinstance(part, list):
+        return any(shown(each, schemas, open_) for each in part)
+    if not isinstance(part, dict):
+        return False
+    name = str(part.get("$ref", "")).rpartition("/")[2]
+    named = bool(name) and name not in open_ and shown(schemas[name], schemas, (*open_, name))
+    return named or "example" in part or "examples" in part or shown(list(part.values()), schemas, open_)
+
+
+def test_every_answer_and_every_body_has_an_example(service: Service) -> None:
+    with service.client() as client:
+        document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status < "300" and status != "204":
+                assert shown(answer, schemas), (name, status)
+        if "requestBody" in operation:
+            assert shown(operation["requestBody"], schemas), name
+
+
 def test_operations_on_data_sets_have_examples(service: Service) -> None:
     with service.client() as client:
         document = client.get("/openapi.json").json()
