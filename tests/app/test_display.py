@@ -91,18 +91,16 @@ def test_the_baseline_is_not_promoted() -> None:
     assert ", not promoted. Better" in score(SCORE | {"promoted": False})
 
 
-def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
+async def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     heard: list[Event] = []
-    log = EventLog(path, heard.append)
-    log.emit("run", status="running")
-    log.emit("run", status="paused")
-    log.close()
+    async with EventLog(path, heard.append) as log:
+        log.emit("run", status="running")
+        log.emit("run", status="paused")
     whole = path.read_text()
     path.write_text(whole + '{"id": 3, "type": "ru')
-    log = EventLog(path, heard.append)
-    log.emit("run", status="finished")
-    log.close()
+    async with EventLog(path, heard.append) as log:
+        log.emit("run", status="finished")
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert [event["id"] for event in events] == [1, 2, 3]
     assert events == heard
