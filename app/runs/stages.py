@@ -34,6 +34,10 @@ class Stages:
             self._end(task["name"], task["id"])
 
     def _start(self, name: str, task: str) -> None:
+        # stages follow one another: branches that a resumed run has from its checkpoint are begun and never ended
+        for other in [known for known in self._stages if known != name]:
+            self._stages[other].done = self._stages[other].total
+            self._close(other)
         if name not in self._stages:
             self._stages[name] = Stage()
             self._events.emit("stage", name=name, state="started")
