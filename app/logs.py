@@ -11,7 +11,7 @@ from contextvars import ContextVar
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that the present task works for; its lines carry it."""
 
-QUIET = ("httpx", "httpcore", "aiosqlite", "alembic")
+QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "alembic")
 """They tell of each of their steps."""
 
 

@@ -62,6 +62,19 @@ class Service:
         self.process.kill()
         self.process.wait()
 
+    def worker(self) -> int:
+        """The process that works on a run; waits for it."""
+        assert self.process
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            listed = subprocess.run(
+                ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True
+            ).stdout.splitlines()
+            if found := [line for line in listed if "app.executor.worker" in line]:
+                return int(found[0].split()[0])
+            time.sleep(0.05)
+        raise AssertionError("The service has no worker.")
+
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
         assert self.process

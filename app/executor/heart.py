@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.runs import repository
 from app.settings import Settings
+
+log = logging.getLogger("pada.heart")
 
 
 class Heart:
@@ -33,6 +36,8 @@ class Heart:
     ):
         self._settings, self._run, self._token = settings, run, token
         self._asked, self._lost = asked, lost
+        # a database that hangs is asked again within the lease; one that is only slow gets the time it needs
+        self._patience = settings.lease_seconds / 2
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._beat()), name="heart", daemon=True)
 
@@ -46,15 +51,17 @@ class Heart:
 
     async def _beat(self) -> None:
         engine = make_engine(self._settings.database)
-        sessions = make_sessions(engine)
-        renewed = tried = time.monotonic()
+        writing, reading = make_sessions(engine), make_sessions(engine, reading=True)
+        answered, renew_at = time.monotonic(), 0.0
         while not self._stop.is_set():
-            due = time.monotonic() - tried >= self._settings.heartbeat_seconds
-            tried = time.monotonic() if due else tried
-            own = await (self._renew(sessions) if due else self._look(sessions))
-            if own and due:
-                renewed = tried
-            if own is False or time.monotonic() - renewed > self._settings.lease_seconds:
+            began = time.monotonic()
+            own = await (self._renew(writing) if began >= renew_at else self._look(reading))
+            if own and began >= renew_at:
+                renew_at = began + self._settings.heartbeat_seconds
+            answered = began if own else answered
+            if own is False or began - answered > self._settings.lease_seconds:
+                reason = "another has taken the run" if own is False else "the database does not answer"
+                log.warning("The lease is lost: %s.", reason)
                 self._lost()
                 break
             await asyncio.sleep(self._settings.poll_seconds)
@@ -63,14 +70,14 @@ class Heart:
     async def _renew(self, sessions: Sessions) -> bool | None:
         """Whether the run is still ours; None while the database is away."""
         try:
-            async with asyncio.timeout(self._settings.heartbeat_seconds), sessions.begin() as session:
+            async with asyncio.timeout(self._patience), sessions.begin() as session:
                 return await repository.renew(session, self._run, self._token, self._settings.lease_seconds)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
 
     async def _look(self, sessions: Sessions) -> bool | None:
         try:
-            async with asyncio.timeout(self._settings.heartbeat_seconds), sessions() as session:
+            async with asyncio.timeout(self._patience), sessions() as session:
                 run = await repository.get(session, self._run, None)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None

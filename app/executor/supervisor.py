@@ -25,6 +25,9 @@ from app.settings import Settings
 
 log = logging.getLogger("pada.supervisor")
 
+KILL_SECONDS = 2.0
+"""What a killed worker's end, and giving its run back, may take."""
+
 
 class Supervisor:
     """`async with Supervisor(settings, sessions)`: works on runs until it is left; then it drains."""
@@ -48,11 +51,15 @@ class Supervisor:
         for child in self._workers.values():
             with suppress(ProcessLookupError):
                 child.send_signal(signal.SIGTERM)
-        if self._workers:
-            await asyncio.wait(list(self._workers), timeout=self._settings.drain_seconds)
+        await self._wait(self._settings.drain_seconds)
         for child in self._workers.values():
             with suppress(ProcessLookupError):
                 child.kill()
+        await self._wait(KILL_SECONDS)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._workers:
+            await asyncio.wait(list(self._workers), timeout=seconds)
 
     async def _claim_for_ever(self) -> None:
         while True:
@@ -78,12 +85,19 @@ class Supervisor:
             preexec_fn=die_with_parent,
             env=os.environ | self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
         )
-        task = asyncio.create_task(self._await(child, name))
+        task = asyncio.create_task(self._await(child, name, token))
         self._workers[task] = child
         task.add_done_callback(lambda done: self._workers.pop(done, None))
         return True
 
-    async def _await(self, child: asyncio.subprocess.Process, name: str) -> None:
-        if code := await child.wait():
-            # its lease lapses, and the run is claimed again
-            log.error("The worker of run %s ended with code %s.", name, code)
+    async def _await(self, child: asyncio.subprocess.Process, name: str, token: int) -> None:
+        code = await child.wait()
+        if code == 0:
+            return
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        log.error("The worker of run %s %s.", name, ended)
+        try:
+            async with self._sessions.begin() as session:
+                await repository.give_back(session, name, token, ended)
+        except OperationalError:
+            log.warning("The database does not answer: the run goes on when its lease has lapsed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select, update
@@ -24,9 +25,14 @@ STAGES = (
     "allocate",
     "augment",
     "accept",
+    "review_rows",
     "finish",
 )
 """Nodes of the loop."""
+MOST_CRASHES = 5
+"""Workers that may crash at one stage of a run before it has failed."""
+CRASHED = "Its worker"
+"""How the reason of a run begins whose worker has crashed."""
 
 
 async def add(session: AsyncSession, run: Run) -> Run:
@@ -97,7 +103,6 @@ async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | Non
     if run is None:
         return None
     time = await now(session)
-    time = await now(session)
     run.status, run.token, run.lease_holder = "running", run.token + 1, holder
     run.lease_until, run.started = time + seconds, run.started or time
     run.reason, run.waiting_for = "", None
@@ -132,6 +137,30 @@ async def release(
         run.ended = await now(session)
     await tell(session, run)
     return True
+
+
+async def give_back(session: AsyncSession, name: str, token: int, why: str) -> None:
+    """Let another worker go on with a run whose own has crashed; a run at whose stage all crash has failed."""
+    before = await crashes(session, name)
+    if before + 1 < MOST_CRASHES:
+        await release(session, name, token, "queued", f"{CRASHED} {why}; another goes on.", None)
+        return
+    reason = f"{CRASHED} {why}, as {before} before it at this stage. The log says why; resume tries again."
+    await release(session, name, token, "failed", reason, None)
+
+
+async def crashes(session: AsyncSession, name: str) -> int:
+    """Workers of a run that crashed one after another, without a stage done or a user's word between them."""
+    done = and_(RunEvent.type == "stage", RunEvent.data["state"].as_string() == "done")
+    given_up = and_(RunEvent.type == "run", RunEvent.data["status"].as_string() != "running")
+    query = (
+        select(RunEvent)
+        .where(RunEvent.run == name, or_(done, given_up))
+        .order_by(RunEvent.id.desc())
+        .limit(MOST_CRASHES)
+    )
+    events = await session.scalars(query)
+    return sum(1 for _ in takewhile(lambda event: event.data.get("reason", "").startswith(CRASHED), events))
 
 
 async def append_events(

@@ -219,14 +219,34 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
     assert run.view["scores"][0]["validation"] == 0.5
 
 
-def worker_of(service: Service) -> int:
-    """The process that works on the service's run."""
-    assert service.process
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(service.process.pid)], capture_output=True, text=True
-    ).stdout.splitlines()
-    (line,) = (line for line in listed if "app.executor.worker" in line)
-    return int(line.split()[0])
+async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
+    async def crash(token: int) -> Run:
+        async with database.sessions.begin() as session:
+            await repository.give_back(session, "run", token, "was ended by signal 9")
+        async with database.sessions() as session:
+            run = await repository.get(session, "run", None)
+        assert run
+        return run
+
+    async def start() -> int:
+        run = await claim(database)
+        assert run
+        return run.token
+
+    token = 1
+    for _ in range(repository.MOST_CRASHES - 1):
+        assert (await crash(token)).status == "queued"
+        token = await start()
+    async with database.sessions.begin() as session:
+        event = {"time": 0.0, "type": "stage", "name": "evaluate", "state": "done"}
+        assert await repository.append_events(session, "run", token, [event])
+    for _ in range(repository.MOST_CRASHES - 1):
+        assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
+        token = await start()
+    failed = await crash(token)
+    assert failed.status == "failed"
+    assert "signal 9" in failed.reason
+    assert await claim(database) is None
 
 
 @pytest.mark.slow
@@ -238,15 +258,15 @@ def test_a_stopped_worker_that_wakes_up_does_no_harm(
     settings = {
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
         "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
-        "PADA_LEASE_SECONDS": "3",
-        "PADA_HEARTBEAT_SECONDS": "0.5",
+        "PADA_LEASE_SECONDS": "6",
+        "PADA_HEARTBEAT_SECONDS": "1",
     }
     config = config_for(data, student, oracle.url) | {"data": {"folder": str(data)}}
     oracle.latency = 0.1
     with serving(tmp_path / "home", **settings) as first:
         run = first.start_run(config)
         first.wait(run, stage=stage)
-        sleeping = worker_of(first)
+        sleeping = first.worker()
         os.kill(sleeping, signal.SIGSTOP)
         oracle.latency = 0.0
         with serving(tmp_path / "home", **first.settings) as second:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from tests.oracle import Oracle
 from tests.service import Service, serving
 from tests.tiny import config_for
 
-LEASE = {"PADA_LEASE_SECONDS": "3", "PADA_HEARTBEAT_SECONDS": "0.5"}
+LEASE = {"PADA_LEASE_SECONDS": "6", "PADA_HEARTBEAT_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +181,47 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
     assert waiting["waiting_for"] == "review"
     assert service.post(f"/{run}/resume").status_code == 409
     patterns = [row["id"] for row in service.get(f"/{run}/patterns")["items"]]
-    assert service.post(f"/{run}/review", {"veto": ["r9-p9"]}).status_code == 409
-    assert service.post(f"/{run}/review", {"veto": patterns[:1]}).status_code == 202
+    assert waiting["review"] == {
+        "about": "patterns", "round": 1, "patterns": patterns, "accepted": None, "rejected": None,
+    }  # fmt: skip
+    refused(service, run, {"veto": ["r9-p9"]}, "No such pattern: r9-p9")
+    refused(service, run, {"reject": ["r1-b0-a1-0"]}, "The review is about patterns")
+    vetoed = service.post(f"/{run}/review", {"veto": patterns[:1]})
+    assert (vetoed.status_code, vetoed.json()["review"]) == (202, None)
+
+    waiting = service.wait(run, "paused")
+    rows = service.get(f"/{run}/samples", round=1, limit=1000)["items"]
+    accepted = [row["id"] for row in rows if row["verdict"] == "accepted"]
+    judged = [row["id"] for row in rows if row["verdict"] == "judge"]
+    assert waiting["review"] == {
+        "about": "rows", "round": 1, "patterns": [],
+        "accepted": len(accepted), "rejected": len(rows) - len(accepted),
+    }  # fmt: skip
+    refused(service, run, {"veto": patterns[:1]}, "The review is about rows")
+    refused(service, run, {"about": "patterns"}, "The review is about rows, not patterns.")
+    refused(service, run, {"round": 2, "reject": accepted[:1]}, "The review is about round 1, not 2.")
+    refused(service, run, {"reject": ["nobody"]}, "No such row in this round: nobody.")
+    invalid = next(row["id"] for row in rows if row["verdict"] == "invalid")
+    refused(service, run, {"accept": [invalid]}, f"{invalid} (invalid: not valid for the task)")
+    answer = {"about": "rows", "round": 1, "reject": accepted[:2], "accept": judged[:1]}
+    assert service.post(f"/{run}/review", answer).status_code == 202
+
     assert service.wait(run)["status"] == "finished"
     assert service.get(f"/{run}/samples", pattern=patterns[0])["items"] == []
+    after = service.get(f"/{run}/samples", round=1, verdict="accepted", limit=1000)["items"]
+    assert {row["id"] for row in after} == {*accepted[2:], judged[0]}
+    report = service.get(f"/{run}/report")
+    assert report["accepted"] == report["rounds"][1]["accepted"] == len(accepted) - 1
+    assert report["rounds"][1]["verdicts"]["reviewer"] == 2
+    assert report["rounds"][1]["accepted_by_reviewer"] == 1
+    asked = [event for event in service.events(run) if event["type"] == "review"]
+    assert [event["about"] for event in asked] == ["patterns", "rows"]
+
+
+def refused(service: Service, run: str, answer: dict[str, Any], words: str) -> None:
+    found = service.post(f"/{run}/review", answer)
+    assert found.status_code == 409, found.text
+    assert words in found.json()["detail"]
 
 
 @pytest.mark.slow
@@ -199,6 +238,22 @@ def test_a_killed_service_loses_nothing(
     assert service.get(f"/{run}/report")["test"] == whole_run.report["test"]
     events = service.events(run)
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+
+
+@pytest.mark.slow
+def test_a_run_whose_workers_all_crash_is_given_up_and_can_be_resumed(
+    service: Service, config: dict[str, Any]
+) -> None:
+    run = service.start_run(config | {"loop": {"method": "vanilla"}, "seed": 7})
+    for _ in range(5):
+        worker = service.worker()
+        os.kill(worker, signal.SIGKILL)
+        while Path(f"/proc/{worker}").exists():
+            time.sleep(0.02)
+    found = service.wait(run, "failed", seconds=10)
+    assert "signal 9" in found["reason"]
+    assert service.post(f"/{run}/resume").json()["status"] == "queued"
+    assert service.wait(run)["status"] == "finished"
 
 
 @pytest.mark.slow
