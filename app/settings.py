@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -48,6 +49,18 @@ class Settings(BaseSettings):
     """How often the executor looks for work, and a worker for what its run is asked to do."""
     drain_seconds: float = Field(25.0, gt=0)
     """How long a worker may take to stop."""
+    launcher: Literal["local", "ray"] = "local"
+    """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/ray.md)."""
+    ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://")
+    """The dashboard of the cluster's head."""
+    ray_gpus: float = Field(1.0, ge=0)
+    """GPUs of one training process; 0 for a cluster without."""
+    ray_cpus: float = Field(1.0, gt=0)
+    """CPUs of one training process, and its threads."""
+    ray_python: str = sys.executable
+    """The Python with pada on every node; by default the path that it has here."""
+    ray_patience_seconds: float = Field(300.0, ge=0)
+    """How long a cluster that does not answer is waited for before the run pauses."""
 
     @cached_property
     def database(self) -> str:
@@ -88,6 +101,22 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+class RayToken(BaseSettings):
+    """The token of a Ray cluster, by the names that Ray gives it."""
+
+    model_config = SettingsConfigDict(env_prefix="RAY_", frozen=True)
+
+    auth_token: SecretStr = SecretStr("")
+    auth_token_path: Path = Path("~/.ray/auth_token")
+    """File with the token, read where `auth_token` is empty."""
+
+    def read(self) -> str:
+        """The token; empty where there is none."""
+        path = self.auth_token_path.expanduser()
+        found = self.auth_token.get_secret_value()
+        return (found or (path.read_text(encoding="utf-8") if path.is_file() else "")).strip()
 
 
 class ClientSettings(BaseSettings):

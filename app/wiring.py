@@ -12,8 +12,11 @@ from langgraph.graph.state import CompiledStateGraph
 
 from app.config import RunConfig
 from app.executor.embedder import EmbeddingWorker
+from app.executor.launchers.cluster import Cluster
 from app.executor.launchers.local import LocalStudent
+from app.executor.launchers.ray import RayStudent
 from app.runs.keeping import Keeping
+from app.settings import Settings
 from graphs.errors import TeacherError
 from graphs.ledger import Ledger
 from graphs.loop import build_loop
@@ -56,16 +59,31 @@ async def assemble(
     Args:
         keeping: where its checkpoints are, and who may write.
         listen: hears the trainer's progress.
-        student: who trains and predicts; None is the trainer on this machine.
+        student: who trains and predicts; None is the trainer where the settings say.
     """
     async with AsyncExitStack() as stack:
-        student = student or LocalStudent(listen, keeping.fence)
+        if student is None:
+            opened = open_student(run_id, paths, listen, keeping.fence)
+            student = await stack.enter_async_context(opened)
         workspace = await stack.enter_async_context(
             open_workspace(config, run_id, paths, student, keeping.fence)
         )
         saver = await stack.enter_async_context(keeping.checkpoints(paths))
         teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
         yield Assembled(build_loop(workspace).compile(checkpointer=saver), teacher)
+
+
+@asynccontextmanager
+async def open_student(
+    run_id: str, paths: RunPaths, listen: Callable[[Progress], None], fence: Fence | None
+) -> AsyncIterator[Student]:
+    """The trainer on this machine, or on the cluster that the settings name."""
+    settings = Settings()
+    if settings.launcher == "local":
+        yield LocalStudent(listen, fence)
+        return
+    async with Cluster(settings) as cluster:
+        yield RayStudent(settings, cluster, run_id, paths.root, listen, fence)
 
 
 @asynccontextmanager

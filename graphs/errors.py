@@ -5,14 +5,15 @@ LoopError               the run cannot go on: one paragraph for the user
 └── TeacherError        the teacher cannot be used at all (bad key, unknown model, answers that never fit)
 RunPaused               the run stops with what it has and can go on later
 ├── BudgetExhausted     the next call could pass a cap
-└── EndpointDown        an endpoint stayed down
+├── EndpointDown        an endpoint stayed down
+└── ClusterDown         the trainer's cluster stayed away, or had no room
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Wait = Literal["budget", "teacher", "review", "user"]
+Wait = Literal["budget", "teacher", "cluster", "review", "user"]
 """What a paused run waits for."""
 
 
@@ -44,3 +45,9 @@ class EndpointDown(RunPaused):
     """A teacher endpoint stayed down longer than the breaker allows."""
 
     waiting_for = "teacher"
+
+
+class ClusterDown(RunPaused):
+    """The cluster that trains stayed away longer than it is waited for, or had no room for a job."""
+
+    waiting_for = "cluster"

@@ -18,6 +18,7 @@ from app.db.engine import Sessions, make_engine, make_sessions
 from app.errors import PadaError
 from app.executor.heart import Heart
 from app.executor.keeping import ServiceKeeping
+from app.executor.launchers.ray import end_job
 from app.runs import repository
 from app.runs.runner import Runner
 from app.settings import Settings
@@ -64,6 +65,8 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, stop, "drain")
         with Heart(self._settings, self._run, self._token, stop, lambda: stop("lost")):
             end = await self._end(work)
+            if end and self._why:
+                await end_job(self._settings, self._settings.runs / self._run)
         if end:
             async with self._sessions.begin() as session:
                 await repository.release(
