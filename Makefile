@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test slow postgres setup lint format lock
+.PHONY: demo test slow chaos postgres ray setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 
 demo: setup
@@ -12,10 +12,20 @@ slow:
 	@scripts/setup dev,studio
 	.venv/bin/python -m pytest -m slow
 
+# a service that is killed at random moments, 30 times or PADA_CHAOS_KILLS; prints what was seen
+chaos:
+	@scripts/setup dev
+	.venv/bin/python -m pytest -m slow -rP tests/app/test_chaos.py
+
 # the service's tests once more, slow ones too, on PostgreSQL from Debian's packages
 postgres:
 	@scripts/setup dev,postgres
 	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py tests/app/test_fence.py
+
+# students on a Ray cluster of two nodes on this machine
+ray:
+	@scripts/setup dev,ray
+	.venv/bin/python -m pytest -m slow tests/app/test_ray.py
 
 setup:
 	@scripts/setup dev

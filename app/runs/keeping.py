@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from app.errors import FolderError
 from app.runs.events import EventLog, Events, Listener
 from app.runs.folder import owned
 from trainer.artifacts import Fence, RunPaths
@@ -72,12 +74,18 @@ def strict_serializer() -> JsonPlusSerializer:
 
 @asynccontextmanager
 async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
-    """The run's checkpoints in an SQLite file of its folder."""
+    """The run's checkpoints in an SQLite file of its folder.
+
+    Raises:
+        FolderError: the file cannot be written, such as on a full disk; all that was committed before is kept.
+    """
     async with AsyncSqliteSaver.from_conn_string(str(paths.checkpoints)) as saver:
         saver.serde = strict_serializer()
         await saver.setup()
         try:
             yield saver
+        except sqlite3.OperationalError as error:
+            raise FolderError(f"{paths.checkpoints}: {error}. Mend this, and start the run again.") from error
         finally:
             # LangGraph leaves writes of a failed step under way: one that began now would never be committed, and keep
             # the file locked as long as anybody holds the error; so none may begin, and what is open is rolled back

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import signal
 import sqlite3
 import subprocess
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,55 +17,14 @@ import pytest
 from tests.command import pada, start
 from tests.conftest import Run
 from tests.oracle import Asked, Oracle
+from tests.processes import children_of, processes_of, still_alive
+from tests.repeats import needless, repeats
 
 pytestmark = [pytest.mark.slow]
 
 KILLS = 5
 SEED = 3
 ORPHAN_SECONDS = 10.0
-RECORDED_SECONDS = 1.0
-"""From the last byte of an answer to its line in the ledger, at most: one transaction on disk."""
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of living processes that work in a folder, or belong to a process group of one that did."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if str(folder) in command:
-                found.append(f"{entry.name} {command}")
-    return found
-
-
-def children_of(parent: int) -> list[int]:
-    """All living descendants of a process."""
-    below = defaultdict(list)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            below[int(stat.rpartition(")")[2].split()[1])].append(int(entry.name))
-    found, open_ = [], [parent]
-    while open_:
-        children = below[open_.pop()]
-        found += children
-        open_ += children
-    return found
-
-
-def alive(process: int) -> bool:
-    """Whether a process still works; a zombie does not."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 @dataclass
@@ -128,10 +85,7 @@ def tortured(tmp_path_factory: pytest.TempPathFactory, whole_run: Run, oracle: O
         kill = Kill(time.time(), last_stage(folder), trainer=bool(processes_of(folder / "rounds")))
         process.kill()
         process.wait()
-        deadline = time.monotonic() + ORPHAN_SECONDS
-        while any(map(alive, below)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        kill.orphans = [child for child in below if alive(child)]
+        kill.orphans = still_alive(below, ORPHAN_SECONDS)
         for child in kill.orphans:
             os.kill(child, signal.SIGKILL)
         kills.append(kill)
@@ -173,23 +127,16 @@ def test_the_same_questions_were_asked(tortured: Tortured, whole_run: Run, oracl
 
 def test_no_recorded_answer_is_asked_for_twice(tortured: Tortured) -> None:
     """A request may be asked again only if a kill came before its answer could be written down."""
-    asked = defaultdict(list)
-    for request in tortured.requests:
-        asked[request.hash].append(request)
-    repeated = 0
-    for requests in asked.values():
-        for first, second in itertools.pairwise(requests):
-            repeated += 1
-            ended = (first.sent or float("inf")) + RECORDED_SECONDS
-            assert any(first.began <= kill.time <= ended for kill in tortured.kills), (first, second)
+    repeated = repeats(tortured.requests)
+    assert needless(repeated, [kill.time for kill in tortured.kills]) == []
     with sqlite3.connect(tortured.folder / "ledger.sqlite") as ledger:
         answers, attempts, lost = ledger.execute(
             "SELECT (SELECT count(*) FROM answers), count(*), sum(outcome != 'answered') FROM attempts"
         ).fetchone()
     # every request was written down before it was sent, and what is in the ledger was asked once
     assert attempts >= len(tortured.requests)
-    assert answers == len(asked)
-    assert repeated <= lost
+    assert answers == len({request.hash for request in tortured.requests})
+    assert len(repeated) <= lost
 
 
 def test_the_cost_counts_what_was_answered(tortured: Tortured, whole_run: Run) -> None:

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import json
 import os
 import signal
 import socket
-import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from app.executor.launchers.devices import Devices, devices, hold
+from app.executor.launchers.program import (
+    Report,
+    command,
+    end_of,
+    environment,
+    furthest,
+    last_word,
+    pass_on,
+)
 from graphs.errors import TrainerError
 from trainer.artifacts import Fence, read_json, write_json
 from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
-
-Report = TypeVar("Report", TrainReport, PredictReport)
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
-PID_FILE = "trainer.pid"
+PID_FILE, LOG = "trainer.pid", "trainer.log"
+STARTS = 5
+"""Starts in a row that a signal may end without getting any further; then the work has failed."""
 
 
 class LocalStudent:
@@ -38,59 +47,64 @@ class LocalStudent:
     def __init__(self, listen: Callable[[Progress], None], fence: Fence | None = None):
         self._listen = listen
         self._fence = fence
-        # one training at a time: two torch processes on one device slow each other many times over
-        self._turn = asyncio.Lock()
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
         """See `graphs.ports.Student`."""
-        processes = spec.student.num_processes
-        # `--multi_gpu` is how accelerate is told to start several processes, on CPUs too
-        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-        return await self._work(
-            "trainer.finetune", launch if processes > 1 else [], spec, spec.output, TrainReport
-        )
+        return await self._work("trainer.finetune", spec.student.num_processes, spec, TrainReport)
 
     async def predict(self, spec: PredictSpec) -> PredictReport:
         """See `graphs.ports.Student`."""
-        return await self._work("trainer.predict", [], spec, spec.output, PredictReport)
+        return await self._work("trainer.predict", 1, spec, PredictReport)
 
     async def _work(
-        self, module: str, launch: list[str], spec: TrainSpec | PredictSpec, folder: Path, kind: type[Report]
+        self, module: str, processes: int, spec: TrainSpec | PredictSpec, kind: type[Report]
     ) -> Report:
-        done = folder / "report.json"
-        if not done.exists():
-            async with self._turn:
-                end_predecessor(folder / PID_FILE)
-                write_json(folder / "spec.json", spec.model_copy(update={"fence": self._fence}))
-                command = [sys.executable, *launch, "-m", module, str(folder / "spec.json")]
-                await run_child(command, folder, self._listen)
-        return kind(**read_json(done))
+        folder = spec.output
+        if not (folder / "report.json").exists():
+            end_predecessor(folder / PID_FILE)
+            order = folder / "spec.json"
+            write_json(order, spec.model_copy(update={"fence": self._fence}))
+            await self._finish(command(module, processes, order), processes, folder)
+        return kind(**read_json(folder / "report.json"))
+
+    async def _finish(self, line: list[str], processes: int, folder: Path) -> None:
+        """Start the trainer until it ends by itself: one that was killed goes on from its last checkpoint.
+
+        Raises:
+            TrainerError: it failed, or was killed again and again; the message is its own, or names its log.
+        """
+        progress = folder / "progress.jsonl"
+        code, starts, best = -1, 0, furthest(progress)
+        while code < 0 and starts < STARTS:
+            async with hold(devices(os.environ), processes, self._wait) as held:
+                code = await run_child(line, folder, held, self._listen)
+            got_on, best = furthest(progress) > best, furthest(progress)
+            starts = 1 if got_on else starts + 1
+        if code:
+            raise TrainerError(why(folder, code))
+
+    def _wait(self) -> None:
+        self._listen(Progress(time=time.time(), stage="load", message="It waits for a device."))
 
 
-async def run_child(command: list[str], folder: Path, listen: Callable[[Progress], None]) -> None:
-    """Run one trainer process to its end, passing on its progress.
-
-    Raises:
-        TrainerError: it failed; the message is the trainer's own, or names its log.
-    """
-    log = folder / "trainer.log"
-    with log.open("ab") as output:
+async def run_child(line: list[str], folder: Path, held: Devices, listen: Callable[[Progress], None]) -> int:
+    """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
+    with (folder / LOG).open("ab") as output:
         child = await asyncio.create_subprocess_exec(
-            *command,
+            *line,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
             preexec_fn=die_with_parent,
-            env=os.environ | trainer_environment(),
+            pass_fds=held.locks,
+            env=os.environ | environment() | held.environment(),
         )
     try:
         write_json(folder / PID_FILE, identity(child.pid))
-        code = await follow(child, folder / "progress.jsonl", listen)
+        return await follow(child, folder / "progress.jsonl", listen)
     finally:
         await stop(child)
-    if code:
-        raise TrainerError(why(folder, log, code))
 
 
 def identity(pid: int) -> dict[str, Any]:
@@ -120,12 +134,6 @@ def end_predecessor(path: Path) -> None:
             os.killpg(found["pid"], signal.SIGKILL)
 
 
-def trainer_environment() -> dict[str, str]:
-    """What the trainer's process is told besides its spec."""
-    told = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return told if Path("/dev/nvidiactl").exists() else told | {"ACCELERATE_USE_CPU": "true"}
-
-
 def die_with_parent() -> None:
     """In the child, before it starts: end when the parent does, however that ends."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -144,24 +152,6 @@ async def follow(
             return waiting.result()
 
 
-def end_of(progress: Path) -> int:
-    """Where the lines of this start begin: after those of earlier ones."""
-    return progress.stat().st_size if progress.exists() else 0
-
-
-def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -> int:
-    """Pass on the whole lines after `position` (bytes); the position after them."""
-    if not progress.exists():
-        return position
-    with progress.open("rb") as file:
-        file.seek(position)
-        whole, found, _ = file.read().rpartition(b"\n")
-    for line in whole.splitlines():
-        with suppress(ValueError):  # a line cut short by a kill
-            listen(Progress(**json.loads(line)))
-    return position + len(whole) + len(found)
-
-
 async def stop(child: asyncio.subprocess.Process) -> None:
     """End the process and all that it started: first politely, then for certain."""
     if child.returncode is None:
@@ -174,15 +164,12 @@ async def stop(child: asyncio.subprocess.Process) -> None:
     await child.wait()
 
 
-def why(folder: Path, log: Path, code: int) -> str:
+def why(folder: Path, code: int) -> str:
     """The trainer's own last word, or where to look."""
-    progress = folder / "progress.jsonl"
-    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
-    for line in reversed(lines):
-        with suppress(ValueError):
-            last = Progress(**json.loads(line))
-            if last.stage == "error" and last.message:
-                return last.message
+    if code > 0 and (said := last_word(folder / "progress.jsonl")):
+        return said
+    log = folder / LOG
     tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-    ended = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    killed = f"was ended by signal {-code}, {STARTS} times at the same place (is there enough memory?)"
+    ended = killed if code < 0 else f"failed with exit code {code}"
     return f"The trainer {ended}: {tail[0]}. Its log is {log}."
