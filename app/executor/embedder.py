@@ -75,19 +75,30 @@ class EmbeddingWorker:
                 start += len(texts)
 
     async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
-        child = self._child or await self.start()
-        assert child.stdin
-        assert child.stdout
-        child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
-        await child.stdin.drain()
-        line = await child.stdout.readline()
-        if not line:
-            self._child = None
-            raise LoopError(f"The embedding process for {self._model} ended with code {await child.wait()}.")
+        line = await self._exchange(texts)
+        if isinstance(line, int) and line < 0:  # it was killed, such as by the kernel for want of memory
+            line = await self._exchange(texts)
+        if isinstance(line, int):
+            raise LoopError(f"The embedding process for {self._model} ended with code {line}.")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise LoopError(f"embedder: {answer['error']}")
         return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
+
+    async def _exchange(self, texts: list[str]) -> bytes | int:
+        """The process's answer, or its exit code when it has ended."""
+        child = self._child or await self.start()
+        assert child.stdin
+        assert child.stdout
+        line = b""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
+            await child.stdin.drain()
+            line = await child.stdout.readline()
+        if line:
+            return line
+        self._child = None
+        return await child.wait()
 
     async def start(self) -> asyncio.subprocess.Process:
         """Begin to load the model; returns at once."""

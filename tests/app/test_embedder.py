@@ -104,6 +104,12 @@ async def test_an_ended_process_is_an_error_with_its_exit_code(worker: Scripted)
     assert np.array_equal(await worker.embed(["new"]), vectors("new"))
 
 
+async def test_a_killed_process_is_started_again(worker: Scripted) -> None:
+    child = await worker.start()
+    child.kill()
+    assert np.array_equal(await worker.embed(["new"]), vectors("new"))
+
+
 async def test_closing_does_not_wait_for_work(worker: Scripted) -> None:
     asking = asyncio.create_task(worker.embed(["slow"]))
     await asyncio.sleep(0.02)
