@@ -105,31 +105,36 @@ def review(
     veto: Annotated[
         list[str] | None, typer.Option(help="Id of a pattern that gets no rows; may be repeated.")
     ] = None,
-    answer: Annotated[
-        Path | None, typer.Option(help="JSON file with `veto`, `merge` and `edit`.", metavar="FILE.json")
+    reject: Annotated[
+        list[str] | None, typer.Option(help="Id of an accepted row to leave out; may be repeated.")
     ] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Go on with what is not vetoed.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of a rejected row to train on after all; may be repeated."),
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file with `veto`, `merge` and `edit`, or with `reject` and `accept`.",
+            metavar="FILE.json",
+        ),
+    ] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Go on with the rest as it is.")] = False,
     json_lines: Json = False,
 ) -> None:
-    """Show the patterns and strategies that a run waits with, or let it go on."""
+    """Show the patterns and strategies, or the rows, that a run waits with, or let it go on."""
     from app.config import load_config
+    from app.review import show
     from app.runs.waiting import awaited, given_answer
 
     folder = folder.expanduser().resolve()
     loaded = load_config(config_of(folder))
-    shown = asyncio.run(awaited(loaded, folder))
-    if veto or answer or approve:
-        given = given_answer(answer, veto or [], [pattern["id"] for pattern in shown["patterns"]])
-        go(loaded, folder, json_lines, answer=given)
-        return
-    for pattern in shown["patterns"]:
-        typer.echo(
-            f"{pattern['id']}  {pattern['name']} ({pattern['failures']} failures)\n    {pattern['description']}"
-        )
-        typer.echo(f"    {pattern['title']}: {pattern['instructions']}\n")
-    typer.echo(
-        f"Go on with `pada review {folder} --approve`; leave a pattern out with `--veto ID`; merge and edit with `--answer`."
-    )
+    waiting = asyncio.run(awaited(loaded, folder))
+    named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
+    if approve or answer or any(named.values()):
+        go(loaded, folder, json_lines, answer=given_answer(waiting, folder, answer, named))
+    else:
+        show(waiting, folder)
 
 
 @app.command()

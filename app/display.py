@@ -28,13 +28,14 @@ STAGES = {
     "analyze_errors": "Analysing errors",
     "find_patterns": "Finding failure patterns",
     "draft_strategies": "Drafting strategies",
-    "review": "Review",
+    "review": "Review of the patterns",
     "allocate": "Sharing out the rows",
     "augment": "Writing and checking new rows",
     "accept": "Accepting rows",
+    "review_rows": "Review of the rows",
     "finish": "Scoring the sealed test rows",
 }
-QUIET = {"evaluate", "gate", "review", "allocate", "accept"}
+QUIET = {"evaluate", "gate", "review", "allocate", "accept", "review_rows"}
 """Stages of a moment, not worth a line of their own."""
 PLAIN_SECONDS = 10.0
 """How often plain output tells of progress inside a stage."""

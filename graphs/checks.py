@@ -172,10 +172,10 @@ class _Known:
 class RowChecks:
     """The free checks of one task.
 
-    The order is: empty, invalid, duplicate (the same prompt, whatever the answer; nearly the same prompt with
-    the same answer), leak (the same text; a text that contains it; a text with some words replaced; the same
-    meaning). Texts of fewer than four words ("yes", "4 people please") are only compared whole, template
-    included.
+    The order is: empty, invalid, leak (the same text; a text that contains it; a text with some words replaced;
+    the same meaning), duplicate (the same prompt, whatever the answer; nearly the same prompt with the same
+    answer). So a duplicate is no leak, and a reviewer may take it in. Texts of fewer than four words ("yes",
+    "4 people please") are only compared whole, template included.
 
     Args:
         template: of the task's prompts.
@@ -256,7 +256,7 @@ class RowChecks:
         if problem := self._invalid(row.prompt, completion):
             return Finding("invalid", problem)
         tokens = words(text)
-        return self._duplicate(row, tokens, batch) or self._leak(row, tokens, vector)
+        return self._leak(row, tokens, vector) or self._duplicate(row, tokens, batch)
 
     def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> Finding | None:
         if match := batch.same(row.prompt) or self._known.same(row.prompt):

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field
 from trainer.specs import Strict, StudentSpec
 
 Method = Literal["pada", "vanilla"]
+Reviewed = Literal["patterns", "rows"]
+"""What a person may be asked about: the patterns and their strategies, or the rows."""
 
 
 class LoopSpec(Strict):
@@ -40,8 +42,8 @@ class LoopSpec(Strict):
     """Rounds without promotion after which the loop stops."""
     promote: Literal["better", "significant"] = "better"
     """`better`: a higher score and nothing that shows a regression; `significant`: the 95 % interval excludes 0."""
-    review: bool = False
-    """Wait for a person after the strategies are drafted."""
+    review: Literal[False, True, "patterns", "rows"] = False
+    """Wait for a person: `patterns` before rows are written for them, `rows` before they are trained on, true both."""
     max_analyses: int = Field(200, ge=1)
     """Most validation errors analysed in a round: a seeded sample, stratified."""
     max_train_failures: int = Field(200, ge=1)
@@ -69,6 +71,10 @@ class LoopSpec(Strict):
     def last_round(self) -> int:
         """The number of the last round; 0 is the baseline alone."""
         return 0 if self.method == "vanilla" else self.rounds
+
+    def asks_about(self, subject: Reviewed) -> bool:
+        """Whether the run waits for a person to review this."""
+        return self.review is True or self.review == subject
 
 
 class Context(Strict):

@@ -19,6 +19,7 @@ from graphs.nodes.fine_tune import fine_tune
 from graphs.nodes.finish import finish
 from graphs.nodes.gate import gate
 from graphs.nodes.review import review
+from graphs.nodes.review_rows import review_rows
 from graphs.routing import after_allocate, after_gate, after_patterns
 from graphs.state import AnalysisInput, LoopInput, LoopState, StrategyInput
 from graphs.workspace import Workspace
@@ -48,6 +49,7 @@ def build_loop(
     graph.add_node("allocate", partial(allocate, workspace=workspace))
     graph.add_node("augment", build_augment(workspace).compile(checkpointer=None if visible else False))
     graph.add_node("accept", partial(accept, workspace=workspace))
+    graph.add_node("review_rows", partial(review_rows, workspace=workspace))
     graph.add_node("finish", partial(finish, workspace=workspace))
 
     graph.add_edge(START, "fine_tune")
@@ -60,6 +62,7 @@ def build_loop(
     graph.add_edge("review", "allocate")
     graph.add_conditional_edges("allocate", after_allocate, ["augment", "accept"])
     graph.add_edge("augment", "accept")
-    graph.add_edge("accept", "fine_tune")
+    graph.add_edge("accept", "review_rows")
+    graph.add_edge("review_rows", "fine_tune")
     graph.add_edge("finish", END)
     return graph

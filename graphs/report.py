@@ -56,6 +56,8 @@ class RoundReport(BaseModel):
     patterns: list[PatternOutcome]
     verdicts: dict[str, int]
     """Rows by verdict (`graphs.rows.Check`)."""
+    accepted_by_reviewer: int = 0
+    """Of the accepted rows, those that the checks had rejected."""
     broken: list[str]
     """Validation rows that the best student before had right and this one has wrong."""
     broken_examples: list[dict[str, Any]] = []

@@ -1,15 +1,31 @@
-"""What a person may say of a round's patterns and strategies, and what becomes of them."""
+"""What a person may say of a round's patterns, strategies and rows, and what becomes of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
-from graphs.rows import Pattern, Strategy
+from graphs.context import Reviewed
+from graphs.rows import Candidate, Check, Pattern, Strategy
 from trainer.specs import Strict
+
+TAKES: dict[Reviewed, tuple[str, ...]] = {"patterns": ("merge", "edit", "veto"), "rows": ("accept", "reject")}
+"""The keys of an answer that decide on each."""
+FINAL: dict[Check, str] = {
+    "leak": "too close to a validation or test row",
+    "invalid": "not valid for the task",
+    "empty": "without text",
+    "schema": "not a prompt and a completion",
+}
+"""Verdicts that no reviewer can overrule, and what they mean."""
+MOST_DECISIONS = 500
+"""Rows accepted, and rows rejected, by one answer at most: an answer is kept in the graph's checkpoint."""
+SHOWN = 5
+"""Ids that an error names; an answer may be wrong about very many."""
 
 Drafts = dict[str, tuple[Pattern, Strategy]]
 """Pattern id -> the pattern and its strategy, in the order of the patterns."""
@@ -24,15 +40,33 @@ class Edit(Strict):
     instructions: str | None = Field(None, min_length=1)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a run asks a reviewer, and the ids that an answer may name."""
+
+    about: Reviewed
+    round: int
+    patterns: Sequence[str] = ()
+    rows: Mapping[str, Check] = field(default_factory=dict)
+    """Row id -> the checks' verdict."""
+
+
 class ReviewAnswer(Strict):
-    """What a person says of the patterns and strategies that a run waits with; an empty answer approves all."""
+    """What a person says of the patterns and strategies, or of the rows, that a run waits with; an empty answer
+    leaves all as it is."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"veto": ["r1-p2"], "edit": {"r1-p0": {"instructions": "Vary the dates."}}}]
+            "examples": [
+                {"veto": ["r1-p2"], "edit": {"r1-p0": {"instructions": "Vary the dates."}}},
+                {"about": "rows", "round": 1, "reject": ["r1-b3-a1-0"], "accept": ["r1-b4-a2-1"]},
+            ]
         }
     )
 
+    about: Reviewed | None = Field(
+        None, description="The review that it answers: another one does not take it."
+    )
     round: int | None = Field(
         None, description="The round that it is about: a review of another round does not take it."
     )
@@ -42,9 +76,39 @@ class ReviewAnswer(Strict):
     )
     edit: dict[str, Edit] = Field({}, description="New texts by pattern id; of merged ones by the first.")
     veto: list[str] = Field([], description="Ids of patterns that get no rows.")
+    accept: list[str] = Field(
+        [],
+        max_length=MOST_DECISIONS,
+        description="Ids of rejected rows that are trained on after all: duplicates and what the judge rejected; never leaks.",
+    )
+    reject: list[str] = Field(
+        [], max_length=MOST_DECISIONS, description="Ids of accepted rows that are left out."
+    )
 
-    def fault(self, known: Sequence[str]) -> str | None:
-        """Why the answer does not fit patterns with these ids, or None."""
+    def answering(self, question: Question) -> ReviewAnswer:
+        """The same answer, to this question and no other."""
+        return self.model_copy(update={"about": question.about, "round": question.round})
+
+    def fault(self, question: Question) -> str | None:
+        """Why the answer does not fit the question, or None."""
+        if misplaced := self._misplaced(question):
+            return misplaced
+        if question.about == "patterns":
+            return self._pattern_fault(question.patterns)
+        return self._row_fault(question.rows)
+
+    def _misplaced(self, question: Question) -> str | None:
+        if self.round not in (None, question.round):
+            return f"The review is about round {question.round}, not {self.round}."
+        if self.about not in (None, question.about):
+            return f"The review is about {question.about}, not {self.about}."
+        others = [key for about, keys in TAKES.items() if about != question.about for key in keys]
+        if given := [key for key in others if getattr(self, key)]:
+            takes = ", ".join(TAKES[question.about])
+            return f"The review is about {question.about}: it takes {takes}, not {', '.join(given)}."
+        return None
+
+    def _pattern_fault(self, known: Sequence[str]) -> str | None:
         merged = Counter(name for group in self.merge for name in group)
         named = {*merged, *self.edit, *self.veto}
         if unknown := sorted(named - set(known)):
@@ -57,6 +121,30 @@ class ReviewAnswer(Strict):
         if lost := sorted(gone & {*self.edit, *self.veto}):
             return f"Merged into another, so they can be neither edited nor vetoed: {', '.join(lost)}."
         return None
+
+    def _row_fault(self, verdicts: Mapping[str, Check]) -> str | None:
+        accepted, rejected = set(self.accept), set(self.reject)
+        if unknown := sorted((accepted | rejected) - verdicts.keys()):
+            return f"No such row in this round: {some(unknown)}."
+        if both := sorted(accepted & rejected):
+            return f"Both accepted and rejected: {some(both)}."
+        if final := sorted(name for name in accepted if verdicts[name] in FINAL):
+            why = [f"{name} ({verdicts[name]}: {FINAL[verdicts[name]]})" for name in final]
+            return f"No reviewer can accept these rows: {some(why)}."
+        return None
+
+    def decide(self, rows: Iterable[Candidate]) -> list[Candidate]:
+        """The rows with the reviewer's verdicts in place of the checks'; what the answer does not name stays."""
+        accepted, rejected = set(self.accept), set(self.reject)
+
+        def decided(row: Candidate) -> Candidate:
+            if row.id in accepted and row.verdict != "accepted":
+                return row.overrule("accepted", "A reviewer accepted it.")
+            if row.id in rejected and row.verdict == "accepted":
+                return row.overrule("reviewer", "A reviewer rejected it.")
+            return row
+
+        return [decided(row) for row in rows]
 
     def apply(self, drafts: Drafts) -> Drafts:
         """The patterns and strategies after merges and edits; vetoed ones are still among them."""
@@ -94,11 +182,17 @@ def merge(patterns: Iterable[Pattern]) -> Pattern:
     )
 
 
-def read_answer(value: object, known: Sequence[str]) -> ReviewAnswer | str:
-    """A reviewer's answer, or why it is none."""
+def read_answer(value: object, question: Question) -> ReviewAnswer | str:
+    """A reviewer's answer, or why it is none to this question."""
     try:
         answer = ReviewAnswer.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
-    return answer.fault(known) or answer
+    return answer.fault(question) or answer
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

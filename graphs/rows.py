@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
 from graphs.schemas import AugmentationStrategy, FailurePattern
 
-Check = Literal["accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus"]
+Check = Literal[
+    "accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus", "reviewer"
+]
 """Which check decided: `accepted`, or the one that rejected the row.
 
 `schema` not a prompt and a completion; `empty`; `invalid` the task's own check; `duplicate` exact or near, of the batch,
 train or an accepted row; `leak` too close to a validation or test row; `judge` rejected by index; `attempts` its batch stayed
-under the threshold to the last attempt; `surplus` sound, but its batch already had all the rows that it was asked for.
+under the threshold to the last attempt; `surplus` sound, but its batch already had all the rows that it was asked for; `reviewer` a person left it out.
 """
 
 
 Origin = Literal["pattern", "train_error"]
 """What the row was written for: a failure pattern, or one training error."""
+
+
+class Ruling(BaseModel):
+    """A verdict and why."""
+
+    verdict: Check
+    reason: str
 
 
 class Candidate(BaseModel):
@@ -42,6 +51,26 @@ class Candidate(BaseModel):
     """For duplicates and leaks: the matching row's id, split and text, and the similarity."""
     judge: dict[str, int] | None = None
     """`adherence`, `utility`, `relevance` of its batch, 1 to 10; None when a free check decided."""
+    overruled: Ruling | None = None
+    """What the checks had said of it, where a reviewer said otherwise."""
+
+    def overrule(self, verdict: Check, reason: str) -> Self:
+        """The row with a reviewer's verdict; that of the checks is kept beside it."""
+        checked = Ruling(verdict=self.verdict, reason=self.reason)
+        return self.model_copy(update={"verdict": verdict, "reason": reason, "overruled": checked})
+
+    def as_checked(self) -> Self:
+        """The row as the checks left it, whatever a reviewer has said since."""
+        if self.overruled is None:
+            return self
+        return self.model_copy(update={**self.overruled.model_dump(), "overruled": None})
+
+    def training_row(self) -> dict[str, Any]:
+        """The row as the trainer reads it; where it comes from stays with it."""
+        return self.model_dump(
+            include={"id", "prompt", "completion", "round", "batch", "origin", "pattern", "source"},
+            exclude_none=True,
+        )
 
 
 class Batch(BaseModel):

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from graphs.context import LoopSpec
 from graphs.corpus import Corpus
 from graphs.ports import Embedder, Student, Teacher
 from graphs.review import Drafts
-from graphs.rows import Batch, Pattern, Strategy
+from graphs.rows import Batch, Candidate, Pattern, Strategy
 from trainer.artifacts import RunPaths, read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
@@ -167,6 +167,17 @@ class Workspace:
         path = self.paths.round(number).batches
         return self._once(f"plan/{number}", lambda: [Batch(**row) for row in read_jsonl(path)])
 
+    def candidates(self, number: int) -> list[Candidate]:
+        """The rows of a closed round as the checks left them, whatever a reviewer has made of them."""
+        return [Candidate(**row).as_checked() for row in read_jsonl(self.paths.round(number).rows)]
+
+    def close_rows(self, number: int, candidates: Sequence[Candidate]) -> int:
+        """Keep a round's rows with their verdicts, and the accepted ones for the trainer; returns how many those are."""
+        accepted = [candidate for candidate in candidates if candidate.verdict == "accepted"]
+        write_jsonl(self.paths.round(number).rows, candidates)
+        write_jsonl(self.paths.round(number).accepted, [candidate.training_row() for candidate in accepted])
+        return len(accepted)
+
     def artifact(self, number: int) -> Path:
         """The adapter (or model) folder that a round's training left."""
         return Path(read_json(self.paths.round(number).student / "report.json")["artifact"])
@@ -193,6 +204,10 @@ class Workspace:
         """The searchable rows: train, guarded (validation and test), and what rounds before `number` accepted."""
         # one branch that is cancelled must not take it from the others
         return await asyncio.shield(self.prepare_corpus(number))
+
+    def forget_corpus(self) -> None:
+        """Let the next round build the corpus anew: `accept` added rows to it that a reviewer may have left out."""
+        self._corpus = None
 
     async def aclose(self) -> None:
         """End what goes on beside the nodes."""

@@ -115,6 +115,10 @@ class RoundView:
             train_rows=self._trainer()["rows"],
             patterns=self._patterns(),
             verdicts=dict(Counter(candidate.verdict for candidate in self._candidates)),
+            accepted_by_reviewer=sum(
+                candidate.verdict == "accepted" and candidate.overruled is not None
+                for candidate in self._candidates
+            ),
             broken=self._gate.get("broken", []),
             broken_examples=self._broken_examples(),
             fixed=self._gate.get("fixed", []),

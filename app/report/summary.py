@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from app.report.wording import duration, headline, percent, plural, round_name, score_interval, spent
+from app.report.wording import (
+    duration,
+    headline,
+    one_line,
+    percent,
+    plural,
+    round_name,
+    score_interval,
+    spent,
+)
 from graphs.report import Report, RoundReport
 
 SHOWN = 6
@@ -18,7 +27,7 @@ def summary_lines(report: Report) -> list[str]:
     result = headline(report)
     lines = [f"{result.title}. {result.sentence}"]
     if report.status != "finished" and report.stopped:
-        lines.append(f"{report.status.capitalize()}: {_one_line(report.stopped, 400)}")
+        lines.append(f"{report.status.capitalize()}: {one_line(report.stopped, 400)}")
     for item in report.rounds:
         lines += _round_lines(item)
     lines.append(_cost_line(report))
@@ -36,7 +45,7 @@ def _round_lines(item: RoundReport) -> list[str]:
     for pattern in item.patterns[:SHOWN]:
         regressed = f", {pattern.regressed} regressed" if pattern.regressed else ""
         outcome = f"{pattern.fixed} fixed, {pattern.unmoved} unmoved{regressed}"
-        lines.append(f"  {_one_line(pattern.name)}: {outcome}, of {plural(pattern.size, 'failure')}")
+        lines.append(f"  {one_line(pattern.name)}: {outcome}, of {plural(pattern.size, 'failure')}")
     left = len(item.patterns) - SHOWN
     return [*lines, f"  and {plural(left, 'more pattern')}"] if left > 0 else lines
 
@@ -46,9 +55,3 @@ def _cost_line(report: Report) -> str:
     repeated = f" ({report.cost.repeated:,} more came from the ledger)" if report.cost.repeated else ""
     time = duration(sum(report.seconds.values()))
     return f"{plural(report.accepted, 'accepted row')}, {calls}{repeated}, {spent(report)}, {time}"
-
-
-def _one_line(text: str, limit: int = 100) -> str:
-    """Printable text on one line, cut at `limit` characters: a terminal must not be steered by a model's reply."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"

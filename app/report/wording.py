@@ -96,6 +96,12 @@ def clip(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def one_line(text: str, limit: int = 100) -> str:
+    """Printable text on one line, cut at `limit` characters: a terminal must not be steered by a model's reply."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
 def _number(value: float) -> str:
     """One decimal, a true minus sign, and no `-0.0`."""
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "\u2212")

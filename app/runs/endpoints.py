@@ -153,7 +153,8 @@ async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable)
 async def review(
     request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, once: Repeatable
 ) -> JSONResponse:
-    """Answer the review that a run waits for: an empty answer approves all patterns and strategies."""
+    """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells which): an
+    empty answer leaves all as it is."""
     return await change(request, caller, once, lambda runs: runs.review(run, answer))
 
 

@@ -39,7 +39,7 @@ class EventLog:
 
     `run` status; `stage` name, state (`started`, `progress`, `done`), done, total, seconds; `trainer` the trainer's progress;
     `power` the smallest difference that the validation rows can show; `score` round, validation, ci95, promoted, reason; `spent` calls, usd, tokens, retries;
-    `review` the round and the ids of the patterns that wait for a person.
+    `review` what waits for a person: about (`patterns`, `rows`), round, and patterns (their ids) or accepted and rejected (rows).
     """
 
     def __init__(self, path: Path, listen: Listener):

@@ -20,6 +20,7 @@ VIEW: dict[str, Any] = {
     "status": "running",
     "reason": "",
     "waiting_for": None,
+    "review": None,
     "task": "classification",
     "method": "pada",
     "dataset": DATASET,
@@ -74,6 +75,7 @@ SAMPLE: dict[str, Any] = {
     "reason": "The judge gave its batch 8.7 of 10.",
     "evidence": None,
     "judge": {"adherence": 9, "utility": 8, "relevance": 9},
+    "overruled": None,
 }
 PREDICTION: dict[str, Any] = {
     "id": "validation-17",

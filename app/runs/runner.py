@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command
 
 from app.config import RunConfig
 from app.data import prepare_data
@@ -21,6 +21,7 @@ from app.report.write import write_report
 from app.runs.events import Events, Listener
 from app.runs.folder import enter
 from app.runs.keeping import FolderKeeping, Keeping
+from app.runs.reviews import awaited_review, is_answer, review_event, waits
 from app.runs.stages import Stages
 from app.wiring import Assembled, assemble
 from graphs.errors import LoopError, RunPaused
@@ -67,7 +68,7 @@ class Runner:
         """Go on to the end or to a pause.
 
         Args:
-            answer: what the reviewer says to a run that waits in `review` (`graphs.review.ReviewAnswer`); not empty.
+            answer: what the reviewer says to a run that waits for a review (`graphs.review.ReviewAnswer`); not empty.
             finish: write no more rows; score the best student so far on the test rows.
 
         Raises:
@@ -141,11 +142,10 @@ class Runner:
             stages.interrupted()
         state = await graph.aget_state(thread)
         if state.next:
-            waiting = awaited_review(state) or {"round": 0, "patterns": []}
-            events.emit("review", round=waiting["round"], patterns=[p["id"] for p in waiting["patterns"]])
-            refused = [waiting["error"]] if "error" in waiting else []
-            waits = "The patterns and strategies wait for a review: `pada review RUN` shows and answers it."
-            return Outcome("paused", " ".join([*refused, waits]), "review")
+            waiting = awaited_review(state)
+            assert waiting, state.next
+            events.emit("review", **review_event(waiting))
+            return Outcome("paused", waits(waiting), "review")
         return Outcome("finished", state.values["stopped"])
 
     def _concurrency(self) -> int:
@@ -208,17 +208,9 @@ async def first_input(
         )
         return None
     waiting = awaited_review(state)
-    # an answer is to one round's question: a run that was killed after it took it must not take it as the next one's
-    if answer is None or waiting is None or answer.get("round") not in (None, waiting["round"]):
+    if answer is None or waiting is None or not is_answer(answer, waiting):
         return None
     return Command(resume=answer)
-
-
-def awaited_review(state: StateSnapshot) -> dict[str, Any] | None:
-    """What the graph asks a reviewer, if it waits for one."""
-    asked = (interrupt.value for task in state.tasks for interrupt in task.interrupts)
-    found: dict[str, Any] | None = next(asked, None)
-    return found
 
 
 def latest_score(paths: RunPaths) -> dict[str, Any]:

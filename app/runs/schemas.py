@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.db.models import Run, RunEvent
 from app.paging import Page
 from app.runs import examples
+from graphs.context import Reviewed
 from graphs.errors import Wait
 
 RunStatus = Literal["queued", "running", "paused", "cancelled", "finished", "failed"]
@@ -52,6 +53,20 @@ class CostView(BaseModel):
     retries: int = Field(0, description="Calls that had to be made again, such as after a rate limit.")
 
 
+class ReviewView(BaseModel):
+    """What a run asks its reviewer."""
+
+    about: Reviewed
+    round: int
+    patterns: list[str] = Field(
+        [], description="Ids of the patterns; `GET .../patterns` and `.../strategies` have them."
+    )
+    accepted: int | None = Field(
+        None, description="Rows; `GET .../samples?round=&verdict=accepted` has them."
+    )
+    rejected: int | None = Field(None, description="Rows, of which some can be accepted.")
+
+
 class RunView(BaseModel):
     """A run as it stands."""
 
@@ -61,6 +76,7 @@ class RunView(BaseModel):
     status: RunStatus
     reason: str = Field(description="Why it ended or waits.")
     waiting_for: Wait | None
+    review: ReviewView | None = Field(description="Of a run that waits for a review.")
     task: str
     method: str
     dataset: str | None
@@ -84,6 +100,7 @@ class RunView(BaseModel):
             status=run.status,
             reason=run.reason,
             waiting_for=run.waiting_for,
+            review=view["review"] if run.waiting_for == "review" else None,
             task=config["task"],
             method=config["loop"]["method"],
             dataset=run.dataset,

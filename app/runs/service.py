@@ -6,12 +6,14 @@ import uuid
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.concurrency import run_in_threadpool
 
 from app.db.engine import now
 from app.db.models import DataSet, Run
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.runs import repository
 from app.runs.admission import admit
+from app.runs.reviews import question_of
 from app.runs.schemas import RunRequest
 from app.settings import Settings
 from graphs.review import ReviewAnswer
@@ -128,18 +130,15 @@ class Runs:
         """Answer the review that a run waits for.
 
         Raises:
-            Conflict: it waits for none, or the answer does not fit its patterns.
+            Conflict: it waits for none, or the answer does not fit its patterns or rows.
         """
         run = await self.get(name, lock=True)
         if run.status != "paused" or run.waiting_for != "review":
             raise Conflict("This run does not wait for a review.")
-        waiting = run.view["review"]
-        if answer.round not in (None, waiting["round"]):
-            raise Conflict(f"The review is about round {waiting['round']}, not {answer.round}.")
-        if fault := answer.fault(waiting["patterns"]):
+        question = await run_in_threadpool(question_of, run.view["review"], self.paths(run))
+        if fault := answer.fault(question):
             raise Conflict(fault)
-        answer = answer.model_copy(update={"round": waiting["round"]})
-        run.answer = answer.model_dump(mode="json", exclude_none=True)
+        run.answer = answer.answering(question).model_dump(mode="json", exclude_none=True)
         await self._change(run, "queued", "")
         return run
 

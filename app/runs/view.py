@@ -7,7 +7,7 @@ from typing import Any
 from app.runs.events import Event
 
 View = dict[str, Any]
-"""`stage`, `round`, `progress` {done, total}, `eta_seconds`, `trainer`, `scores` [...], `cost`, `stage_seconds`, `detectable`, `review` {round, patterns}."""
+"""`stage`, `round`, `progress` {done, total}, `eta_seconds`, `trainer`, `scores` [...], `cost`, `stage_seconds`, `detectable`, `review` (the event)."""
 
 
 def fold(view: View, event: Event) -> View:
@@ -25,9 +25,12 @@ def fold(view: View, event: Event) -> View:
                 "stage_seconds": taken,
             }
         case {"type": "trainer"}:
-            told = {key: value for key, value in event.items() if key not in ("id", "type", "time")}
             progress = {"done": event.get("step", 0), "total": event.get("steps", 0)}
-            return view | {"trainer": told, "progress": progress, "eta_seconds": event.get("eta_seconds")}
+            return view | {
+                "trainer": told(event),
+                "progress": progress,
+                "eta_seconds": event.get("eta_seconds"),
+            }
         case {"type": "score"}:
             score = {
                 key: event[key] for key in ("round", "metric", "validation", "ci95", "promoted", "reason")
@@ -39,5 +42,10 @@ def fold(view: View, event: Event) -> View:
         case {"type": "power"}:
             return view | {"detectable": {key: event[key] for key in ("value", "n", "power")}}
         case {"type": "review"}:
-            return view | {"review": {"round": event["round"], "patterns": event["patterns"]}}
+            return view | {"review": told(event)}
     return view
+
+
+def told(event: Event) -> dict[str, Any]:
+    """What an event says, without its number, kind and time."""
+    return {key: value for key, value in event.items() if key not in ("id", "type", "time")}

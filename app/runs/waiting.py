@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from app.config import RunConfig
 from app.errors import ConfigError, FolderError
 from app.runs.folder import enter
 from app.runs.keeping import FolderKeeping
-from app.runs.runner import awaited_review
+from app.runs.reviews import Waiting, awaited_review, question_of, review_event
 from app.wiring import assemble
 from graphs.review import ReviewAnswer, read_answer
+from trainer.artifacts import RunPaths
 
 
-async def awaited(config: RunConfig, root: Path) -> dict[str, Any]:
-    """The review that the run waits for: `round` and `patterns`.
+async def awaited(config: RunConfig, root: Path) -> Waiting:
+    """The review that the run waits for.
 
     Raises:
         FolderError: the run waits for no review.
@@ -32,21 +34,27 @@ async def awaited(config: RunConfig, root: Path) -> dict[str, Any]:
     return waiting
 
 
-def given_answer(path: Path | None, veto: list[str], known: list[str]) -> dict[str, Any]:
-    """The answer in a JSON file, with further vetoes.
+def given_answer(
+    waiting: Waiting, root: Path, path: Path | None, named: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The answer in a JSON file, if there is one, and what the command line names beside it.
+
+    Args:
+        named: ids by key of the answer: `veto`, `accept`, `reject`.
 
     Raises:
-        ConfigError: the file cannot be read, or the answer does not fit the patterns that wait.
+        ConfigError: the file cannot be read, or the answer does not fit the question.
     """
-    document: Any = {}
+    question, document = question_of(review_event(waiting), RunPaths(root)), {}
     if path is not None:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: cannot be read as JSON: {error}.") from None
-    answer = read_answer(document, known)
+    answer = read_answer(document, question)
     if isinstance(answer, ReviewAnswer):
-        answer = read_answer(answer.model_copy(update={"veto": [*answer.veto, *veto]}).model_dump(), known)
+        both = {key: [*getattr(answer, key), *ids] for key, ids in named.items()}
+        answer = read_answer(answer.model_copy(update=both).model_dump(), question)
     if not isinstance(answer, ReviewAnswer):
-        raise ConfigError(f"{path or 'veto'}: {answer}")
-    return answer.model_dump(exclude_none=True)
+        raise ConfigError(f"{path or 'answer'}: {answer}")
+    return answer.answering(question).model_dump(exclude_none=True)

@@ -10,7 +10,7 @@ from graphs.context import Context
 from graphs.rows import Candidate
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import read_json, write_jsonl
+from trainer.artifacts import read_json
 
 
 async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
@@ -29,15 +29,4 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
                 finding.reason,
                 finding.evidence,
             )
-    accepted = [candidate for candidate in passed if candidate.verdict == "accepted"]
-    write_jsonl(here.rows, candidates)
-    write_jsonl(here.accepted, [training_row(candidate) for candidate in accepted])
-    return {"accepted": state.accepted + len(accepted)}
-
-
-def training_row(candidate: Candidate) -> dict[str, Any]:
-    """An accepted row as the trainer reads it; where it comes from stays with it."""
-    origin = candidate.model_dump(
-        include={"round", "batch", "origin", "pattern", "source"}, exclude_none=True
-    )
-    return {"id": candidate.id, "prompt": candidate.prompt, "completion": candidate.completion, **origin}
+    return {"accepted": state.accepted + workspace.close_rows(state.round, candidates)}

@@ -8,26 +8,35 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs.context import Context
-from graphs.review import ReviewAnswer, read_answer
+from graphs.review import Question, ReviewAnswer, read_answer
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
 
 async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Wait for an answer (`graphs.review.ReviewAnswer`) when `loop.review` is on, and do what it says.
+    """Wait for an answer when `loop.review` asks about patterns, and do what it says.
 
-    The node runs again from its start when the answer comes, so it does nothing before the interrupt. An answer that
-    does not fit is asked for again: the checkpoint keeps it, so to fail on it would be to fail for ever.
+    The node runs again from its start when the answer comes, so it does nothing before it asks.
     """
-    if not runtime.context.loop.review:
+    if not runtime.context.loop.asks_about("patterns"):
         return {}
-    question = {"round": state.round, "patterns": [shown(state, name, workspace) for name in state.patterns]}
-    answer = read_answer(interrupt(question), state.patterns)
-    while not isinstance(answer, ReviewAnswer):
-        answer = read_answer(interrupt(question | {"error": answer}), state.patterns)
+    patterns = [shown(state, name, workspace) for name in state.patterns]
+    answer = ask(Question("patterns", state.round, patterns=state.patterns), {"patterns": patterns})
     left = answer.apply(workspace.drafts(state.round))
     workspace.settle_drafts(state.round, left)
     return {"patterns": [name for name in left if name not in answer.veto]}
+
+
+def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
+    """The reviewer's answer to a question, which is shown with these details.
+
+    An answer that does not fit is asked for again: the checkpoint keeps it, so to fail on it would be to fail for ever.
+    """
+    asked = {"about": question.about, "round": question.round, **details}
+    answer = read_answer(interrupt(asked), question)
+    while not isinstance(answer, ReviewAnswer):
+        answer = read_answer(interrupt(asked | {"error": answer}), question)
+    return answer
 
 
 def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:

@@ -148,8 +148,9 @@ def _round(number: int, validation: float, promoted: bool, random_: random.Rando
         patterns=patterns,
         verdicts={
             "accepted": 96, "schema": 2, "empty": 1, "invalid": 9, "duplicate": 17, "leak": 4, "judge": 14,
-            "attempts": 10, "surplus": 5,
+            "attempts": 10, "surplus": 5, "reviewer": 3,
         },
+        accepted_by_reviewer=2,
         broken=[f"val-{700 + index:04}" for index in range(9 if promoted else 61)],
         broken_examples=[
             {"id": f"val-{700 + index:04}", "prompt": PROMPTS[index], "expected": "transfer_pending",
@@ -171,6 +172,7 @@ def _baseline(random_: random.Random) -> RoundReport:
     return first.model_copy(
         update={
             "round": 0, "accepted": 0, "train_rows": 231, "patterns": [], "verdicts": {}, "broken": [], "fixed": [],
+            "accepted_by_reviewer": 0,
             "broken_examples": [], "versus_best": None, "clusters": None, "reason": "The baseline.",
         }
     )  # fmt: skip

@@ -148,14 +148,22 @@ def test_each_chart_has_its_place_and_no_place_is_empty(name: str) -> None:
 def test_quality_chart_accounts_for_every_row() -> None:
     rows = values(Page(PAGES["finished"]).specs["quality"], "scope", "part")
     one = {(row["label"], row["part"]): row["count"] for row in rows if row["scope"] == "Round 2"}
-    # 158 written: 33 fail a free check (2 + 1 + 9 + 17 + 4), 24 the judge (14 + 10), 5 are not needed.
-    assert one["Written by the teacher", "kept"] == 158
-    assert one["After the free checks", "kept"] == 125
+    # 161 written: 33 fail a free check (2 + 1 + 9 + 17 + 4), 24 the judge (14 + 10), 5 are not needed, a reviewer rejects 3.
+    assert one["Written by the teacher", "kept"] == 161
+    assert one["After the free checks", "kept"] == 128
     assert one["After the free checks", "duplicate"] == 17
-    assert one["After the judge", "kept"] == 101
+    assert one["After the judge", "kept"] == 104
+    assert one["Used for training", "rejected by a reviewer"] == 3
     assert one["Used for training", "kept"] == 96
     everything = {(row["label"], row["part"]): row["count"] for row in rows if row["scope"] == "All rounds"}
     assert everything["Used for training", "kept"] == 288
+
+
+def test_rows_that_a_reviewer_decided_on_are_counted_with_the_others() -> None:
+    page = Page(PAGES["finished"])
+    assert "Judge Attempts Surplus Reviewer" in page.text
+    assert "Round 2: a reviewer accepted 2 rows that the checks had rejected." in page.text
+    assert "Baseline: a reviewer" not in page.text
 
 
 def test_spending_falls_back_to_tokens_without_a_price() -> None:

@@ -279,7 +279,7 @@ def test_graph_shows_every_node_and_the_way_back(whole_run: Run) -> None:
     drawn = pada("graph").stdout
     names = (
         "fine_tune evaluate gate analyze_errors find_patterns draft_strategies review allocate augment "
-        "generate check_quality accept finish"
+        "generate check_quality accept review_rows finish"
     )
     for name in names.split():
         assert name in drawn, name
@@ -295,6 +295,8 @@ class Story:
         self._file = folder / "config.yaml"
         self._data, self._student = data, student
         self.steps: dict[str, tuple[subprocess.CompletedProcess[str], int, dict[str, Any]]] = {}
+        self.accepted: dict[str, Any] = {}
+        self.judged: dict[str, Any] = {}
 
     def config(self, **budget: int) -> Path:
         """The config with this budget; everything else stays."""
@@ -308,6 +310,11 @@ class Story:
         done = pada(*arguments)
         run = json.loads((self.folder / "report.json").read_text())
         self.steps[name] = done, len(self.oracle.of_run(run["run_id"])), run
+
+    def rows(self, verdict: str) -> list[dict[str, Any]]:
+        """The rows of the round with this verdict."""
+        lines = (self.folder / "rounds/1/rows.jsonl").read_text().splitlines()
+        return [row for row in map(json.loads, lines) if row["verdict"] == verdict]
 
     def run(self, name: str, **budget: int) -> None:
         self.step(name, "run", self.config(**budget), "--output", self.folder)
@@ -326,7 +333,11 @@ def story(tmp_path_factory: pytest.TempPathFactory, student: Path, data: Path, o
     oracle.fault = lambda schema, data: server_error() if schema == "SampleBatch" else None
     told.step("down", "review", told.folder, "--veto", vetoed, "--approve")
     oracle.fault = lambda schema, data: None
-    told.run("end")
+    told.run("rows")
+    told.step("rows shown", "review", told.folder)
+    told.accepted, told.judged = (told.rows(verdict)[0] for verdict in ("accepted", "judge"))
+    told.step("wrong", "review", told.folder, "--veto", vetoed)
+    told.step("end", "review", told.folder, "--reject", told.accepted["id"], "--accept", told.judged["id"])
     return told
 
 
@@ -401,6 +412,43 @@ def test_a_vetoed_pattern_gets_no_rows(story: Story) -> None:
     assert others
     assert sum(pattern["planned"] for pattern in others) == 12
     assert all(pattern["accepted"] for pattern in others)
+
+
+def test_review_shows_the_rows_to_decide_on(story: Story) -> None:
+    paused, calls, report = story.steps["rows"]
+    assert paused.returncode == 3
+    assert "rejected) wait for a review" in report["stopped"]
+    done, then, _ = story.steps["rows shown"]
+    assert done.returncode == 0, done.stderr
+    assert then == calls
+    lines = done.stdout.splitlines()
+    for row, verdict in ((story.accepted, "accepted"), (story.judged, "judge")):
+        (line,) = (line for line in lines if row["id"] in line.split())
+        assert {verdict, row["completion"], row["pattern"] or row["source"]} <= set(line.split())
+        assert row["prompt"].splitlines()[1].split()[1] in line
+    assert not any(row["id"] in done.stdout for row in story.rows("invalid"))
+    assert "that nobody can accept are not shown (invalid)" in done.stdout
+    assert "--reject ID" in done.stdout
+
+
+def test_an_answer_to_another_review_is_refused_at_once(story: Story) -> None:
+    done, calls, report = story.steps["wrong"]
+    assert done.returncode == 1
+    assert "answer: The review is about rows: it takes accept, reject, not veto." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (calls, report) == story.steps["rows"][1:]
+
+
+def test_the_report_counts_what_the_reviewer_decided(story: Story) -> None:
+    _, _, report = story.steps["end"]
+    _, found = report["rounds"]
+    assert [row["id"] for row in story.rows("reviewer")] == [story.accepted["id"]]
+    assert found["verdicts"]["reviewer"] == found["accepted_by_reviewer"] == 1
+    assert report["accepted"] == found["accepted"] == len(story.rows("accepted"))
+    assert found["train_rows"] == 40 + found["accepted"]
+    assert story.judged["id"] in {row["id"] for row in story.rows("accepted")}
+    page = (story.folder / "report.html").read_text()
+    assert "a reviewer accepted 1 row that the checks had rejected" in page
 
 
 def test_finish_scores_what_there_is(story: Story) -> None:

@@ -24,7 +24,7 @@ from app.errors import ConfigError
 from app.studio import checked
 from tests.command import environment
 from tests.test_imports import ROOT, TORCH, WEB, loaded_by, tops
-from trainer.artifacts import RunPaths, read_json
+from trainer.artifacts import RunPaths, read_json, read_jsonl
 
 LANGGRAPH = Path(sys.executable).with_name("langgraph")
 START_SECONDS = 90
@@ -32,7 +32,7 @@ TINY = {"method": "full", "template": "plain", "dtype": "float32", "max_length":
 SMALL = {"rounds": 1, "synthetic_per_round": 8, "samples_per_batch": 4, "max_analyses": 10, "max_patterns": 2}
 ROUND = {
     "fine_tune", "evaluate", "gate", "analyze_errors", "find_patterns", "draft_strategies", "review", "allocate",
-    "augment", "accept",
+    "augment", "accept", "review_rows",
 }  # fmt: skip
 BATCH = {"generate", "check_quality"}
 
@@ -171,7 +171,7 @@ async def test_studio_can_make_a_form_of_the_schemas(server: Server) -> None:
 
 @needs_studio
 @pytest.mark.slow
-async def test_a_run_goes_from_node_to_node_waits_for_review_and_ends(server: Server) -> None:
+async def test_a_run_goes_from_node_to_node_waits_for_reviews_and_ends(server: Server) -> None:
     thread = (await server.client.threads.create())["thread_id"]
     context = server.context(review=True)
     before = await server.run(thread, input={}, context=context)
@@ -189,10 +189,24 @@ async def test_a_run_goes_from_node_to_node_waits_for_review_and_ends(server: Se
 
     answer = {"veto": patterns[:1]}
     after = await server.run(thread, command={"resume": answer}, context=context)
-    names = {name for name, _ in after}
-    assert names == {
-        "review", "allocate", "augment", *BATCH, "accept", "fine_tune", "evaluate", "gate", "finish",
+    assert {name for name, _ in after} == {
+        "review", "allocate", "augment", *BATCH, "accept", "__interrupt__",
     }  # fmt: skip
+    name, (question,) = after[-1]
+    assert name == "__interrupt__"
+    waiting = await server.client.threads.get_state(thread)
+    assert waiting["next"] == ["review_rows"]
+    accepted = [row["id"] for row in read_jsonl(server.paths(thread).round(1).accepted)]
+    assert question["value"] == {
+        "about": "rows",
+        "round": 1,
+        "accepted": len(accepted),
+        "rejected": waiting["values"]["candidates"] - len(accepted),
+    }
+
+    answer = {"reject": accepted[:1]}
+    rest = await server.run(thread, command={"resume": answer}, context=context)
+    assert {name for name, _ in rest} == {"review_rows", "fine_tune", "evaluate", "gate", "finish"}
     ended = await server.client.threads.get_state(thread)
     assert ended["next"] == []
     assert ended["values"]["stopped"] == "All 1 rounds are done."
@@ -201,7 +215,8 @@ async def test_a_run_goes_from_node_to_node_waits_for_review_and_ends(server: Se
         row["verdict"] for name, change in after if name == "check_quality" for row in change["judged"]
     ]
     assert len(verdicts) == ended["values"]["candidates"] > 0
-    assert verdicts.count("accepted") >= ended["values"]["accepted"]
+    assert ended["values"]["accepted"] == len(accepted) - 1
+    assert verdicts.count("accepted") >= len(accepted)
     test = read_json(server.paths(thread).final / "test.json")
     assert test["n"] == 24
     assert len(json.dumps(ended["values"])) < 4096

@@ -208,6 +208,13 @@ def test_copies_of_a_guarded_row_are_leaks(checks: RowChecks, text: str) -> None
     assert match(check(checks, text)[0]) == ("leak", "validation", "validation-0")
 
 
+def test_a_copy_that_is_a_leak_too_is_told_as_a_leak(checks: RowChecks) -> None:
+    """A reviewer may take a duplicate in after all."""
+    text = VALIDATION[0][0]
+    checks.add(["r1-7"], [ask(text)], ["top_up_failed"])
+    assert match(check(checks, text)[0]) == ("leak", "validation", "validation-0")
+
+
 def test_the_test_split_is_guarded_too(checks: RowChecks) -> None:
     assert match(check(checks, TEST[0][0])[0]) == ("leak", "test", "test-0")
 

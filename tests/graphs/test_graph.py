@@ -5,71 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.types import Command
 
-from app.runs.keeping import open_checkpoints
-from graphs.context import Context, LoopSpec
 from graphs.errors import EndpointDown, LoopError, RunPaused
-from graphs.loop import build_loop
-from graphs.review import ReviewAnswer, read_answer
-from graphs.rows import Candidate
 from graphs.workspace import Workspace
-from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests.graphs.looping import new_loop, read_rows
+from tests.stand_ins import OracleTeacher
 from tests.tiny import KEYS, label_of, rows
-from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
-from trainer.records import Example
-from trainer.tasks import load_task
-
-LOOP: dict[str, Any] = {"rounds": 2, "synthetic_per_round": 24, "samples_per_batch": 4, "max_patterns": 4}
-THREAD: Any = {"configurable": {"thread_id": "run"}, "max_concurrency": 4, "recursion_limit": 80}
-
-
-@dataclass
-class Loop:
-    """One run in a folder; every `go` is a new start with nothing in memory."""
-
-    paths: RunPaths
-    teacher: OracleTeacher
-    student: BayesStudent
-    loop: LoopSpec
-    validation: int
-
-    @asynccontextmanager
-    async def graph(self) -> AsyncIterator[Any]:
-        train = [Example(**row) for row in read_jsonl(self.paths.data("train"))]
-        task = load_task("classification", train)
-        workspace = Workspace(self.teacher, self.student, HashEmbedder(), task, self.loop, self.paths)
-        async with open_checkpoints(self.paths) as saver:
-            yield build_loop(workspace).compile(checkpointer=saver)
-
-    async def go(self, start: Any = None) -> tuple[dict[str, Any], list[str]]:
-        """Run to the end or to a pause: the state's values, and the nodes that ended, in order."""
-        ended = []
-        context = Context(task="classification", loop=self.loop, seed=7)
-        async with self.graph() as graph:
-            async for task in graph.astream(start, THREAD, context=context, stream_mode="tasks"):
-                if "result" in task:
-                    ended.append(task["name"])
-            state = await graph.aget_state(THREAD)
-        values: dict[str, Any] = state.values
-        return values, ended
-
-    def candidates(self, number: int) -> list[Candidate]:
-        return [Candidate(**row) for row in read_jsonl(self.paths.round(number).rows)]
-
-
-def new_loop(folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, **loop: Any) -> Loop:
-    paths = RunPaths(folder)
-    for split in ("train", "validation", "test"):
-        write_jsonl(paths.data(split), rows(split, validation if split == "validation" else 40))
-    return Loop(paths, teacher or OracleTeacher(), BayesStudent(), LoopSpec(**{**LOOP, **loop}), validation)
+from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
 
 async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
@@ -78,7 +24,7 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     order = [name for place, name in enumerate(ended) if place == 0 or ended[place - 1] != name]
     one_round = [
         "fine_tune", "evaluate", "gate", "analyze_errors", "find_patterns", "draft_strategies", "review", "allocate",
-        "augment", "accept",
+        "augment", "accept", "review_rows",
     ]  # fmt: skip
     assert order == [*one_round, *one_round, "fine_tune", "evaluate", "gate", "finish"]
     assert state["round"] == 2
@@ -92,10 +38,6 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     assert test["best"] > test["baseline"]
     assert test["verdict"] == "improved"
     assert test["best_round"] == state["best_round"]
-
-
-def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:
-    return list(read_jsonl(loop.paths.round(number).root / f"{name}.jsonl"))
 
 
 async def test_training_is_on_the_given_rows_and_all_accepted_ones(tmp_path: Path) -> None:
@@ -295,85 +237,6 @@ async def test_a_pause_in_the_middle_goes_on_in_a_new_process_and_ends_the_same(
             assert read_rows(loop, number, name) == read_rows(plain, number, name), name
     assert read_json(loop.paths.final / "test.json") == read_json(plain.paths.final / "test.json")
     assert len(loop.student.trained) == 3
-
-
-async def test_review_waits_and_takes_a_veto(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, review=True, rounds=1)
-    await loop.go({})
-    async with loop.graph() as graph:
-        waiting = await graph.aget_state(THREAD)
-    (interrupt,) = (i for task in waiting.tasks for i in task.interrupts)
-    shown = interrupt.value["patterns"]
-    assert interrupt.value["round"] == 1
-    assert {"id", "name", "description", "failures", "title", "instructions"} == set(shown[0])
-    assert loop.teacher.asked("SampleBatch") == []
-
-    await loop.go(Command(resume={"veto": ["r9-p9"]}))
-    async with loop.graph() as graph:
-        waiting = await graph.aget_state(THREAD)
-    (interrupt,) = (i for task in waiting.tasks for i in task.interrupts)
-    assert interrupt.value["error"].startswith("No such pattern: r9-p9; there are r1-p0")
-    assert interrupt.value["patterns"] == shown
-    state, _ = await loop.go(Command(resume={"veto": [shown[0]["id"]]}))
-    assert state["stopped"]
-    assert shown[0]["id"] not in {c.pattern for c in loop.candidates(1)}
-    assert {p["id"] for p in shown[1:]} <= {c.pattern for c in loop.candidates(1)}
-
-
-async def test_review_merges_and_edits_and_a_repeated_node_does_the_same(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, review=True, rounds=1)
-    await loop.go({})
-    drafted = read_rows(loop, 1, "patterns")
-    first, second, third = (pattern["id"] for pattern in drafted[:3])
-    answer = {
-        "merge": [[first, second]],
-        "edit": {first: {"name": "Both", "instructions": drafted[0]["description"]}},
-        "veto": [third],
-    }
-    state, _ = await loop.go(Command(resume=answer))
-    assert state["stopped"]
-    patterns = {row["id"]: row for row in read_rows(loop, 1, "patterns")}
-    assert list(patterns) == [pattern["id"] for pattern in drafted if pattern["id"] != second]
-    assert patterns[first]["name"] == "Both"
-    assert patterns[first]["failures"] == drafted[0]["failures"] + drafted[1]["failures"]
-    strategies = {
-        data["strategy"]["instructions"] for data in loop.teacher.asked("SampleBatch") if data["strategy"]
-    }
-    assert drafted[0]["description"] in strategies
-    written = {c.pattern for c in loop.candidates(1)}
-    assert first in written
-    assert not written & {second, third}
-    # a kill after the node wrote and before its checkpoint runs it once more
-    async with loop.graph() as graph:
-        workspace = graph.nodes["review"].bound.afunc.keywords["workspace"]
-        again = ReviewAnswer.model_validate(answer).apply(workspace.drafts(1))
-    assert [pattern.model_dump() for pattern, _ in again.values()] == list(patterns.values())
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ({"veto": ["r9-p9"]}, "No such pattern: r9-p9"),
-        ({"merge": [["r1-p0"]]}, "two patterns"),
-        ({"merge": [["r1-p0", "r1-p1"], ["r1-p1", "r1-p0"]]}, "more than once"),
-        ({"merge": [["r1-p0", "r1-p1"]], "veto": ["r1-p1"]}, "neither edited nor vetoed: r1-p1"),
-        ({"edit": {"r1-p0": {"names": "x"}}}, "edit.r1-p0.names"),
-        ("yes", "valid dictionary"),
-    ],
-)
-def test_an_answer_that_does_not_fit_says_why(answer: Any, words: str) -> None:
-    found = read_answer(answer, ["r1-p0", "r1-p1"])
-    assert isinstance(found, str)
-    assert words in found
-
-
-async def test_with_all_patterns_vetoed_the_round_goes_on_with_training_errors(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, review=True, rounds=1)
-    await loop.go({})
-    names = [pattern["id"] for pattern in read_rows(loop, 1, "patterns")]
-    state, _ = await loop.go(Command(resume={"veto": names}))
-    assert state["stopped"] == "All 1 rounds are done."
-    assert {c.origin for c in loop.candidates(1)} <= {"train_error"}
 
 
 async def test_a_failure_of_the_teacher_stops_with_its_message_and_keeps_the_rest(tmp_path: Path) -> None:

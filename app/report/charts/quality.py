@@ -20,7 +20,7 @@ FREE_CHECKS = {
     "leak": "too close to held-out rows",
 }
 JUDGED = {"judge": "rejected by the judge", "attempts": "batch scored too low"}
-REST = {"surplus": "sound, but not needed"}
+REST = {"surplus": "sound, but not needed", "reviewer": "rejected by a reviewer"}
 
 
 def quality(rounds: list[RoundReport]) -> Any:
@@ -38,7 +38,7 @@ def quality(rounds: list[RoundReport]) -> Any:
     choice = choice_of("Show", scopes, "All rounds")
     parts = [KEPT, *FREE_CHECKS.values(), *JUDGED.values(), *REST.values()]
     colors = [BLUE, *(f"var(--{name})" for name in ("wine", "ink", "purple", "orange", "vermilion"))]
-    colors += [f"var(--{name})" for name in ("green", "olive", "grey")]
+    colors += [f"var(--{name})" for name in ("green", "olive", "grey", "sky")]
     shown = [part for part in parts if any(row["part"] == part for row in rows)]
     scale = alt.Scale(domain=shown, range=[colors[parts.index(part)] for part in shown])
     stages = list(dict.fromkeys(row["label"] for row in rows))
