@@ -10,9 +10,7 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
-import uuid
 from contextlib import suppress
 from typing import Self
 
@@ -20,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.db.engine import Sessions
 from app.executor.launchers.local import die_with_parent
+from app.executor.processes import Process
 from app.runs import repository
 from app.settings import Settings
 
@@ -34,7 +33,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, sessions: Sessions):
         self._settings, self._sessions = settings, sessions
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._holder = str(Process.find(os.getpid()))
         self._workers: dict[asyncio.Task[None], asyncio.subprocess.Process] = {}
         self._loop: asyncio.Task[None] | None = None
 
@@ -62,13 +61,24 @@ class Supervisor:
             await asyncio.wait(list(self._workers), timeout=seconds)
 
     async def _claim_for_ever(self) -> None:
+        buried = False
         while True:
             try:
+                buried = buried or await self._bury()
                 while len(self._workers) < self._settings.max_running and await self._claim():
                     pass
             except OperationalError as error:
                 log.warning("The database does not answer: %s", error.orig)
             await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _bury(self) -> bool:
+        """At the start, let go of runs whose service has died on this machine: their leases need not lapse."""
+        async with self._sessions.begin() as session:
+            for holder in await repository.holders(session):
+                process = Process.parse(holder)
+                if process and process.is_gone:
+                    await repository.expire(session, holder)
+        return True
 
     async def _claim(self) -> bool:
         """Start a worker for the next run, if there is one."""

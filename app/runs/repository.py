@@ -110,6 +110,18 @@ async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | Non
     return run
 
 
+async def holders(session: AsyncSession) -> Sequence[str]:
+    """Who holds a lease, lapsed or not."""
+    query = select(Run.lease_holder).where(Run.status == "running", Run.lease_holder.is_not(None)).distinct()
+    return [holder for holder in await session.scalars(query) if holder]
+
+
+async def expire(session: AsyncSession, holder: str) -> None:
+    """Let all leases of a holder lapse now."""
+    query = update(Run).where(Run.status == "running", Run.lease_holder == holder)
+    await session.execute(query.values(lease_until=clock() - 1))
+
+
 async def renew(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
     """Lengthen a lease; false when the run is another's by now."""
     query = (

@@ -6,12 +6,10 @@ import asyncio
 import ctypes
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from app.executor.launchers.devices import Devices, devices, hold
 from app.executor.launchers.program import (
@@ -23,8 +21,9 @@ from app.executor.launchers.program import (
     last_word,
     pass_on,
 )
+from app.executor.processes import Process
 from graphs.errors import TrainerError
-from trainer.artifacts import Fence, read_json, write_json
+from trainer.artifacts import Fence, read_json, write_json, write_text
 from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
 
 LIBC = ctypes.CDLL(None)
@@ -101,24 +100,10 @@ async def run_child(line: list[str], folder: Path, held: Devices, listen: Callab
             env=os.environ | environment() | held.environment(),
         )
     try:
-        write_json(folder / PID_FILE, identity(child.pid))
+        write_text(folder / PID_FILE, str(Process.find(child.pid) or ""))
         return await follow(child, folder / "progress.jsonl", listen)
     finally:
         await stop(child)
-
-
-def identity(pid: int) -> dict[str, Any]:
-    """What tells a process from all others: pids are used again, but not with the same start."""
-    return {"host": socket.gethostname(), "pid": pid, "started": started_at(pid)}
-
-
-def started_at(pid: int) -> str | None:
-    """When a process was started, in clock ticks since the machine's start (proc(5), field 22); None if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
 
 
 def end_predecessor(path: Path) -> None:
@@ -126,12 +111,10 @@ def end_predecessor(path: Path) -> None:
 
     It dies with its parent, but the parent may only be stopped, and have lost the run meanwhile.
     """
-    if not path.exists():
-        return
-    found = read_json(path)
-    if found == identity(found["pid"]) and found["started"]:
+    left = Process.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+    if left and left.lives:
         with suppress(ProcessLookupError):
-            os.killpg(found["pid"], signal.SIGKILL)
+            os.killpg(left.pid, signal.SIGKILL)
 
 
 def die_with_parent() -> None:
