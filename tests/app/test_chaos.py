@@ -111,7 +111,6 @@ def chaos(tmp_path_factory: pytest.TempPathFactory, student: Path) -> Iterator[C
         oracle.latency = 0.1
         loop = {"rounds": 2, "synthetic_per_round": 60, "samples_per_batch": 10, "pattern_share": 0.8}
         config = config_for(data, student, oracle.url, loop=loop)
-        config["student"]["epochs"] = 12
         config["data"] = {"folder": str(data)}
         settings = {
             "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
