@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app import health, idempotency, problems
+from app import health, idempotency, links, problems, telemetry
 from app.datasets import endpoints as datasets
 from app.datasets.service import sweep
 from app.db.engine import Sessions, make_engine, make_sessions
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             f"PADA_AUTH=off works only on a loopback address, and PADA_HOST is {settings.host}: anybody who reaches it "
             "could start runs. Leave PADA_AUTH out, and make keys with `pada keys create`."
         )
+    traces = telemetry.trace_requests()
     app = FastAPI(
         title="pada",
         version=version("pada"),
@@ -50,7 +51,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
+        telemetry=traces.config,
     )
+    app.state.end_traces = traces.end
     app.state.settings = settings
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (runs.router, datasets.router, health.router):
         app.include_router(router)
     problems.install(app)
+    links.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, own={datasets.PATH})
     app.add_middleware(Measured, metrics=app.state.metrics)
     return app
@@ -71,6 +75,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     engine = make_engine(settings.database)
     async with AsyncExitStack() as stack:
+        stack.callback(app.state.end_traces)
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         sessions = app.state.sessions = make_sessions(engine)

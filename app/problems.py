@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from anyio import BrokenResourceError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -81,11 +82,18 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception:
+        except Exception as error:
+            if _hung_up(error):
+                return
             if started:
                 raise
             log.exception("%s %s failed.", scope["method"], scope["path"])
             await respond(Request(scope), 500, UNEXPECTED)(scope, receive, send)
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether a stream of events has lost its reader: FastAPI's own breaks when that happens while an event is on its way."""
+    return isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -126,3 +126,17 @@ class ClientSettings(BaseSettings):
 
     key: str | None = None
     """The API key."""
+
+
+class TraceSettings(BaseSettings):
+    """The standard variables of OpenTelemetry that turn traces on; its SDK reads the others."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_EXPORTER_OTLP_", frozen=True)
+
+    endpoint: str = ""
+    traces_endpoint: str = ""
+
+    @property
+    def on(self) -> bool:
+        """Whether there is somewhere to send traces to."""
+        return bool(self.endpoint or self.traces_endpoint)

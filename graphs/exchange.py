@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
+from graphs.attempts import Attempt, watcher
 from graphs.budget import Budget
 from graphs.endpoint import Endpoint, Reply
 from graphs.faults import Fault, failure
@@ -134,6 +136,7 @@ class Exchange:
     ) -> str | Fault:
         """Sends a request and settles it, whatever happens."""
         outcome, charge, answer = "open", None, None
+        began = time.monotonic()
         try:
             reply = await self._post(arguments)
             result = self._read(reply, bound.completion_tokens)
@@ -142,9 +145,19 @@ class Exchange:
             answer = result if isinstance(result, str) else None
         finally:
             await self._budget.settle(attempt, outcome, charge, answer)
+            self._tell(outcome, charge, time.monotonic() - began)
         if answer is not None:
             self._seat.endpoint.works(mode, explain)
         return result
+
+    def _tell(self, outcome: str, charge: Charge | None, seconds: float) -> None:
+        if watch := watcher.get():
+            number = len(self._faults) + 1
+            watch(
+                Attempt(
+                    self._seat.role, self._call.name, self._seat.spec.model, number, outcome, charge, seconds
+                )
+            )
 
     async def _post(self, arguments: dict[str, Any]) -> Reply | Fault:
         try:

@@ -20,8 +20,10 @@ from app.executor.heart import Heart
 from app.executor.keeping import ServiceKeeping
 from app.executor.launchers.ray import end_job
 from app.runs import repository
+from app.runs.events import Listener
 from app.runs.runner import Runner
 from app.settings import Settings
+from app.telemetry import trace_run
 from graphs.errors import LoopError, Wait
 from graphs.report import Report
 from trainer.artifacts import Superseded
@@ -48,10 +50,10 @@ STOPPED = {
 
 
 class Worker:
-    """Works on one run as long as the lease holds."""
+    """Works on one run as long as the lease holds; `listen` hears its events."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, run: str, token: int):
-        self._settings, self._sessions = settings, sessions
+    def __init__(self, settings: Settings, sessions: Sessions, run: str, token: int, listen: Listener):
+        self._settings, self._sessions, self._listen = settings, sessions, listen
         self._run, self._token = run, token
         self._why: str | None = None
 
@@ -68,6 +70,7 @@ class Worker:
             if end and self._why:
                 await end_job(self._settings, self._settings.runs / self._run)
         if end:
+            self._listen({"type": "run", "status": end.status})
             async with self._sessions.begin() as session:
                 await repository.release(
                     session, self._run, self._token, end.status, end.reason, end.waiting_for
@@ -83,7 +86,7 @@ class Worker:
             self._sessions, self._settings.database, self._run, self._token, root, run.view
         )
         config = RunConfig.model_validate(run.config)
-        runner = Runner(config, root, lambda _: None, keeping=keeping)
+        runner = Runner(config, root, self._listen, keeping=keeping)
         return await runner.run(answer=run.answer, finish=False)
 
     async def _end(self, work: asyncio.Task[Report]) -> End | None:
@@ -115,7 +118,8 @@ async def main(arguments: list[str]) -> None:
     settings = Settings()
     engine = make_engine(settings.database)
     try:
-        await Worker(settings, make_sessions(engine), name, int(token)).work()
+        with trace_run(name) as listen:
+            await Worker(settings, make_sessions(engine), name, int(token), listen).work()
     finally:
         await engine.dispose()
 

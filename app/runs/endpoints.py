@@ -20,6 +20,7 @@ from app.paging import Asked, fetch
 from app.problems import problems
 from app.runs import examples, files
 from app.runs.examples import example, page_of
+from app.runs.feed import Tail
 from app.runs.schemas import (
     Artifacts,
     RowPage,
@@ -158,6 +159,15 @@ async def review(
     return await change(request, caller, once, lambda runs: runs.review(run, answer))
 
 
+async def followed(request: Request, run: Found) -> AsyncIterator[Tail]:
+    """The events of the run that a GET is about; left when the answer has ended, however it ends.
+
+    Not in the stream itself: nobody closes that one when its reader goes away.
+    """
+    async with request.app.state.feed.follow(run.id) as tail:
+        yield tail
+
+
 @router.get(
     "/{run}/events",
     summary="Follow a run",
@@ -166,11 +176,13 @@ async def review(
 )
 async def events(
     request: Request,
-    run: Found,
-    last: Annotated[int, Header(alias="Last-Event-ID", ge=0, description="Begin behind this event.")] = 0,
+    tail: Annotated[Tail, Depends(followed)],
+    last: Annotated[
+        int, Header(alias="Last-Event-ID", ge=0, le=10**15, description="Begin behind this event.")
+    ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Everything that happened and happens in a run, from any point; the stream ends with the run."""
-    async for event in request.app.state.feed.read(run.id, last):
+    async for event in request.app.state.feed.read(tail, last):
         yield ServerSentEvent(
             id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data}
         )

@@ -25,6 +25,7 @@ OVER = ("finished", "failed", "cancelled")
 class Tail:
     """The newest events of one run that has readers."""
 
+    run: str
     last: int
     """Id of the newest event that is known here."""
     over: bool = False
@@ -52,38 +53,42 @@ class Feed:
         with suppress(asyncio.CancelledError):
             await self._watcher
 
-    async def read(self, run: str, last: int) -> AsyncIterator[EventView]:
+    async def read(self, tail: Tail, last: int) -> AsyncIterator[EventView]:
         """The events behind `last`, as they come; ends when the run has ended and all is told."""
-        async with self._tail(run) as tail:
-            while True:
-                for event in await self._after(run, last, tail):
-                    yield event
-                    last = event.id
-                if last >= tail.last:
-                    if tail.over:
-                        return
-                    await self._news(tail, last)
+        while True:
+            for event in await self._after(tail, last):
+                yield event
+                last = event.id
+            if last >= tail.last:
+                if tail.over:
+                    return
+                await self._news(tail, last)
 
     async def _news(self, tail: Tail, last: int) -> None:
         """Wait until there are events behind `last`, or there will be none."""
         async with tail.changed:
             await tail.changed.wait_for(lambda: tail.last > last or tail.over)
 
-    async def _after(self, run: str, last: int, tail: Tail) -> Sequence[EventView]:
+    async def _after(self, tail: Tail, last: int) -> Sequence[EventView]:
         """From memory where that reaches back far enough."""
         if tail.events and tail.events[0].id <= last + 1:
             return [event for event in tail.events if event.id > last]
+        # a reader that goes away cancels this, and a query that is cancelled costs its connection
+        return await asyncio.shield(self._page(tail.run, last))
+
+    async def _page(self, run: str, last: int) -> Sequence[EventView]:
         async with self._sessions() as session:
             return [EventView.of(event) for event in await repository.events_after(session, run, last, PAGE)]
 
     @asynccontextmanager
-    async def _tail(self, run: str) -> AsyncIterator[Tail]:
+    async def follow(self, run: str) -> AsyncIterator[Tail]:
+        """Watch a run for one reader."""
         tail = self._tails.get(run)
         if tail is None:
             async with self._sessions() as session:
                 found = await repository.get(session, run, None)
             assert found
-            tail = self._tails.setdefault(run, Tail(found.last_event, found.status in OVER))
+            tail = self._tails.setdefault(run, Tail(run, found.last_event, found.status in OVER))
         tail.readers += 1
         try:
             yield tail

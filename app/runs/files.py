@@ -101,9 +101,16 @@ def artifact(paths: RunPaths, name: str) -> Path:
         NotFound: there is none, or it is outside of the folder, or private.
     """
     path = (paths.root / name.replace("\0", "")).resolve()
-    if not path.is_relative_to(paths.root) or not path.is_file() or not _public(path.relative_to(paths.root)):
+    if not path.is_relative_to(paths.root) or not _is_file(path) or not _public(path.relative_to(paths.root)):
         raise NotFound(f"This run has no file {name!r}.")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for a file system
+        return False
 
 
 def _public(inside: Path) -> bool:
