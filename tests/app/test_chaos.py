@@ -33,8 +33,10 @@ KILLS = int(os.environ.get("PADA_CHAOS_KILLS", "30"))
 SEED = 11
 ORPHAN_SECONDS = 10.0
 STUCK_SECONDS = 45.0
-LONGEST_PAUSE = 8.0
-"""Seconds between two kills, at most: longer than a start, so that runs get on."""
+LONGEST_PAUSE = 6.0
+"""Seconds between two kills, at most, where they go by the clock; they may then fall on a start."""
+MOST_EVENTS = 50
+"""Events between two kills, at most, where they go by what the run does: it gets on however slow the machine is."""
 
 
 @dataclass
@@ -92,14 +94,23 @@ def kill(service: Service, run: str, rng: random.Random) -> Kill:
 def disturb(service: Service, run: str, rng: random.Random, most: int) -> list[Kill]:
     """Kill at random moments until the run is over, or so many times."""
     kills: list[Kill] = []
-    while len(kills) < most:
-        wake = time.monotonic() + rng.uniform(0.5, LONGEST_PAUSE)
-        while time.monotonic() < wake:
-            if service.get(f"/{run}")["status"] in OVER:
-                return kills
-            time.sleep(0.1)
+    while len(kills) < most and wait(service, run, rng):
         kills.append(kill(service, run, rng))
     return kills
+
+
+def wait(service: Service, run: str, rng: random.Random) -> bool:
+    """Wait for the moment of the next kill; false when the run is over."""
+    by_clock = rng.random() < 1 / 3
+    wake = time.monotonic() + rng.uniform(0.5, LONGEST_PAUSE)
+    last = service.get(f"/{run}")["last_event"] + rng.randint(1, MOST_EVENTS)
+    while True:
+        found = service.get(f"/{run}")
+        if found["status"] in OVER:
+            return False
+        if (time.monotonic() > wake) if by_clock else (found["last_event"] >= last):
+            return True
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
