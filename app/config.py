@@ -61,12 +61,16 @@ def load_config(path: Path) -> RunConfig:
     return parse_config(document, str(path), path.parent.resolve())
 
 
-def parse_config(document: dict[str, Any], name: str, base: Path) -> RunConfig:
-    """Check a config document and make its paths absolute; errors begin with `name`."""
+def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: bool = True) -> RunConfig:
+    """Check a config document and make its paths absolute; errors begin with `name`.
+
+    Args:
+        repeat: errors show the wrong values, but not those of the teacher.
+    """
     try:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{name}: {line}" for line in explain(error))) from None
+        raise ConfigError("\n".join(f"{name}: {line}" for line in explain(error, repeat))) from None
     if config.loop.method != "vanilla" and config.teacher is None:
         raise ConfigError(
             f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`."
@@ -96,12 +100,12 @@ def explain_yaml(error: yaml.YAMLError) -> str:
     return f"not valid YAML{where}: {getattr(error, 'problem', None) or 'it cannot be read'}."
 
 
-def explain(error: ValidationError) -> list[str]:
+def explain(error: ValidationError, repeat: bool = True) -> list[str]:
     """One line for each fault: the key, what is wrong, and what to do."""
-    return [explain_one(fault) for fault in error.errors()]
+    return [explain_one(fault, repeat) for fault in error.errors()]
 
 
-def explain_one(fault: Any) -> str:
+def explain_one(fault: Any, repeat: bool) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         known = known_keys(fault["loc"][:-1])
@@ -112,7 +116,8 @@ def explain_one(fault: Any) -> str:
         return f"{where}: missing."
     message = fault["msg"].removeprefix("Value error, ")
     # a secret pasted into the wrong place must not be repeated on the terminal
-    shown = "" if fault["loc"][:1] == ("teacher",) else f" (it is {str(fault['input'])[:60]!r})"
+    hidden = not repeat or fault["loc"][:1] == ("teacher",)
+    shown = "" if hidden else f" (it is {str(fault['input'])[:60]!r})"
     return f"{where}: {message[0].lower() + message[1:]}{shown}."
 
 

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that the present task works for; its lines carry it."""
 
-QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "alembic")
-"""They tell of each of their steps."""
+QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "alembic", "openai", "python_multipart", "urllib3")
+"""They tell of each of their steps, some with headers and bodies: at no level more than their warnings."""
 
 
 class JsonLines(logging.Formatter):
@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def install(level: str = "INFO") -> None:
+def install(level: str = "info") -> None:
     """Send everything that this process logs through one handler; uvicorn must get `log_config=None`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

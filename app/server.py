@@ -21,7 +21,7 @@ def serve(settings: Settings) -> None:
     Raises:
         ConfigError: see `create_app`.
     """
-    install()
+    install(settings.log_level)
     # uvicorn sends the signal again when it has shut down: a drained service ends well
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     """How often the executor looks for work, and a worker for what its run is asked to do."""
     drain_seconds: float = Field(25.0, gt=0)
     """How long a worker may take to stop."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     launcher: Literal["local", "ray"] = "local"
     """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/ray.md)."""
     ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://")

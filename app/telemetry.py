@@ -29,7 +29,7 @@ FLUSH_SECONDS = 2.0
 """For the last spans; a collector that is away must not keep a process from its end."""
 MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but OpenTelemetry's SDK is not installed ({}). Install the extra: "
-    "`pip install 'pada[otel]'`, or unset the variable."
+    "`pip install 'pada[otel]'`, in a checkout `scripts/setup otel`; or unset the variable."
 )
 
 

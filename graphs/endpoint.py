@@ -13,7 +13,7 @@ from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, OpenAIError
 from pydantic import SecretStr
 
-from graphs.faults import MALFORMED, Fault, classify
+from graphs.faults import MALFORMED, Fault, brief, classify
 from graphs.pace import Breaker, Throttle
 from graphs.teacher_spec import EndpointSpec, TeacherSpec
 from graphs.wire import MODES, Mode
@@ -85,15 +85,17 @@ class Endpoint:
         try:
             async with asyncio.timeout(timeout_seconds):
                 message = await self._chat.ainvoke(**arguments)
-            outcome: Reply | Fault = read_reply(message)
+            reply = read_reply(message)
+            outcome: Reply | Fault = replace(reply, text=self.redact(reply.text))
         except (OpenAIError, TimeoutError, *MALFORMED) as error:
             fault = classify(error)
-            outcome = replace(fault, reason=self.redact(fault.reason))
+            # before it is cut: half a key must not stay
+            outcome = replace(fault, reason=brief(self.redact(fault.reason)))
         self._learn(outcome, sent_at)
         return outcome
 
     def redact(self, text: str) -> str:
-        """`text` without the key, which some servers repeat in their errors."""
+        """`text` without the key, which some servers repeat."""
         return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text
 
     async def aclose(self) -> None:

@@ -174,12 +174,11 @@ class Exchange:
     def _read(self, reply: Reply | Fault, max_tokens: int) -> str | Fault:
         if isinstance(reply, Fault):
             return reply
-        endpoint = self._seat.endpoint
         if reply.truncated:
-            endpoint.widen(self._call.name, max_tokens, self._seat.spec.max_tokens)
+            self._seat.endpoint.widen(self._call.name, max_tokens, self._seat.spec.max_tokens)
             return Fault("truncated", f"at {max_tokens} tokens")
         try:
             return parse_answer(self._schema, reply.text).model_dump_json()
         except UnfitAnswerError as error:
-            said = " ".join(endpoint.redact(reply.text).split())[:200]
+            said = " ".join(reply.text.split())[:200]
             return Fault("unfit", f"{error}; it began: {said!r}" if said else "it is empty")

@@ -39,7 +39,7 @@ class Fault:
 
 
 def classify(error: Exception) -> Fault:
-    """The fault behind an exception of the chat client; unknown exceptions are raised again."""
+    """The fault behind an exception of the chat client, with its whole reason; unknown exceptions are raised again."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return Fault("down", "the call timed out", billed=True)
     if isinstance(error, openai.APIStatusError):
@@ -49,12 +49,12 @@ def classify(error: Exception) -> Fault:
         sent = type(cause).__name__ not in _NOT_SENT
         return Fault("down", f"no connection ({str(cause) or type(cause).__name__})", billed=sent)
     if isinstance(error, MALFORMED):
-        return Fault("down", f"the reply is no chat completion ({_brief(str(error))})", billed=True)
+        return Fault("down", f"the reply is no chat completion ({error})", billed=True)
     raise error
 
 
 def _by_status(error: openai.APIStatusError) -> Fault:
-    status, reason = error.status_code, f"HTTP {error.status_code}: {_brief(error.message)}"
+    status, reason = error.status_code, f"HTTP {error.status_code}: {error.message}"
     wait = retry_after(error.response.headers.get("retry-after"))
     if status == 429:
         spent = error.code == "insufficient_quota" or (wait or 0.0) > LONGEST_PAUSE
@@ -89,7 +89,8 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
+    """As much of a reason as is shown."""
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 

@@ -11,6 +11,8 @@ from graphs.ports import Role
 from trainer.specs import Strict
 
 OPENAI = "https://api.openai.com/v1"
+VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"
+"""A name as POSIX has it (IEEE 1003.1, 8.1), or empty. A key that was put in its place is none, and is not repeated."""
 
 StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
@@ -40,7 +42,7 @@ class RoleSpec(Strict):
 
     base_url: str | None = None
     model: str | None = None
-    api_key_env: str | None = None
+    api_key_env: str | None = Field(None, pattern=VARIABLE)
     """A role with a `base_url` of its own gets no key unless it names one: keys do not travel to other hosts."""
     temperature: float | None = Field(None, ge=0)
     max_tokens: int | None = Field(None, ge=1)
@@ -68,7 +70,7 @@ class TeacherSpec(Strict):
     base_url: str | None = None
     """An OpenAI-compatible endpoint, usually ending in `/v1`; None is OpenAI."""
     model: str = Field(min_length=1)
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = Field("OPENAI_API_KEY", pattern=VARIABLE)
     """Name of the environment variable that holds the key; the key itself never stands in a config."""
     temperature: float | None = Field(None, ge=0)
     max_tokens: int = Field(4096, ge=1)

@@ -36,10 +36,22 @@ class Service:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    key: str = ""
+    """Sent with every request, where there is one."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def make_key(self, scope: str) -> str:
+        """A new API key, by the command line."""
+        told = environment() | {"PADA_HOME": str(self.home)} | self.settings
+        command = [PADA, "keys", "create", "--name", "test", "--scope", scope]
+        return subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout.strip()
 
     def start(self) -> None:
         """Start, and wait until it is ready."""
@@ -82,10 +94,10 @@ class Service:
         return self.process.wait(timeout=40)
 
     def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.url}/v1/runs{path}", json=body, headers=headers, timeout=30)
+        return httpx.post(f"{self.url}/v1/runs{path}", json=body, headers=self.headers | headers, timeout=30)
 
     def get(self, path: str, **query: Any) -> Any:
-        answer = httpx.get(f"{self.url}/v1/runs{path}", params=query, timeout=30)
+        answer = httpx.get(f"{self.url}/v1/runs{path}", params=query, headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -114,7 +126,10 @@ class Service:
         with (
             httpx.Client(timeout=60) as client,
             connect_sse(
-                client, "GET", f"{self.url}/v1/runs/{run}/events", headers={"Last-Event-ID": str(last)}
+                client,
+                "GET",
+                f"{self.url}/v1/runs/{run}/events",
+                headers=self.headers | {"Last-Event-ID": str(last)},
             ) as source,
         ):
             for sent in source.iter_sse():

@@ -113,9 +113,9 @@ class Worker:
 async def main(arguments: list[str]) -> None:
     """Work on the run that the supervisor has claimed."""
     name, token = arguments
-    logs.install()
-    logs.run_id.set(name)
     settings = Settings()
+    logs.install(settings.log_level)
+    logs.run_id.set(name)
     engine = make_engine(settings.database)
     try:
         with trace_run(name) as listen:

@@ -29,9 +29,10 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
         document["data"] = _with_folder(document.get("data"), dataset)
     elif "data" not in document:
         raise ConfigError("config.data: missing; upload a data set and give its id as `dataset`.")
-    config = parse_config(document, "config", settings.home.resolve())
+    config = parse_config(document, "config", settings.home.resolve(), repeat=False)
     _refuse_code(config)
     _refuse_places(config)
+    _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
     return _settle_keys(config, settings)
 
@@ -55,6 +56,16 @@ def _refuse_places(config: RunConfig) -> None:
         raise ConfigError("config.output: the service keeps runs in a folder of its own; leave it out.")
     if config.teacher and config.teacher.ledger:
         raise ConfigError("config.teacher.ledger: the service keeps a ledger for each run; leave it out.")
+
+
+def _refuse_logins(config: RunConfig) -> None:
+    """Configs are stored and shown; an address with a password in it would be, too."""
+    addresses = [config.teacher.role(role).base_url for role in ROLES] if config.teacher else []
+    if any("@" in address.partition("://")[2].partition("/")[0] for address in addresses):
+        raise ConfigError(
+            "config.teacher: a `base_url` holds a user name or a password. Leave them out, and name the environment "
+            "variable of a key in `api_key_env`."
+        )
 
 
 def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -> None:
