@@ -30,9 +30,10 @@ async def test_who_comes_beyond_the_devices_waits_until_one_is_free() -> None:
     names, done = ["0", "1"], []
 
     async def work(name: str) -> None:
-        async with hold(names, 1, lambda: waited.append(name)) as held:
-            done.append(held.names)
-            await asyncio.sleep(0.2)
+        held = await hold(names, 1, lambda: waited.append(name))
+        done.append(held.names)
+        await asyncio.sleep(0.2)
+        devices.give_up(held.locks)
 
     await asyncio.gather(*(work(name) for name in "abc"))
     assert waited == ["c"]

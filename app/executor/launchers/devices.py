@@ -10,8 +10,7 @@ import asyncio
 import fcntl
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +40,10 @@ def devices(environment: Mapping[str, str]) -> list[str]:
     return [name.strip() for name in visible.split(",") if count and name.strip()] or [CPU]
 
 
-@asynccontextmanager
-async def hold(names: list[str], count: int, waits: Callable[[], None]) -> AsyncIterator[Devices]:
+async def hold(names: list[str], count: int, waits: Callable[[], None]) -> Devices:
     """Take so many of the devices, or all if there are fewer; wait as long as others have them.
+
+    Start the trainer with the locks, and then give them up here: whoever starts it may be stopped, and is not to keep a device.
 
     Args:
         names: as by `devices`.
@@ -56,10 +56,7 @@ async def hold(names: list[str], count: int, waits: Callable[[], None]) -> Async
             waits()
         told = True
         await asyncio.sleep(POLL_SECONDS)
-    try:
-        yield found
-    finally:
-        give_up(found.locks)
+    return found
 
 
 def take(names: list[str], count: int) -> Devices | None:

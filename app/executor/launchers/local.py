@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from app.executor.launchers.devices import Devices, devices, hold
+from app.executor.launchers.devices import Devices, devices, give_up, hold
 from app.executor.launchers.program import (
     Report,
     command,
@@ -75,8 +75,8 @@ class LocalStudent:
         progress = folder / "progress.jsonl"
         code, starts, best = -1, 0, furthest(progress)
         while code < 0 and starts < STARTS:
-            async with hold(devices(os.environ), processes, self._wait) as held:
-                code = await run_child(line, folder, held, self._listen)
+            held = await hold(devices(os.environ), processes, self._wait)
+            code = await run_child(line, folder, held, self._listen)
             got_on, best = furthest(progress) > best, furthest(progress)
             starts = 1 if got_on else starts + 1
         if code:
@@ -88,17 +88,20 @@ class LocalStudent:
 
 async def run_child(line: list[str], folder: Path, held: Devices, listen: Callable[[Progress], None]) -> int:
     """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
-    with (folder / LOG).open("ab") as output:
-        child = await asyncio.create_subprocess_exec(
-            *line,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-            pass_fds=held.locks,
-            env=os.environ | environment() | held.environment(),
-        )
+    try:
+        with (folder / LOG).open("ab") as output:
+            child = await asyncio.create_subprocess_exec(
+                *line,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+                pass_fds=held.locks,
+                env=os.environ | environment() | held.environment(),
+            )
+    finally:
+        give_up(held.locks)
     try:
         write_text(folder / PID_FILE, str(Process.find(child.pid) or ""))
         return await follow(child, folder / "progress.jsonl", listen)
