@@ -20,7 +20,7 @@ from app.limits import BodyLimit
 from app.metrics import Measured, Metrics
 from app.runs import endpoints as runs
 from app.runs.feed import Feed
-from app.settings import Settings
+from app.settings import GraphSettings, Settings
 
 DESCRIPTION = "Makes a small language model better at one task, and proves it."
 TAGS = [
@@ -34,13 +34,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings it reads the environment.
 
     Raises:
-        ConfigError: the settings would let strangers in.
+        ConfigError: the settings would let strangers, or code from a checkpoint, in.
     """
     settings = settings or Settings()
     if not settings.keys_required and not settings.on_loopback:
         raise ConfigError(
             f"PADA_AUTH=off works only on a loopback address, and PADA_HOST is {settings.host}: anybody who reaches it "
             "could start runs. Leave PADA_AUTH out, and make keys with `pada keys create`."
+        )
+    if not GraphSettings().strict_msgpack:
+        raise ConfigError(
+            "LANGGRAPH_STRICT_MSGPACK is off: a checkpoint could then name classes to be made when it is read. Leave it out."
         )
     traces = telemetry.trace_requests()
     app = FastAPI(

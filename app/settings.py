@@ -120,6 +120,15 @@ class RayToken(BaseSettings):
         return (found or (path.read_text(encoding="utf-8") if path.is_file() else "")).strip()
 
 
+class GraphSettings(BaseSettings):
+    """What LangGraph reads of the environment, and the service depends on."""
+
+    model_config = SettingsConfigDict(env_prefix="LANGGRAPH_", frozen=True)
+
+    strict_msgpack: bool = True
+    """Checkpoints hold plain data only; the workers of a service always have it on."""
+
+
 class ClientSettings(BaseSettings):
     """What the command line needs to ask a service."""
 

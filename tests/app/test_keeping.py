@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
-from app.errors import FolderError
-from app.runs.keeping import open_checkpoints
+from app.errors import ConfigError, FolderError
+from app.main import create_app
+from app.runs.keeping import open_checkpoints, strict_serializer
+from app.settings import Settings
 from trainer.artifacts import RunPaths
 
 THREAD: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
@@ -33,3 +35,17 @@ async def test_a_full_disk_is_one_clear_error_and_keeps_what_was_committed(tmp_p
         found = await saver.aget_tuple(THREAD)
     assert found
     assert found.checkpoint["id"] == kept
+
+
+def test_a_checkpoint_makes_no_objects_when_it_is_read() -> None:
+    class_of_ours = strict_serializer().dumps_typed({"value": RunPaths(Path("/somewhere"))})
+    read = strict_serializer().loads_typed(class_of_ours)
+    assert not isinstance(read["value"], RunPaths)
+
+
+def test_the_service_refuses_to_start_without_strict_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "false")
+    with pytest.raises(ConfigError, match="LANGGRAPH_STRICT_MSGPACK"):
+        create_app(Settings(home=tmp_path))
