@@ -129,13 +129,13 @@ def chaos(tmp_path_factory: pytest.TempPathFactory, student: Path) -> Iterator[C
         }
         with serving(base / "home", **settings) as service:
             undisturbed = service.start_run(config)
-            service.wait(undisturbed, seconds=300)
+            service.wait(undisturbed, seconds=900)
             runs: list[str] = []
             kills: list[Kill] = []
             while len(kills) < KILLS:
                 runs.append(service.start_run(config))
                 kills += disturb(service, runs[-1], rng, KILLS - len(kills))
-                service.wait(runs[-1], seconds=300)
+                service.wait(runs[-1], seconds=900)
             asked = {run: oracle.of_run(run) for run in [undisturbed, *runs]}
             yield Chaos(service, undisturbed, runs, kills, asked)
 
