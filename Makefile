@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test slow chaos postgres ray setup lint format lock
+.PHONY: demo test slow chaos postgres ray fuzz setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 
 demo: setup
@@ -20,12 +20,17 @@ chaos:
 # the service's tests once more, slow ones too, on PostgreSQL from Debian's packages
 postgres:
 	@scripts/setup dev,postgres
-	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py tests/app/test_fence.py
+	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py tests/app/test_fence.py \
+		tests/app/test_feed.py tests/app/test_secrets.py tests/app/test_checkpoints.py
 
 # students on a Ray cluster of two nodes on this machine
 ray:
 	@scripts/setup dev,ray
 	.venv/bin/python -m pytest -m slow tests/app/test_ray.py
+
+# schemathesis on the OpenAPI document, against a real service
+fuzz: setup
+	scripts/fuzz .venv/bin/python -m pytest -m slow -s tests/app/test_fuzz.py
 
 setup:
 	@scripts/setup dev

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import h11
+import httpx
 import pytest
 
 from app.db.engine import make_engine, make_sessions
@@ -189,6 +190,13 @@ def test_a_stream_may_be_taken_up_anywhere_beside_another_reader(
             asyncio.run(append(settings, 6))
         for last in range(10):
             assert service.events(RUN, last, most=10 - last) == known[last:10], last
+
+
+@pytest.mark.parametrize("last", ["-1", "one", "9" * 20])
+def test_a_place_that_no_event_has_is_refused(service: Service, settings: Settings, last: str) -> None:
+    answer = httpx.get(f"{service.url}/v1/runs/{RUN}/events", headers={"Last-Event-ID": last})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "header:Last-Event-ID"
 
 
 def test_a_hundred_cuts_leave_no_gap_and_no_duplicate(service: Service, settings: Settings) -> None:

@@ -129,7 +129,7 @@ def test_what_a_run_made_can_be_taken_home_in_parts(service: Service, ended: dic
 
 
 @pytest.mark.parametrize(
-    "path", ["ledger.sqlite", "..%2F..%2Fpada.sqlite", "%2Fetc%2Fpasswd", "no.json%00", "owners/1"]
+    "path", ["ledger.sqlite", "..%2F..%2Fpada.sqlite", "%2Fetc%2Fpasswd", "no.json%00", "owners/1", "x" * 300]
 )
 def test_what_is_not_public_is_not_there(service: Service, ended: dict[str, Any], path: str) -> None:
     answer = httpx.get(f"{service.url}/v1/runs/{ended['id']}/artifacts/{path}")
