@@ -14,12 +14,11 @@ import httpx
 from httpx_sse import connect_sse
 
 from app.config import RunConfig
-from app.data import Split
 from app.errors import PadaError
 from app.runs.events import Event
+from app.splits import SPLITS
 from graphs.report import Report
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 RECONNECT_SECONDS = 1.0
 GIVE_UP_SECONDS = 120.0
 """How long a service may be away before watching it ends; the run goes on there."""
@@ -38,11 +37,11 @@ class Client:
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=60)
 
     def start(self, config: RunConfig) -> str:
-        """Upload the rows that a config names, and start a run on them; returns the run's id."""
+        """Upload the rows that a config names, unless they are the hub's, and start a run on them; returns the run's id."""
         document = config.model_dump(mode="json", exclude_defaults=True, exclude={"output", "data"})
-        if limit := config.data.limit.model_dump(exclude_none=True):
-            document["data"] = {"limit": limit}
-        request = {"dataset": self._upload(config), "config": document}
+        data = config.data.model_dump(mode="json", exclude_none=True, exclude={*SPLITS, "folder"})
+        document["data"] = data if config.data.hub else {"limit": data["limit"]}
+        request = {"dataset": None if config.data.hub else self._upload(config), "config": document}
         run: dict[str, Any] = self._post("/v1/runs", json=request).json()
         return str(run["id"])
 

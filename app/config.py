@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.data import DataSpec
 from app.errors import ConfigError
+from app.splits import SPLITS
 from graphs.context import Context
 from graphs.teacher_spec import BudgetSpec, TeacherSpec
 
@@ -80,17 +81,28 @@ def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: boo
 
 def absolute(config: RunConfig, base: Path) -> RunConfig:
     """The config with every relative path counted from `base`."""
-    files = {split: config.data.file(split, base).resolve() for split in ("train", "validation", "test")}
-    data = DataSpec(**files, limit=config.data.limit)
-    model = config.student.model
-    local = base / Path(model).expanduser()
-    looks_local = model.startswith((".", "/", "~")) or model.endswith(".gguf") or local.exists()
-    student = config.student.model_copy(update={"model": str(local.resolve())} if looks_local else {})
+    student = config.student.model_copy(update={"model": _place(config.student.model, base)})
     teacher = config.teacher
     if teacher and teacher.ledger:
         teacher = teacher.model_copy(update={"ledger": (base / teacher.ledger.expanduser()).resolve()})
     output = (base / config.output.expanduser()).resolve() if config.output else None
+    data = _absolute_data(config.data, base)
     return config.model_copy(update={"data": data, "student": student, "teacher": teacher, "output": output})
+
+
+def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
+    if isinstance(data.hub, str):
+        return DataSpec(hub=_place(data.hub, base), limit=data.limit)
+    if data.hub:
+        return data
+    return DataSpec(**{split: data.file(split, base).resolve() for split in SPLITS}, limit=data.limit)
+
+
+def _place(name: str, base: Path) -> str:
+    """A name that is a local path, made absolute; any other, such as a hub name, as it is."""
+    local = base / Path(name).expanduser()
+    looks_local = name.startswith((".", "/", "~")) or name.endswith(".gguf") or local.exists()
+    return str(local.resolve()) if looks_local else name
 
 
 def explain_yaml(error: yaml.YAMLError) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from app.hub import fetch
+from app.splits import SPLITS, Split, asked
 from trainer.artifacts import RunPaths, read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
 from trainer.records import Example
@@ -19,13 +20,8 @@ from trainer.sampling import sample_per_stratum, sample_stratified
 from trainer.specs import Strict
 from trainer.tasks import Task, load_task
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 LISTED = 5
 """How many examples of a fault a message names."""
-
-_FOLDED = re.compile(r"""[\s.,;:!?'"`()\[\]{}…“”‘’«»–—]+""")
-"""White space and the punctuation of sentences; signs such as + - * / stay, for they change what a sum means."""
 
 
 class LimitSpec(Strict):
@@ -39,11 +35,13 @@ class LimitSpec(Strict):
 
 
 class DataSpec(Strict):
-    """Where the rows are: a folder with `train.jsonl`, `validation.jsonl` and `test.jsonl`, or a path each.
+    """Where the rows are: a folder with `train.jsonl`, `validation.jsonl` and `test.jsonl`, a path each, or the hub.
 
     A plain text is the folder. Relative paths count from the config file's folder.
     """
 
+    hub: bool | str | None = None
+    """True: the task's own data set, by the `datasets` library. A text: a copy of it, as a repository or a folder."""
     folder: Path | None = None
     train: Path | None = None
     validation: Path | None = None
@@ -65,15 +63,20 @@ class DataSpec(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.hub:
+            named = [name for name in ("folder", *SPLITS) if getattr(self, name) is not None]
+            if named:
+                raise ValueError(f"`data` has both `hub` and {' and '.join(named)}: keep one of them")
+            return self
         missing = [split for split in SPLITS if self.folder is None and getattr(self, split) is None]
         if missing:
             raise ValueError(
-                f"`data` lacks {' and '.join(missing)}: give a path for each split, or a `folder`"
+                f"`data` lacks {' and '.join(missing)}: give a path for each split, a `folder`, or `hub: true`"
             )
         return self
 
     def file(self, split: Split, base: Path) -> Path:
-        """The file of a split."""
+        """The file of a split; not for rows of the hub."""
         named: Path | None = getattr(self, split)
         return base / (named or (self.folder or Path()) / f"{split}.jsonl").expanduser()
 
@@ -93,7 +96,7 @@ def prepare_data(
             the folder holds the rows of other inputs.
         OSError: the run's folder cannot be written.
     """
-    files = {split: spec.file(split, base) for split in SPLITS}
+    files = _files(spec, task_name, seed, paths, base)
     _refuse_same_file(files)
     inputs = _inputs(spec, task_name, seed, files)
     if paths.data_report.exists():
@@ -111,6 +114,14 @@ def prepare_data(
     report = _report(inputs, rows, limited)
     write_json(paths.data_report, report)
     return report
+
+
+def _files(spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path) -> dict[Split, Path]:
+    """The files that the rows are read from; those of the hub are written into the run's folder first."""
+    if spec.hub:
+        place = spec.hub if isinstance(spec.hub, str) else None
+        return fetch(load_task(task_name), place, seed, paths.root / "source")
+    return {split: spec.file(split, base) for split in SPLITS}
 
 
 def _refuse_same_file(files: dict[Split, Path]) -> None:
@@ -156,6 +167,8 @@ def _refuse_change(before: dict[str, Any], now: dict[str, Any], root: Path) -> N
 
 
 def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:
+    if obstacle := task.obstacle():
+        raise DataError(obstacle)
     rows: dict[Split, list[Example]] = {}
     for split, path in files.items():
         try:
@@ -190,7 +203,7 @@ def _refuse_overlap(rows: dict[Split, list[Example]], files: dict[Split, Path]) 
     faults = []
     for split in SPLITS:
         for example in rows[split]:
-            seen = first.setdefault(fold(_asked(example)), (split, example.id))
+            seen = first.setdefault(asked(example), (split, example.id))
             if seen[0] != split:
                 faults.append((seen, (split, example.id)))
     if faults:
@@ -225,19 +238,6 @@ def _row(row: tuple[Split, str], files: dict[Split, Path]) -> str:
 
 def _more(faults: Sequence[object], what: str) -> str:
     return f" (Further such {what}: {len(faults) - 1}.)" if len(faults) > 1 else ""
-
-
-def _asked(example: Example) -> str:
-    """All that the student is asked: of a chat every turn, for the last alone may be a bare "yes"."""
-    return "\n".join(turn.content for turn in example.messages) if example.messages else example.prompt
-
-
-def fold(text: str) -> str:
-    """A text as prompts are compared: lower case, punctuation and white space as single blanks.
-
-    A text of nothing else stays as it is.
-    """
-    return _FOLDED.sub(" ", text.casefold()).strip() or text
 
 
 def _limit(

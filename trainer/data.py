@@ -62,13 +62,14 @@ class Encoder:
         """One example in tokens."""
         rendered = self.task.render(example)
         prompt = self._prompt_text(example, rendered)
-        choices = [self._reply(prompt, choice) for choice in rendered.choices] if rendered.choices else None
+        # lm-evaluation-harness parts a choice from its context by a space even where the choice begins with one.
+        part = self._parted if rendered.choices else self._reply
         return Row(
             id=example.id,
             # A chat template writes its own special tokens; plain text gets the tokenizer's.
             prompt=self._tokens(prompt, special=not self.chat),
-            completion=[*self._reply(prompt, rendered.completion), self.end],
-            choices=choices,
+            completion=[*part(prompt, rendered.completion), self.end],
+            choices=[part(prompt, choice) for choice in rendered.choices] if rendered.choices else None,
         )
 
     def _prompt_text(self, example: Example, rendered: Rendered) -> str:
@@ -78,8 +79,12 @@ class Encoder:
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def _reply(self, prompt: str, text: str) -> list[int]:
-        """A reply's tokens; in plain text one space parts it from a prompt that ends without white space."""
-        apart = not self.chat and not prompt[-1:].isspace() and not text[:1].isspace()
+        """A reply's tokens; in plain text white space parts it from the prompt, its own or one space."""
+        return self._tokens(text, special=False) if text[:1].isspace() else self._parted(prompt, text)
+
+    def _parted(self, prompt: str, text: str) -> list[int]:
+        """A text's tokens; in plain text one space parts it from a prompt that ends without white space."""
+        apart = not self.chat and not prompt[-1:].isspace()
         return self._tokens(f" {text}" if apart else text, special=False)
 
     def _tokens(self, text: str, *, special: bool) -> list[int]:

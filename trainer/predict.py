@@ -222,6 +222,8 @@ class Predictor:
         """What a choice's log-probability is divided by, as the task asks."""
         if self.task.normalize == "tokens":
             return [len(choice) for choice in row.choices or []]
+        if self.task.normalize == "characters":
+            return [len(text) for text in texts]
         if self.task.normalize == "bytes":
             return [len(text.encode()) for text in texts]
         return [1] * len(texts)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.data import SPLITS
+from app.splits import SPLITS
 from trainer.data_files import DataError, read_examples
 
 

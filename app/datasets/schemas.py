@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.data import Split
 from app.db.models import DataSet
 from app.paging import Page
+from app.splits import Split
 
 EXAMPLE: dict[str, Any] = {
     "id": "3f0c1b7e5a9d4c2f8e6b0d1a2c3e4f50",

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.data import SPLITS
 from app.errors import TooLarge, Unprocessable
+from app.splits import SPLITS
 
 LONGEST_HEADER = 8192
 LONGEST_NAME = 200

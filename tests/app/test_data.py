@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from app.data import SPLITS, DataSpec, fold, prepare_data
+from app.data import DataSpec, prepare_data
+from app.splits import SPLITS, fold
 from trainer.artifacts import RunPaths, write_jsonl
 from trainer.data_files import DataError, read_examples
 

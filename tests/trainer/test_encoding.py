@@ -79,6 +79,20 @@ def test_task_renders_prompt_and_choices(tokenizer: Any) -> None:
     assert [tokenizer.decode(choice) for choice in row.choices or []] == ["red", "blue"]
 
 
+def test_plain_text_parts_a_reply_once_and_a_choice_always(tokenizer: Any) -> None:
+    class Chooses(Task):
+        def render(self, example: Example) -> Rendered:
+            return Rendered(prompt="Red, or:", completion=example.completion, choices=[" blue", "red"])
+
+    plain = StudentSpec(template="plain")
+    for completion in ("blue", " blue"):
+        row = Encoder(Task(), tokenizer, plain).row(example(completion=completion))
+        assert tokenizer.decode(row.completion[:-1]) == " blue"
+    row = Encoder(Chooses(), tokenizer, plain).row(example(completion=" blue"))
+    assert [tokenizer.decode(choice) for choice in row.choices or []] == ["  blue", " red"]
+    assert row.completion[:-1] == (row.choices or [])[0]
+
+
 def test_over_long_rows_are_named_and_left_out(tokenizer: Any) -> None:
     short, long = example(), Example(id="long", prompt="colour " * 90, completion="blue")
     rows, over_long = encode([long, short], Task(), tokenizer, StudentSpec(max_length=64))

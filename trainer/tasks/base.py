@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from trainer.records import Example, Prediction, Score
 
@@ -22,6 +22,24 @@ class Rendered(BaseModel):
     completion: str
     choices: list[str] | None = None
     """When set, the reply is the choice with the highest likelihood and nothing is generated."""
+
+
+class Hub(BaseModel):
+    """Where the `datasets` library finds a benchmark, and which of its splits have labels."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    """A repository of the hub, or one of the library's own readers, such as `json`."""
+    name: str | None = None
+    """The configuration inside the repository."""
+    revision: str | None = None
+    files: dict[str, str] | None = None
+    """For a reader: the address of each split's file."""
+    train: str = "train"
+    validation: str | None = None
+    """None: a tenth of the train rows is taken out for it."""
+    test: str = "test"
 
 
 class Task:
@@ -36,10 +54,12 @@ class Task:
     metric: ClassVar[str] = "accuracy"
     """Name of `Score.value`'s mean, as reports show it."""
     max_new_tokens: ClassVar[int] = 64
-    normalize: ClassVar[Literal["none", "tokens", "bytes"]] = "none"
-    """What the log-likelihood of a choice is divided by before choices are compared: 1, its tokens or its bytes."""
+    normalize: ClassVar[Literal["none", "tokens", "characters", "bytes"]] = "none"
+    """What the log-likelihood of a choice is divided by before choices are compared: 1, or its length in these."""
     source: ClassVar[str] = ""
     """Paper or data set that the scoring follows, if any."""
+    hub: ClassVar[Hub | None] = None
+    """Where the benchmark's own rows are, for `data.hub`."""
 
     def __init__(self, train: Sequence[Example] = ()):
         self.train = train
@@ -49,6 +69,17 @@ class Task:
         from trainer.data_files import read_examples
 
         return read_examples(path, self.fault)
+
+    def convert(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """A row as `hub` has it as one of ours: `prompt`, `completion`, and the fields that scoring needs.
+
+        None leaves the row out: the task cannot express it.
+        """
+        return row
+
+    def group(self, example: Example) -> str:
+        """Rows of one group stay together when validation rows are taken out of train; those that ask the same by default."""
+        return example.prompt
 
     def fault(self, example: Example) -> str | None:
         """Why a row of a data file cannot be used, and what to do, or None; `load` adds file and line."""

@@ -38,11 +38,15 @@ class ExtractiveQA(Task):
             return f"The answer {completion.strip()!r} must be copied from the prompt, and is not in it."
         return None
 
+    def f1(self, reference: str, reply: str) -> float:
+        """How much of one reference the reply has, 0 to 1."""
+        return token_f1(reference, reply)
+
     def score(self, example: Example, prediction: Prediction) -> Score:
         answers = references(example)
-        value = max(token_f1(answer, prediction.text) for answer in answers)
         correct = any(exact(answer, prediction.text) for answer in answers)
-        nearest = max(answers, key=lambda answer: token_f1(answer, prediction.text))
+        nearest = max(answers, key=lambda answer: self.f1(answer, prediction.text))
+        value = self.f1(nearest, prediction.text)
         explanation = "The answer is right." if correct else _explain(nearest, example.prompt, prediction)
         return Score(
             id=example.id,

@@ -14,6 +14,8 @@ from trainer.tasks.base import Rendered, Task
 
 _OPTION = re.compile(r"(?:^|\s)\(?([A-Z])[.):]\s", re.MULTILINE)
 """A letter that opens an option in a prompt: `A. `, `(A) `, `A: `."""
+_LINE = re.compile(r"^\(?([A-Z])[.):][ \t]+", re.MULTILINE)
+"""The same at the start of a line."""
 _BARE = re.compile(r"[\W_]*([A-Za-z])(?:[^\w\s]+(?:\s.*)?|\s*)")
 """A first line that is a letter, or opens with one and punctuation: `B`, `b.`, `(b)`, `**B**`, `B. water`."""
 _ANNOUNCED = re.compile(r"(?i:\b(?:answer|option|choice)\b(?:\s+is)?)[^\w\n]*(?:([A-Z])\b|([a-z])\W*$)")
@@ -47,6 +49,10 @@ class MultipleChoice(Task):
         answer = text.strip() if text.strip() in options else letter(text)
         return options.index(answer) if answer in options else None
 
+    def answer(self, example: Example, prediction: Prediction) -> int | None:
+        """Index of the option that the student chose, or None."""
+        return self.place(example, prediction.text)
+
     def stratum(self, example: Example) -> str:
         return _place_letter(self.place(example, example.completion))
 
@@ -67,7 +73,7 @@ class MultipleChoice(Task):
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        expected, got = self.place(example, example.completion), self.place(example, prediction.text)
+        expected, got = self.place(example, example.completion), self.answer(example, prediction)
         correct = got is not None and got == expected
         return Score(
             id=example.id,
@@ -79,7 +85,7 @@ class MultipleChoice(Task):
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Counts by place (`n`, `predicted`, `correct`), which show a bias, and `unclear_replies`."""
         pairs = Counter(
-            (self.stratum(example), _place_letter(self.place(example, prediction.text)))
+            (self.stratum(example), _place_letter(self.answer(example, prediction)))
             for example, prediction in zip(examples, predictions, strict=True)
         )
         letters = sorted({letter for pair in pairs for letter in pair if letter})
@@ -148,6 +154,29 @@ def offered(prompt: str) -> list[str]:
     """The letters that open options in a prompt: A, B, ... without a gap."""
     found = set(_OPTION.findall(prompt))
     return list(takewhile(found.__contains__, ascii_uppercase))
+
+
+def lettered(question: str, options: Sequence[str]) -> str:
+    """A prompt that asks for the letter of one of these options."""
+    lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
+    return "\n".join([question, "", *lines, "", "Answer with the letter of the correct option."])
+
+
+def unlettered(prompt: str) -> tuple[str, list[str]]:
+    """The question of a prompt and the texts of its options, which begin a line each; no options where it has none.
+
+    What follows the last option after a blank line, such as what to answer with, is left out.
+    """
+    starts: list[re.Match[str]] = []
+    for match in _LINE.finditer(prompt):
+        if match[1] == ascii_uppercase[len(starts)]:
+            starts.append(match)
+    if not starts:
+        return prompt.strip(), []
+    ends = [match.start() for match in starts[1:]] + [len(prompt)]
+    options = [prompt[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)]
+    options[-1] = options[-1].split("\n\n", 1)[0].strip()
+    return prompt[: starts[0].start()].strip(), options
 
 
 def choice_texts(example: Example) -> list[str]:

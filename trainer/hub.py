@@ -1,0 +1,68 @@
+"""A benchmark's rows by the `datasets` library, which is loaded only when asked. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trainer.data_files import DataError
+from trainer.tasks.base import Hub
+
+
+def load_split(hub: Hub, split: str, place: str | None = None) -> list[dict[str, Any]]:
+    """The rows of one split as the source has them, except that classes are names and not numbers.
+
+    Args:
+        hub: the task's own data set.
+        split: as the source names it.
+        place: a copy to read in place of it: another repository, or a folder that holds one or that
+            `save_to_disk` wrote.
+
+    Raises:
+        DataError: the library is not installed, or it cannot load the split.
+    """
+    datasets = _library()
+    try:
+        found = _load(datasets, hub, split, place)
+    except Exception as error:  # the library has no common error: offline, gated, missing, broken files
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(
+            f"The split {split!r} of {place or hub.path} cannot be loaded ({type(error).__name__}: {reason}). Check the "
+            "name and the network, or give the files under `data`."
+        ) from error
+    names = {
+        key: feature.int2str
+        for key, feature in found.features.items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
+    return [
+        {key: names[key](value) if key in names else value for key, value in row.items()} for row in found
+    ]
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(
+            "`data.hub` needs the datasets library. Install the extra: pip install 'pada[hub]'."
+        ) from None
+    return datasets
+
+
+def _load(datasets: Any, hub: Hub, split: str, place: str | None) -> Any:
+    if place is None:
+        return datasets.load_dataset(
+            hub.path, hub.name, split=split, revision=hub.revision, data_files=hub.files
+        )
+    if (Path(place) / "dataset_dict.json").exists():
+        return _slice(datasets, datasets.load_from_disk(place), split)
+    has_name = hub.name in datasets.get_dataset_config_names(place)
+    return datasets.load_dataset(place, hub.name if has_name else None, split=split)
+
+
+def _slice(datasets: Any, saved: Any, split: str) -> Any:
+    """A split of a saved data set, or a part of one, such as `test[:100]`."""
+    sizes = {name: len(rows) for name, rows in saved.items()}
+    [part] = datasets.ReadInstruction.from_spec(split).to_absolute(sizes)
+    return saved[part.splitname].select(range(part.from_, part.to))

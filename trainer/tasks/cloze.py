@@ -1,0 +1,82 @@
+"""Lettered questions asked without their letters: the likeliest option's text is the answer, and nothing is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainer.records import Example, Prediction, Score
+from trainer.tasks.base import Rendered
+from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, unlettered
+
+
+class Cloze(MultipleChoice):
+    """Accuracy of the option with the highest log-likelihood after the question, as lm-evaluation-harness has it.
+
+    Rows are those of `multiple_choice`: a prompt that offers lettered options, and the letter of the right one. So
+    new rows may come from a teacher that knows prompts and completions alone. The student is asked by `context` and
+    learns the right option's text.
+    """
+
+    name = "multiple_choice_cloze"
+    max_new_tokens = 1
+    source = "lm-evaluation-harness 0.4, `multiple_choice`: `acc` and `acc_norm`"
+
+    def context(self, example: Example) -> str:
+        """What the options are continuations of."""
+        return f"Question: {unlettered(example.prompt)[0]}\nAnswer:"
+
+    def texts(self, example: Example) -> list[str]:
+        """The options' texts, in order."""
+        return choice_texts(example) or unlettered(example.prompt)[1]
+
+    def render(self, example: Example) -> Rendered:
+        texts, place = self.texts(example), self.place(example, example.completion)
+        completion = example.completion if place is None else texts[place]
+        return Rendered(prompt=self.context(example), completion=completion, choices=texts)
+
+    def fault(self, example: Example) -> str | None:
+        if not all(self.texts(example)) or len(self.texts(example)) < 2:
+            return "the row has no two options with texts, as `choices` or as prompt lines such as `A. ...`. Add them."
+        return super().fault(example)
+
+    def invalid(self, prompt: str, completion: str) -> str | None:
+        texts = unlettered(prompt)[1]
+        if len(texts) < 2 or not all(texts):
+            return "The prompt offers no lettered options, each on a line of its own, such as 'A. ...' and 'B. ...'."
+        return super().invalid(prompt, completion)
+
+    def answer(self, example: Example, prediction: Prediction) -> int | None:
+        return prediction.choice
+
+    def score(self, example: Example, prediction: Prediction) -> Score:
+        """`detail` has both ways of choosing, whichever the task goes by: `accuracy` and `accuracy_norm`."""
+        expected = self.place(example, example.completion)
+        plain, normalized = self._likeliest(example, prediction)
+        detail = {"accuracy": float(plain == expected), "accuracy_norm": float(normalized == expected)}
+        return super().score(example, prediction).model_copy(update={"detail": detail})
+
+    def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """`accuracy` and `accuracy_norm` (by characters), and the counts of `multiple_choice`."""
+        details = [self.score(*pair).detail for pair in zip(examples, predictions, strict=True)]
+        means = {
+            name: sum(detail[name] for detail in details) / max(len(details), 1)
+            for name in ("accuracy", "accuracy_norm")
+        }
+        return means | super().summarize(examples, predictions)
+
+    def _likeliest(self, example: Example, prediction: Prediction) -> tuple[int, int]:
+        """Places of the likeliest option, plain and per character; -1 for a row that was not answered."""
+        logprobs = prediction.choice_logprobs
+        if not logprobs:
+            return -1, -1
+        rates = [logprob / len(text) for logprob, text in zip(logprobs, self.texts(example), strict=True)]
+        return logprobs.index(max(logprobs)), rates.index(max(rates))
+
+
+class ClozeNorm(Cloze):
+    """The same with log-likelihoods divided by the characters of the option, so that short ones have no advantage."""
+
+    name = "multiple_choice_cloze_norm"
+    metric = "accuracy_norm"
+    normalize = "characters"

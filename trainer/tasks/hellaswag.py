@@ -1,0 +1,71 @@
+"""HellaSwag: which of four endings goes on from a context.
+
+Zellers et al. 2019, "HellaSwag: Can a Machine Really Finish Your Sentence?" (arXiv 1905.07830).
+Rows: https://huggingface.co/datasets/Rowan/hellaswag, MIT. The labels of the official test split are not public: the
+official validation split is the test here, and validation rows are taken out of train.
+"""
+
+from __future__ import annotations
+
+import re
+from string import ascii_uppercase
+from typing import Any
+
+from trainer.records import Example
+from trainer.tasks.base import Hub
+from trainer.tasks.cloze import Cloze
+from trainer.tasks.multiple_choice import MultipleChoice, lettered, unlettered
+
+OPENING = "Choose the most plausible continuation of the context.\n\nContext: "
+
+
+class HellaSwag(MultipleChoice):
+    """Accuracy of the generated letter."""
+
+    name = "hellaswag"
+    source = "HellaSwag, Zellers et al. 2019 (arXiv 1905.07830)"
+    hub = Hub(path="Rowan/hellaswag", test="validation")
+
+    def convert(self, row: dict[str, Any]) -> dict[str, Any]:
+        label = int(row["label"])
+        return row | {
+            "prompt": lettered(OPENING + row["ctx"], row["endings"]),
+            "completion": ascii_uppercase[label],
+            "choices": row["endings"],
+            "label": label,
+        }
+
+    def group(self, example: Example) -> str:
+        """The video or article that the row was made from."""
+        return str(example.field("source_id", example.prompt))
+
+
+class HellaSwagLoglikelihood(Cloze, HellaSwag):
+    """Accuracy of the likeliest ending, asked as lm-evaluation-harness asks `hellaswag`: its `acc`."""
+
+    name = "hellaswag_loglikelihood"
+    source = "lm-evaluation-harness 0.4, `hellaswag`: `acc`"
+
+    def context(self, example: Example) -> str:
+        """The context, behind its activity where the row has all the source's fields."""
+        if example.field("ctx_a") is None:
+            return clean(unlettered(example.prompt)[0].removeprefix(OPENING)).strip()
+        first, second = example.field("ctx_a"), example.field("ctx_b", "")
+        return clean(f"{example.field('activity_label')}: {first} {second.capitalize()}")
+
+    def texts(self, example: Example) -> list[str]:
+        return [clean(text) for text in super().texts(example)]
+
+
+class HellaSwagLoglikelihoodNorm(HellaSwagLoglikelihood):
+    """Its `acc_norm`: log-likelihoods divided by characters."""
+
+    name = "hellaswag_loglikelihood_norm"
+    metric = "accuracy_norm"
+    normalize = "characters"
+    source = "lm-evaluation-harness 0.4, `hellaswag`: `acc_norm`"
+
+
+def clean(text: str) -> str:
+    """A text without WikiHow's markers such as `[step]`, as lm-evaluation-harness shows it."""
+    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
