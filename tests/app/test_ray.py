@@ -139,9 +139,8 @@ async def test_submitting_twice_is_one_job(
             return await there.fine_tune(train_spec(data, student, tmp_path / "student"))
 
     reports = await asyncio.gather(*(train() for _ in range(5)))
+    reports.append(await train())
     assert all(report == reports[0] for report in reports)
-    assert list(cluster.jobs("twice")) == ["student-1"]
-    assert await train() == reports[0]
     assert list(cluster.jobs("twice")) == ["student-1"]
 
 
