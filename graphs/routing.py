@@ -6,16 +6,16 @@ from typing import Literal
 
 from langgraph.types import Send
 
-from graphs.state import AugmentState, LoopState
+from graphs.state import BRANCHES, AugmentState, LoopState
 
 
 def after_gate(state: LoopState) -> list[Send] | Literal["finish", "allocate"]:
-    """One branch for each error to analyse, or the end."""
+    """Branches for the errors to analyse, or the end."""
     if state.stopped:
         return "finish"
     if not state.failures:
         return "allocate"
-    return [Send("analyze_errors", {"failure": failure, "round": state.round}) for failure in state.failures]
+    return branches("analyze_errors", state.failures, state.round)
 
 
 def after_patterns(state: LoopState) -> list[Send]:
@@ -26,12 +26,17 @@ def after_patterns(state: LoopState) -> list[Send]:
 
 
 def after_allocate(state: LoopState) -> list[Send] | Literal["accept"]:
-    """One branch for each batch of new rows."""
+    """Branches for the batches of new rows."""
     if not state.batches:
         return "accept"
-    return [Send("augment", {"round": state.round, "number": number}) for number in range(state.batches)]
+    return branches("augment", state.batches, state.round)
+
+
+def branches(node: str, items: int, number: int) -> list[Send]:
+    """One branch for each item of a round, as far as there are enough branches."""
+    return [Send(node, {"round": number, "number": first}) for first in range(min(items, BRANCHES))]
 
 
 def after_quality(state: AugmentState) -> Literal["generate", "__end__"]:
-    """Back to the writer while the batch has rows missing and attempts left."""
-    return "generate" if state.feedback else "__end__"
+    """Back to the writer while the batch has rows missing and attempts left, and for the branch's next batch."""
+    return "generate" if state.feedback or state.attempt == 0 else "__end__"

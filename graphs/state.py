@@ -8,6 +8,10 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict  # from typing, it has no JSON schema before Python 3.12
 
+BRANCHES = 500
+"""Most branches of a stage; each takes every 500th item. A checkpoint holds what all branches are given, some 60 bytes each,
+and LangGraph's own time grows with the square of their number."""
+
 
 @dataclass(kw_only=True)
 class LoopState:
@@ -28,8 +32,8 @@ class LoopState:
     stale: int = 0
     """Rounds since the last promotion."""
 
-    failures: list[str] = field(default_factory=list)
-    """Ids of the validation errors to analyse: a sample of at most `loop.max_analyses`."""
+    failures: int = 0
+    """Validation errors to analyse, at most `loop.max_analyses`; their ids are in the round's folder."""
 
     patterns: list[str] = field(default_factory=list)
     """Ids of the failure patterns that guide this round."""
@@ -54,8 +58,8 @@ class LoopInput(TypedDict):
 class AnalysisInput(TypedDict):
     """One branch of `analyze_errors`. Branches get plain dicts: a checkpoint turns anything else into one."""
 
-    failure: str
-    """Id of the validation row."""
+    number: int
+    """Place of its first error among those to analyse."""
     round: int
 
 
@@ -68,8 +72,8 @@ class StrategyInput(TypedDict):
 
 @dataclass(kw_only=True)
 class AugmentState:
-    """One batch of new rows on its way through generation and quality control. Never checkpointed: a repeated branch
-    takes its answers from the ledger."""
+    """One batch of new rows on its way through generation and quality control, after it the branch's next one. Never
+    checkpointed: a repeated branch takes its answers from the ledger."""
 
     round: int = 0
     number: int = 0
@@ -87,19 +91,19 @@ class AugmentState:
     previous: list[dict[str, str]] = field(default_factory=list)
     """The samples sent back."""
 
-    judged: Annotated[list[dict[str, Any]], operator.add] = field(default_factory=list)
+    judged: list[dict[str, Any]] = field(default_factory=list)
     """Every candidate of all attempts with its verdict (`graphs.rows.Candidate`)."""
 
     missing: int | None = None
     """Rows still to be written; None before the first attempt."""
 
     candidates: int = 0
-    """Rows written for the batch, in all attempts; set when the batch is closed."""
+    """Rows written for the branch's batches that are closed, in all attempts."""
 
 
 @dataclass(kw_only=True)
 class AugmentOutput:
-    """What a batch tells the loop; its rows are in the run's folder."""
+    """What a branch tells the loop; its rows are in the run's folder."""
 
     candidates: int = 0
-    """Rows written for the batch, accepted or not."""
+    """Rows written for its batches, accepted or not."""

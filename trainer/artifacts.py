@@ -197,6 +197,11 @@ class RoundPaths:
         return self.root / "evaluation.json"
 
     @property
+    def failures(self) -> Path:
+        """Ids of the validation errors that the next round analyses."""
+        return self.root / "failures.json"
+
+    @property
     def gate(self) -> Path:
         return self.root / "gate.json"
 

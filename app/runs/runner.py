@@ -33,6 +33,8 @@ from graphs.workspace import log_test_access
 from trainer.artifacts import RunPaths, read_json
 from trainer.specs import Progress
 
+MANY_STEPS = 1_000_000
+"""LangGraph's guard against endless graphs must not end a large round: the loop counts rounds and attempts itself."""
 SPEND_SECONDS = 1.0
 """How often, at most, the spending is told."""
 
@@ -126,7 +128,7 @@ class Runner:
     ) -> Outcome:
         thread: Any = {
             "configurable": {"thread_id": run_id},
-            "recursion_limit": 40 + 15 * self._config.loop.rounds,
+            "recursion_limit": MANY_STEPS,
             "max_concurrency": self._concurrency(),
         }
         graph = ready.graph

@@ -11,7 +11,7 @@ from graphs.context import Context
 from graphs.nodes.generate import brief
 from graphs.rows import Batch, Candidate, Check
 from graphs.schemas import QualityReport
-from graphs.state import AugmentState
+from graphs.state import BRANCHES, AugmentState
 from graphs.workspace import Workspace
 from prompts import render
 from trainer.artifacts import write_json
@@ -34,19 +34,23 @@ async def check_quality(
     candidates = verdicts(state, batch, findings, report, loop.qc_threshold, last)
     missing = (state.missing or 0) - sum(c.verdict == "accepted" for c in candidates)
     again = missing > 0 and not last
-    judged = [candidate.model_dump(mode="json") for candidate in candidates]
-    if not again:
-        write_json(
-            workspace.paths.round(batch.round).augmented / f"{batch.id}.json", [*state.judged, *judged]
-        )
-    return {
-        "judged": judged,
-        "missing": missing,
-        "feedback": feedback(candidates, report, missing) if again else "",
-        "previous": [sample(c) for c in candidates if c.verdict != "accepted"] if again else [],
-        # what the parent counts: all rows of the batch, once it is closed
-        "candidates": 0 if again else len(state.judged) + len(judged),
-    }
+    judged = [*state.judged, *(candidate.model_dump(mode="json") for candidate in candidates)]
+    if again:
+        return {
+            "judged": judged,
+            "missing": missing,
+            "feedback": feedback(candidates, report, missing),
+            "previous": [sample(c) for c in candidates if c.verdict != "accepted"],
+        }
+    write_json(workspace.paths.round(batch.round).augmented / f"{batch.id}.json", judged)
+    closed = {"judged": judged, "feedback": "", "previous": [], "candidates": state.candidates + len(judged)}
+    return closed | following(state, len(workspace.plan(state.round)))
+
+
+def following(state: AugmentState, batches: int) -> dict[str, Any]:
+    """The start of the branch's next batch, if there is one."""
+    number = state.number + BRANCHES
+    return {"number": number, "attempt": 0, "missing": None, "judged": []} if number < batches else {}
 
 
 async def judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,12 +20,13 @@ from trainer.tasks.base import Task
 
 
 async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Score validation and the train sample; the state gets the mean and the ids of the failures to analyse."""
+    """Score validation and the train sample, and choose the failures to analyse; the state gets their number."""
     context = runtime.context
     examples = workspace.examples("validation")
-    scores = workspace.score(state.round, "validation", examples)
+    # programs take a while to run, and the run's lease is renewed beside them
+    scores = await asyncio.to_thread(workspace.score, state.round, "validation", examples)
     if workspace.paths.round(state.round).predictions("train").exists():
-        workspace.score(state.round, "train", workspace.examples("train"))
+        await asyncio.to_thread(workspace.score, state.round, "train", workspace.examples("train"))
     values = [score.value for score in scores]
     mean = sum(values) / len(values)
     write_json(
@@ -43,7 +45,8 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     failures = (
         stratified(wrong, workspace.task, context.loop.max_analyses, seed) if context.loop.patterns else []
     )
-    return {"validation": mean, "failures": [example.id for example in failures]}
+    write_json(workspace.paths.round(state.round).failures, [example.id for example in failures])
+    return {"validation": mean, "failures": len(failures)}
 
 
 def stratified(examples: Sequence[Example], task: Task, count: int, seed: str) -> list[Example]:

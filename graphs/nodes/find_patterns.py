@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphs.clustering import Clustering, cluster, farthest, nearest, project
 from graphs.context import Context, LoopSpec
-from graphs.nodes.analyze_errors import embedded
+from graphs.nodes.analyze_errors import chosen, embedded
 from graphs.rows import Pattern
 from graphs.schemas import FailurePattern
 from graphs.state import LoopState
@@ -27,7 +27,9 @@ async def find_patterns(
 ) -> dict[str, Any]:
     """Embed the analyses, cluster them by k-means with k by the elbow, and draft one pattern a cluster."""
     context, here = runtime.context, workspace.paths.round(state.round)
-    analyses = [read_json(here.analyses / f"{file_key(failure)}.json") for failure in state.failures]
+    analyses = [
+        read_json(here.analyses / f"{file_key(failure)}.json") for failure in chosen(state.round, workspace)
+    ]
     vectors = await workspace.embedder.embed([embedded(analysis) for analysis in analyses])
     clustering = cluster(
         vectors,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from langgraph.types import Send
 
+from graphs.nodes.check_quality import following
 from graphs.routing import after_allocate, after_gate, after_patterns, after_quality
-from graphs.state import AugmentState, LoopState
+from graphs.state import BRANCHES, AugmentState, LoopState
 
 
 def sends(found: object) -> list[tuple[str, object]]:
@@ -15,11 +18,11 @@ def sends(found: object) -> list[tuple[str, object]]:
 
 
 def test_after_the_gate() -> None:
-    assert after_gate(LoopState(stopped="enough", failures=["a"])) == "finish"
+    assert after_gate(LoopState(stopped="enough", failures=1)) == "finish"
     assert after_gate(LoopState(round=1)) == "allocate"
-    assert sends(after_gate(LoopState(round=2, failures=["a", "b"]))) == [
-        ("analyze_errors", {"failure": "a", "round": 2}),
-        ("analyze_errors", {"failure": "b", "round": 2}),
+    assert sends(after_gate(LoopState(round=2, failures=2))) == [
+        ("analyze_errors", {"number": 0, "round": 2}),
+        ("analyze_errors", {"number": 1, "round": 2}),
     ]
 
 
@@ -37,6 +40,22 @@ def test_one_branch_for_each_batch() -> None:
     ]
 
 
+def test_a_large_round_has_no_more_branches_than_fit_into_a_checkpoint() -> None:
+    for found in (
+        after_gate(LoopState(round=1, failures=10_000)),
+        after_allocate(LoopState(round=1, batches=10_000)),
+    ):
+        assert [arg for _, arg in sends(found)] == [{"round": 1, "number": n} for n in range(BRANCHES)]
+
+
 def test_a_batch_goes_back_while_there_is_feedback() -> None:
-    assert after_quality(AugmentState(feedback="Shorter.")) == "generate"
-    assert after_quality(AugmentState()) == "__end__"
+    assert after_quality(AugmentState(attempt=1, feedback="Shorter.")) == "generate"
+    assert after_quality(AugmentState(attempt=1)) == "__end__"
+
+
+def test_a_branch_goes_on_with_its_next_batch() -> None:
+    closed = AugmentState(round=1, number=2, attempt=3, missing=4, judged=[{}])
+    left = following(closed, batches=2 + BRANCHES + 1)
+    assert left["number"] == 2 + BRANCHES
+    assert after_quality(replace(closed, **left)) == "generate"
+    assert after_quality(replace(closed, **following(closed, batches=2 + BRANCHES))) == "__end__"
