@@ -98,7 +98,8 @@ class Workspace:
     def score(self, number: int, split: str, examples: list[Example]) -> list[Score]:
         """Score a round's predictions on the rows that they were made for, and keep the scores."""
         by_id = {example.id: example for example in examples}
-        scores = [self.task.score(by_id[p.id], p) for p in self.predictions(number, split)]
+        predictions = self.predictions(number, split)
+        scores = self.task.score_all([by_id[p.id] for p in predictions], predictions)
         write_jsonl(self.paths.round(number).scores(split), scores)
         return scores
 

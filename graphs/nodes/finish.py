@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -62,7 +63,11 @@ async def score_test(
     )
     await workspace.student.predict(spec)
     by_id = {example.id: example for example in examples}
-    scores = [workspace.task.score(by_id[p.id], p) for p in read_predictions(folder, name)]
+    predictions = read_predictions(folder, name)
+    # programs take a while to run, and the run's lease is renewed beside them
+    scores = await asyncio.to_thread(
+        workspace.task.score_all, [by_id[p.id] for p in predictions], predictions
+    )
     write_jsonl(folder / name / "scores.jsonl", scores)
     return scores
 

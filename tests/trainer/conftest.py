@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.trainer.sandboxes import HERE
+from trainer.sandbox.launch import Kind, best_kind
+
 COLOURS = ("red", "green", "blue", "white")
 THINGS = ("door", "boat", "lamp", "chair", "stone", "roof", "cup", "tent")
 
@@ -74,3 +77,9 @@ def colours(tmp_path: Path, colour_rows: list[dict[str, str]]) -> Path:
     path = tmp_path / "colours.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in colour_rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture(params=HERE or [None])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each kind of sandbox that this machine has; where there is none, the error that says what to install."""
+    return request.param or best_kind()

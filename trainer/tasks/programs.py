@@ -1,0 +1,100 @@
+"""What tasks share whose replies are programs: run in the sandbox, scored by tests."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from math import prod
+from typing import Any, ClassVar
+
+from trainer.records import Example, Prediction, Score
+from trainer.sandbox.examination import Exam, Verdict, examine_all
+from trainer.sandbox.launch import SandboxError, best_kind
+from trainer.sandbox.limits import Limits
+from trainer.tasks.base import Task
+
+KS = (1, 10, 100)
+"""The k of pass@k, where there are as many replies to each problem."""
+
+
+class ProgramTask(Task):
+    """A reply is right when the program passes all tests of its row."""
+
+    metric = "pass@1"
+    max_new_tokens = 512
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(self, train: Sequence[Example] = ()):
+        super().__init__(train)
+        self._verdicts: dict[Exam, Verdict] = {}
+
+    def exam(self, example: Example, text: str) -> Exam:
+        """The program that a reply makes, and its tests."""
+        raise NotImplementedError
+
+    def obstacle(self) -> str | None:
+        try:
+            best_kind()
+        except SandboxError as error:
+            return str(error)
+        return None
+
+    def score(self, example: Example, prediction: Prediction) -> Score:
+        """Raises `SandboxError` where programs cannot be run."""
+        return self.score_all([example], [prediction])[0]
+
+    def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
+        """Many programs at once; raises `SandboxError` where programs cannot be run."""
+        verdicts = self._examined(examples, predictions)
+        return [_score(*row) for row in zip(predictions, verdicts, strict=True)]
+
+    def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """`pass@k` over the problems, for each k up to the replies to each, and the `outcomes`' numbers."""
+        verdicts = self._examined(examples, predictions)
+        passed: dict[str, list[bool]] = defaultdict(list)
+        for example, verdict in zip(examples, verdicts, strict=True):
+            passed[example.id].append(verdict.passed)
+        fewest = min(map(len, passed.values()), default=0)
+        rates = {
+            f"pass@{k}": sum(pass_at_k(len(row), sum(row), k) for row in passed.values()) / len(passed)
+            for k in KS
+            if k <= fewest
+        }
+        return {**rates, "outcomes": dict(Counter(verdict.outcome for verdict in verdicts))}
+
+    def _examined(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
+        """Each program is run once a process, so that scores and summary say the same."""
+        exams = [self.exam(example, p.text) for example, p in zip(examples, predictions, strict=True)]
+        new = [exam for exam in dict.fromkeys(exams) if exam not in self._verdicts]
+        self._verdicts.update(zip(new, examine_all(new, self.limits), strict=True))
+        return [self._verdicts[exam] for exam in exams]
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Unbiased estimate of the chance that one of k replies is right (Chen et al. 2021, equation 1).
+
+    Args:
+        samples: replies to the problem, at least k.
+        correct: how many of them are right.
+    """
+    if samples - correct < k:
+        return 1.0
+    # 1 - C(n - c, k) / C(n, k), as a product: the binomials are too large for floats
+    return 1.0 - prod(1.0 - k / i for i in range(samples - correct + 1, samples + 1))
+
+
+def loads(program: str) -> str | None:
+    """Why a program cannot be loaded, or None."""
+    [verdict] = examine_all([Exam(program=program, tests="", provides=())])
+    return None if verdict.passed else verdict.reason
+
+
+def _score(prediction: Prediction, verdict: Verdict) -> Score:
+    cut = " The token limit cut the reply off." if prediction.truncated and not verdict.passed else ""
+    return Score(
+        id=prediction.id,
+        value=float(verdict.passed),
+        correct=verdict.passed,
+        explanation=verdict.reason + cut,
+        detail={"outcome": verdict.outcome},
+    )
