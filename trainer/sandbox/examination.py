@@ -18,6 +18,8 @@ from trainer.sandbox import channel
 from trainer.sandbox.launch import Kind, Sandbox, SandboxError, best_kind
 from trainer.sandbox.limits import Limits
 
+MAX_PROGRAM = 100_000
+"""Characters."""
 BROKEN = (OSError, SandboxError, channel.MessageError)
 
 
@@ -63,6 +65,8 @@ def examine(exam: Exam, limits: Limits = Limits(), kind: Kind | None = None) -> 
         SandboxError: there is no sandbox here, or one ended by itself twice.
     """
     kind = kind or best_kind()
+    if len(exam.program) > MAX_PROGRAM:
+        return Verdict("not loaded", f"The program has more than {MAX_PROGRAM} characters.")
     try:
         return _at(_desks.take(kind, limits), exam)
     except BROKEN:

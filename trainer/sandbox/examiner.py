@@ -17,6 +17,7 @@ from trainer.sandbox import channel
 from trainer.sandbox.values import NotPlainError, decode, encode
 
 TESTS = "<tests>"
+ENDED = "The program's process ended before its tests did."
 SHOWN = 200
 """Characters of a value or a test that are shown in a verdict."""
 
@@ -24,8 +25,8 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 
 
-class CandidateGone(Exception):  # noqa: N818 - the end of an examination
-    """The candidate's process has ended, or what it sends is no message."""
+class CandidateGone(BaseException):
+    """The candidate's process has ended, or what it sends is no message. No test's `except Exception` catches it."""
 
 
 def run(job: dict[str, Any], connections: list[socket.socket]) -> None:
@@ -62,11 +63,11 @@ def _examine(job: dict[str, Any], candidate: _Candidate) -> dict[str, Any]:
         exec(compile(job["preamble"], "<preamble>", "exec"), names)  # noqa: S102 - the data set's, in the sandbox
         names |= {name: Remote(candidate, {"name": name}) for name in job["provides"]}
         exec(compile(job["tests"], TESTS, "exec"), names)  # noqa: S102
-    except CandidateGone:
-        raise
     except BaseException as error:
+        candidate.refuse_if_gone()
         failed = isinstance(error, AssertionError)
         return _said("failed" if failed else "raised", _explained(error, job["tests"], candidate))
+    candidate.refuse_if_gone()
     return _said("passed", "The program passes its tests.")
 
 
@@ -119,17 +120,23 @@ class _Candidate:
     def __init__(self, connection: socket.socket):
         self.connection = connection
         self.last = ""
+        self.gone: CandidateGone | None = None
+
+    def refuse_if_gone(self) -> None:
+        """Raise `CandidateGone` even where a test caught it."""
+        if self.gone:
+            raise self.gone
 
     def answer(self) -> dict[str, Any]:
         """The next message; raises `CandidateGone`."""
         try:
             answer = channel.receive(self.connection)
         except channel.MessageError as error:
-            raise CandidateGone(f"The program sent what is no answer: {error}.") from None
+            self._give_up(f"The program sent what is no answer: {error}.")
         if answer is None:
-            raise CandidateGone("The program's process ended before its tests did.")
+            self._give_up(ENDED)
         if not isinstance(answer, dict):
-            raise CandidateGone("The program sent what is no answer.")
+            self._give_up("The program sent what is no answer.")
         return answer
 
     def ask(self, shown: str, action: str, **request: Any) -> Any:
@@ -138,7 +145,7 @@ class _Candidate:
         try:
             channel.send(self.connection, {"do": action, **request})
         except OSError:
-            raise CandidateGone("The program's process ended before its tests did.") from None
+            self._give_up(ENDED)
         answer = self.answer()
         if "error" in answer:
             self.last = f"{shown[:SHOWN]} raised {_error(answer)}"
@@ -146,6 +153,10 @@ class _Candidate:
         value = decode(answer.get("value"), self._resolve)
         self.last = f"{shown[:SHOWN]} returned {_show(value)}"
         return value
+
+    def _give_up(self, reason: str) -> NoReturn:
+        self.gone = CandidateGone(reason)
+        raise self.gone
 
     def _resolve(self, reference: dict[str, Any]) -> Remote:
         if isinstance(reference.get("object"), int):
