@@ -2,8 +2,9 @@
 #   docker build -t pada .                                            CUDA: torch's wheel for Linux brings its libraries
 #   docker build -t pada --build-arg EXTRAS=postgres --build-arg TORCH_INDEX=URL .
 #                                                                     CPU: the index that pytorch.org names for CPU builds
-ARG PYTHON=3.12
-FROM python:${PYTHON}-slim-bookworm AS build
+#   Another base: --build-arg BASE=IMAGE; a Debian or Ubuntu with python3 (3.11 or newer) and python3-venv.
+ARG BASE=python:3.12-slim-bookworm
+FROM ${BASE} AS build
 ARG EXTRAS=gpu,postgres
 ARG TORCH_INDEX=""
 WORKDIR /opt/pada
@@ -13,9 +14,11 @@ COPY app app
 COPY graphs graphs
 COPY prompts prompts
 COPY trainer trainer
-RUN PADA_CACHE=/tmp/models TORCH_INDEX=${TORCH_INDEX} scripts/setup "${EXTRAS}" && rm -rf /tmp/models
+RUN PADA_CACHE=/tmp/models TORCH_INDEX=${TORCH_INDEX} scripts/setup "${EXTRAS}" && rm -rf /tmp/models \
+    # a read-only root could not keep what Python compiles
+    && .venv/bin/python -m compileall -q app graphs prompts trainer
 
-FROM python:${PYTHON}-slim-bookworm
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --home-dir /home/pada --create-home pada \
     && install -d -o pada -g pada /data /models

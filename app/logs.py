@@ -11,7 +11,17 @@ from contextvars import ContextVar
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that the present task works for; its lines carry it."""
 
-QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "alembic", "openai", "python_multipart", "urllib3")
+QUIET = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "aiosqlite",
+    "alembic",
+    "openai",
+    "python_multipart",
+    "urllib3",
+)
 """They tell of each of their steps, some with headers and bodies: at no level more than their warnings."""
 
 

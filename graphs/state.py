@@ -10,7 +10,7 @@ from typing_extensions import TypedDict  # from typing, it has no JSON schema be
 
 BRANCHES = 500
 """Most branches of a stage; each takes every 500th item. A checkpoint holds what all branches are given, some 60 bytes each,
-and LangGraph's own time grows with the square of their number."""
+and LangGraph's own time for each grows with their number."""
 
 
 @dataclass(kw_only=True)

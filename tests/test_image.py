@@ -38,6 +38,18 @@ def test_it_is_set_up_by_the_script_that_make_uses() -> None:
     assert re.search(r"^RUN .*scripts/setup", RECIPE, re.MULTILINE)
 
 
+def test_both_stages_stand_on_one_base() -> None:
+    """The environment that the first one makes is bound to its Python."""
+    assert re.findall(r"^FROM (\S+)", RECIPE, re.MULTILINE) == ["${BASE}", "${BASE}"]
+
+
+def test_a_read_only_root_has_the_bytecode() -> None:
+    (packages,) = re.findall(r"-m compileall -q (.+)$", RECIPE, re.MULTILINE)
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"} <= set(
+        packages.split()
+    )
+
+
 def test_it_runs_as_a_user_without_rights_and_drains_on_sigterm() -> None:
     last = RECIPE.rpartition("FROM ")[2]
     assert re.search(r"^USER (?!root|0)\w+", last, re.MULTILINE)

@@ -12,13 +12,22 @@ from app.db.models import clock
 Sessions = async_sessionmaker[AsyncSession]
 """Makes sessions: `async with sessions.begin() as session` is one transaction."""
 
+POOL: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
+"""Connections of a process, at most. All are kept, for to open one takes longer than most queries."""
+READING: dict[str, dict[str, Any]] = {
+    # a connection to SQLite is in no transaction until `_begin_sqlite` begins one
+    "sqlite": {"reading": True},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
+"""Options of connections that only read."""
+
 
 def make_engine(url: str) -> AsyncEngine:
     """An engine for `Settings.database`; SQLite gets a write-ahead log, and transactions that lock from their start."""
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True, **POOL)
     engine = create_async_engine(
-        url, connect_args={"timeout": 30, "isolation_level": None}, hide_parameters=True
+        url, connect_args={"timeout": 30, "isolation_level": None}, hide_parameters=True, **POOL
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -29,10 +38,11 @@ def make_sessions(engine: AsyncEngine, *, reading: bool = False) -> Sessions:
     """Sessions whose objects stay readable after the commit.
 
     Args:
-        reading: nothing is written, so that on SQLite nobody has to wait for a writer.
+        reading: nothing is written, and each statement stands for itself: none has to wait for a writer, and there is no
+            transaction to begin and to end.
     """
     if reading:
-        engine = engine.execution_options(reading=True)
+        engine = engine.execution_options(**READING[engine.dialect.name])
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
@@ -47,6 +57,6 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    reading = connection.get_execution_options().get("reading", False)
     # a deferred transaction that read first cannot wait for a writer: it fails at its first write
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if not connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -29,7 +29,7 @@ from app.settings import Settings
 from graphs.ledger import Charge, Ledger
 from tests.conftest import Run as WholeRun
 from tests.oracle import Oracle
-from tests.service import Service, new_database, serving
+from tests.service import new_database, serving
 from tests.tiny import config_for
 from trainer.artifacts import Fence, RunPaths, Superseded
 

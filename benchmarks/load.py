@@ -1,0 +1,250 @@
+"""One service under load: start, memory, 200 runs posted at once, 500 readers of events, and polls among them.
+
+    python benchmarks/load.py                                  on SQLite, into benchmarks/results/load.json
+    scripts/postgres .venv/bin/python benchmarks/load.py       on SQLite, then on PostgreSQL
+
+The service is `pada serve` with keys on and no executor, so that nothing is trained. Whoever loads it (`load_clients.py`) has
+processes of their own. Polls come at a fixed rate: to the idle service, then with all streams open, then while events are
+written to the runs that are followed. CPU seconds of the service and of each client say who had the two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.loop_student import make_data
+from trainer.artifacts import write_json
+
+HERE = Path(__file__).parent
+PADA = str(Path(sys.executable).with_name("pada"))
+STARTS = 5
+RUNS, WAITING, READERS, FOLLOWED = 200, 50, 500, 20
+"""Runs posted at once; runs that wait when memory is read; streams; runs that these follow and that a worker writes to."""
+RATE, SECONDS = 100, 30
+"""Polls a second, and how long each load lasts."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Service:
+    """`pada serve` in a folder, with a key.
+
+    Args:
+        database: a PostgreSQL URL; empty is SQLite in the folder.
+    """
+
+    def __init__(self, folder: Path, database: str):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.database = database or f"sqlite:///{folder / 'home' / 'pada.sqlite'}"
+        self.environment = os.environ | {
+            "PADA_HOME": str(folder / "home"),
+            "PADA_DATABASE_URL": self.database,
+            "PADA_PORT": str(self.port),
+            "PADA_AUTH": "on",
+            "PADA_MAX_RUNNING": "0",
+            "PADA_REQUESTS_PER_MINUTE": "1000000",
+            "PADA_ALLOWED_PATHS": json.dumps([str(folder / "data")]),
+        }
+        make_data(folder / "data", 8)
+        make_key = [PADA, "keys", "create", "--name", "load"]
+        self.key = subprocess.check_output(
+            make_key, env=self.environment, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+        self.body = {
+            "task": "classification",
+            "data": {"folder": str(folder / "data")},
+            "loop": {"method": "vanilla"},
+        }
+
+    def start(self) -> float:
+        """Seconds until `/readyz` says yes."""
+        began = time.perf_counter()
+        self.process = subprocess.Popen([PADA, "serve"], env=self.environment, stderr=subprocess.DEVNULL)
+        while not self._ready():
+            assert self.process.poll() is None, "the service has ended"
+            time.sleep(0.01)
+        return round(time.perf_counter() - began, 2)
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> float:
+        """Seconds until it has ended after SIGTERM."""
+        began = time.perf_counter()
+        self.process.terminate()
+        assert self.process.wait() == 0
+        return round(time.perf_counter() - began, 2)
+
+    def megabytes(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+        return round(int(line.split()[1]) / 1024)
+
+    def cpu_seconds(self) -> float:
+        """So far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def begin(self, part: str, **spec: Any) -> subprocess.Popen[str]:
+        """A client in a process of its own."""
+        told = {"url": f"http://127.0.0.1:{self.port}", "key": self.key, **spec}
+        command = [sys.executable, str(HERE / "load_clients.py"), part, json.dumps(told)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def beside(self, part: str, **spec: Any) -> dict[str, Any]:
+        """What a client has seen in the end, and what the service took meanwhile."""
+        before = self.cpu_seconds()
+        found = result(self.begin(part, **spec))
+        return found | {"service_cpu_seconds": round(self.cpu_seconds() - before, 2)}
+
+
+def result(child: subprocess.Popen[str]) -> dict[str, Any]:
+    """The last line that a client prints."""
+    output, _ = child.communicate()
+    assert child.returncode == 0
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
+    """Starts, and memory with nothing to do and with runs that wait."""
+    service = Service(folder, database)
+    seconds, idle, stops = [], 0, []
+    for _ in range(STARTS):
+        seconds.append(service.start())
+        idle = service.megabytes()
+        stops.append(service.stop())
+    service.start()
+    service.beside("posts", body=service.body, count=WAITING)
+    waiting = service.megabytes()
+    service.stop()
+    return {
+        "ready_seconds": seconds,
+        "ready_seconds_median": statistics.median(seconds),
+        "stop_seconds_median": statistics.median(stops),
+        "idle_mb": idle,
+        f"mb_with_{WAITING}_runs_waiting": waiting,
+    }
+
+
+def load(folder: Path, database: str) -> dict[str, Any]:
+    """Posts, then polls under three loads."""
+    service = Service(folder, database)
+    service.start()
+    posted = service.beside("posts", body=service.body, count=RUNS)
+    runs = posted.pop("runs")
+    found: dict[str, Any] = {"posts": posted, "mb_after_posts": service.megabytes()}
+    asked = {"runs": runs, "rate": RATE, "seconds": SECONDS}
+    found["polls_alone"] = service.beside("polls", **asked)
+
+    followed, before = runs[:FOLLOWED], service.cpu_seconds()
+    streams = service.begin("readers", runs=followed, count=READERS)
+    assert streams.stdout
+    assert streams.stdout.readline() == "open\n"
+    found["open_service_cpu_seconds"] = round(service.cpu_seconds() - before, 2)
+    found["mb_with_streams"] = service.megabytes()
+    found["polls_with_streams"] = service.beside("polls", **asked)
+
+    writing = service.begin("worker", database=with_driver(service.database), runs=followed, seconds=SECONDS)
+    found["polls_with_events"] = service.beside("polls", **asked)
+    found["worker"] = result(writing)
+    time.sleep(2)  # the last events are on their way
+    found["mb_with_events"] = service.megabytes()
+    streams.terminate()
+    found["streams"] = result(streams)
+    assert found["streams"]["delivered"] == found["worker"]["events"] * READERS / FOLLOWED
+    assert found["streams"]["gaps"] == 0
+    time.sleep(2)
+    found["mb_after_streams"] = service.megabytes()
+    service.stop()
+    return found
+
+
+def with_driver(url: str) -> str:
+    """The URL with the driver that the service uses."""
+    from app.settings import Settings
+
+    return Settings(database_url=url).database
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """An empty PostgreSQL database; nothing where there is no server."""
+    if not server:
+        yield ""
+        return
+    import psycopg
+
+    name = f"load_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield f"{server.rpartition('/')[0]}/{name}"
+
+
+def measure(server: str) -> dict[str, Any]:
+    """All of it on one kind of database."""
+    found: dict[str, Any] = {}
+    for part in (start_and_wait, load):
+        with tempfile.TemporaryDirectory() as folder, database(server) as url:
+            found[part.__name__] = part(Path(folder), url)
+        print(json.dumps(found[part.__name__], indent=2), flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure, show, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "load.json")
+    options = parser.parse_args()
+    server = os.environ.get("PADA_TEST_POSTGRES", "")
+    results = {
+        "machine": {
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_before": round(os.getloadavg()[0], 2),
+            "uvloop": find_spec("uvloop") is not None,
+            "httptools": find_spec("httptools") is not None,
+        },
+        "load": {
+            "runs": RUNS,
+            "readers": READERS,
+            "followed": FOLLOWED,
+            "polls_a_second": RATE,
+            "seconds": SECONDS,
+        },
+        "sqlite": measure(""),
+    }
+    if server:
+        results["postgresql"] = measure(server)
+    write_json(options.output, results)
+
+
+if __name__ == "__main__":
+    main()

