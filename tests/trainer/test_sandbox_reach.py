@@ -52,13 +52,14 @@ def test_the_environment_is_empty(kind: Kind) -> None:
 
 def test_nothing_can_be_written_outside(kind: Kind, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
+    name = f"left-by-{os.getpid()}"
     targets = [
-        tmp_path / "left.txt",
-        Path.home() / "left.txt",
-        Path(__file__).parent / "left.txt",
-        Path("/left.txt"),
+        tmp_path / name,
+        Path.home() / name,
+        Path(__file__).parent / name,
+        Path("/", name),
     ]
-    targets += [Path(os.__file__).parent / "left.py", Path("/dev/left"), Path("/dev/shm/left")]
+    targets += [Path(os.__file__).parent / name, Path("/dev", name), Path("/dev/shm", name)]
     for target in targets:
         said = returned(kind, f"open({str(target)!r}, 'w').write('x')\nreturn 'written'")
         assert "PermissionError" in said or "FileNotFoundError" in said or "Read-only" in said, said
