@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
+
+if TYPE_CHECKING:  # the service reads this too, and starts faster without
+    import numpy as np
+    from numpy.typing import NDArray
 
 Role = Literal["analyst", "generator", "judge"]
 Answer = TypeVar("Answer", bound=BaseModel)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
 from graphs.context import Reviewed
@@ -173,11 +172,14 @@ def merge(patterns: Iterable[Pattern]) -> Pattern:
     first, *others = patterns
     group = [first, *others]
     sizes = [len(pattern.failures) for pattern in group]
-    centroid = np.average([pattern.centroid for pattern in group], axis=0, weights=sizes)
+    centroid = [
+        sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
+        for values in zip(*(pattern.centroid for pattern in group), strict=True)
+    ]
     return first.model_copy(
         update={
             "failures": [name for pattern in group for name in pattern.failures],
-            "centroid": [float(value) for value in centroid],
+            "centroid": centroid,
         }
     )
 

@@ -84,7 +84,9 @@ def test_the_command_line_alone_is_light() -> None:
 def test_the_service_is_light() -> None:
     """Runs are worked on in processes of their own."""
     loaded = tops(loaded_by("app.main", "app.executor.supervisor"))
-    assert not loaded & (TORCH | {"langgraph", "langchain_core", "openai", "faiss", "scipy", "altair"})
+    assert not loaded & (
+        TORCH | {"langgraph", "langchain_core", "openai", "faiss", "numpy", "scipy", "altair"}
+    )
     assert {"fastapi", "sqlalchemy"} <= loaded
 
 
