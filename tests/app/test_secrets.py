@@ -149,11 +149,11 @@ def test_secrets_are_nowhere(tmp_path: Path, data: Path, student: Path, oracle: 
         told.places["spans"] = b"".join(collector.bodies)
     assert {call.authorization for call in oracle.seen} == {f"Bearer {CANARY}"}, "the key was used"
     assert collector.headers[0]["authorization"] == f"Bearer {COLLECTOR_KEY}"
-    for word in ("serve.log", "GET /v1/runs", "events", "report.html", "report.json", "spans"):
+    for word in ("GET /v1/runs", "events", "report.html", "report.json", "spans"):
         assert good["id"].encode() in told.of(word) or bytes.fromhex(good["id"]) in told.of(word), word
     for word in ("pg_dump" if "pg_dump" in told.places else "pada.sqlite", "ledger.sqlite"):
         assert bad["id"].encode() in told.of(word), word
-    assert b'"level": "debug"' in told.of("serve.log")
+    assert told.of("serve.log (afterwards)").count(b'"level": "debug"') >= 2, "the two workers'"
     assert b"pada_teacher" in told.of("/metrics")
     assert not told.found()
 
