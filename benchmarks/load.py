@@ -38,7 +38,7 @@ PADA = str(Path(sys.executable).with_name("pada"))
 STARTS = 5
 RUNS, WAITING, READERS, FOLLOWED = 200, 50, 500, 20
 """Runs posted at once; runs that wait when memory is read; streams; runs that these follow and that a worker writes to."""
-RATE, SECONDS = 100, 30
+RATE, SECONDS = 100, 20
 """Polls a second, and how long each load lasts."""
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainer.merge import main, merge
-from trainer.model import load_model
+from trainer.model import load_model, pick_dtype
 from trainer.predict import main as predict
 from trainer.specs import StudentSpec
 
@@ -74,7 +74,9 @@ def test_transformers_alone_loads_the_folder(tmp_path: Path, tiny_student: Path,
     folder = merge(student, adapter, tmp_path / "merged")
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert AutoTokenizer.from_pretrained(folder)("snow")["input_ids"]
-    base = AutoModelForCausalLM.from_pretrained(tiny_student, dtype=torch.bfloat16).float()
+    # what `auto` means depends on the machine
+    dtype = pick_dtype(student, torch.device("cpu"))
+    base = AutoModelForCausalLM.from_pretrained(tiny_student, dtype=dtype).float()
     factors = load_file(adapter / "adapter_model.safetensors")
     name = "model.layers.1.mlp.up_proj"
     low, high = (factors[f"base_model.model.{name}.lora_{letter}.weight"].float() for letter in ("A", "B"))
