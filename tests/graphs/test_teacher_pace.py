@@ -142,7 +142,7 @@ async def test_breaker_does_not_wait_for_calls_that_hang(tmp_path: Path) -> None
 
 
 async def test_no_more_calls_in_flight_than_allowed(tmp_path: Path) -> None:
-    with FlakyServer(latency=0.02) as server:
+    with FlakyServer(latency=0.2) as server:  # long enough for a busy machine to start them all
         spec = TeacherSpec(base_url=server.url, model="m", max_concurrency=5)
         async with ChatTeacher(spec, BudgetSpec(), Ledger(tmp_path / "l.sqlite", "r"), {}) as teacher:
             # the three roles share the endpoint, and so its slots
