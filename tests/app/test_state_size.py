@@ -32,13 +32,13 @@ from trainer.tasks import load_task
 STEP_BYTES = 64 * 1024
 DATABASE_BYTES = 50_000_000
 ROUNDS = 10
-ROWS = {"train": 50_000, "validation": 1_000, "test": 200}
+ROWS = {"train": 50_000, "validation": 2_000, "test": 200}
 LOOP = {
     "rounds": ROUNDS,
     "patience": ROUNDS,
-    "max_analyses": 600,
-    "synthetic_per_round": 1_200,
-    "samples_per_batch": 2,
+    "max_analyses": 1_200,
+    "synthetic_per_round": 2_400,
+    "samples_per_batch": 3,
 }
 NAME = "f" * 32
 
@@ -109,7 +109,7 @@ async def test_large_data_leaves_small_steps_and_a_small_database(tmp_path: Path
     report = await work(settings, config)
     assert report.status == "finished"
     assert len(report.rounds) == ROUNDS + 1
-    assert report.accepted > ROUNDS * 800
+    assert report.accepted > ROUNDS * 1_500
     paths = RunPaths(settings.runs / NAME)
     analysed = [len(list(paths.round(number).analyses.iterdir())) for number in range(1, ROUNDS + 1)]
     assert analysed == [LOOP["max_analyses"]] * ROUNDS

@@ -65,10 +65,12 @@ class Loop:
         return [Candidate(**row) for row in read_jsonl(self.paths.round(number).rows)]
 
 
-def new_loop(folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, **loop: Any) -> Loop:
+def new_loop(
+    folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
+) -> Loop:
     paths = RunPaths(folder)
-    for split in ("train", "validation", "test"):
-        write_jsonl(paths.data(split), rows(split, validation if split == "validation" else 40))
+    for split, count in {"train": 40, "validation": validation, "test": test}.items():
+        write_jsonl(paths.data(split), rows(split, count))
     return Loop(paths, teacher or OracleTeacher(), BayesStudent(), LoopSpec(**{**LOOP, **loop}), validation)
 
 

@@ -19,7 +19,8 @@ from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
 
 async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path)
+    # clusters differ a little between processors, and so does the gain: enough test rows to show a small one
+    loop = new_loop(tmp_path, test=400)
     state, ended = await loop.go({})
     order = [name for place, name in enumerate(ended) if place == 0 or ended[place - 1] != name]
     one_round = [
@@ -36,7 +37,7 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     assert state["accepted"] == len(read_rows(loop, 1, "accepted")) + len(read_rows(loop, 2, "accepted"))
     test = read_json(loop.paths.final / "test.json")
     assert test["best"] > test["baseline"]
-    assert test["verdict"] == ("improved" if test["low"] > 0 else "no difference shown")
+    assert test["verdict"] == "improved"
     assert test["best_round"] == state["best_round"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.executor.launchers.devices import Devices, devices, give_up, hold
 from app.executor.launchers.program import (
-    Report,
+    Launcher,
     command,
     end_of,
     environment,
@@ -23,8 +23,8 @@ from app.executor.launchers.program import (
 )
 from app.executor.processes import Process
 from graphs.errors import TrainerError
-from trainer.artifacts import Fence, read_json, write_json, write_text
-from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
+from trainer.artifacts import Fence, write_json, write_text
+from trainer.specs import PredictSpec, Progress, TrainSpec
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -35,7 +35,7 @@ STARTS = 5
 """Starts in a row that a signal may end without getting any further; then the work has failed."""
 
 
-class LocalStudent:
+class LocalStudent(Launcher):
     """Runs `trainer.finetune` and `trainer.predict` in a session of their own.
 
     Args:
@@ -47,38 +47,19 @@ class LocalStudent:
         self._listen = listen
         self._fence = fence
 
-    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
-        """See `graphs.ports.Student`."""
-        return await self._work("trainer.finetune", spec.student.num_processes, spec, TrainReport)
-
-    async def predict(self, spec: PredictSpec) -> PredictReport:
-        """See `graphs.ports.Student`."""
-        return await self._work("trainer.predict", 1, spec, PredictReport)
-
-    async def _work(
-        self, module: str, processes: int, spec: TrainSpec | PredictSpec, kind: type[Report]
-    ) -> Report:
-        folder = spec.output
-        if not (folder / "report.json").exists():
-            end_predecessor(folder / PID_FILE)
-            order = folder / "spec.json"
-            write_json(order, spec.model_copy(update={"fence": self._fence}))
-            await self._finish(command(module, processes, order), processes, folder)
-        return kind(**read_json(folder / "report.json"))
-
-    async def _finish(self, line: list[str], processes: int, folder: Path) -> None:
-        """Start the trainer until it ends by itself: one that was killed goes on from its last checkpoint.
-
-        Raises:
-            TrainerError: it failed, or was killed again and again; the message is its own, or names its log.
-        """
+    async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
+        """Start the trainer until it ends by itself: one that was killed goes on from its last checkpoint."""
+        folder, order = spec.output, spec.output / "spec.json"
+        end_predecessor(folder / PID_FILE)
+        write_json(order, spec.model_copy(update={"fence": self._fence}))
+        line = command(module, processes, order)
         progress = folder / "progress.jsonl"
         code, starts, best = -1, 0, furthest(progress)
         while code < 0 and starts < STARTS:
             held = await hold(devices(os.environ), processes, self._wait)
             code = await run_child(line, folder, held, self._listen)
-            got_on, best = furthest(progress) > best, furthest(progress)
-            starts = 1 if got_on else starts + 1
+            reached = furthest(progress)
+            starts, best = 1 if reached > best else starts + 1, reached
         if code:
             raise TrainerError(why(folder, code))
 

@@ -9,16 +9,47 @@ from __future__ import annotations
 import json
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from trainer.specs import PredictReport, Progress, TrainReport
+from trainer.artifacts import read_json
+from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
 
-Report = TypeVar("Report", TrainReport, PredictReport)
 STAGES = ("load", "train", "predict", "done")
 """What a trainer goes through."""
+
+
+class Launcher(ABC):
+    """A student (`graphs.ports.Student`) whose trainer is a program that leaves a report."""
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """See `graphs.ports.Student`."""
+        return TrainReport(**await self._report("trainer.finetune", spec.student.num_processes, spec))
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """See `graphs.ports.Student`."""
+        return PredictReport(**await self._report("trainer.predict", 1, spec))
+
+    async def _report(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> dict[str, Any]:
+        path = spec.output / "report.json"
+        if not path.exists():
+            await self.work(module, processes, spec)
+        report: dict[str, Any] = read_json(path)
+        return report
+
+    @abstractmethod
+    async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
+        """See a piece of work through to its report, whatever was begun of it before.
+
+        Args:
+            module, processes: as for `command`.
+
+        Raises:
+            TrainerError: it failed.
+        """
 
 
 def command(module: str, processes: int, spec: Path) -> list[str]:

@@ -26,11 +26,11 @@ from pydantic import BaseModel
 
 from app.errors import ConfigError
 from app.executor.launchers.cluster import Cluster, Job
-from app.executor.launchers.program import Report, end_of, furthest, last_word, pass_on
+from app.executor.launchers.program import Launcher, end_of, furthest, last_word, pass_on
 from app.settings import Settings
 from graphs.errors import ClusterDown, TrainerError
 from trainer.artifacts import Fence, read_json, write_json
-from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
+from trainer.specs import PredictSpec, Progress, TrainSpec
 
 log = logging.getLogger("pada.ray")
 
@@ -58,7 +58,7 @@ class Ticket(BaseModel):
     """Of the cluster that it was made for."""
 
 
-class RayStudent:
+class RayStudent(Launcher):
     """Runs `trainer.finetune` and `trainer.predict` as Ray jobs.
 
     Args:
@@ -80,28 +80,17 @@ class RayStudent:
         self._run_id, self._root, self._listen, self._fence = run_id, root, listen, fence
         self._turn = asyncio.Lock()
 
-    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
-        """See `graphs.ports.Student`.
+    async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
+        """See a job through to its report.
 
         Raises:
             ClusterDown: the cluster stayed away, or had no room.
             ConfigError: its address or its token is wrong.
+            TrainerError: the trainer failed.
         """
-        return await self._work("trainer.finetune", spec.student.num_processes, spec, TrainReport)
-
-    async def predict(self, spec: PredictSpec) -> PredictReport:
-        """See `fine_tune`."""
-        return await self._work("trainer.predict", 1, spec, PredictReport)
-
-    async def _work(
-        self, module: str, processes: int, spec: TrainSpec | PredictSpec, kind: type[Report]
-    ) -> Report:
-        done = spec.output / "report.json"
         async with self._turn:
-            if not done.exists():
-                await self._finish(module, processes, spec)
-                await appear(done)
-        return kind(**read_json(done))
+            await self._finish(module, processes, spec)
+            await appear(spec.output / "report.json")
 
     async def _finish(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
         """See a job through to its success; one that was lost is followed by the next."""
@@ -126,8 +115,8 @@ class RayStudent:
             if not lost(job):
                 raise TrainerError(why(job, progress))
             log.warning("The Ray job %s was lost: %s", ticket.name, last)
-            got_on, best = furthest(progress) > best, furthest(progress)
-            losses = 1 if got_on else losses + 1
+            reached = furthest(progress)
+            losses, best = 1 if reached > best else losses + 1, reached
         raise TrainerError(f"The trainer's Ray job was lost {LOSSES} times at the same place: {last}")
 
     async def _ticket(self, spec: TrainSpec | PredictSpec) -> Ticket:
