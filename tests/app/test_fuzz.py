@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.command import environment
 from tests.oracle import Oracle
 from tests.service import Service, serving
 from tests.tiny import config_for
@@ -60,6 +61,7 @@ def test_no_request_makes_the_service_break_its_word(
                 *("run", f"{service.url}/openapi.json", "-H", f"Authorization: Bearer {service.key}"),
                 *("--max-examples", str(EXAMPLES), "--no-color", "--generation-database", "none"),
             ],
+            env=environment() | {"PYTHONPATH": str(ROOT)},
             cwd=tmp_path,
         )
     assert done.returncode == 0
