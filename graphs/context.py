@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
+from graphs.methods import GUIDANCE, Guidance, Method, Origin
 from trainer.specs import Strict, StudentSpec
 
-Method = Literal["pada", "vanilla"]
 Reviewed = Literal["patterns", "rows"]
 """What a person may be asked about: the patterns and their strategies, or the rows."""
 
@@ -19,11 +19,11 @@ class LoopSpec(Strict):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     method: Method = "pada"
-    """`pada`, or `vanilla`: fine-tuning on the given rows alone."""
+    """What new rows are written for; `vanilla` is fine-tuning on the given rows alone."""
     patterns: bool = True
-    """Write rows for failure patterns; false is the paper's ablation."""
+    """Write rows for failure patterns; false is the paper's ablation of `pada`."""
     train_errors: bool = True
-    """Write rows for training errors; false is the paper's ablation."""
+    """Write rows for training errors; false is the paper's ablation of `pada`."""
     qc: bool = True
     """Judge the rows; false is the paper's ablation (the free checks stay on)."""
     rounds: int = Field(3, ge=1)
@@ -67,10 +67,31 @@ class LoopSpec(Strict):
     leak_similarity: float = Field(0.97, gt=0, le=1)
     """Cosine of embeddings from which a row counts as leaked from validation or test."""
 
+    @model_validator(mode="after")
+    def _ablations_leave_something(self) -> Self:
+        if self.method != "pada" and not (self.patterns and self.train_errors):
+            raise ValueError(
+                f"`patterns: false` and `train_errors: false` are ablations of `method: pada`, not of `{self.method}`"
+            )
+        if not (self.patterns or self.train_errors):
+            raise ValueError("without patterns and training errors nothing is written; use `method: random`")
+        return self
+
+    @property
+    def guidance(self) -> Guidance:
+        """What guides the writer."""
+        return GUIDANCE[self.method]
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """What rows are written for: all that the method has, less what an ablation leaves out."""
+        kept = {"pattern": self.patterns, "train_error": self.train_errors}
+        return tuple(origin for origin in self.guidance.origins if kept.get(origin, True))
+
     @property
     def last_round(self) -> int:
         """The number of the last round; 0 is the baseline alone."""
-        return 0 if self.method == "vanilla" else self.rounds
+        return self.rounds if self.origins else 0
 
     def asks_about(self, subject: Reviewed) -> bool:
         """Whether the run waits for a person to review this."""

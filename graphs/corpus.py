@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,11 @@ class Corpus:
 
         return cls(embedder, template, train, await embedded(train), asyncio.create_task(checks()))
 
+    def row(self, name: str) -> Shown:
+        """A training row, as a teacher sees it."""
+        example = self._train[name]
+        return {"prompt": example.prompt, "completion": example.completion}
+
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[Shown]:
         """The training rows nearest to a text; with a seed, a draw from the nearest `2 * count`, so that
         batches for one text see different rows."""
@@ -85,12 +90,22 @@ class Corpus:
         ids = [name for name, _ in self._neighbours.nearest(vector, count if seed is None else 2 * count)]
         if seed is not None and len(ids) > count:
             ids = random.Random(seed).sample(ids, count)
-        return [self._shown(name) for name in ids]
+        return [self.row(name) for name in ids]
 
-    def neighbours_of(self, name: str, count: int) -> list[Shown]:
-        """The training rows nearest to a training row, itself left out."""
-        found = self._neighbours.nearest(self._vectors[self._place[name]], count, exclude={name})
-        return [self._shown(other) for other, _ in found]
+    def neighbours_of(self, name: str, count: int, among: Collection[str] | None = None) -> list[Shown]:
+        """The training rows nearest to a training row, itself left out.
+
+        Args:
+            among: ids of the rows that may be shown; None is all.
+        """
+        unwanted = {name} if among is None else self._train.keys() - set(among) | {name}
+        found = self._neighbours.nearest(self._vectors[self._place[name]], count, exclude=unwanted)
+        return [self.row(other) for other, _ in found]
+
+    def draw(self, count: int, seed: str) -> list[Shown]:
+        """Any training rows, seeded."""
+        names = random.Random(seed).sample(sorted(self._train), min(count, len(self._train)))
+        return [self.row(name) for name in names]
 
     async def check(self, samples: Sequence[Shown]) -> list[Finding | None]:
         """The free checks on one batch; None for a row that passes."""
@@ -116,7 +131,3 @@ class Corpus:
 
     async def _embed(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         return await self._embedder.embed([self._template.strip(prompt) for prompt, _ in pairs])
-
-    def _shown(self, name: str) -> Shown:
-        example = self._train[name]
-        return {"prompt": example.prompt, "completion": example.completion}

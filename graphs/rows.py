@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
+from graphs.methods import Origin
 from graphs.schemas import AugmentationStrategy, FailurePattern
 
 Check = Literal[
@@ -17,10 +18,6 @@ Check = Literal[
 train or an accepted row; `leak` too close to a validation or test row; `judge` rejected by index; `attempts` its batch stayed
 under the threshold to the last attempt; `surplus` sound, but its batch already had all the rows that it was asked for; `reviewer` a person left it out.
 """
-
-
-Origin = Literal["pattern", "train_error"]
-"""What the row was written for: a failure pattern, or one training error."""
 
 
 class Ruling(BaseModel):
@@ -42,7 +39,7 @@ class Candidate(BaseModel):
     pattern: str | None = None
     """Id of the pattern (and of its strategy) that it was written for."""
     source: str | None = None
-    """Id of the training row whose error it corrects."""
+    """Id of the training row whose error it corrects, or that it says in other words."""
     attempt: int
     """1 for the first time that its batch was asked for."""
     verdict: Check

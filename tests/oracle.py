@@ -157,8 +157,9 @@ def write(data: dict[str, Any]) -> dict[str, Any]:
     if data["strategy"]:
         pairs = MEANS.findall(data["strategy"]["instructions"])
     else:
-        label = data["error"]["expected"]
-        pairs = [(key, label) for key in KEYS[label] if key in data["error"]["prompt"].split()]
+        about = data["error"] or data["original"]
+        said = " ".join(row["prompt"] for row in ([about] if about else data["examples"])).split()
+        pairs = [(key, label) for label, keys in KEYS.items() for key in keys if key in said]
     samples = []
     for _ in range(data["count"]):
         key, label = rng.choice(pairs)

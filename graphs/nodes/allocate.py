@@ -10,30 +10,60 @@ from langgraph.runtime import Runtime
 
 from graphs.accounts import expected_fixes
 from graphs.context import Context, LoopSpec
-from graphs.rows import Batch, Origin
+from graphs.methods import Origin
+from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import write_jsonl
 
+Share = tuple[Origin, str, int]
+"""What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
+
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Give rows to patterns (by size, from round 2 by how much each improved) and to training errors."""
-    context = runtime.context
-    errors = train_errors(state.round - 1, context, workspace)
-    for_patterns, for_errors = split(context.loop, bool(state.patterns), bool(errors))
-    shares = apportion(
-        for_patterns, expected_fixes(workspace, state.round, state.patterns), context.loop.pattern_floor
-    )
-    plan: list[tuple[Origin, str, int]] = [("pattern", name, rows) for name, rows in shares.items()]
-    plan += [("train_error", name, rows) for name, rows in even(for_errors, errors).items()]
-    batches = cut(plan, state.round, context.loop.samples_per_batch)
+    """Give rows to what the method writes them for."""
+    context, loop = runtime.context, runtime.context.loop
+    if "train_row" in loop.origins:
+        plan = shared(
+            "train_row", even(loop.synthetic_per_round, train_rows(state.round, context, workspace))
+        )
+    elif "task" in loop.origins:
+        plan = [("task", "", loop.synthetic_per_round)]
+    else:
+        plan = for_failures(state, context, workspace)
+    batches = cut(plan, state.round, loop.samples_per_batch)
     write_jsonl(workspace.paths.round(state.round).batches, batches)
     return {"batches": len(batches)}
 
 
+def for_failures(state: LoopState, context: Context, workspace: Workspace) -> list[Share]:
+    """Rows for patterns (by size, from round 2 by how much each improved) and for training errors (evenly)."""
+    errors = train_errors(state.round - 1, context, workspace)
+    for_patterns, for_errors = split(context.loop, bool(state.patterns), bool(errors))
+    if context.loop.guidance.one_each:
+        for_errors = min(for_errors, len(errors))
+    weights = expected_fixes(workspace, state.round, state.patterns)
+    return [
+        *shared("pattern", apportion(for_patterns, weights, context.loop.pattern_floor)),
+        *shared("train_error", even(for_errors, errors)),
+    ]
+
+
+def shared(origin: Origin, rows: dict[str, int]) -> list[Share]:
+    return [(origin, name, count) for name, count in rows.items()]
+
+
+def train_rows(number: int, context: Context, workspace: Workspace) -> list[str]:
+    """Ids of all training rows in a seeded order, from the one at which the rounds before came to an end."""
+    ids = [example.id for example in workspace.examples("train")]
+    random.Random(f"{context.seed}/rows").shuffle(ids)
+    start = (number - 1) * context.loop.synthetic_per_round % len(ids)
+    return ids[start:] + ids[:start]
+
+
 def train_errors(number: int, context: Context, workspace: Workspace) -> list[str]:
     """Ids of the sampled training rows that the last student gets wrong, in a seeded order."""
-    if not context.loop.train_errors:
+    if "train_error" not in context.loop.origins:
         return []
     wrong = [score.id for score in workspace.scores(number, "train") if not score.correct]
     random.Random(f"{context.seed}/{number}/errors").shuffle(wrong)
@@ -70,8 +100,8 @@ def even(rows: int, names: list[str]) -> dict[str, int]:
     return {name: share + (place < more) for place, name in enumerate(names) if share + (place < more)}
 
 
-def cut(plan: list[tuple[Origin, str, int]], number: int, size: int) -> list[Batch]:
-    """Batches of at most `size` rows, each for one pattern or one training error."""
+def cut(plan: list[Share], number: int, size: int) -> list[Batch]:
+    """Batches of at most `size` rows, each for one purpose."""
     pieces = [
         (origin, name, min(size, rows - start))
         for origin, name, rows in plan
@@ -84,7 +114,7 @@ def cut(plan: list[tuple[Origin, str, int]], number: int, size: int) -> list[Bat
             origin=origin,
             count=count,
             pattern=name if origin == "pattern" else None,
-            source=name if origin == "train_error" else None,
+            source=name if origin in ("train_error", "train_row") else None,
         )
         for place, (origin, name, count) in enumerate(pieces)
     ]

@@ -43,7 +43,9 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     wrong = [example for example, score in zip(examples, scores, strict=True) if not score.correct]
     seed = f"{context.seed}/{state.round}/analyses"
     failures = (
-        stratified(wrong, workspace.task, context.loop.max_analyses, seed) if context.loop.patterns else []
+        stratified(wrong, workspace.task, context.loop.max_analyses, seed)
+        if "pattern" in context.loop.origins
+        else []
     )
     write_json(workspace.paths.round(state.round).failures, [example.id for example in failures])
     return {"validation": mean, "failures": len(failures)}

@@ -25,7 +25,7 @@ def train_spec(number: int, context: Context, workspace: Workspace) -> TrainSpec
     """The trainer's work order for one round."""
     paths, here = workspace.paths, workspace.paths.round(number)
     files = [("validation", paths.data("validation"))]
-    if number < context.loop.last_round and context.loop.train_errors:
+    if number < context.loop.last_round and "train_error" in context.loop.origins:
         files.append(("train", sample_train(number, context, workspace)))
     return TrainSpec(
         task=context.task,

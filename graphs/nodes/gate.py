@@ -28,7 +28,8 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
         settle(workspace, state.round)
         promoted, verdict = judge(state, runtime.context, workspace)
     stale = 0 if promoted else state.stale + 1
-    stopped = why_stop(state, loop, stale)
+    wrong = sum(not score.correct for score in workspace.scores(state.round, "train"))
+    stopped = why_stop(state, loop, stale, wrong)
     write_json(workspace.paths.round(state.round).gate, verdict | {"stopped": stopped})
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
     if promoted:
@@ -102,14 +103,21 @@ def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bo
     return True, f"Better than the best student: {span}."
 
 
-def why_stop(state: LoopState, loop: LoopSpec, stale: int) -> str:
-    """The reason for which the loop ends after this round, or nothing."""
-    if loop.method == "vanilla":
+def why_stop(state: LoopState, loop: LoopSpec, stale: int, train_failures: int) -> str:
+    """The reason for which the loop ends after this round, or nothing.
+
+    Args:
+        stale: rounds since the last promotion.
+        train_failures: rows of the train sample that this student gets wrong.
+    """
+    if not loop.origins:
         return "Plain fine-tuning was asked for: there is no loop."
     if state.round >= loop.last_round:
         return f"All {loop.rounds} rounds are done."
     if stale >= loop.patience:
         return f"No better student in {stale} rounds (patience {loop.patience})."
-    if loop.patterns and not state.failures:
+    if "pattern" in loop.origins and not state.failures:
         return "The student makes no validation errors."
+    if loop.origins == ("train_error",) and not train_failures:
+        return "The student makes no training errors."
     return ""

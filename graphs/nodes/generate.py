@@ -7,11 +7,17 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
+from graphs.corpus import Corpus
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
 from graphs.state import AugmentState
 from graphs.workspace import Workspace
 from prompts import render
+
+Brief = dict[str, Any]
+
+RIGHT = 3
+"""Rows shown for contrast, as in LLMs-as-Instructors (its repository's default)."""
 
 
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
@@ -36,16 +42,43 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
 async def brief(batch: Batch, context: Context, workspace: Workspace) -> dict[str, Any]:
     """What writer and judge are told about a batch: nothing in it comes from validation or test rows."""
     corpus = await workspace.corpus(batch.round)
-    count, seed = context.loop.examples_per_prompt, f"{context.seed}/{batch.id}"
-    if batch.pattern:
-        pattern, strategy = (
-            workspace.patterns(batch.round)[batch.pattern],
-            workspace.strategy(batch.round, batch.pattern),
-        )
-        examples = await corpus.nearest(f"{pattern.name}. {pattern.description}", count, seed=seed)
-        shown, error = {"title": strategy.title, "instructions": strategy.instructions}, None
-    else:
-        failure = workspace.failures(batch.round - 1, "train")[batch.source or ""]
-        examples = corpus.neighbours_of(failure.id, count)
-        shown, error = None, failure.shown()
-    return {"task": context.task, "strategy": shown, "error": error, "examples": examples}
+    nothing: Brief = {"task": context.task, "strategy": None, "error": None, "right": None, "original": None}
+    return nothing | await PURPOSES[batch.origin](batch, context, workspace, corpus)
+
+
+async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> Brief:
+    """The strategy, with training rows near to the pattern."""
+    pattern = workspace.patterns(batch.round)[batch.pattern or ""]
+    strategy = workspace.strategy(batch.round, pattern.id)
+    examples = await corpus.nearest(
+        f"{pattern.name}. {pattern.description}",
+        context.loop.examples_per_prompt,
+        seed=f"{context.seed}/{batch.id}",
+    )
+    shown = {"title": strategy.title, "instructions": strategy.instructions}
+    return {"strategy": shown, "examples": examples}
+
+
+async def for_error(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> Brief:
+    """The student's wrong answer to a training row, with rows near to it; by contrast, with those that it gets right too."""
+    failure = workspace.failures(batch.round - 1, "train")[batch.source or ""]
+    count = context.loop.examples_per_prompt
+    told: Brief = {"error": failure.shown(), "examples": corpus.neighbours_of(failure.id, count)}
+    if context.loop.guidance.contrast:
+        correct = [score.id for score in workspace.scores(batch.round - 1, "train") if score.correct]
+        told["right"] = corpus.neighbours_of(failure.id, RIGHT, among=correct)
+    return told
+
+
+async def for_row(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> Brief:
+    """A training row to say in other words; it shows the form as well."""
+    row = corpus.row(batch.source or "")
+    return {"original": row, "examples": [row]}
+
+
+async def for_task(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> Brief:
+    """Nothing but some training rows."""
+    return {"examples": corpus.draw(context.loop.examples_per_prompt, f"{context.seed}/{batch.id}")}
+
+
+PURPOSES = {"pattern": for_pattern, "train_error": for_error, "train_row": for_row, "task": for_task}

@@ -76,3 +76,18 @@ def new_loop(
 
 def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:
     return list(read_jsonl(loop.paths.round(number).root / f"{name}.jsonl"))
+
+
+def with_errors(loop: Loop) -> Loop:
+    """Every fifth training row says what its neighbour says, with another label: the student can't get both right."""
+    train = list(read_jsonl(loop.paths.data("train")))
+    for row, other in zip(train[::5], train[1::5], strict=True):
+        row["prompt"] = other["prompt"]
+    write_jsonl(loop.paths.data("train"), train)
+    return loop
+
+
+def wrong(loop: Loop, number: int) -> set[str]:
+    """Ids of the training rows that a round's student got wrong."""
+    scores = read_jsonl(loop.paths.round(number).scores("train"))
+    return {score["id"] for score in scores if not score["correct"]}

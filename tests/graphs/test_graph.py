@@ -12,7 +12,7 @@ import pytest
 
 from graphs.errors import EndpointDown, LoopError, RunPaused
 from graphs.workspace import Workspace
-from tests.graphs.looping import new_loop, read_rows
+from tests.graphs.looping import new_loop, read_rows, with_errors, wrong
 from tests.stand_ins import OracleTeacher
 from tests.tiny import KEYS, label_of, rows
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
@@ -81,14 +81,11 @@ async def test_roles(tmp_path: Path) -> None:
 
 
 async def test_without_patterns_all_rows_are_for_training_errors(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, patterns=False, rounds=1, synthetic_per_round=8)
+    loop = with_errors(new_loop(tmp_path, patterns=False, rounds=1, synthetic_per_round=8))
     await loop.go({})
-    assert {schema for _, schema, _ in loop.teacher.calls} <= {"SampleBatch", "QualityReport"}
-    wrong = {score["id"] for score in read_jsonl(loop.paths.round(0).scores("train")) if not score["correct"]}
-    assert {c.source for c in loop.candidates(1)} <= wrong
-    assert {c.origin for c in loop.candidates(1)} <= {"train_error"}
-    # Naive Bayes may have no training errors at all: then there is nothing to write
-    assert bool(wrong) == bool(loop.candidates(1))
+    assert {schema for _, schema, _ in loop.teacher.calls} == {"SampleBatch", "QualityReport"}
+    assert {c.source for c in loop.candidates(1)} == wrong(loop, 0)
+    assert {c.origin for c in loop.candidates(1)} == {"train_error"}
 
 
 async def test_without_training_errors_all_rows_are_for_patterns(tmp_path: Path) -> None:

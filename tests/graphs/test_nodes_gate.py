@@ -78,7 +78,7 @@ def test_one_group_is_the_whole() -> None:
     ],
 )
 def test_why_stop(state: LoopState, loop: LoopSpec, stale: int, word: str) -> None:
-    reason = why_stop(state, loop, stale)
+    reason = why_stop(state, loop, stale, train_failures=3)
     assert word in reason
     assert bool(word) == bool(reason)
 
