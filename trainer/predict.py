@@ -65,26 +65,51 @@ def main(arguments: list[str]) -> int:
 
 
 def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
-    """Load a student, predict all files, and write `report.json` last.
+    """Load each student in turn, predict its files, and write `report.json` last.
 
     Raises:
         DataError: the rows or the task cannot be used.
         ModelError: the student cannot be loaded, or cannot predict rows of this length.
         OSError: a file cannot be written.
     """
-    start = time.monotonic()
-    progress.write(stage="load", message=f"Loading {spec.student.model}")
     task = load_task(spec.task, [example for path in spec.train for example in read_examples(path)])
     tokenizer = load_tokenizer(spec.student)
     # A merged model is in float32; an adapter goes on the weights that it was trained on.
     dtype = predict_dtype(pick_device(), spec.student) if spec.student.method == "full" else None
-    model = load_model(spec.student, spec.adapter, trainable=False, dtype=dtype)
-    loaded = time.monotonic() - start
-    report = predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
-    report.seconds["load"] = loaded
+    reports = []
+    for adapter, files in by_student(spec).items():
+        start = time.monotonic()
+        progress.write(stage="load", message=f"Loading {adapter or spec.student.model}")
+        model = load_model(spec.student, adapter, trainable=False, dtype=dtype)
+        loaded = time.monotonic() - start
+        reports.append(predict_files(model, tokenizer, task, spec.student, files, progress))
+        reports[-1].seconds["load"] = loaded
+        del model  # before the next one is loaded: a device may have room for one
+    report = together(reports)
     write_json(spec.output / "report.json", report)
     progress.write(stage="done", step=report.rows, steps=report.rows)
     return report
+
+
+def by_student(spec: PredictSpec) -> dict[Path | None, list[PredictFile]]:
+    """The files of each student, by what training left of it."""
+    found: dict[Path | None, list[PredictFile]] = {}
+    for file in spec.predict:
+        found.setdefault(spec.adapters.get(file.name, spec.adapter), []).append(file)
+    return found
+
+
+def together(reports: Sequence[PredictReport]) -> PredictReport:
+    """One report of several: sums, and the device and precision that all have."""
+    return PredictReport(
+        predictions={name: path for report in reports for name, path in report.predictions.items()},
+        rows=sum(report.rows for report in reports),
+        generated_tokens=sum(report.generated_tokens for report in reports),
+        over_long={name: ids for report in reports for name, ids in report.over_long.items()},
+        seconds={part: sum(report.seconds[part] for report in reports) for part in ("load", "predict")},
+        device=reports[0].device,
+        dtype=reports[0].dtype,
+    )
 
 
 def predict_files(

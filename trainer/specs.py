@@ -91,7 +91,7 @@ class TrainSpec(Strict):
 
 
 class PredictSpec(Strict):
-    """Predictions of one student, trained or not, on some files."""
+    """Predictions of a student, trained or not, on some files; of several students of one base, in one process start."""
 
     task: str
     student: StudentSpec
@@ -99,6 +99,8 @@ class PredictSpec(Strict):
     """Training rows, from which the task learns its label set; never scored."""
     adapter: Path | None = None
     """What training left: an adapter folder, or a full model folder; None is the base model."""
+    adapters: dict[str, Path] = {}
+    """File name -> what training left of the student that answers this file, where it is not `adapter`."""
     output: Path
     """Folder for `progress.jsonl` and `report.json`."""
     predict: list[PredictFile]

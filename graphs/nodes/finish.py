@@ -23,10 +23,10 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     """Score both students on the test rows, pairwise, and write the result down."""
     context, folder = runtime.context, workspace.paths.final
     examples = workspace.open_test("scored for the baseline and the best student")
-    baseline = await score_test(0, "baseline", examples, context, workspace)
-    best = baseline
-    if state.best_round:
-        best = await score_test(state.best_round, "best", examples, context, workspace)
+    students = {"baseline": 0} | ({"best": state.best_round} if state.best_round else {})
+    await predict_test(students, context, workspace)
+    scores = {name: await score_test(name, examples, workspace) for name in students}
+    baseline, best = scores["baseline"], scores.get("best", scores["baseline"])
     comparison = compare(baseline, best, context.seed)
     write_json(
         folder / "test.json",
@@ -46,22 +46,25 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     return {"stopped": state.stopped}
 
 
-async def score_test(
-    number: int, name: str, examples: list[Example], context: Context, workspace: Workspace
-) -> list[Score]:
-    """One student's scores on the test rows."""
-    folder = workspace.paths.final
+async def predict_test(students: dict[str, int], context: Context, workspace: Workspace) -> None:
+    """Let the students, each of a round, answer the test rows, in one process start."""
+    folder, rows = workspace.paths.final, workspace.paths.data("test")
     spec = PredictSpec(
         task=context.task,
         student=context.student,
         train=[workspace.paths.data("train")],
-        adapter=workspace.artifact(number),
-        output=folder / name,
+        adapters={name: workspace.artifact(number) for name, number in students.items()},
+        output=folder,
         predict=[
-            PredictFile(name="test", rows=workspace.paths.data("test"), output=prediction_file(folder, name))
+            PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in students
         ],
     )
     await workspace.student.predict(spec)
+
+
+async def score_test(name: str, examples: list[Example], workspace: Workspace) -> list[Score]:
+    """One student's scores on the test rows."""
+    folder = workspace.paths.final
     by_id = {example.id: example for example in examples}
     predictions = read_predictions(folder, name)
     # programs take a while to run, and the run's lease is renewed beside them

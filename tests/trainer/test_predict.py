@@ -333,3 +333,32 @@ def test_models_with_a_window_are_refused_beyond_it() -> None:
     require_full_attention(model, 32)
     with pytest.raises(ModelError, match="33 tokens"):
         require_full_attention(model, 33)
+
+
+def test_students_of_one_base_answer_in_one_start(
+    write_spec: Any, tiny_student: Path, tmp_path: Path
+) -> None:
+    """Each file's replies are those of its own student when it is asked alone."""
+    student = StudentSpec(model=str(tiny_student), dtype="float32", lora=LoraSpec(r=4))
+    with_adapter(student, torch.float32).save_pretrained(tmp_path / "adapter")
+    rows = rows_of(["one", "two", "three"])
+
+    def ask(folder: Path, *names: str, **students: Any) -> dict[str, str]:
+        spec, _ = write_spec("exact_match", rows, max_new_tokens=6)
+        document = json.loads(spec.read_text())
+        files = {name: folder / f"{name}.jsonl" for name in names}
+        document["predict"] = [
+            document["predict"][0] | {"name": name, "output": str(path)} for name, path in files.items()
+        ]
+        spec.write_text(json.dumps(document | {"output": str(folder)} | students))
+        assert main([str(spec)]) == 0
+        return {name: path.read_text() for name, path in files.items()}
+
+    trained = str(tmp_path / "adapter")
+    alone = ask(tmp_path / "a", "base") | ask(tmp_path / "b", "trained", adapter=trained)
+    assert alone["base"] != alone["trained"]
+    assert ask(tmp_path / "both", "base", "trained", adapters={"trained": trained}) == alone
+    report = PredictReport(**json.loads((tmp_path / "both" / "report.json").read_text()))
+    assert report.rows == 6
+    assert set(report.predictions) == {"base", "trained"}
+    assert set(report.seconds) == {"load", "predict"}
