@@ -138,6 +138,32 @@ def review(
 
 
 @app.command()
+def compare(
+    config: Annotated[
+        Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
+    ],
+    output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+) -> None:
+    """Run several methods on the same task, and say which is better; started again, it goes on from where it was."""
+    from app.compare.results import find_results
+    from app.compare.runs import ComparisonPaused, Runs
+    from app.compare.show import show, show_event, write
+    from app.compare.spec import load_comparison
+
+    comparison = load_comparison(config)
+    folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
+    runs = Runs(comparison, folder, show_event)
+    try:
+        reports = asyncio.run(runs.run())
+    except ComparisonPaused as pause:
+        fail(str(pause), code=PAUSED)
+    found = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
+    write(found, folder)
+    show(found)
+    typer.echo(str(folder))
+
+
+@app.command()
 def report(folder: RunFolder) -> None:
     """Show a run's result and write its report anew."""
     from app.report.html import render_html

@@ -46,6 +46,15 @@ def load_config(path: Path) -> RunConfig:
     Raises:
         ConfigError: the file is missing, is not YAML, or a key is unknown or wrong; the message names the key.
     """
+    return parse_config(read_document(path), str(path), path.parent.resolve())
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, or is no YAML mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text)
@@ -59,7 +68,7 @@ def load_config(path: Path) -> RunConfig:
         raise ConfigError(
             f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
         )
-    return parse_config(document, str(path), path.parent.resolve())
+    return document
 
 
 def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: bool = True) -> RunConfig:

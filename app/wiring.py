@@ -53,6 +53,7 @@ async def assemble(
     keeping: Keeping,
     listen: Callable[[Progress], None],
     student: Student | None = None,
+    sealed: bool = False,
 ) -> AsyncIterator[Assembled]:
     """Open everything that a run needs, and close it in the end, in the reverse order.
 
@@ -60,6 +61,7 @@ async def assemble(
         keeping: where its checkpoints are, and who may write.
         listen: hears the trainer's progress.
         student: who trains and predicts; None is the trainer where the settings say.
+        sealed: stop before the test rows are opened.
     """
     async with AsyncExitStack() as stack:
         if student is None:
@@ -70,7 +72,10 @@ async def assemble(
         )
         saver = await stack.enter_async_context(keeping.checkpoints(paths))
         teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
-        yield Assembled(build_loop(workspace).compile(checkpointer=saver), teacher)
+        graph = build_loop(workspace).compile(
+            checkpointer=saver, interrupt_before=["finish"] if sealed else None
+        )
+        yield Assembled(graph, teacher)
 
 
 @asynccontextmanager
@@ -95,7 +100,7 @@ async def open_workspace(
         teacher: Teacher = NoTeacher()
         embedder = EmbeddingWorker(config.embedder)
         stack.push_async_callback(embedder.aclose)
-        if config.teacher:
+        if config.teacher and config.loop.last_round:
             teacher = await stack.enter_async_context(open_teacher(config, run_id, paths, fence))
             await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])

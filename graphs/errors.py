@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-Wait = Literal["budget", "teacher", "cluster", "review", "user"]
+Wait = Literal["budget", "teacher", "cluster", "review", "user", "comparison"]
 """What a paused run waits for."""
 
 

@@ -47,7 +47,7 @@ def paired(
     """Compare two students row by row.
 
     The interval is a percentile bootstrap of the mean difference over rows (10,000 resamples), widened for
-    small samples (`_percentile_interval`). When all values are 0 or 1, one row of each sign is added before
+    small samples (`percentile_interval`). When all values are 0 or 1, one row of each sign is added before
     resampling, as Bonett and Price (2012, J. Educ. Behav. Stat. 37:479) do for the Wald interval: the plain
     bootstrap is far too narrow when few rows differ. The p-value is McNemar's exact one for 0/1 values, else
     that of the paired bootstrap.
@@ -67,12 +67,12 @@ def paired(
     if _binary(a) and _binary(b):
         method = "mcnemar"
         p_value = mcnemar(int((differences > 0).sum()), int((differences < 0).sum()))
-        low, high = _percentile_interval(_bootstrap_means(np.append(differences, [1.0, -1.0]), seed), len(a))
+        low, high = percentile_interval(_bootstrap_means(np.append(differences, [1.0, -1.0]), seed), len(a))
     else:
         method = "paired bootstrap"
         means = _bootstrap_means(differences, seed)
-        p_value = _bootstrap_p_value(means, difference, len(a))
-        low, high = _percentile_interval(means, len(a)) if len(a) > 1 else (-1.0, 1.0)
+        p_value = bootstrap_p_value(means, difference, len(a))
+        low, high = percentile_interval(means, len(a)) if len(a) > 1 else (-1.0, 1.0)
     return PairedComparison(
         difference=difference,
         low=min(low, difference),
@@ -109,7 +109,7 @@ def mean_interval(values: ArrayLike, seed: int) -> tuple[float, float]:
         return wilson(int(array.sum()), array.size)
     if array.size == 1:
         return 0.0, 1.0
-    low, high = _percentile_interval(_bootstrap_means(array, seed), array.size)
+    low, high = percentile_interval(_bootstrap_means(array, seed), array.size)
     return low, high
 
 
@@ -197,7 +197,7 @@ def _bootstrap_means(values: Floats, seed: int) -> Floats:
     return np.sort(np.concatenate(means))
 
 
-def _percentile_interval(means: Floats, n: int) -> tuple[float, float]:
+def percentile_interval(means: Floats, n: int) -> tuple[float, float]:
     """The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371, section 5.2).
 
     The plain percentiles are those of a normal with the variance divided by n, and so too narrow by
@@ -210,7 +210,7 @@ def _percentile_interval(means: Floats, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _bootstrap_p_value(means: Floats, difference: float, n: int) -> float:
+def bootstrap_p_value(means: Floats, difference: float, n: int) -> float:
     """How often resamples lie as far from the difference as the difference does from 0 (Efron and Tibshirani
     1993, ch. 16).
 

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 
 from app.config import RunConfig
 from app.data import prepare_data
@@ -35,6 +35,9 @@ from trainer.specs import Progress
 
 MANY_STEPS = 1_000_000
 """LangGraph's guard against endless graphs must not end a large round: the loop counts rounds and attempts itself."""
+SEALED = Outcome(
+    "paused", "Its test rows stay sealed until the others of its comparison have ended.", "comparison"
+)
 SPEND_SECONDS = 1.0
 """How often, at most, the spending is told."""
 
@@ -46,6 +49,7 @@ class Runner:
         stand_in: the teacher is the embedded one; the report says so.
         student: who trains and predicts; None is the trainer on this machine.
         keeping: who owns the run, and where its events and checkpoints go; None is its folder.
+        sealed: pause before the test rows are opened; a later run without it opens them.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Runner:
         stand_in: bool = False,
         student: Student | None = None,
         keeping: Keeping | None = None,
+        sealed: bool = False,
     ):
         self._config = config
         self._root = root
@@ -64,6 +69,7 @@ class Runner:
         self._stand_in = stand_in
         self._student = student
         self._keeping = keeping or FolderKeeping()
+        self._sealed = sealed
         self._told = 0.0
 
     async def run(self, *, answer: dict[str, Any] | None = None, finish: bool = False) -> Report:
@@ -98,7 +104,7 @@ class Runner:
             events.emit("trainer", **progress.model_dump(mode="json", exclude_none=True, exclude={"time"}))
 
         async with assemble(
-            self._config, card["run_id"], paths, self._keeping, trainer, self._student
+            self._config, card["run_id"], paths, self._keeping, trainer, self._student, self._sealed
         ) as ready:
             Thread(target=prepare, name="report", daemon=True).start()
             outcome = Outcome("failed", "It was interrupted.")
@@ -132,6 +138,8 @@ class Runner:
             "max_concurrency": self._concurrency(),
         }
         graph = ready.graph
+        if self._sealed and before_test(await graph.aget_state(thread)):
+            return SEALED  # a graph that is started again goes over its interrupt
         start = await first_input(graph, thread, answer, finish)
         stages = Stages(events)
         try:
@@ -143,6 +151,8 @@ class Runner:
         finally:
             stages.interrupted()
         state = await graph.aget_state(thread)
+        if self._sealed and before_test(state):
+            return SEALED
         if state.next:
             waiting = awaited_review(state)
             assert waiting, state.next
@@ -194,6 +204,11 @@ class Runner:
         with suppress(OSError):  # a full disk must not hide why the run stopped
             write_report(report, paths)
         return report
+
+
+def before_test(state: StateSnapshot) -> bool:
+    """Whether nothing is left but the test."""
+    return state.next == ("finish",)
 
 
 async def first_input(

@@ -47,8 +47,13 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
 
 
 async def predict_test(students: dict[str, int], context: Context, workspace: Workspace) -> None:
-    """Let the students, each of a round, answer the test rows, in one process start."""
+    """Let the students, each of a round, answer the test rows, in one process start; those that have answered stay as they are."""
     folder, rows = workspace.paths.final, workspace.paths.data("test")
+    students = {
+        name: number for name, number in students.items() if not prediction_file(folder, name).exists()
+    }
+    if not students:
+        return
     spec = PredictSpec(
         task=context.task,
         student=context.student,

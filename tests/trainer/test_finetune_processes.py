@@ -74,13 +74,13 @@ def kill_after(child: subprocess.Popen[str], spec: Path, steps: int) -> None:
 def test_killed_at_random_it_ends_at_the_same_weights(
     tmp_path: Path, tiny_student: Path, colours: Path
 ) -> None:
-    more = {"epochs": 30, "batch_size": 4, "checkpoint_every": 7, "lora": {"dropout": 0.1}}
+    more = {"epochs": 10, "batch_size": 4, "checkpoint_every": 7, "lora": {"dropout": 0.1}}
     calm = write_spec(tmp_path / "calm", tiny_student, colours, **more)
     killed = write_spec(tmp_path / "killed", tiny_student, colours, **more)
     undisturbed = finish(start(calm), calm)
     draw = random.Random(int.from_bytes(os.urandom(4)))
     for _ in range(2):
-        kill_after(start(killed), killed, draw.randint(8, 60))
+        kill_after(start(killed), killed, draw.randint(8, 30))
     found = finish(start(killed), killed)
     assert len(found.resumed_from) == 2
     assert [point.loss for point in found.loss] == [point.loss for point in undisturbed.loss]

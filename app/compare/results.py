@@ -1,0 +1,203 @@
+"""What a comparison found: `compare.json`. Scores are fractions of 1, money is US dollars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from app.compare.runs import Job
+from app.compare.spec import VANILLA
+from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
+from graphs.report import Report
+from graphs.statistics import holm, mcnemar
+from trainer.artifacts import RunPaths, read_jsonl
+from trainer.records import Score
+
+PADA = "pada"
+Verdict = Literal["improved", "no difference shown", "worse"]
+
+
+class Difference(BaseModel):
+    """A method against another, on the same test rows with the same seeds."""
+
+    difference: float
+    ci95: tuple[float, float]
+    """Over rows and seeds (`app.compare.statistics.over_rows_and_seeds`)."""
+    p_value: float
+    """Holm-corrected over the methods of the comparison."""
+    verdict: Verdict
+    """`improved` or `worse` only where the interval excludes 0."""
+    mcnemar: list[float]
+    """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
+
+
+class CurvePoint(BaseModel):
+    """One round, mean over seeds."""
+
+    round: int
+    accepted: float
+    """New rows trained on so far."""
+    validation: float
+
+
+class Row(BaseModel):
+    """One method."""
+
+    task: str
+    method: str
+    seeds: list[int]
+    accepted: float
+    """New rows in all rounds, mean over seeds."""
+    trained_on: float
+    """New rows that the best student saw, mean over seeds."""
+    test_mean: float
+    ci95: tuple[float, float]
+    test: list[float]
+    """By seed."""
+    vs_vanilla: Difference | None
+    vs_pada: Difference | None
+    gain_per_row: float | None
+    """Difference to vanilla for each new row; None without rows."""
+    gain_per_usd: float | None
+    calls: int
+    """All seeds together, as all that follows."""
+    tokens: int
+    usd: float
+    failures_fixed: float | None
+    """Share of the patterns' failures that were right after their round; None without patterns."""
+    curve: list[CurvePoint]
+    stopped: list[str]
+    """Why each seed's run ended."""
+
+
+class Results(BaseModel):
+    """The whole comparison."""
+
+    metric: str
+    test_rows: int
+    training: str = "equal epochs: a method that adds more rows also takes more steps"
+    rows: list[Row]
+
+
+def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths], seed: int) -> Results:
+    """Compare the runs' test scores, row by row."""
+    methods = list(dict.fromkeys(name for name, _ in reports))
+    seeds = list(dict.fromkeys(number for _, number in reports))
+    scores = {name: [test_scores(folders[name, n], reports[name, n]) for n in seeds] for name in methods}
+    values = {name: np.array([[s.value for s in row] for row in table]) for name, table in scores.items()}
+    right = {name: np.array([[s.correct for s in row] for row in table]) for name, table in scores.items()}
+
+    def against(other: str) -> dict[str, Difference]:
+        named = [name for name in methods if name != other] if other in methods else []
+        found = {name: difference(values[other], values[name], seed) for name in named}
+        corrected = holm([estimate.p_value for estimate in found.values()])
+        return {
+            name: Difference(
+                difference=estimate.mean,
+                ci95=(estimate.low, estimate.high),
+                p_value=p_value,
+                verdict=verdict(estimate),
+                mcnemar=[
+                    mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
+                    for a, b in zip(right[other], right[name], strict=True)
+                ],
+            )
+            for (name, estimate), p_value in zip(found.items(), corrected, strict=True)
+        }
+
+    to_vanilla, to_pada = against(VANILLA), against(PADA)
+    rows = [
+        describe(
+            name,
+            [reports[name, n] for n in seeds],
+            over_rows_and_seeds(values[name], seed),
+            values[name],
+            to_vanilla.get(name),
+            to_pada.get(name),
+        )
+        for name in methods
+    ]
+    any_report = next(iter(reports.values()))
+    assert any_report.test
+    return Results(metric=any_report.test.metric, test_rows=any_report.test.n, rows=rows)
+
+
+def test_scores(paths: RunPaths, report: Report) -> list[Score]:
+    """Those of the run's best student, in the order of the test rows."""
+    name = "best" if report.best["round"] else "baseline"
+    return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
+
+
+def difference(before: Floats, after: Floats, seed: int) -> Estimate:
+    """Of two methods' scores, each of shape (seeds, rows)."""
+    binary = bool(np.isin([before, after], (0.0, 1.0)).all())
+    return over_rows_and_seeds(after - before, seed, differences=binary)
+
+
+def verdict(estimate: Estimate) -> Verdict:
+    if estimate.low > 0:
+        return "improved"
+    return "worse" if estimate.high < 0 else "no difference shown"
+
+
+def describe(
+    name: str,
+    reports: list[Report],
+    estimate: Estimate,
+    values: Floats,
+    to_vanilla: Difference | None,
+    to_pada: Difference | None,
+) -> Row:
+    """One row of the table."""
+    accepted = mean([report.accepted for report in reports])
+    usd = sum(report.cost.usd for report in reports)
+    gain = to_vanilla.difference if to_vanilla else None
+    return Row(
+        task=reports[0].task,
+        method=name,
+        seeds=[report.seed for report in reports],
+        accepted=accepted,
+        trained_on=mean(
+            [sum(r.accepted for r in report.rounds if r.round <= report.best["round"]) for report in reports]
+        ),
+        test_mean=estimate.mean,
+        ci95=(estimate.low, estimate.high),
+        test=[float(row.mean()) for row in values],
+        vs_vanilla=to_vanilla,
+        vs_pada=to_pada,
+        gain_per_row=gain / accepted if gain is not None and accepted else None,
+        gain_per_usd=gain / (usd / len(reports)) if gain is not None and usd else None,
+        calls=sum(report.cost.calls for report in reports),
+        tokens=sum(report.cost.prompt_tokens + report.cost.completion_tokens for report in reports),
+        usd=usd,
+        failures_fixed=failures_fixed(reports),
+        curve=curve(reports),
+        stopped=[report.stopped for report in reports],
+    )
+
+
+def failures_fixed(reports: list[Report]) -> float | None:
+    patterns = [p for report in reports for item in report.rounds for p in item.patterns]
+    size = sum(pattern.size for pattern in patterns)
+    return sum(pattern.fixed for pattern in patterns) / size if size else None
+
+
+def curve(reports: list[Report]) -> list[CurvePoint]:
+    """Means over seeds, as far as all seeds got."""
+    last = min(len(report.rounds) for report in reports)
+    return [
+        CurvePoint(
+            round=number,
+            accepted=mean([sum(item.accepted for item in report.rounds[: number + 1]) for report in reports]),
+            validation=mean([report.rounds[number].validation for report in reports]),
+        )
+        for number in range(last)
+    ]
+
+
+def mean(values: list[float] | list[int]) -> float:
+    return math.fsum(values) / len(values)

@@ -1,0 +1,149 @@
+"""Does the runs of a comparison: what they share once, each to its last round, and then all test rows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.compare.spec import VANILLA, Comparison
+from app.config import RunConfig
+from app.data import DataSpec, prepare_data
+from app.errors import PadaError
+from app.executor.launchers.devices import devices
+from app.runs.folder import enter, owned
+from app.runs.runner import Runner
+from app.splits import SPLITS
+from graphs.ports import Student
+from graphs.report import Report
+from trainer.artifacts import RoundPaths, RunPaths, read_json, write_json
+
+T = TypeVar("T")
+Job = tuple[str, int]
+"""A method and a seed."""
+Listener = Callable[[Job, dict[str, Any]], None]
+
+
+class ComparisonPaused(PadaError):  # noqa: N818
+    """One of the runs waits for something; all go on when the comparison is started again."""
+
+
+class Runs:
+    """The runs of one comparison in one folder. Called again on the same folder they go on from where they were.
+
+    Args:
+        listen: hears the events of all runs.
+        student: who trains and predicts; None is the trainer on this machine.
+    """
+
+    def __init__(self, comparison: Comparison, root: Path, listen: Listener, student: Student | None = None):
+        self._comparison, self._root, self._listen, self._student = comparison, root, listen, student
+        self._places = asyncio.Semaphore(len(devices(os.environ)))
+
+    def paths(self, job: Job) -> RunPaths:
+        """The folder of a run."""
+        name, seed = job
+        return RunPaths(self._root / name / f"seed-{seed}")
+
+    async def run(self) -> dict[Job, Report]:
+        """All runs to their end.
+
+        The first run of a seed trains the baseline that the others take from it. Test rows are opened when the last round of the
+        last method has ended, so that nothing can be chosen by them.
+
+        Raises:
+            ComparisonPaused: a run waits for a budget or its teacher.
+            PadaError, LoopError, DataError: a run cannot go on.
+        """
+        with owned(self._root) as here:
+            base = self._comparison.base
+            prepare_data(base.data, base.task, base.seed, here)
+            firsts = {seed: self._first(seed) for seed in self._comparison.spec.seeds}
+            for sealed, share in ((True, share_baseline), (False, share_test)):
+                await together(self._go(job, sealed) for job in firsts.values())
+                others = [job for job in self._comparison.configs if job not in firsts.values()]
+                for job in others:
+                    self._take(job, firsts[job[1]], share)
+                reports = await together(self._go(job, sealed) for job in [*firsts.values(), *others])
+            found = dict(zip([*firsts.values(), *others], reports, strict=True))
+            return {job: found[job] for job in self._comparison.configs}
+
+    def _first(self, seed: int) -> Job:
+        """The run whose baseline has all that the others need: predictions of train rows too, if any of them looks at those."""
+        jobs = [job for job in self._comparison.configs if job[1] == seed]
+        looks = [job for job in jobs if "train_error" in self._comparison.configs[job].loop.origins]
+        return (looks or [job for job in jobs if job[0] != VANILLA] or jobs)[0]
+
+    def _config(self, job: Job) -> RunConfig:
+        """With the rows that were drawn for all."""
+        files: Any = {split: RunPaths(self._root).data(split) for split in SPLITS}
+        return self._comparison.configs[job].model_copy(update={"data": DataSpec(**files), "output": None})
+
+    def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
+        with owned(self.paths(job).root) as paths:
+            enter(paths, self._config(job))
+            share(self.paths(first), paths)
+
+    async def _go(self, job: Job, sealed: bool) -> Report:
+        async with self._places:
+            runner = Runner(
+                self._config(job),
+                self.paths(job).root,
+                lambda event: self._listen(job, event),
+                student=self._student,
+                sealed=sealed,
+            )
+            report = await runner.run()
+        if report.status == "paused" and report.waiting_for != "comparison":
+            name, seed = job
+            raise ComparisonPaused(
+                f"{name}, seed {seed}: {report.stopped} Start the comparison again to go on."
+            )
+        return report
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, in their order; the first error ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def share_baseline(source: RunPaths, target: RunPaths) -> None:
+    """Give a run the baseline of another one with the same rows, student and seed."""
+    given, here = source.round(0), target.round(0)
+    if here.student.exists():
+        return
+    for name in ("validation", "train"):
+        if given.predictions(name).exists():
+            here.predictions(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(given.predictions(name), here.predictions(name))
+    copy_student(given, here)
+
+
+def copy_student(given: RoundPaths, here: RoundPaths) -> None:
+    """Copy what a training left; complete or not at all."""
+    part = here.student.with_name("student.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(given.student, part)
+    report = read_json(part / "report.json")
+    report["artifact"] = str(here.student / Path(report["artifact"]).relative_to(given.student))
+    write_json(part / "report.json", report)
+    part.rename(here.student)
+
+
+def share_test(source: RunPaths, target: RunPaths) -> None:
+    """Give a run the baseline's replies to the test rows."""
+    given = source.final / "baseline" / "predictions.jsonl"
+    here = target.final / "baseline" / "predictions.jsonl"
+    if not here.exists():
+        here.parent.mkdir(parents=True, exist_ok=True)
+        part = here.with_suffix(".part")
+        shutil.copy(given, part)
+        part.rename(here)

@@ -1,0 +1,64 @@
+"""Differences over rows and seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.statistics import RESAMPLES, bootstrap_p_value, percentile_interval
+
+Floats = NDArray[np.float64]
+CHUNK = 1_000
+"""Resamples drawn at once: with 10,000 rows some 80 MB."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over rows and seeds."""
+
+    mean: float
+    low: float
+    high: float
+    """95 % interval."""
+    p_value: float
+    """Two-sided, of the mean being 0."""
+
+
+def over_rows_and_seeds(values: Floats, seed: int, *, differences: bool = False) -> Estimate:
+    """Mean of a table of values with its interval, when both other rows and other seeds could have been drawn.
+
+    Seeds and rows are resampled independently of each other: the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics
+    1:386), whose intervals are on the whole too wide rather than too narrow. With one seed only rows are resampled. Few seeds
+    tell little of how seeds vary; the interval then is mostly about rows.
+
+    Args:
+        values: one row a seed, one column a test row, shape (seeds, rows).
+        differences: the values are differences of two metrics of 0 or 1 each; one row of each sign is added before resampling, as
+            in `graphs.statistics.paired`.
+
+    Raises:
+        ValueError: the table is empty.
+    """
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"values need shape (seeds, rows), both at least 1, not {values.shape}")
+    seeds, rows = values.shape
+    mean = float(values.mean())
+    table = np.hstack([values, np.tile([1.0, -1.0], (seeds, 1))]) if differences else values
+    means = np.sort(_resampled_means(table, seed))
+    low, high = percentile_interval(means, rows)
+    return Estimate(
+        mean, min(low, mean), max(high, mean), bootstrap_p_value(means, float(table.mean()), rows)
+    )
+
+
+def _resampled_means(table: Floats, seed: int) -> Floats:
+    seeds, rows = table.shape
+    rng = np.random.default_rng(seed)
+    means = []
+    for _ in range(RESAMPLES // CHUNK):
+        row_weights = rng.multinomial(rows, np.full(rows, 1 / rows), CHUNK) / rows
+        seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), CHUNK) / seeds
+        means.append(np.einsum("bs,bs->b", seed_weights, row_weights @ table.T))
+    return np.concatenate(means)
