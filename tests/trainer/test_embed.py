@@ -45,6 +45,18 @@ def test_vectors_are_the_librarys_in_order(expected: np.ndarray) -> None:
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_the_company_of_a_text_changes_not_one_bit(size: int) -> None:
+    embedder = Embedder("builtin:minilm", dtype=torch.float32)
+    embedder.batch_size = size
+    texts = [" ".join(f"word{n * m}" for m in range(1 + n % 7)) for n in range(30)]
+    together = embedder.embed(texts)
+    turned = embedder.embed(texts[::-1])[::-1]
+    alone = np.concatenate([embedder.embed([text]) for text in texts])
+    assert np.array_equal(together, turned)
+    assert np.array_equal(together, alone)
+
+
 def test_bf16_keeps_the_direction_and_unit_length(expected: np.ndarray) -> None:
     vectors = Embedder("builtin:minilm", dtype=torch.bfloat16).embed(ODD)
     assert (vectors * expected).sum(1).min() >= 0.999
