@@ -12,6 +12,7 @@ from typing import Literal
 from app.config import load_config
 from app.errors import FolderError
 from app.executor.launchers.local import LocalStudent
+from app.executor.processes import dying_with_me
 from app.report.card import render_card
 from graphs.errors import TrainerError
 from graphs.report import Report
@@ -71,7 +72,9 @@ async def merge(spec: MergeSpec, scratch: Path) -> None:
     """Run `trainer.merge` in a process of its own."""
     write_json(scratch / "merge.json", spec)
     command = (sys.executable, "-m", "trainer.merge", str(scratch / "merge.json"))
-    child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(
+        *command, stderr=asyncio.subprocess.PIPE, preexec_fn=dying_with_me()
+    )
     _, said = await child.communicate()
     if child.returncode:
         raise TrainerError(f"Merging failed: {said.decode(errors='replace').strip().splitlines()[-1]}")

@@ -21,7 +21,7 @@ from app.datasets.upload import Upload
 from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
-from app.executor.launchers.local import die_with_parent
+from app.executor.processes import dying_with_me
 from app.settings import Settings
 from trainer.artifacts import publish_folder
 from trainer.data_files import DataError
@@ -105,7 +105,7 @@ async def count_rows(folder: Path) -> dict[str, int]:
         *(sys.executable, "-m", "app.datasets.check", str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        preexec_fn=die_with_parent,
+        preexec_fn=dying_with_me(),
     )
     try:
         output, _ = await child.communicate()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.executor.processes import dying_with_me
 from graphs.errors import LoopError
 
 LINE_LIMIT = 2**30
@@ -109,6 +110,7 @@ class EmbeddingWorker:
             stderr=asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
             start_new_session=True,
+            preexec_fn=dying_with_me(),
             # half the cores: it works beside the teacher's client, and never beside the trainer
             env=os.environ
             | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "TOKENIZERS_PARALLELISM": "false"},
@@ -116,7 +118,7 @@ class EmbeddingWorker:
         return self._child
 
     async def aclose(self) -> None:
-        """End the process, whatever it is at; it also ends by itself when we die, because its input closes."""
+        """End the process, whatever it is at; it also ends when we do."""
         if self._working:
             self._working.cancel()
         if self._child:

@@ -17,8 +17,7 @@ from typing import Self
 from sqlalchemy.exc import OperationalError
 
 from app.db.engine import Sessions
-from app.executor.launchers.local import die_with_parent
-from app.executor.processes import Process
+from app.executor.processes import Process, dying_with_me
 from app.runs import repository
 from app.settings import Settings
 
@@ -92,7 +91,7 @@ class Supervisor:
             *(sys.executable, "-m", "app.executor.worker", name, str(token)),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with_me(),
             env=os.environ | self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
         )
         task = asyncio.create_task(self._await(child, name, token))

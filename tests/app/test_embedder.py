@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from app.executor import embedder
 from app.executor.embedder import EmbeddingWorker
 from graphs.errors import LoopError
+from tests.processes import alive, still_alive
 
 WORKER = """
 import base64, json, sys, time
@@ -115,3 +117,26 @@ async def test_closing_does_not_wait_for_work(worker: Scripted) -> None:
     await asyncio.sleep(0.02)
     await asyncio.wait_for(worker.aclose(), 2)
     asking.cancel()
+
+
+STARTS = """
+import asyncio, time
+from app.executor.embedder import EmbeddingWorker
+
+async def start():
+    print((await EmbeddingWorker("builtin:minilm").start()).pid, flush=True)
+    time.sleep(60)
+
+asyncio.run(start())
+"""
+
+
+def test_it_ends_with_its_run_even_while_it_loads() -> None:
+    """Loading takes seconds in which it does not look at its input."""
+    run = subprocess.Popen([sys.executable, "-c", STARTS], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    worker = int(run.stdout.readline())
+    assert alive(worker)
+    run.kill()
+    run.communicate()
+    assert still_alive([worker], 1) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import time
@@ -21,13 +20,11 @@ from app.executor.launchers.program import (
     last_word,
     pass_on,
 )
-from app.executor.processes import Process
+from app.executor.processes import Process, dying_with_me
 from graphs.errors import TrainerError
 from trainer.artifacts import Fence, write_json, write_text
 from trainer.specs import PredictSpec, Progress, TrainSpec
 
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 PID_FILE, LOG = "trainer.pid", "trainer.log"
@@ -77,7 +74,7 @@ async def run_child(line: list[str], folder: Path, held: Devices, listen: Callab
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=dying_with_me(),
                 pass_fds=held.locks,
                 env=os.environ | environment() | held.environment(),
             )
@@ -99,11 +96,6 @@ def end_predecessor(path: Path) -> None:
     if left and left.lives:
         with suppress(ProcessLookupError):
             os.killpg(left.pid, signal.SIGKILL)
-
-
-def die_with_parent() -> None:
-    """In the child, before it starts: end when the parent does, however that ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def follow(
