@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel
 
 from app.cli import app
-from app.config import RunConfig, parse_config
+from app.compare.spec import load_comparison
+from app.config import RunConfig, load_config
 from graphs.teacher_spec import RoleSpec
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,12 @@ def test_examples_that_are_whole_configs_are_valid(page: Path, tmp_path: Path) -
     blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     for block in map(yaml.safe_load, blocks):
         whole = {"task": "classification", "data": "data", "teacher": {"model": "any"}} | block
-        parse_config(whole, page.name, tmp_path)
+        path = tmp_path / "example.yaml"
+        path.write_text(yaml.safe_dump(whole))
+        if "compare" in whole:
+            load_comparison(path)
+        else:
+            load_config(path)
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
