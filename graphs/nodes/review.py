@@ -12,6 +12,9 @@ from graphs.review import Question, ReviewAnswer, read_answer
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
+MOST_CHARACTERS = 24_000
+"""Of all texts of a question together: it is kept in the graph's checkpoint. With 10 patterns 600 for each text."""
+
 
 async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Wait for an answer when `loop.review` asks about patterns, and do what it says.
@@ -40,13 +43,14 @@ def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
 
 
 def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
-    """One pattern with its strategy, as the reviewer sees it."""
+    """One pattern with its strategy, as the reviewer sees it; what a teacher wrote at great length is cut, and whole in the files."""
     pattern, strategy = workspace.drafts(state.round)[name]
-    return {
-        "id": name,
+    texts = {
         "name": pattern.name,
         "description": pattern.description,
-        "failures": len(pattern.failures),
         "title": strategy.title,
         "instructions": strategy.instructions,
     }
+    most = MOST_CHARACTERS // (len(texts) * len(state.patterns))
+    cut = {key: text if len(text) <= most else f"{text[:most]} ..." for key, text in texts.items()}
+    return {"id": name, "failures": len(pattern.failures), **cut}
