@@ -23,7 +23,7 @@ from graphs.loop import build_loop
 from graphs.ports import Student, Teacher
 from graphs.teacher import ChatTeacher
 from graphs.workspace import Workspace
-from trainer.artifacts import Fence, RunPaths, read_jsonl
+from trainer.artifacts import Fence, RunPaths, read_json, read_jsonl
 from trainer.records import Example
 from trainer.specs import Progress
 from trainer.tasks import load_task
@@ -102,11 +102,17 @@ async def open_workspace(
         stack.push_async_callback(embedder.aclose)
         if config.teacher and config.loop.last_round:
             teacher = await stack.enter_async_context(open_teacher(config, run_id, paths, fence))
-            await embedder.start()  # it loads while the first student is trained, and then waits
+            if not loop_has_ended(paths):
+                await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
         stack.push_async_callback(workspace.aclose)
         yield workspace
+
+
+def loop_has_ended(paths: RunPaths) -> bool:
+    """Whether a gate has stopped the loop: then no text is left to embed."""
+    return any(read_json(gate)["stopped"] for gate in paths.root.glob("rounds/*/gate.json"))
 
 
 def open_teacher(config: RunConfig, run_id: str, paths: RunPaths, fence: Fence | None) -> ChatTeacher:
