@@ -18,6 +18,7 @@ import httpx
 from httpx_sse import connect_sse
 
 from tests.command import PADA, environment
+from tests.processes import children_of, command_of
 
 OVER = ("finished", "failed", "cancelled")
 
@@ -74,16 +75,14 @@ class Service:
         self.process.kill()
         self.process.wait()
 
-    def worker(self) -> int:
-        """The process that works on a run; waits for it."""
+    def worker(self, run: str) -> int:
+        """The process that works on a run; waits for it. That of another one may still be on its way out."""
         assert self.process
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            listed = subprocess.run(
-                ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True
-            ).stdout.splitlines()
-            if found := [line for line in listed if "app.executor.worker" in line]:
-                return int(found[0].split()[0])
+            for child in children_of(self.process.pid):
+                if f"app.executor.worker {run}" in command_of(child):
+                    return child
             time.sleep(0.05)
         raise AssertionError("The service has no worker.")
 

@@ -136,9 +136,9 @@ async def renew(session: AsyncSession, name: str, token: int, seconds: float) ->
 async def release(
     session: AsyncSession, name: str, token: int, status: str, reason: str, waiting_for: str | None
 ) -> bool:
-    """Give a run up as `status`; false when it is another's by now."""
+    """Give a run up as `status`; false when it is another's by now, or was given up before."""
     run = await get(session, name, None, lock=True)
-    if run is None or run.token != token:
+    if run is None or run.token != token or run.status != "running":
         return False
     run.status, run.reason, run.waiting_for = status, reason, waiting_for
     run.lease_holder = run.lease_until = None

@@ -219,6 +219,18 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
     assert run.view["scores"][0]["validation"] == 0.5
 
 
+@pytest.mark.parametrize("ended", ["finished", "paused", "cancelled"])
+async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Database, ended: str) -> None:
+    async with database.sessions.begin() as session:
+        assert await repository.release(session, "run", 1, ended, "It was done.", None)
+    async with database.sessions.begin() as session:
+        await repository.give_back(session, "run", 1, "was ended by signal 9")
+    async with database.sessions() as session:
+        run = await repository.get(session, "run", None)
+    assert run
+    assert (run.status, run.reason) == (ended, "It was done.")
+
+
 async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
     async def crash(token: int) -> Run:
         async with database.sessions.begin() as session:
@@ -266,7 +278,7 @@ def test_a_stopped_worker_that_wakes_up_does_no_harm(
     with serving(tmp_path / "home", **settings) as first:
         run = first.start_run(config)
         first.wait(run, stage=stage)
-        sleeping = first.worker()
+        sleeping = first.worker(run)
         os.kill(sleeping, signal.SIGSTOP)
         oracle.latency = 0.0
         with serving(tmp_path / "home", **first.settings) as second:

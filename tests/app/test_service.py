@@ -246,7 +246,7 @@ def test_a_run_whose_workers_all_crash_is_given_up_and_can_be_resumed(
 ) -> None:
     run = service.start_run(config | {"loop": {"method": "vanilla"}, "seed": 7})
     for _ in range(5):
-        worker = service.worker()
+        worker = service.worker(run)
         os.kill(worker, signal.SIGKILL)
         while Path(f"/proc/{worker}").exists():
             time.sleep(0.02)
