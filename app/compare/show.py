@@ -22,15 +22,10 @@ PIPED = 160
 
 
 def show_event(job: Job, event: dict[str, Any]) -> None:
-    """One line when a run begins or a score is known."""
-    name, seed = job
-    said = ""
+    """One line when a score is known."""
     if event["type"] == "score":
-        said = score(event)
-    elif event["type"] == "run":
-        said = f"{event['status']} {event.get('reason', '')}".strip()
-    if said:
-        print(f"{name}, seed {seed}: {one_line(said, 400)}", file=sys.stderr, flush=True)  # noqa: T201
+        name, seed = job
+        print(f"{name}, seed {seed}: {one_line(score(event), 400)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def show(results: Results) -> None:
@@ -56,7 +51,7 @@ def show(results: Results) -> None:
     console.print(table, highlight=False)
     seeds = len(results.rows[0].seeds)
     console.print(
-        f"Means over {seeds} seed{'s' if seeds > 1 else ''} and {results.test_rows} test rows, with 95 % intervals over both; "
+        f"Means over {seeds} seed{'s' if seeds > 1 else ''} and {results.test_rows} test rows, with 95 % intervals over {'both' if seeds > 1 else 'rows'}; "
         f"p-values are Holm-corrected. Training: {results.training}.",
         highlight=False,
     )
