@@ -20,6 +20,7 @@ Z = float(stats.norm.ppf(1 - ALPHA / 2))
 CHUNK = 2_000_000
 """Most indices drawn at once: bounds the memory of the bootstrap at some tens of megabytes."""
 
+Verdict = Literal["improved", "no difference shown", "worse"]
 Floats = NDArray[np.float64]
 
 
@@ -82,6 +83,13 @@ def paired(
         fixed=fixed,
         broken=broken,
     )
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """What may be said of a difference: only an interval that excludes 0 shows one."""
+    if low > 0:
+        return "improved"
+    return "worse" if high < 0 else "no difference shown"
 
 
 def mcnemar(fixed: int, broken: int) -> float:

@@ -112,11 +112,9 @@ class Embedder:
 
     def _lengths(self, texts: list[str]) -> list[int]:
         """Tokens of each text, as far as the model reads."""
-        if not texts:
-            return []
-        mask = self.model.tokenize(texts)["attention_mask"]
-        lengths: list[int] = mask.sum(dim=1).tolist()
-        return lengths
+        mask = self.model.tokenize(texts).get("attention_mask") if texts else None
+        # a model without a mask, such as one of static word vectors, pads nothing
+        return [0] * len(texts) if mask is None else mask.sum(dim=1).tolist()
 
 
 def batches_of(lengths: list[int], size: int) -> list[list[int]]:

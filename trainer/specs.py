@@ -103,7 +103,7 @@ class PredictSpec(Strict):
     """File name -> what training left of the student that answers this file, where it is not `adapter`."""
     output: Path
     """Folder for `progress.jsonl` and `report.json`."""
-    predict: list[PredictFile]
+    predict: list[PredictFile] = Field(min_length=1)
     fence: Fence | None = None
     """See `TrainSpec.fence`."""
 

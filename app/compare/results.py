@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -13,12 +12,11 @@ from app.compare.runs import Job
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
 from graphs.report import Report
-from graphs.statistics import holm, mcnemar
+from graphs.statistics import Verdict, holm, mcnemar, verdict
 from trainer.artifacts import RunPaths, read_jsonl
 from trainer.records import Score
 
 PADA = "pada"
-Verdict = Literal["improved", "no difference shown", "worse"]
 
 
 class Difference(BaseModel):
@@ -100,7 +98,7 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
                 difference=estimate.mean,
                 ci95=(estimate.low, estimate.high),
                 p_value=p_value,
-                verdict=verdict(estimate),
+                verdict=verdict(estimate.low, estimate.high),
                 mcnemar=[
                     mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
                     for a, b in zip(right[other], right[name], strict=True)
@@ -136,12 +134,6 @@ def difference(before: Floats, after: Floats, seed: int) -> Estimate:
     """Of two methods' scores, each of shape (seeds, rows)."""
     binary = bool(np.isin([before, after], (0.0, 1.0)).all())
     return over_rows_and_seeds(after - before, seed, differences=binary)
-
-
-def verdict(estimate: Estimate) -> Verdict:
-    if estimate.low > 0:
-        return "improved"
-    return "worse" if estimate.high < 0 else "no difference shown"
 
 
 def describe(

@@ -63,13 +63,15 @@ class Runs:
             prepare_data(base.data, base.task, base.seed, here)
             firsts = {seed: self._first(seed) for seed in self._comparison.spec.seeds}
             for sealed, share in ((True, share_baseline), (False, share_test)):
-                await together(self._go(job, sealed) for job in firsts.values())
-                others = [job for job in self._comparison.configs if job not in firsts.values()]
+                found = await self._all(list(firsts.values()), sealed)
+                others = [job for job in self._comparison.configs if job not in found]
                 for job in others:
                     self._take(job, firsts[job[1]], share)
-                reports = await together(self._go(job, sealed) for job in [*firsts.values(), *others])
-            found = dict(zip([*firsts.values(), *others], reports, strict=True))
+                found |= await self._all(others, sealed)
             return {job: found[job] for job in self._comparison.configs}
+
+    async def _all(self, jobs: list[Job], sealed: bool) -> dict[Job, Report]:
+        return dict(zip(jobs, await together(self._go(job, sealed) for job in jobs), strict=True))
 
     def _first(self, seed: int) -> Job:
         """The run whose baseline has all that the others need: predictions of train rows too, if any of them looks at those."""

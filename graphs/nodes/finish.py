@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
-from graphs.statistics import PairedComparison
+from graphs.statistics import verdict
 from graphs.workspace import Workspace
 from trainer.artifacts import read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
@@ -36,7 +36,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
             "baseline": mean(baseline),
             "best": mean(best),
             **asdict(comparison),
-            "verdict": verdict(comparison),
+            "verdict": verdict(comparison.low, comparison.high),
             "best_round": state.best_round,
             "detail": workspace.task.summarize(
                 examples, read_predictions(folder, "best" if state.best_round else "baseline")
@@ -90,10 +90,3 @@ def read_predictions(folder: Path, name: str) -> list[Prediction]:
 
 def mean(scores: list[Score]) -> float:
     return sum(score.value for score in scores) / len(scores)
-
-
-def verdict(comparison: PairedComparison) -> Literal["improved", "no difference shown", "worse"]:
-    """Only an interval that excludes 0 shows a difference."""
-    if comparison.low > 0:
-        return "improved"
-    return "worse" if comparison.high < 0 else "no difference shown"

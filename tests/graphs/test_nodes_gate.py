@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.finish import verdict
 from graphs.nodes.gate import compare, decide, regressed_groups, why_stop
 from graphs.state import LoopState
-from graphs.statistics import PairedComparison
+from graphs.statistics import PairedComparison, verdict
 from trainer.records import Example, Score
 from trainer.tasks.classification import Classification
 
@@ -93,4 +92,4 @@ def test_why_stop(state: LoopState, loop: LoopSpec, stale: int, word: str) -> No
     ],
 )
 def test_verdict_of_the_test_needs_an_interval_without_zero(found: PairedComparison, said: str) -> None:
-    assert verdict(found) == said
+    assert verdict(found.low, found.high) == said
