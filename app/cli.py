@@ -143,16 +143,24 @@ def compare(
         Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
     ],
     output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it would ask, cost and take on this machine.")
+    ] = False,
 ) -> None:
     """Run several methods on the same task, and say which is better; started again, it goes on from where it was."""
+    from app.compare.files import write
+    from app.compare.plan import make_plan
     from app.compare.results import find_results
     from app.compare.runs import ComparisonPaused, Runs
-    from app.compare.show import show, show_event, write
+    from app.compare.show import show, show_event, show_plan
     from app.compare.spec import load_comparison
 
     comparison = load_comparison(config)
     folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
     runs = Runs(comparison, folder, show_event)
+    if plan:
+        show_plan(asyncio.run(make_plan(runs)))
+        return
     try:
         reports = asyncio.run(runs.run())
     except ComparisonPaused as pause:

@@ -139,7 +139,7 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
     return shared
 
 
-def batches(lengths: Sequence[int], batch_size: int, *, epochs: float, seed: int) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int], batch_size: int, *, steps: int, seed: int) -> Iterator[list[int]]:
     """The global batches of a training run, as indices of rows; depends on its arguments alone.
 
     Each epoch sees every row once. Rows are shuffled, sorted by length within groups of `GROUP` batches, and
@@ -148,20 +148,13 @@ def batches(lengths: Sequence[int], batch_size: int, *, epochs: float, seed: int
     Args:
         lengths: tokens of each row.
         batch_size: rows of a batch; the last batch of an epoch may have fewer.
-        epochs: passes over the rows; a part of an epoch is that part of its batches.
+        steps: how many batches; a part of an epoch is that part of its batches.
         seed: decides the order, together with the epoch's number.
     """
     per_epoch = math.ceil(len(lengths) / batch_size)
-    remaining = number_of_steps(len(lengths), batch_size, epochs)
-    for epoch in range(math.ceil(epochs)):
+    for epoch, start in enumerate(range(0, steps, per_epoch)):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        yield from _epoch(lengths, batch_size, generator)[: min(per_epoch, remaining)]
-        remaining -= per_epoch
-
-
-def number_of_steps(rows: int, batch_size: int, epochs: float) -> int:
-    """Optimizer steps of a run."""
-    return math.ceil(math.ceil(rows / batch_size) * epochs)
+        yield from _epoch(lengths, batch_size, generator)[: steps - start]
 
 
 def _epoch(lengths: Sequence[int], batch_size: int, generator: torch.Generator) -> list[list[int]]:

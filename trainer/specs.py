@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,8 @@ class StudentSpec(Strict):
     template: Literal["auto", "chat", "plain"] = "auto"
     """`chat` uses the tokenizer's chat template, `plain` joins prompt and completion, `auto` is chat where there is one."""
     epochs: float = Field(3.0, gt=0)
+    steps: int | None = Field(None, ge=1)
+    """Optimizer steps of a training, however many rows there are; None is as many as `epochs` takes."""
     learning_rate: float = Field(2e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
@@ -60,6 +63,10 @@ class StudentSpec(Strict):
     """Optimizer steps between checkpoints."""
     num_processes: int = Field(1, ge=1)
     """Training processes on this host; more than one starts `accelerate launch`."""
+
+    def steps_for(self, rows: int) -> int:
+        """Optimizer steps of a training on so many rows."""
+        return self.steps or math.ceil(math.ceil(rows / self.batch_size) * self.epochs)
 
 
 class PredictFile(Strict):

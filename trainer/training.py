@@ -83,7 +83,8 @@ class Trainer:
         """
         student = self.spec.student
         lengths = [row.length for row in self.rows]
-        plan = list(batches(lengths, student.batch_size, epochs=student.epochs, seed=self.spec.seed))
+        steps = student.steps_for(len(lengths))
+        plan = list(batches(lengths, student.batch_size, steps=steps, seed=self.spec.seed))
         for step in range(self.state.step, len(plan)):
             begin = time.monotonic()
             batch = [self.rows[index] for index in plan[step]]

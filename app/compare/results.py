@@ -77,7 +77,8 @@ class Results(BaseModel):
 
     metric: str
     test_rows: int
-    training: str = "equal epochs: a method that adds more rows also takes more steps"
+    training: str
+    """Equal epochs or equal steps."""
     rows: list[Row]
 
 
@@ -121,7 +122,19 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
     ]
     any_report = next(iter(reports.values()))
     assert any_report.test
-    return Results(metric=any_report.test.metric, test_rows=any_report.test.n, rows=rows)
+    return Results(
+        metric=any_report.test.metric,
+        test_rows=any_report.test.n,
+        training=training(any_report.config["student"]["steps"]),
+        rows=rows,
+    )
+
+
+def training(steps: int | None) -> str:
+    """The policy in words."""
+    if steps is None:
+        return "equal epochs, so that a method that adds more rows also takes more steps"
+    return f"equal steps, {steps:,} for every student"
 
 
 def test_scores(paths: RunPaths, report: Report) -> list[Score]:

@@ -40,13 +40,17 @@ class Runs:
     """
 
     def __init__(self, comparison: Comparison, root: Path, listen: Listener, student: Student | None = None):
-        self._comparison, self._root, self._listen, self._student = comparison, root, listen, student
-        self._places = asyncio.Semaphore(len(devices(os.environ)))
+        self.root, self.jobs = root, list(comparison.configs)
+        self.places = len(devices(os.environ))
+        """Runs at a time."""
+        self._comparison, self._listen, self._student = comparison, listen, student
+        self._free = asyncio.Semaphore(self.places)
+        self._steps: int | None = None
 
     def paths(self, job: Job) -> RunPaths:
         """The folder of a run."""
         name, seed = job
-        return RunPaths(self._root / name / f"seed-{seed}")
+        return RunPaths(self.root / name / f"seed-{seed}")
 
     async def run(self) -> dict[Job, Report]:
         """All runs to their end.
@@ -58,41 +62,49 @@ class Runs:
             ComparisonPaused: a run waits for a budget or its teacher.
             PadaError, LoopError, DataError: a run cannot go on.
         """
-        with owned(self._root) as here:
-            base = self._comparison.base
-            prepare_data(base.data, base.task, base.seed, here)
-            firsts = {seed: self._first(seed) for seed in self._comparison.spec.seeds}
+        with owned(self.root):
+            self.prepare()
+            firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
             for sealed, share in ((True, share_baseline), (False, share_test)):
                 found = await self._all(list(firsts.values()), sealed)
-                others = [job for job in self._comparison.configs if job not in found]
+                others = [job for job in self.jobs if job not in found]
                 for job in others:
                     self._take(job, firsts[job[1]], share)
                 found |= await self._all(others, sealed)
-            return {job: found[job] for job in self._comparison.configs}
+            return {job: found[job] for job in self.jobs}
+
+    def prepare(self) -> dict[str, int]:
+        """Draw the rows that all runs share, if that was not done, and settle the steps; the rows of each split."""
+        base = self._comparison.base
+        rows: dict[str, int] = prepare_data(base.data, base.task, base.seed, RunPaths(self.root))["rows"]
+        self._steps = self._comparison.steps(rows["train"])
+        return rows
 
     async def _all(self, jobs: list[Job], sealed: bool) -> dict[Job, Report]:
         return dict(zip(jobs, await together(self._go(job, sealed) for job in jobs), strict=True))
 
-    def _first(self, seed: int) -> Job:
+    def first(self, seed: int) -> Job:
         """The run whose baseline has all that the others need: predictions of train rows too, if any of them looks at those."""
-        jobs = [job for job in self._comparison.configs if job[1] == seed]
+        jobs = [job for job in self.jobs if job[1] == seed]
         looks = [job for job in jobs if "train_error" in self._comparison.configs[job].loop.origins]
         return (looks or [job for job in jobs if job[0] != VANILLA] or jobs)[0]
 
-    def _config(self, job: Job) -> RunConfig:
-        """With the rows that were drawn for all."""
-        files: Any = {split: RunPaths(self._root).data(split) for split in SPLITS}
-        return self._comparison.configs[job].model_copy(update={"data": DataSpec(**files), "output": None})
+    def config(self, job: Job) -> RunConfig:
+        """A run's config, with the rows that were drawn for all, and the steps where those are the same for all."""
+        files: Any = {split: RunPaths(self.root).data(split) for split in SPLITS}
+        config = self._comparison.configs[job]
+        student = config.student.model_copy(update={"steps": self._steps})
+        return config.model_copy(update={"data": DataSpec(**files), "student": student, "output": None})
 
     def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
         with owned(self.paths(job).root) as paths:
-            enter(paths, self._config(job))
+            enter(paths, self.config(job))
             share(self.paths(first), paths)
 
     async def _go(self, job: Job, sealed: bool) -> Report:
-        async with self._places:
+        async with self._free:
             runner = Runner(
-                self._config(job),
+                self.config(job),
                 self.paths(job).root,
                 lambda event: self._listen(job, event),
                 student=self._student,

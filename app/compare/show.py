@@ -1,21 +1,20 @@
-"""A comparison on the terminal and in files."""
+"""A comparison on the terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, together
 from app.compare.results import Difference, Results, Row
 from app.compare.runs import Job
+from app.compare.wording import basis
 from app.display import score
-from app.report.wording import one_line, percent
-from trainer.artifacts import write_json, write_text
+from app.report.wording import duration, one_line, percent, plural, tokens
 
 PIPED = 160
 """Columns of the table where there is no terminal."""
@@ -30,12 +29,7 @@ def show_event(job: Job, event: dict[str, Any]) -> None:
 
 def show(results: Results) -> None:
     """The table, and what it rests on."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPED)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("method")
-    for name in (
+    names = (
         "new rows",
         f"test {results.metric}",
         "against vanilla",
@@ -44,17 +38,49 @@ def show(results: Results) -> None:
         "p",
         "calls",
         "US$",
-    ):
-        table.add_column(name, justify="right")
-    for row in results.rows:
-        table.add_row(*cells(row))
-    console.print(table, highlight=False)
-    seeds = len(results.rows[0].seeds)
-    console.print(
-        f"Means over {seeds} seed{'s' if seeds > 1 else ''} and {results.test_rows} test rows, with 95 % intervals over {'both' if seeds > 1 else 'rows'}; "
-        f"p-values are Holm-corrected. Training: {results.training}.",
-        highlight=False,
     )
+    print_table(names, [cells(row) for row in results.rows], basis(results))
+
+
+def print_table(names: Sequence[str], rows: list[list[str]], below: str) -> None:
+    """A table with a method a line, and a paragraph."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("method")
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, highlight=False)
+    console.print(below, highlight=False)
+
+
+def show_plan(plan: Plan) -> None:
+    """What a comparison will take, and what that rests on."""
+    rows = [planned(one) for one in (*plan.methods, together("all", plan.methods))]
+    known = "as the baseline has" if plan.baseline_known else "all rows, for no baseline was trained yet"
+    at_once = f" {plan.devices} runs at a time share it." if plan.devices > 1 else ""
+    print_table(
+        ("new rows", "calls", "at most", "tokens", "US$", "time"),
+        rows,
+        f"All seeds together. Calls: with {plural(plan.failures, 'validation error')} a round ({known}); if every batch "
+        "passes at once, and at most. Tokens: 4 characters each, without what a model thinks. Time: training as fast as "
+        f"just measured, {SECONDS_PER_CALL:g} s a call assumed.{at_once}",
+    )
+
+
+def planned(one: Planned) -> list[str]:
+    return [
+        one.method,
+        f"{one.rows:,}",
+        f"{one.calls:,}",
+        f"{one.most_calls:,}",
+        tokens(one.tokens),
+        "not known" if one.usd is None else f"{one.usd:.2f}",
+        duration(one.seconds),
+    ]
 
 
 def cells(row: Row) -> list[str]:
@@ -78,47 +104,3 @@ def compared(found: Difference | None) -> list[str]:
     said = f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     mark = "" if found.verdict == "no difference shown" else f" {found.verdict}"
     return [said + mark, f"{found.p_value:.3f}" if found.p_value >= 0.001 else "< 0.001"]
-
-
-def write(results: Results, folder: Path) -> None:
-    """`compare.csv` and `compare.json`."""
-    write_text(folder / "compare.csv", as_csv(results))
-    write_json(folder / "compare.json", results)
-
-
-def as_csv(results: Results) -> str:
-    """One line a method; scores as fractions."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(fields(results.rows[0])), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(fields(row) for row in results.rows)
-    return text.getvalue()
-
-
-def fields(row: Row) -> dict[str, Any]:
-    """One method as flat fields."""
-    found: dict[str, Any] = {
-        "task": row.task,
-        "method": row.method,
-        "seeds": " ".join(map(str, row.seeds)),
-        "accepted": row.accepted,
-        "test_mean": row.test_mean,
-        "test_low": row.ci95[0],
-        "test_high": row.ci95[1],
-    }
-    for other, against in (("vanilla", row.vs_vanilla), ("pada", row.vs_pada)):
-        found |= {
-            f"vs_{other}_difference": against and against.difference,
-            f"vs_{other}_low": against and against.ci95[0],
-            f"vs_{other}_high": against and against.ci95[1],
-            f"vs_{other}_p": against and against.p_value,
-            f"vs_{other}_verdict": against and against.verdict,
-        }
-    return found | {
-        "gain_per_row": row.gain_per_row,
-        "gain_per_usd": row.gain_per_usd,
-        "failures_fixed": row.failures_fixed,
-        "calls": row.calls,
-        "tokens": row.tokens,
-        "usd": row.usd,
-    }

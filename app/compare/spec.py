@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -33,6 +33,9 @@ class CompareSpec(Strict):
     """Each a `loop.method`, or a `name` and what `loop` has different. `vanilla` is always among them."""
     seeds: list[int] = Field([0], min_length=1)
     """Each method runs once with each; the rows are the same for all."""
+    training: Literal["equal_epochs", "equal_steps"] = "equal_epochs"
+    """`equal_epochs`: a method with more rows also takes more steps. `equal_steps`: every student, the baseline too, takes
+    as many steps as `student.epochs` of the largest training set that any method may reach."""
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -61,6 +64,13 @@ class Comparison:
     configs: dict[tuple[str, int], RunConfig]
     """(method, seed) -> the run's config."""
 
+    def steps(self, train_rows: int) -> int | None:
+        """Optimizer steps of every student, where they are the same for all."""
+        if self.spec.training == "equal_epochs":
+            return self.base.student.steps
+        new = (c.loop.last_round * c.loop.synthetic_per_round for c in self.configs.values())
+        return self.base.student.steps_for(train_rows + max(new))
+
 
 def load_comparison(path: Path) -> Comparison:
     """Read a comparison's file.
@@ -77,20 +87,22 @@ def load_comparison(path: Path) -> Comparison:
         spec = CompareSpec.model_validate(document.pop("compare"))
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: compare.{line}" for line in explain(error))) from None
-    loop, base = document.get("loop") or {}, path.parent.resolve()
     configs = {
-        (arm.name, seed): parse_config(
-            document | {"loop": {**loop, **arm.loop}, "seed": seed},
-            f"{path}: in method {arm.name}",
-            base,
+        (arm.name, seed): parse_arm(
+            document | {"seed": seed}, arm.loop, f"{path}: in method {arm.name}", path
         )
         for arm in spec.methods
         for seed in spec.seeds
     }
-    for (name, _), config in configs.items():
-        if config.loop.review:
-            raise ConfigError(
-                f"{path}: in method {name}: loop.review: a comparison waits for nobody; leave it out."
-            )
-    vanilla = parse_config(document | {"loop": {**loop, "method": VANILLA}}, str(path), base)
-    return Comparison(spec, vanilla, configs)
+    return Comparison(spec, parse_arm(document, {"method": VANILLA}, str(path), path), configs)
+
+
+def parse_arm(document: dict[str, Any], own: dict[str, Any], name: str, path: Path) -> RunConfig:
+    """A method's config. It goes through all rounds if nothing else is said, so that methods end with the same number of rows."""
+    loop = {**(document.get("loop") or {}), **own}
+    config = parse_config(document | {"loop": loop}, name, path.parent.resolve())
+    if config.loop.review:
+        raise ConfigError(f"{name}: loop.review: a comparison waits for nobody; leave it out.")
+    if "patience" not in loop:
+        config.loop.patience = config.loop.rounds
+    return config

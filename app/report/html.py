@@ -1,4 +1,4 @@
-"""`report.html`: one file that opens offline and shows what `report.json` holds."""
+"""Pages as one file that opens offline, such as `report.html`, which shows what `report.json` holds."""
 
 from __future__ import annotations
 
@@ -31,24 +31,41 @@ STATUS = {
 
 
 def render_html(report: Report) -> str:
-    """The page as one self-contained document: no network, no files beside it.
-
-    Everything from rows and models is escaped. The page's own content security policy allows only its two
-    scripts, by their hashes, and no request at all, so that a text which slipped through could do nothing.
-    """
+    """A run's page (`render_document`)."""
     from app.report.charts import charts  # Altair takes half a second, which `pada --help` need not wait for
 
-    scripts = [_vega(), _template_text("page.js")]
-    page = _environment().get_template("page.html")
-    return page.render(
+    return render_document(
+        "page.html",
+        charts(report),
         report=report,
         headline=wording.headline(report),
         status=STATUS.get(report.status),
-        charts=charts(report),
         config=yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True),
-        policy=_policy(scripts),
-        scripts=scripts,
-        style=_template_text("style.css"),
+    )
+
+
+def render_document(template: str, charts: Mapping[str, Any], **content: Any) -> str:
+    """A page as one self-contained document: no network, no files beside it.
+
+    Everything from rows and models is escaped. The page's own content security policy allows only its two
+    scripts, by their hashes, and no request at all, so that a text which slipped through could do nothing.
+
+    Args:
+        template: one that extends `document.html`.
+        charts: name -> Vega-Lite specification.
+        content: what the template shows.
+    """
+    scripts = [_vega(), _template_text("page.js")]
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **content,
+            charts=charts,
+            policy=_policy(scripts),
+            scripts=scripts,
+            style=_template_text("style.css"),
+        )
     )
 
 
@@ -81,7 +98,7 @@ def _template_text(name: str) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("app.report"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("app.report"), jinja2.PackageLoader("app.compare")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

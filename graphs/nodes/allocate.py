@@ -22,29 +22,35 @@ Share = tuple[Origin, str, int]
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Give rows to what the method writes them for."""
-    context, loop = runtime.context, runtime.context.loop
-    if "train_row" in loop.origins:
-        plan = shared(
-            "train_row", even(loop.synthetic_per_round, train_rows(state.round, context, workspace))
-        )
-    elif "task" in loop.origins:
-        plan = [("task", "", loop.synthetic_per_round)]
-    else:
-        plan = for_failures(state, context, workspace)
-    batches = cut(plan, state.round, loop.samples_per_batch)
-    write_jsonl(workspace.paths.round(state.round).batches, batches)
+    context, number = runtime.context, state.round
+    plan = shares(
+        context.loop,
+        rows=train_rows(number, context, workspace),
+        patterns=expected_fixes(workspace, number, state.patterns),
+        errors=train_errors(number - 1, context, workspace),
+    )
+    batches = cut(plan, number, context.loop.samples_per_batch)
+    write_jsonl(workspace.paths.round(number).batches, batches)
     return {"batches": len(batches)}
 
 
-def for_failures(state: LoopState, context: Context, workspace: Workspace) -> list[Share]:
-    """Rows for patterns (by size, from round 2 by how much each improved) and for training errors (evenly)."""
-    errors = train_errors(state.round - 1, context, workspace)
-    for_patterns, for_errors = split(context.loop, bool(state.patterns), bool(errors))
-    if context.loop.guidance.one_each:
+def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: list[str]) -> list[Share]:
+    """What a round's rows are for.
+
+    Args:
+        rows: ids of the training rows, in the order of their turns.
+        patterns: weight of each pattern: by size, from round 2 by how much each improved.
+        errors: ids of the training rows that the student gets wrong; rows are spread evenly over them.
+    """
+    if "train_row" in loop.origins:
+        return shared("train_row", even(loop.synthetic_per_round, rows))
+    if "task" in loop.origins:
+        return [("task", "", loop.synthetic_per_round)]
+    for_patterns, for_errors = split(loop, bool(patterns), bool(errors))
+    if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
-    weights = expected_fixes(workspace, state.round, state.patterns)
     return [
-        *shared("pattern", apportion(for_patterns, weights, context.loop.pattern_floor)),
+        *shared("pattern", apportion(for_patterns, patterns, loop.pattern_floor)),
         *shared("train_error", even(for_errors, errors)),
     ]
 

@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from html_page import Page, values
 
-from app.compare.results import Results, find_results
+from app.compare.files import write
+from app.compare.plan import Plan, make_plan
+from app.compare.results import Results, Row, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
-from app.compare.show import show, write
+from app.compare.show import show
 from app.compare.spec import load_comparison
 from app.compare.statistics import over_rows_and_seeds
+from app.compare.wording import headline
 from app.errors import ConfigError
+from graphs.report import Report
 from graphs.statistics import paired
 from tests.oracle import Oracle
 from tests.stand_ins import BayesStudent
@@ -57,6 +62,7 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     runs = Runs(
         comparison, tmp_path / "out", lambda job, event: told.append((job[0], event["type"])), student
     )
+    before = await planned_before(runs, student, oracle)
     reports = await runs.run()
     assert list(reports) == [("vanilla", 0), ("random", 0), ("pada", 0)]
 
@@ -84,6 +90,7 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert min(opened) >= max(gates)
 
     found = compared(runs, reports)
+    await planned_after(runs, student, oracle, reports, before)
     assert [row.method for row in found.rows] == ["vanilla", "random", "pada"]
     vanilla, _, pada = found.rows
     assert vanilla.vs_vanilla is None
@@ -94,8 +101,11 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert pada.failures_fixed is not None
     assert [point.round for point in pada.curve] == [0, 1]
     write(found, tmp_path)
+    page = Page((tmp_path / "compare.html").read_text())
+    drawn = {row["method"]: row["difference"] for row in values(page.specs["differences"], "difference")}
+    assert drawn["pada"] == pytest.approx(100 * pada.vs_vanilla.difference)
     assert Results(**read_json(tmp_path / "compare.json")) == found
-    lines = list(csv.DictReader((tmp_path / "compare.csv").open()))
+    lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [line["method"] for line in lines] == ["vanilla", "random", "pada"]
     assert float(lines[2]["vs_vanilla_difference"]) == pada.vs_vanilla.difference
 
@@ -105,6 +115,61 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert (len(oracle.seen), len(student.trained)) == (calls, 3), (
         "done already: nothing is paid or trained again"
     )
+
+
+async def planned_before(runs: Runs, student: Once, oracle: Oracle) -> Plan:
+    """The plan of `METHODS` before anything was trained: nothing is asked for it, and nothing left behind."""
+    asked = len(oracle.seen)
+    plan = await make_plan(runs, student)
+    assert len(oracle.seen) == asked
+    assert not (runs.root / "probe").exists()
+    assert not plan.baseline_known
+    assert plan.failures == 40, "all validation rows"
+    vanilla, chance, _ = plan.methods
+    assert (vanilla.calls, vanilla.rows, vanilla.usd) == (0, 0, 0)
+    # 24 rows in batches of 4, each written and judged
+    assert (chance.rows, chance.calls, chance.most_calls) == (24, 12, 36)
+    assert chance.usd is None, "no price is known of this teacher"
+    student.trained.clear()
+    return plan
+
+
+async def planned_after(
+    runs: Runs, student: Once, oracle: Oracle, reports: dict[Any, Report], before: Plan
+) -> None:
+    """The plan of a comparison that is done holds what it took."""
+    plan = await make_plan(runs, student)
+    assert plan.baseline_known
+    assert plan.failures < before.failures
+    for one in plan.methods:
+        report = reports[one.method, 0]
+        assert one.calls <= report.cost.calls <= one.most_calls
+        sent = [len(asked.text) for asked in oracle.seen if asked.run == report.run_id]
+        if sent:
+            assert 4 * one.tokens / one.calls == pytest.approx(sum(sent) / len(sent), rel=0.4), one.method
+
+
+def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path, oracle: Oracle) -> None:
+    path = write_comparison(tmp_path, data, oracle, methods=["random"], training="equal_steps")
+    runs = Runs(load_comparison(path), tmp_path / "out", lambda *_: None)
+    runs.root.mkdir()
+    runs.prepare()
+    # 40 given and 24 new rows, 8 a step, 6 times
+    assert {runs.config(job).student.steps for job in runs.jobs} == {48}
+    assert training(48) == "equal steps, 48 for every student"
+
+
+def test_a_method_goes_through_all_rounds_if_the_file_does_not_say_when_to_stop(
+    tmp_path: Path, data: Path, oracle: Oracle
+) -> None:
+    path = write_comparison(
+        tmp_path, data, oracle, methods=["random", {"name": "long", "loop": {"rounds": 5}}]
+    )
+    document = yaml.safe_load(path.read_text())
+    del document["loop"]["patience"]
+    path.write_text(yaml.safe_dump(document))
+    found = load_comparison(path).configs
+    assert (found["random", 0].loop.patience, found["long", 0].loop.patience) == (1, 5)
 
 
 def score(runs: Runs, job: Any) -> float:
@@ -219,10 +284,16 @@ def test_the_table_says_improved_only_where_it_is_shown(
     }
     not_shown = shown | {"ci95": (-0.01, 0.09), "p_value": 0.2, "verdict": "no difference shown"}
     rows: Any = [row | {"vs_vanilla": not_shown}, row | {"method": "pada", "vs_vanilla": shown}]
-    show(Results(metric="accuracy", test_rows=100, rows=rows))
+    found = Results(metric="accuracy", test_rows=100, training="equal epochs", rows=rows)
+    show(found)
     printed = capsys.readouterr().out.splitlines()
     one, other = (next(line for line in printed if line.startswith(name)) for name in ("random", "pada"))
     assert "improved" not in one
     assert "+5.0 (-1.0 to +9.0)" in one
     assert "+5.0 (+1.0 to +9.0) improved" in other
     assert "< 0.001" in other
+    rows.append(row | {"method": "auggpt", "vs_vanilla": shown | {"difference": 0.09}})
+    assert headline(found) == "Better than plain fine-tuning: pada"
+    ranked = found.model_copy(update={"rows": [Row(**each) for each in rows]})
+    assert headline(ranked) == "Better than plain fine-tuning: auggpt and pada"
+    assert headline(found.model_copy(update={"rows": found.rows[:1]})).startswith("No method is shown")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.data import Encoder, batches, common_prefix, encode, number_of_steps, stop_tokens
+from trainer.data import Encoder, batches, common_prefix, encode, stop_tokens
 from trainer.records import Example, Message
 from trainer.specs import StudentSpec
 from trainer.tasks.base import Rendered, Task
@@ -120,8 +120,8 @@ def test_common_prefix() -> None:
 
 def test_every_epoch_sees_every_row_once() -> None:
     lengths = [10 + (7 * n) % 50 for n in range(45)]
-    plan = list(batches(lengths, 8, epochs=3, seed=1))
-    assert len(plan) == number_of_steps(45, 8, 3) == 18
+    plan = list(batches(lengths, 8, steps=18, seed=1))
+    assert len(plan) == 18
     for epoch in range(3):
         seen = [index for batch in plan[6 * epoch : 6 * epoch + 6] for index in batch]
         assert sorted(seen) == list(range(45))
@@ -130,20 +130,27 @@ def test_every_epoch_sees_every_row_once() -> None:
 
 def test_batches_depend_on_the_seed_alone() -> None:
     lengths = list(range(40))
-    first = list(batches(lengths, 4, epochs=2, seed=5))
-    assert list(batches(lengths, 4, epochs=2, seed=5)) == first
-    assert list(batches(lengths, 4, epochs=2, seed=6)) != first
+    first = list(batches(lengths, 4, steps=20, seed=5))
+    assert list(batches(lengths, 4, steps=20, seed=5)) == first
+    assert list(batches(lengths, 4, steps=20, seed=6)) != first
 
 
 def test_part_of_an_epoch() -> None:
-    whole = list(batches(list(range(40)), 4, epochs=2, seed=5))
-    assert list(batches(list(range(40)), 4, epochs=1.45, seed=5)) == whole[:15]
-    assert list(batches(list(range(40)), 4, epochs=0.2, seed=5)) == whole[:2]
+    whole = list(batches(list(range(40)), 4, steps=20, seed=5))
+    assert list(batches(list(range(40)), 4, steps=15, seed=5)) == whole[:15]
+    assert list(batches(list(range(40)), 4, steps=2, seed=5)) == whole[:2]
+
+
+def test_steps_of_a_training() -> None:
+    assert StudentSpec(batch_size=8, epochs=3).steps_for(45) == 18  # 6 batches an epoch
+    assert StudentSpec(batch_size=4, epochs=1.45).steps_for(40) == 15  # 14.5 batches
+    assert StudentSpec(batch_size=4, epochs=0.2).steps_for(40) == 2
+    assert StudentSpec(batch_size=4, epochs=9, steps=7).steps_for(1000) == 7
 
 
 def test_batches_have_like_lengths() -> None:
     lengths = [(37 * n) % 101 for n in range(400)]
-    plan = list(batches(lengths, 8, epochs=1, seed=0))
+    plan = list(batches(lengths, 8, steps=50, seed=0))
     spread = statistics.mean(
         max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in plan
     )

@@ -1,0 +1,91 @@
+"""The charts of a comparison. Importing this imports Altair, which takes a moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from app.compare.results import Results
+from app.report.charts.style import BLUE, GREY, MUTED, PALETTE, SHAPES, finish, row_labels, top_legend
+from app.report.wording import interval, signed
+
+
+def charts(results: Results) -> dict[str, Any]:
+    """Name -> Vega-Lite specification."""
+    drawn = {"differences": differences(results), "curves": curves(results)}
+    return {name: chart.to_dict() for name, chart in drawn.items() if chart is not None}
+
+
+def differences(results: Results) -> Any:
+    """Each method's difference to vanilla with its 95 % interval, best first; what is shown stands out."""
+    found = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
+    rows = [
+        {
+            "method": name,
+            "label": f"{name}: {signed(one.difference)} ({interval(one.ci95)})",
+            "difference": 100 * one.difference,
+            "low": 100 * one.ci95[0],
+            "high": 100 * one.ci95[1],
+            "p_value": one.p_value,
+            "verdict": one.verdict,
+        }
+        for name, one in sorted(found, key=lambda item: -item[1].difference)
+    ]
+    if not rows:
+        return None
+    y = alt.Y("method:N", sort=[row["method"] for row in rows], title=None, axis=None)
+    color = alt.condition(alt.datum.verdict == "no difference shown", alt.value(GREY), alt.value(BLUE))
+    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    x = alt.X("low:Q", title="Difference in points (95 % interval)", axis=alt.Axis(tickCount=6))
+    tooltip = [
+        alt.Tooltip("method:N", title="Method"),
+        alt.Tooltip("difference:Q", title="Points", format="+.1f"),
+        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
+        alt.Tooltip("high:Q", title="to", format="+.1f"),
+        alt.Tooltip("p_value:Q", title="p, Holm-corrected", format=".3f"),
+        alt.Tooltip("verdict:N", title="Verdict"),
+    ]
+    whiskers = base.mark_rule(strokeWidth=3, yOffset=8).encode(x=x, x2="high:Q", color=color)
+    dots = base.mark_point(filled=True, size=120, opacity=1, yOffset=8).encode(
+        x="difference:Q", color=color, tooltip=tooltip
+    )
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=MUTED).encode(x="zero:Q")
+    return finish(zero + whiskers + dots + row_labels(base, -8), 44 * len(rows), "Differences to vanilla")
+
+
+def curves(results: Results) -> Any:
+    """Validation score over the new rows so far, one line a method."""
+    rows = [
+        {
+            "method": row.method,
+            "round": point.round,
+            "accepted": point.accepted,
+            "validation": point.validation,
+        }
+        for row in results.rows
+        for point in row.curve
+        if len(row.curve) > 1
+    ]
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("accepted:Q", title="New rows", axis=alt.Axis(tickCount=6)),
+        y=alt.Y(
+            "validation:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format="%", tickCount=5)
+        ),
+        color=alt.Color(
+            "method:N", sort=names, scale=alt.Scale(range=PALETTE), legend=top_legend(190, "stroke")
+        ),
+    )
+    tooltip = [
+        alt.Tooltip("method:N", title="Method"),
+        alt.Tooltip("round:O", title="Round"),
+        alt.Tooltip("accepted:Q", title="New rows", format=",.0f"),
+        alt.Tooltip("validation:Q", title="Validation", format=".1%"),
+    ]
+    shape = alt.Shape("method:N", sort=names, scale=alt.Scale(range=SHAPES), legend=None)
+    lines = base.mark_line(strokeWidth=2)
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(shape=shape, tooltip=tooltip)
+    return finish(lines + dots, 300, "Validation score by new rows")

@@ -1,0 +1,84 @@
+"""How long the student takes on this machine, and how often it fails: from its baseline, or from a few steps of training."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from app.compare.questions import Failures
+from app.compare.runs import Runs
+from app.wiring import open_student
+from graphs.ports import Student
+from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
+from trainer.specs import PredictFile, TrainReport, TrainSpec
+
+STEPS, ROWS = 4, 16
+"""What is trained and answered."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds on this machine."""
+
+    load: float
+    """To start and to load the student."""
+    step: float
+    """For an optimizer step."""
+    answer: float
+    """For a row."""
+
+    @classmethod
+    def of(cls, report: TrainReport) -> Pace:
+        """What a training took."""
+        took, answered = report.seconds, report.predict.rows
+        return cls(took["load"], took["train"] / report.steps, took["predict"] / max(answered, 1))
+
+
+def baseline(runs: Runs) -> tuple[Pace, Failures] | None:
+    """What the baseline of any seed took, and what it got wrong; None before there is one."""
+    for job in runs.jobs:
+        here = runs.paths(job).round(0)
+        if not here.evaluation.exists():
+            continue
+        wrong = (not score["correct"] for score in read_jsonl(here.scores("train")))
+        failures = Failures(
+            read_json(here.evaluation)["failures"], sum(wrong) if here.scores("train").exists() else 0
+        )
+        return Pace.of(TrainReport(**read_json(here.student / "report.json"))), failures
+    return None
+
+
+async def probe(runs: Runs, student: Student | None = None) -> Pace:
+    """Train the student for a few steps and let it answer a few rows; nothing of it is left.
+
+    Args:
+        student: who trains; None is the trainer where the settings say.
+
+    Raises:
+        TrainerError: with the trainer's own message.
+    """
+    folder, here = runs.root / "probe", RunPaths(runs.root)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        spec = few_steps(runs, here, folder)
+        if student:
+            return Pace.of(await student.fine_tune(spec))
+        async with open_student("probe", here, lambda _: None, None) as trainer:
+            return Pace.of(await trainer.fine_tune(spec))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def few_steps(runs: Runs, here: RunPaths, folder: Path) -> TrainSpec:
+    config, rows = runs.config(runs.jobs[0]), folder / "rows.jsonl"
+    write_jsonl(rows, list(islice(read_jsonl(here.data("validation")), ROWS)))
+    return TrainSpec(
+        task=config.task,
+        student=config.student.model_copy(update={"steps": STEPS}),
+        train=[here.data("train")],
+        output=folder / "student",
+        seed=config.seed,
+        predict=[PredictFile(name="validation", rows=rows, output=folder / "predictions.jsonl")],
+    )

@@ -1,0 +1,109 @@
+"""What a run will ask its teachers in a round, made of a typical row: what it takes is known before anything is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.config import RunConfig
+from graphs.context import LoopSpec
+from graphs.nodes.allocate import cut, shares
+from graphs.ports import Role
+from graphs.prices import price_of
+from graphs.rows import Batch
+from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
+from graphs.teacher_spec import TeacherSpec
+from graphs.wire import build_call
+from prompts import render
+
+CHARACTERS_PER_TOKEN = 4
+"""Of English text."""
+
+ANALYSIS = {"root_cause": "w" * 200, "scenario": "w" * 150}
+PATTERN = {"name": "w" * 50, "description": "w" * 250}
+STRATEGY = {"title": "w" * 60, "instructions": "w" * 700}
+REPORT = {"adherence": 9, "utility": 9, "relevance": 9, "rejected": [], "feedback": "w" * 150}
+"""Answers of the usual length."""
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How many rows a student gets wrong."""
+
+    validation: int
+    train: int
+    """Of the sampled training rows."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call, and an answer of the usual length."""
+
+    role: Role
+    schema: type[BaseModel]
+    instructions: str
+    data: Data
+    answer: Data
+    attempts: int = 1
+    """How often it may be asked."""
+
+    def tokens(self, teacher: TeacherSpec) -> tuple[int, int]:
+        """Of the request, the answer's schema included, and of the answer; thoughts of the model are not known."""
+        call = build_call(teacher.role(self.role), self.schema, self.instructions, self.data)
+        request = len(call.system) + len(call.user) + len(json.dumps(call.function))
+        return request // CHARACTERS_PER_TOKEN, len(json.dumps(self.answer)) // CHARACTERS_PER_TOKEN
+
+    def usd(self, teacher: TeacherSpec) -> float | None:
+        """US dollars; None where the model's price is not known."""
+        price = price_of(teacher.role(self.role), teacher.prices)
+        return price.usd(*self.tokens(teacher)) if price else None
+
+
+def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> Iterator[Question]:
+    """All questions of one round.
+
+    Args:
+        row: `prompt` and `completion` of a typical training row.
+        train: training rows.
+        failures: of the student before.
+    """
+    loop, task = config.loop, Data(task=config.task)
+    examples = [row] * loop.examples_per_prompt
+    failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
+    analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0
+    patterns = min(loop.max_patterns if analyses >= loop.min_cluster_errors else 1, analyses)
+    members = [ANALYSIS] * (loop.members_near + loop.members_far)
+    for _ in range(analyses):
+        yield Question("analyst", ErrorAnalysis, render("analyze_errors"), task | failure, ANALYSIS)
+    for _ in range(patterns):
+        yield Question("analyst", FailurePattern, render("find_patterns"), {"analyses": members}, PATTERN)
+        shown = task | {"pattern": PATTERN, "examples": examples}
+        yield Question("analyst", AugmentationStrategy, render("draft_strategies"), shown, STRATEGY)
+    for batch in batches(loop, train, patterns, failures.train):
+        samples: Data = {"samples": [row] * batch.count}
+        purpose: Data = (
+            {"strategy": STRATEGY} if batch.pattern else {"error": failure} if batch.source else {}
+        )
+        brief = task | {"examples": examples} | purpose
+        write = render("generate", count=batch.count, feedback=False)
+        yield Question("generator", SampleBatch, write, brief, samples, loop.max_attempts)
+        if loop.qc:
+            judge = render("check_quality")
+            yield Question("judge", QualityReport, judge, brief | samples, REPORT, loop.max_attempts)
+
+
+def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:
+    """As the loop would cut a round, with patterns of one size."""
+    plan = shares(
+        loop,
+        rows=[str(number) for number in range(train)],
+        patterns={str(number): 1.0 for number in range(patterns)},
+        errors=[str(number) for number in range(errors)] if "train_error" in loop.origins else [],
+    )
+    return cut(plan, 1, loop.samples_per_batch)

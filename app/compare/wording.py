@@ -1,0 +1,29 @@
+"""What a comparison says, the same on the page and on the terminal."""
+
+from __future__ import annotations
+
+from app.compare.results import Results
+from app.report.wording import plural
+
+
+def headline(results: Results) -> str:
+    """What the comparison shows, in one sentence."""
+    found = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
+    improved = sorted(
+        ((name, one) for name, one in found if one.verdict == "improved"),
+        key=lambda item: -item[1].difference,
+    )
+    if not improved:
+        return "No method is shown to be better than plain fine-tuning"
+    names = [name for name, _ in improved]
+    said = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Better than plain fine-tuning: {said}"
+
+
+def basis(results: Results) -> str:
+    """What the numbers are."""
+    seeds = len(results.rows[0].seeds)
+    return (
+        f"Means over {plural(seeds, 'seed')} and {plural(results.test_rows, 'test row')}, with 95 % intervals over "
+        f"{'both' if seeds > 1 else 'rows'}; p-values are Holm-corrected. Training: {results.training}."
+    )
