@@ -11,6 +11,7 @@ from typing import Any
 from langgraph.graph.state import CompiledStateGraph
 
 from app.config import RunConfig
+from app.errors import ConfigError
 from app.executor.embedder import EmbeddingWorker
 from app.executor.launchers.cluster import Cluster
 from app.executor.launchers.local import LocalStudent
@@ -105,6 +106,10 @@ async def open_workspace(
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
+        if config.loop.oversample > 1 and not task.self_contained:
+            raise ConfigError(
+                f"loop.oversample: {config.task} cannot score a student's answers to new rows; leave it out."
+            )
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
         stack.push_async_callback(workspace.aclose)
         yield workspace

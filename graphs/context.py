@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -32,6 +33,8 @@ class LoopSpec(Strict):
     """Accepted rows asked for in each round."""
     pattern_share: float = Field(0.5, ge=0, le=1)
     """Share of the rows that is written for patterns; the rest is for training errors."""
+    oversample: float = Field(1.0, ge=1, le=10)
+    """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first."""
     samples_per_batch: int = Field(5, ge=1, le=50)
     """Rows asked for in one call of the teacher."""
     qc_threshold: float = Field(7.0, ge=1, le=10)
@@ -87,6 +90,11 @@ class LoopSpec(Strict):
         """What rows are written for: all that the method has, less what an ablation leaves out."""
         kept = {"pattern": self.patterns, "train_error": self.train_errors}
         return tuple(origin for origin in self.guidance.origins if kept.get(origin, True))
+
+    @property
+    def asked_per_round(self) -> int:
+        """Rows asked for in each round, of which `synthetic_per_round` are kept."""
+        return math.ceil(self.synthetic_per_round * self.oversample)
 
     @property
     def last_round(self) -> int:

@@ -57,7 +57,9 @@ class BayesStudent:
         """See `graphs.ports.Student`."""
         self.predicted.append(spec)
         for file in spec.predict:
-            answer_files(spec.adapters[file.name], [file])
+            artifact = spec.adapters.get(file.name, spec.adapter)
+            assert artifact
+            answer_files(artifact, [file])
         return PredictReport(predictions={file.name: file.output for file in spec.predict})
 
 

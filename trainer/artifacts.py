@@ -174,6 +174,11 @@ class RoundPaths:
         return self.root / "augmented"
 
     @property
+    def selection(self) -> Path:
+        """The rows that the student answered, to choose among them."""
+        return self.root / "selection"
+
+    @property
     def rows(self) -> Path:
         """Every candidate row of the round with its verdict."""
         return self.root / "rows.jsonl"

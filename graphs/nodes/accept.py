@@ -1,4 +1,5 @@
-"""Close the round's rows: check the batches against one another and add what is accepted to the training set."""
+"""Close the round's rows: check the batches against one another, choose where there are more than are kept, and add what is
+accepted to the training set."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from langgraph.runtime import Runtime
 
 from graphs.context import Context
 from graphs.rows import Candidate
+from graphs.selection import select
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json
@@ -29,4 +31,14 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
                 finding.reason,
                 finding.evidence,
             )
+    if runtime.context.loop.oversample > 1:
+        passed = [candidate for candidate in passed if candidate.verdict == "accepted"]
+        kept = await select(passed, state.round, runtime.context, workspace)
+        for candidate in passed:
+            if candidate.id not in kept:
+                candidate.verdict = "surplus"
+                candidate.reason = (
+                    "More rows were written than the round keeps; others were harder for the student."
+                )
+        workspace.forget_corpus()
     return {"accepted": state.accepted + workspace.close_rows(state.round, candidates)}

@@ -43,9 +43,9 @@ def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: 
         errors: ids of the training rows that the student gets wrong; rows are spread evenly over them.
     """
     if "train_row" in loop.origins:
-        return shared("train_row", even(loop.synthetic_per_round, rows))
+        return shared("train_row", even(loop.asked_per_round, rows))
     if "task" in loop.origins:
-        return [("task", "", loop.synthetic_per_round)]
+        return [("task", "", loop.asked_per_round)]
     for_patterns, for_errors = split(loop, bool(patterns), bool(errors))
     if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
@@ -63,7 +63,7 @@ def train_rows(number: int, context: Context, workspace: Workspace) -> list[str]
     """Ids of all training rows in a seeded order, from the one at which the rounds before came to an end."""
     ids = [example.id for example in workspace.examples("train")]
     random.Random(f"{context.seed}/rows").shuffle(ids)
-    start = (number - 1) * context.loop.synthetic_per_round % len(ids)
+    start = (number - 1) * context.loop.asked_per_round % len(ids)
     return ids[start:] + ids[:start]
 
 
@@ -79,11 +79,11 @@ def train_errors(number: int, context: Context, workspace: Workspace) -> list[st
 def split(loop: LoopSpec, patterns: bool, errors: bool) -> tuple[int, int]:
     """Rows for patterns and rows for training errors; where one has nothing to work on, the other gets all."""
     if not errors:
-        return (loop.synthetic_per_round if patterns else 0), 0
+        return (loop.asked_per_round if patterns else 0), 0
     if not patterns:
-        return 0, loop.synthetic_per_round
-    rows = round(loop.synthetic_per_round * loop.pattern_share)
-    return rows, loop.synthetic_per_round - rows
+        return 0, loop.asked_per_round
+    rows = round(loop.asked_per_round * loop.pattern_share)
+    return rows, loop.asked_per_round - rows
 
 
 def apportion(rows: int, weights: dict[str, float], floor: int) -> dict[str, int]:

@@ -58,6 +58,8 @@ class Task:
     """What the log-likelihood of a choice is divided by before choices are compared: 1, or its length in these."""
     source: ClassVar[str] = ""
     """Paper or data set that the scoring follows, if any."""
+    self_contained: ClassVar[bool] = True
+    """A reply can be scored by the row's prompt and completion alone, which is all that a new row has."""
     hub: ClassVar[Hub | None] = None
     """Where the benchmark's own rows are, for `data.hub`."""
 

@@ -1,0 +1,82 @@
+"""Which of the written rows are kept, where more were asked for: first those that the student gets wrong.
+
+Rows that the student has right already teach it little; a row that it gets wrong is one of those that it lacks, whatever it was
+written for. Counts by pattern stay as they were allocated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from graphs.context import Context
+from graphs.nodes.allocate import apportion
+from graphs.rows import Batch, Candidate
+from graphs.workspace import Workspace
+from trainer.artifacts import read_jsonl, write_jsonl
+from trainer.records import Example, Prediction
+from trainer.specs import PredictFile, PredictSpec
+
+Purpose = tuple[str, str]
+"""Origin, and the id of the pattern if there is one: the rows of a purpose stand in for one another."""
+
+
+async def select(
+    passed: Sequence[Candidate], number: int, context: Context, workspace: Workspace
+) -> dict[str, bool]:
+    """Id of each row that is kept -> whether the student before this round gets it right."""
+    right = await answered_right(passed, number, context, workspace)
+    return {
+        name: right[name]
+        for name in chosen(passed, workspace.plan(number), context.loop.synthetic_per_round, right)
+    }
+
+
+def chosen(
+    passed: Sequence[Candidate], plan: Sequence[Batch], rows: int, right: dict[str, bool]
+) -> list[str]:
+    """Ids of the rows to keep, at most `rows`: of each purpose its share of the plan, wrong answers first; then, where a purpose
+    has too few, wrong answers of any."""
+    planned: Counter[Purpose] = Counter()
+    for batch in plan:
+        planned[batch.origin, batch.pattern or ""] += batch.count
+    # what a plan may lack, such as errors to write for, is not made up for by other rows
+    quotas = apportion(
+        min(rows, planned.total()), {"\n".join(purpose): count for purpose, count in planned.items()}, 0
+    )
+    hardest_first = sorted(passed, key=lambda candidate: right[candidate.id])
+    kept: list[str] = []
+    for candidate in hardest_first:
+        purpose = "\n".join((candidate.origin, candidate.pattern or ""))
+        if quotas[purpose]:
+            quotas[purpose] -= 1
+            kept.append(candidate.id)
+    rest = [candidate.id for candidate in hardest_first if candidate.id not in set(kept)]
+    return kept + rest[: sum(quotas.values())]
+
+
+async def answered_right(
+    passed: Sequence[Candidate], number: int, context: Context, workspace: Workspace
+) -> dict[str, bool]:
+    """Let the student before this round answer the rows; a finished answer is read again."""
+    here = workspace.paths.round(number)
+    rows = here.selection / "rows.jsonl"
+    answers = here.selection / "predictions.jsonl"
+    examples = {c.id: Example(id=c.id, prompt=c.prompt, completion=c.completion) for c in passed}
+    if not examples:
+        return {}
+    if not answers.exists():
+        write_jsonl(rows, list(examples.values()))
+        await workspace.student.predict(
+            PredictSpec(
+                task=context.task,
+                student=context.student,
+                train=[workspace.paths.data("train")],
+                adapter=workspace.artifact(number - 1),
+                output=here.selection,
+                predict=[PredictFile(name="rows", rows=rows, output=answers)],
+            )
+        )
+    predictions = [Prediction(**row) for row in read_jsonl(answers)]
+    scores = workspace.task.score_all([examples[p.id] for p in predictions], predictions)
+    return {score.id: score.correct for score in scores}
