@@ -46,14 +46,15 @@ class Clustering:
     k: int
 
 
-def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int) -> Clustering:
-    """Partition vectors by k-means, with k at the elbow between 2 and `max_k`.
+def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int | None = None) -> Clustering:
+    """Partition vectors by k-means, with k at the elbow between 2 and `max_k`, or with the k that is asked for.
 
     One cluster when there are fewer than `min_points` vectors or when they are all alike. k stays at or below
     half the number of vectors. The same input and seed give the same answer.
 
     Args:
         vectors: shape (n, d), n >= 1.
+        k: so many clusters, `max_k` at most; None finds the elbow.
 
     Raises:
         ValueError: no vectors.
@@ -63,15 +64,15 @@ def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int) -> Clus
         raise ValueError(f"clustering needs at least one vector, not an array of shape {points.shape}")
     one = points.mean(axis=0, keepdims=True)
     inertia = {1: float(((points - one) ** 2).sum(dtype=np.float64))}
-    largest = min(max_k, len(points) // 2)
+    largest = min(k or max_k, max_k, len(points) // 2)
     alike = inertia[1] <= ALIKE * float((points**2).sum(dtype=np.float64))
     if len(points) < min_points or largest < 2 or alike:
         return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)
     rng = np.random.default_rng(seed)
     found = {1: one}
-    for k in range(2, largest + 1):
-        found[k], inertia[k] = _best(points, found[k - 1], rng)
-    return _finish(points, found[elbow(inertia)], inertia, seed)
+    for count in range(2, largest + 1):
+        found[count], inertia[count] = _best(points, found[count - 1], rng)
+    return _finish(points, found[largest if k else elbow(inertia)], inertia, seed)
 
 
 def elbow(inertia: dict[int, float]) -> int:

@@ -53,6 +53,8 @@ class LoopSpec(Strict):
     """Most training rows predicted in a round to find training errors: a seeded sample."""
     max_patterns: int = Field(10, ge=1)
     """Most failure patterns in a round."""
+    errors_per_pattern: float | None = Field(None, ge=1)
+    """Analysed errors to a pattern, on average; None lets the elbow of the inertia choose (the paper)."""
     min_cluster_errors: int = Field(8, ge=2)
     """With fewer analysed errors than this there is one pattern."""
     members_near: int = Field(6, ge=1)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.config import RunConfig
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import cut, shares
+from graphs.nodes.find_patterns import wanted
 from graphs.ports import Role
 from graphs.prices import price_of
 from graphs.rows import Batch
@@ -77,7 +78,8 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
     examples = [row] * loop.examples_per_prompt
     failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
     analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0
-    patterns = min(loop.max_patterns if analyses >= loop.min_cluster_errors else 1, analyses)
+    most = min(wanted(analyses, loop) or loop.max_patterns, loop.max_patterns)
+    patterns = min(most if analyses >= loop.min_cluster_errors else 1, analyses)
     members = [ANALYSIS] * (loop.members_near + loop.members_far)
     for _ in range(analyses):
         yield Question("analyst", ErrorAnalysis, render("analyze_errors"), task | failure, ANALYSIS)

@@ -17,6 +17,7 @@ from trainer.artifacts import RunPaths, read_jsonl
 from trainer.records import Score
 
 PADA = "pada"
+SIGNIFICANT = 0.05
 
 
 class Difference(BaseModel):
@@ -28,7 +29,7 @@ class Difference(BaseModel):
     p_value: float
     """Holm-corrected over the methods of the comparison."""
     verdict: Verdict
-    """`improved` or `worse` only where the interval excludes 0."""
+    """See `shown`."""
     mcnemar: list[float]
     """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
 
@@ -99,7 +100,7 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
                 difference=estimate.mean,
                 ci95=(estimate.low, estimate.high),
                 p_value=p_value,
-                verdict=verdict(estimate.low, estimate.high),
+                verdict=shown(estimate, p_value),
                 mcnemar=[
                     mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
                     for a, b in zip(right[other], right[name], strict=True)
@@ -141,6 +142,12 @@ def test_scores(paths: RunPaths, report: Report) -> list[Score]:
     """Those of the run's best student, in the order of the test rows."""
     name = "best" if report.best["round"] else "baseline"
     return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
+
+
+def shown(estimate: Estimate, p_value: float) -> Verdict:
+    """`improved` or `worse` only where the interval excludes 0, and the p-value that is corrected for the number of methods is below
+    0.05: the best of many methods is easily better by chance."""
+    return verdict(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
 
 
 def difference(before: Floats, after: Floats, seed: int) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ async def find_patterns(
         seed=context.seed,
         max_k=context.loop.max_patterns,
         min_points=context.loop.min_cluster_errors,
+        k=wanted(len(analyses), context.loop),
     )
     write_json(here.clusters, describe(clustering, vectors, analyses))
     drafts = [draft(c, clustering, vectors, analyses, context.loop, workspace) for c in range(clustering.k)]
@@ -51,6 +53,11 @@ async def find_patterns(
     ]
     write_jsonl(here.patterns, patterns)
     return {"patterns": [pattern.id for pattern in patterns]}
+
+
+def wanted(errors: int, loop: LoopSpec) -> int | None:
+    """How many patterns the configuration asks for; None leaves it to the elbow."""
+    return math.ceil(errors / loop.errors_per_pattern) if loop.errors_per_pattern else None
 
 
 async def draft(

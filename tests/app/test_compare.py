@@ -13,11 +13,11 @@ from html_page import Page, values
 
 from app.compare.files import write
 from app.compare.plan import Plan, make_plan
-from app.compare.results import Results, Row, find_results, training
+from app.compare.results import Results, Row, find_results, shown, training
 from app.compare.runs import ComparisonPaused, Runs
 from app.compare.show import show
 from app.compare.spec import load_comparison
-from app.compare.statistics import over_rows_and_seeds
+from app.compare.statistics import Estimate, over_rows_and_seeds
 from app.compare.wording import headline
 from app.errors import ConfigError
 from graphs.report import Report
@@ -267,6 +267,14 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert held >= 53
 
 
+@pytest.mark.parametrize(
+    ("low", "p_value", "said"),
+    [(0.01, 0.01, "improved"), (0.01, 0.2, "no difference shown"), (-0.01, 0.01, "no difference shown")],
+)
+def test_improved_needs_the_interval_and_the_corrected_p_value(low: float, p_value: float, said: str) -> None:
+    assert shown(Estimate(0.05, low, 0.1, 0.01), p_value) == said
+
+
 def test_the_table_says_improved_only_where_it_is_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -275,15 +283,15 @@ def test_the_table_says_improved_only_where_it_is_shown(
         "test_mean": 0.7, "ci95": (0.6, 0.8), "test": [0.7, 0.7], "vs_pada": None, "gain_per_row": 0.001, "gain_per_usd": None,
         "calls": 1200, "tokens": 9, "usd": 0.5, "failures_fixed": None, "curve": [], "stopped": ["", ""],
     }  # fmt: skip
-    shown = {
+    improved = {
         "difference": 0.05,
         "ci95": (0.01, 0.09),
         "p_value": 0.0004,
         "verdict": "improved",
         "mcnemar": [0.01, 0.2],
     }
-    not_shown = shown | {"ci95": (-0.01, 0.09), "p_value": 0.2, "verdict": "no difference shown"}
-    rows: Any = [row | {"vs_vanilla": not_shown}, row | {"method": "pada", "vs_vanilla": shown}]
+    not_shown = improved | {"ci95": (-0.01, 0.09), "p_value": 0.2, "verdict": "no difference shown"}
+    rows: Any = [row | {"vs_vanilla": not_shown}, row | {"method": "pada", "vs_vanilla": improved}]
     found = Results(metric="accuracy", test_rows=100, training="equal epochs", rows=rows)
     show(found)
     printed = capsys.readouterr().out.splitlines()
@@ -292,7 +300,7 @@ def test_the_table_says_improved_only_where_it_is_shown(
     assert "+5.0 (-1.0 to +9.0)" in one
     assert "+5.0 (+1.0 to +9.0) improved" in other
     assert "< 0.001" in other
-    rows.append(row | {"method": "auggpt", "vs_vanilla": shown | {"difference": 0.09}})
+    rows.append(row | {"method": "auggpt", "vs_vanilla": improved | {"difference": 0.09}})
     assert headline(found) == "Better than plain fine-tuning: pada"
     ranked = found.model_copy(update={"rows": [Row(**each) for each in rows]})
     assert headline(ranked) == "Better than plain fine-tuning: auggpt and pada"

@@ -74,6 +74,14 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert first.centroids.tobytes() == second.centroids.tobytes()
 
 
+def test_as_many_clusters_as_asked_for() -> None:
+    vectors, _ = planted(60, 5, noise=0.4)
+    assert cluster(vectors, seed=0, max_k=40, min_points=8, k=20).k == 20
+    assert cluster(vectors, seed=0, max_k=7, min_points=8, k=20).k == 7
+    assert cluster(vectors, seed=0, max_k=90, min_points=8, k=50).k == 30, "two vectors to a cluster"
+    assert cluster(vectors[:6], seed=0, max_k=40, min_points=8, k=3).k == 1
+
+
 def test_few_points_are_one_cluster() -> None:
     vectors, _ = planted(7, 2, noise=0.1)
     found = cluster(vectors, seed=0, max_k=10, min_points=8)
