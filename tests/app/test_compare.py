@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,32 @@ async def planned_after(
         sent = [len(asked.text) for asked in oracle.seen if asked.run == report.run_id]
         if sent:
             assert 4 * one.tokens / one.calls == pytest.approx(sum(sent) / len(sent), rel=0.4), one.method
+
+
+class Slow(Once):
+    """Knows how many trainings went on at a time."""
+
+    now = most = 0
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """See `graphs.ports.Student`."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.2)
+        self.now -= 1
+        return await super().fine_tune(spec)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_runs_go_side_by_side_where_there_are_devices(
+    tmp_path: Path, data: Path, oracle: Oracle, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("app.compare.runs.devices", lambda _: [str(number) for number in range(count)])
+    path = write_comparison(tmp_path, data, oracle, methods=["vanilla"], seeds=[0, 1, 2])
+    student = Slow()
+    reports = await Runs(load_comparison(path), tmp_path / "out", lambda *_: None, student).run()
+    assert len(reports) == 3
+    assert student.most == count
 
 
 def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path, oracle: Oracle) -> None:
