@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from graphs.context import Reviewed
 from graphs.rows import Candidate, Check, Pattern, Strategy
@@ -23,6 +23,8 @@ FINAL: dict[Check, str] = {
 """Verdicts that no reviewer can overrule, and what they mean."""
 MOST_DECISIONS = 500
 """Rows accepted, and rows rejected, by one answer at most: an answer is kept in the graph's checkpoint."""
+MOST_EDITED = 24_000
+"""Bytes of all new texts of one answer, for the same reason."""
 SHOWN = 5
 """Ids that an error names; an answer may be wrong about very many."""
 
@@ -83,6 +85,18 @@ class ReviewAnswer(Strict):
     reject: list[str] = Field(
         [], max_length=MOST_DECISIONS, description="Ids of accepted rows that are left out."
     )
+
+    @field_validator("edit")
+    @classmethod
+    def _not_too_long(cls, edit: dict[str, Edit]) -> dict[str, Edit]:
+        size = sum(
+            len(text.encode()) for one in edit.values() for text in one.model_dump(exclude_none=True).values()
+        )
+        if size > MOST_EDITED:
+            raise ValueError(
+                f"the new texts have {size:,} bytes together; at most {MOST_EDITED:,} can be kept"
+            )
+        return edit
 
     def answering(self, question: Question) -> ReviewAnswer:
         """The same answer, to this question and no other."""

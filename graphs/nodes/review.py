@@ -12,8 +12,9 @@ from graphs.review import Question, ReviewAnswer, read_answer
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
-MOST_CHARACTERS = 24_000
-"""Of all texts of a question together: it is kept in the graph's checkpoint. With 10 patterns 600 for each text."""
+MOST_CHARACTERS = 14_000
+"""Of all texts of a question together: it is kept in the graph's checkpoint, where a character may take 4 bytes. With 10 patterns
+350 for each text."""
 
 
 async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:

@@ -35,6 +35,10 @@ ROWS = Question(
         ({"merge": [["r1-p0", "r1-p1"], ["r1-p1", "r1-p0"]]}, "more than once"),
         ({"merge": [["r1-p0", "r1-p1"]], "veto": ["r1-p1"]}, "neither edited nor vetoed: r1-p1"),
         ({"edit": {"r1-p0": {"names": "x"}}}, "edit.r1-p0.names"),
+        (
+            {"edit": {"r1-p0": {"title": "x" * 15_000}, "r1-p1": {"name": "é" * 6_000}}},
+            "edit: Value error, the new texts have 27,000",
+        ),
         ("yes", "valid dictionary"),
         ({"reject": ["good"]}, "about patterns: it takes merge, edit, veto, not reject."),
         ({"about": "rows"}, "The review is about patterns, not rows."),
@@ -319,7 +323,7 @@ async def test_a_step_stays_small_whatever_is_answered(tmp_path: Path) -> None:
 
 async def test_texts_of_great_length_are_cut_in_the_question_alone(tmp_path: Path) -> None:
     """The question is kept in the checkpoint, which holds at most 64 KiB a step."""
-    long = "This is what goes wrong. " * 4_000
+    long = "Dies geht schief: 🤷🤷🤷🤷🤷🤷🤷🤷. " * 4_000
 
     def change(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return found | {"description": found["description"] + long} if schema == "FailurePattern" else found
@@ -327,7 +331,7 @@ async def test_texts_of_great_length_are_cut_in_the_question_alone(tmp_path: Pat
     loop = new_loop(tmp_path, OracleTeacher(change), review="patterns", rounds=1)
     await loop.go({})
     asked = await loop.asked()
-    assert len(json.dumps(asked)) < 32 * 1024
+    assert len(json.dumps(asked, ensure_ascii=False).encode()) < 64 * 1024
     assert all(pattern["description"].endswith(" ...") for pattern in asked["patterns"])
     assert all(pattern["name"].startswith("Unknown words for ") for pattern in asked["patterns"])
     assert all(len(pattern["description"]) > len(long) for pattern in read_rows(loop, 1, "patterns"))
