@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphs.context import Context
+from graphs.methods import Origin
 from graphs.nodes.allocate import apportion
 from graphs.rows import Batch, Candidate
 from graphs.workspace import Workspace
@@ -17,19 +18,16 @@ from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictSpec
 
-Purpose = tuple[str, str]
+Purpose = tuple[Origin, str | None]
 """Origin, and the id of the pattern if there is one: the rows of a purpose stand in for one another."""
 
 
 async def select(
     passed: Sequence[Candidate], number: int, context: Context, workspace: Workspace
-) -> dict[str, bool]:
-    """Id of each row that is kept -> whether the student before this round gets it right."""
+) -> set[str]:
+    """Ids of the rows that are kept."""
     right = await answered_right(passed, number, context, workspace)
-    return {
-        name: right[name]
-        for name in chosen(passed, workspace.plan(number), context.loop.synthetic_per_round, right)
-    }
+    return set(chosen(passed, workspace.plan(number), context.loop.synthetic_per_round, right))
 
 
 def chosen(
@@ -39,19 +37,15 @@ def chosen(
     has too few, wrong answers of any."""
     planned: Counter[Purpose] = Counter()
     for batch in plan:
-        planned[batch.origin, batch.pattern or ""] += batch.count
+        planned[batch.origin, batch.pattern] += batch.count
     # what a plan may lack, such as errors to write for, is not made up for by other rows
-    quotas = apportion(
-        min(rows, planned.total()), {"\n".join(purpose): count for purpose, count in planned.items()}, 0
-    )
-    hardest_first = sorted(passed, key=lambda candidate: right[candidate.id])
+    quotas = apportion(min(rows, planned.total()), planned, 0)
     kept: list[str] = []
-    for candidate in hardest_first:
-        purpose = "\n".join((candidate.origin, candidate.pattern or ""))
-        if quotas[purpose]:
-            quotas[purpose] -= 1
-            kept.append(candidate.id)
-    rest = [candidate.id for candidate in hardest_first if candidate.id not in set(kept)]
+    rest: list[str] = []
+    for candidate in sorted(passed, key=lambda candidate: right[candidate.id]):
+        purpose = candidate.origin, candidate.pattern
+        (kept if quotas[purpose] else rest).append(candidate.id)
+        quotas[purpose] -= bool(quotas[purpose])
     return kept + rest[: sum(quotas.values())]
 
 

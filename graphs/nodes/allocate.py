@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 from langgraph.runtime import Runtime
 
@@ -16,6 +17,7 @@ from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import write_jsonl
 
+Name = TypeVar("Name", bound=Hashable)
 Share = tuple[Origin, str, int]
 """What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
 
@@ -86,7 +88,7 @@ def split(loop: LoopSpec, patterns: bool, errors: bool) -> tuple[int, int]:
     return rows, loop.asked_per_round - rows
 
 
-def apportion(rows: int, weights: dict[str, float], floor: int) -> dict[str, int]:
+def apportion(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name, int]:
     """Whole rows in proportion to the weights, all positive (largest remainders), none below the floor while rows last."""
     if not weights or not rows:
         return {}
