@@ -116,7 +116,7 @@ def test_a_run_on_the_cluster_ends_as_on_one_machine(
         assert report[key] == whole_run.report[key], key
     jobs = cluster.jobs(run)
     rounds = [f"rounds-{number}-student-{number + 1}" for number in range(3)]
-    assert list(jobs) == [*rounds, "final-baseline-4", "final-best-5"]
+    assert list(jobs) == [*rounds, "final-4"]
     assert {job["status"] for job in jobs.values()} == {"SUCCEEDED"}
     told = [event for event in service.events(run) if event["type"] == "trainer"]
     assert {event["stage"] for event in told} == {"load", "train", "predict", "done"}
@@ -155,7 +155,7 @@ def test_a_killed_service_finds_its_job_again(
     started = time.time()
     assert service.wait(run, seconds=240)["status"] == "finished"
     jobs = cluster.jobs(run)
-    assert list(jobs) == ["rounds-0-student-1", "final-baseline-2"]
+    assert list(jobs) == ["rounds-0-student-1", "final-2"]
     job = jobs["rounds-0-student-1"]
     assert job["start_time"] / 1000 < killed < started < job["end_time"] / 1000
     report = json.loads((student_of(service, run) / "report.json").read_text())
