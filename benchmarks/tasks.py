@@ -1,0 +1,129 @@
+"""Every benchmark task through one small round of pada, from its files to the scored test rows.
+
+    python benchmarks/tasks.py --data FOLDER --teacher 'python TEACHER.py --pool {pool} --port {port}' [--task squad ...]
+
+FOLDER holds a folder a task with train, validation and test rows, and for some `pool.jsonl`, rows that the teacher may hand out;
+without one it gets the train rows that the run leaves out. The command starts an OpenAI-compatible teacher. What is shown is that
+each task goes through; so few rows say nothing about gains. The result is written to `results/tasks.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+PADA = Path(sys.executable).with_name("pada")
+TASKS = {
+    "squad": "squad",
+    "arc_challenge": "arc_challenge",
+    "hellaswag": "hellaswag",
+    "hellaswag_loglikelihood_norm": "hellaswag",
+    "gsm8k": "gsm8k",
+    "humaneval": "humaneval",
+    "mbpp": "mbpp",
+    "banking77": "banking77",
+    "restaurant8k_slots": "restaurant8k_slots",
+}
+"""Task -> its folder."""
+TRAIN, OTHERS, NEW = 48, 24, 12
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def split_rows(source: Path, work: Path) -> Path:
+    """Write few rows of each split into `work`, and return the teacher's pool."""
+    for split, count in {"train": TRAIN, "validation": OTHERS, "test": OTHERS}.items():
+        lines = (source / f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        (work / f"{split}.jsonl").write_text("".join(lines[:count]), encoding="utf-8")
+        if split == "train":
+            (work / "left.jsonl").write_text("".join(lines[count:]), encoding="utf-8")
+    pool = source / "pool.jsonl"
+    return pool if pool.exists() else work / "left.jsonl"
+
+
+def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
+    """One task's run: what its report says, in short."""
+    pool, port = split_rows(source, work), free_port()
+    config = {
+        "task": task,
+        "data": str(work),
+        "student": {"epochs": 1, "learning_rate": 5e-4, "max_length": 768, "max_new_tokens": 64},
+        "teacher": {"base_url": f"http://127.0.0.1:{port}/v1", "model": "pool"},
+        "loop": {"rounds": 1, "synthetic_per_round": NEW, "max_train_failures": 12, "max_patterns": 4},
+        "output": str(work / "run"),
+    }
+    (work / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    teacher = subprocess.Popen(shlex.split(command.format(pool=pool, port=port)))
+    began = time.monotonic()
+    try:
+        wait_for(port)
+        subprocess.run([PADA, "run", work / "run.yaml"], check=True, stdout=subprocess.DEVNULL)
+    finally:
+        teacher.terminate()
+        teacher.wait()
+    report = json.loads((work / "run" / "report.json").read_text(encoding="utf-8"))
+    return {
+        "status": report["status"],
+        "metric": report["test"]["metric"],
+        "validation": [item["validation"] for item in report["rounds"]],
+        "test": [report["test"]["baseline"], report["test"]["best"]],
+        "patterns": sum(len(item["patterns"]) for item in report["rounds"]),
+        "accepted": report["accepted"],
+        "calls": report["cost"]["calls"],
+        "seconds": round(time.monotonic() - began),
+    }
+
+
+def wait_for(port: int) -> None:
+    """Until the teacher listens."""
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("The teacher does not listen.")
+
+
+def main() -> None:
+    """Run the tasks, print the table, and keep it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS))
+    options = parser.parse_args()
+    kept = HERE / "results" / "tasks.json"
+    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    for task in options.task:
+        with tempfile.TemporaryDirectory() as work:
+            found[task] = run(task, options.data.resolve() / TASKS[task], options.teacher, Path(work))
+        kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    table = Table("task", "status", "validation", "test", "patterns", "new rows", "calls", "s", box=None)
+    for task, one in found.items():
+        scores = (" -> ".join(f"{100 * value:.0f}" for value in one[name]) for name in ("validation", "test"))
+        counts = (str(one[name]) for name in ("patterns", "accepted", "calls", "seconds"))
+        table.add_row(task, one["status"], *scores, *counts)
+    Console(width=120).print(table, highlight=False)
+
+
+if __name__ == "__main__":
+    main()
