@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.errors import PadaError
+from app.exits import PAUSED, fail
 from app.keys.cli import keys
+from app.remote import runs, start
 
 if TYPE_CHECKING:
     from app.config import RunConfig
@@ -27,10 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys, name="keys")
-
-FAILED = 1
-PAUSED = 3
-"""Exit code of a run that waits: for a budget, an endpoint or a review. It goes on when it is started again."""
+app.add_typer(runs, name="runs")
 
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Output = Annotated[Path | None, typer.Option(help="The run's folder; overrides the config's `output`.")]
@@ -61,12 +60,6 @@ def main() -> None:
         fail("Stopped. Start the same command again to go on from here.", code=130)
 
 
-def fail(message: str, code: int = FAILED) -> None:
-    """End with one paragraph on standard error."""
-    typer.secho(f"pada: {message}", err=True, fg=typer.colors.RED)
-    raise SystemExit(code)
-
-
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="The run's YAML file.", metavar="CONFIG.yaml")],
@@ -80,7 +73,7 @@ def run(
 
     loaded = load_config(config)
     if server:
-        go_remote(loaded, server, json_lines)
+        start(loaded, server, json_lines)
         return
     folder = (output.expanduser().resolve() if output else loaded.output) or Path(
         "runs", config.stem
@@ -271,29 +264,6 @@ def go(
         conclude(result, folder)
     if result.status == "paused":
         raise SystemExit(PAUSED)
-
-
-def go_remote(config: RunConfig, url: str, json_lines: bool) -> None:
-    """Run on a service, show, and end with the exit code that fits."""
-    from app.client import Client
-    from app.display import choose
-    from app.report.summary import summary_lines
-    from app.settings import ClientSettings
-
-    client = Client(url, ClientSettings().key)
-    name = client.start(config)
-    with choose(as_json=json_lines) as display:
-        run = client.watch(name, display.show)
-    if json_lines:
-        typer.echo(json.dumps({"type": "result", "status": run["status"], "run": name}))
-    elif run["status"] in ("finished", "paused"):
-        for line in summary_lines(client.report(name)):
-            typer.echo(line)
-        typer.echo(f"{url.rstrip('/')}/v1/runs/{name}")
-    if run["status"] == "paused":
-        raise SystemExit(PAUSED)
-    if run["status"] != "finished":
-        fail(f"The run {name} is {run['status']}: {run['reason']}")
 
 
 def conclude(result: Report, folder: Path) -> None:

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from httpx_sse import connect_sse
@@ -35,6 +36,12 @@ class Client:
     def __init__(self, url: str, key: str | None):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def start(self, config: RunConfig) -> str:
         """Upload the rows that a config names, unless they are the hub's, and start a run on them; returns the run's id."""
@@ -71,7 +78,7 @@ class Client:
             try:
                 headers = {"Last-Event-ID": str(last)}
                 with connect_sse(
-                    self._http, "GET", f"/v1/runs/{run}/events", headers=headers, timeout=60
+                    self._http, "GET", f"{place(run)}/events", headers=headers, timeout=60
                 ) as source:
                     check(source.response)
                     for sent in source.iter_sse():
@@ -87,12 +94,52 @@ class Client:
 
     def get(self, run: str) -> dict[str, Any]:
         """The run as it stands."""
-        found: dict[str, Any] = check(self._http.get(f"/v1/runs/{run}")).json()
+        found: dict[str, Any] = self._get(place(run)).json()
         return found
+
+    def runs(self, status: str | None) -> list[dict[str, Any]]:
+        """All runs that the key sees, the newest first; of one status, if it is given."""
+        return self._items("/v1/runs", **({"status": status} if status else {}))
+
+    def steer(self, run: str, step: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask for a step, such as `pause`, or answer a review; the run as it stands then."""
+        found: dict[str, Any] = self._post(f"{place(run)}/{step}", json=body).json()
+        return found
+
+    def asked(self, run: str) -> dict[str, Any] | None:
+        """What a run asks its reviewer, with the texts or rows that it is about; None where it asks nothing."""
+        review = self.get(run)["review"]
+        if review is None:
+            return None
+        kinds = ("patterns", "strategies") if review["about"] == "patterns" else ("samples",)
+        return {
+            **review,
+            **{kind: self._items(f"{place(run)}/{kind}", round=review["round"]) for kind in kinds},
+        }
+
+    def page(self, run: str) -> str:
+        """The run's report as a page."""
+        return self._get(f"{place(run)}/report.html").text
 
     def report(self, run: str) -> Report:
         """The run's report."""
-        return Report(**check(self._http.get(f"/v1/runs/{run}/report")).json())
+        return Report(**self._get(f"{place(run)}/report").json())
+
+    def _items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """What all pages hold."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next": ""}
+        while page["next"] is not None:
+            page = self._get(path, **query).json()
+            found += page["items"]
+            query["cursor"] = page["next"]
+        return found
+
+    def _get(self, path: str, **query: Any) -> httpx.Response:
+        try:
+            return check(self._http.get(path, params=query))
+        except httpx.TransportError as error:
+            raise self._away(error) from None
 
     def _post(self, path: str, **request: Any) -> httpx.Response:
         """Send once, or again with the same key after a lost connection: the service does it once."""
@@ -100,7 +147,15 @@ class Client:
         try:
             return check(self._http.post(path, headers=headers, **request))
         except httpx.TransportError as error:
-            raise PadaError(f"{self._http.base_url}: no pada service answers there ({error}).") from None
+            raise self._away(error) from None
+
+    def _away(self, error: httpx.TransportError) -> PadaError:
+        return PadaError(f"{self._http.base_url}: no pada service answers there ({error}).")
+
+
+def place(run: str) -> str:
+    """The path of a run, whatever was typed as its id."""
+    return f"/v1/runs/{quote(run, safe='')}"
 
 
 def check(response: httpx.Response) -> httpx.Response:

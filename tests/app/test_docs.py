@@ -88,6 +88,6 @@ def test_linked_and_named_files_exist(page: Path) -> None:
 def test_commands_exist(page: Path) -> None:
     known = {
         command.name or command.callback.__name__ for command in app.registered_commands if command.callback
-    }
+    } | {str(group.name) for group in app.registered_groups}
     used = set(re.findall(r"(?:`|\.venv/bin/)pada (\w+)", page.read_text(encoding="utf-8")))
     assert used <= known

@@ -186,8 +186,14 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
     }  # fmt: skip
     refused(service, run, {"veto": ["r9-p9"]}, "No such pattern: r9-p9")
     refused(service, run, {"reject": ["r1-b0-a1-0"]}, "The review is about patterns")
-    vetoed = service.post(f"/{run}/review", {"veto": patterns[:1]})
-    assert (vetoed.status_code, vetoed.json()["review"]) == (202, None)
+    asked = json.loads(pada("runs", "review", run, "--server", service.url).stdout)
+    assert (
+        [row["id"] for row in asked["patterns"]]
+        == [row["pattern"] for row in asked["strategies"]]
+        == patterns
+    )
+    vetoed = pada("runs", "review", run, "--veto", patterns[0], "--server", service.url)
+    assert vetoed.returncode == 0, vetoed.stderr
 
     waiting = service.wait(run, "paused")
     rows = service.get(f"/{run}/samples", round=1, limit=1000)["items"]
@@ -214,8 +220,8 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
     assert report["accepted"] == report["rounds"][1]["accepted"] == len(accepted) - 1
     assert report["rounds"][1]["verdicts"]["reviewer"] == 2
     assert report["rounds"][1]["accepted_by_reviewer"] == 1
-    asked = [event for event in service.events(run) if event["type"] == "review"]
-    assert [event["about"] for event in asked] == ["patterns", "rows"]
+    told = [event for event in service.events(run) if event["type"] == "review"]
+    assert [event["about"] for event in told] == ["patterns", "rows"]
 
 
 def refused(service: Service, run: str, answer: dict[str, Any], words: str) -> None:
@@ -303,6 +309,12 @@ def test_the_command_line_is_a_client(
     assert f"{service.url}/v1/runs/" in done.stdout.splitlines()[-1]
     run = done.stdout.splitlines()[-1].rsplit("/", 1)[-1]
     assert service.get(f"/{run}/report")["test"] == whole_run.report["test"]
+
+    again = pada("runs", "watch", run, "--server", service.url)
+    assert (again.returncode, again.stdout) == (0, done.stdout), "it is followed from its beginning"
+    page = tmp_path / "report.html"
+    assert pada("runs", "report", run, "--server", service.url, "--html", page).returncode == 0
+    assert run in page.read_text()
 
 
 def test_the_key_of_the_teacher_is_nowhere(service: Service, ended: dict[str, Any]) -> None:
