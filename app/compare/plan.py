@@ -72,7 +72,7 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
         )
         planned.setdefault(name, []).append(one_run(name, config, asked, seconds))
     return Plan(
-        methods=[together(name, seeds) for name, seeds in planned.items()],
+        methods=[total(name, seeds) for name, seeds in planned.items()],
         failures=failures.validation,
         baseline_known=known is not None,
         devices=runs.places,
@@ -95,7 +95,7 @@ def one_run(method: str, config: RunConfig, asked: list[Question], seconds: floa
     )
 
 
-def together(name: str, planned: list[Planned]) -> Planned:
+def total(name: str, planned: list[Planned]) -> Planned:
     """Several runs as one line."""
     return Planned(
         method=name,

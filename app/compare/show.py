@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, together
+from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, total
 from app.compare.results import Difference, Results, Row
 from app.compare.runs import Job
 from app.compare.wording import basis
@@ -59,7 +59,7 @@ def print_table(names: Sequence[str], rows: list[list[str]], below: str) -> None
 
 def show_plan(plan: Plan) -> None:
     """What a comparison will take, and what that rests on."""
-    rows = [planned(one) for one in (*plan.methods, together("all", plan.methods))]
+    rows = [planned(one) for one in (*plan.methods, total("all", plan.methods))]
     known = "as the baseline has" if plan.baseline_known else "all rows, for no baseline was trained yet"
     at_once = f" {plan.devices} runs at a time share it." if plan.devices > 1 else ""
     print_table(

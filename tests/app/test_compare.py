@@ -179,7 +179,6 @@ async def test_runs_go_side_by_side_where_there_are_devices(
 def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path, oracle: Oracle) -> None:
     path = write_comparison(tmp_path, data, oracle, methods=["random"], training="equal_steps")
     runs = Runs(load_comparison(path), tmp_path / "out", lambda *_: None)
-    runs.root.mkdir()
     runs.prepare()
     # 40 given and 24 new rows, 8 a step, 6 times
     assert {runs.config(job).student.steps for job in runs.jobs} == {48}
