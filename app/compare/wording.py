@@ -5,6 +5,9 @@ from __future__ import annotations
 from app.compare.results import Results
 from app.report.wording import plural
 
+NAMED = 3
+"""Most methods that a headline names."""
+
 
 def headline(results: Results) -> str:
     """What the comparison shows, in one sentence."""
@@ -16,6 +19,8 @@ def headline(results: Results) -> str:
     if not improved:
         return "No method is shown to be better than plain fine-tuning"
     names = [name for name, _ in improved]
+    if len(names) > NAMED:
+        names[NAMED - 1 :] = [f"{len(names) - NAMED + 1} more"]
     said = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return f"Better than plain fine-tuning: {said}"
 

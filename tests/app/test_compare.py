@@ -330,4 +330,7 @@ def test_the_table_says_improved_only_where_it_is_shown(
     assert headline(found) == "Better than plain fine-tuning: pada"
     ranked = found.model_copy(update={"rows": [Row(**each) for each in rows]})
     assert headline(ranked) == "Better than plain fine-tuning: auggpt and pada"
+    rows += [row | {"method": name, "vs_vanilla": improved | {"difference": 0.01}} for name in ("a", "b")]
+    many = found.model_copy(update={"rows": [Row(**each) for each in rows]})
+    assert headline(many) == "Better than plain fine-tuning: auggpt, pada and 2 more"
     assert headline(found.model_copy(update={"rows": found.rows[:1]})).startswith("No method is shown")
