@@ -33,9 +33,9 @@ class CompareSpec(Strict):
     """Each a `loop.method`, or a `name` and what `loop` has different. `vanilla` is always among them."""
     seeds: list[int] = Field([0], min_length=1)
     """Each method runs once with each; the rows are the same for all."""
-    training: Literal["equal_epochs", "equal_steps"] = "equal_epochs"
-    """`equal_epochs`: a method with more rows also takes more steps. `equal_steps`: every student, the baseline too, takes
-    as many steps as `student.epochs` of the largest training set that any method may reach."""
+    training: Literal["equal_steps", "equal_epochs"] = "equal_steps"
+    """`equal_steps`: every student, the baseline too, takes as many steps as `student.epochs` of the largest training set that
+    any method may reach. `equal_epochs`: a method with more rows also takes more steps, and may gain by those alone."""
 
     @field_validator("methods", mode="before")
     @classmethod

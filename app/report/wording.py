@@ -133,6 +133,23 @@ def headline(report: Report) -> Headline:
     return _tested(report.test)
 
 
+def more_steps(report: Report) -> str:
+    """A warning where the best student was also trained for more steps than the baseline; empty where it was not.
+
+    More rows at equal epochs are more steps, and a student that was not trained to its end gains by steps alone.
+    """
+    best = int(report.best.get("round", 0))
+    steps = {
+        item.round: int(item.trainer.get("steps", 0)) for item in report.rounds if item.round in (0, best)
+    }
+    if best == 0 or steps.get(best, 0) <= steps.get(0, 0):
+        return ""
+    return (
+        f"The best student was also trained for more steps than the baseline ({steps[best]:,}, not {steps[0]:,}), "
+        f"which may be part of the gain: `student.steps: {steps[best]}` trains all students alike."
+    )
+
+
 def _tested(test: TestResult) -> Headline:
     evidence = (
         f"{points(test.difference)}, 95{NARROW}% interval {interval(test.ci95)}, "

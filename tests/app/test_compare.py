@@ -177,7 +177,7 @@ async def test_runs_go_side_by_side_where_there_are_devices(
 
 
 def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path, oracle: Oracle) -> None:
-    path = write_comparison(tmp_path, data, oracle, methods=["random"], training="equal_steps")
+    path = write_comparison(tmp_path, data, oracle, methods=["random"])
     runs = Runs(load_comparison(path), tmp_path / "out", lambda *_: None)
     runs.prepare()
     # 40 given and 24 new rows, 8 a step, 6 times

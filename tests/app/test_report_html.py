@@ -315,6 +315,21 @@ def test_summary_tells_score_patterns_and_cost() -> None:
     )
 
 
+@pytest.mark.parametrize(("baseline", "best", "warned"), [(87, 144, True), (144, 144, False)])
+def test_a_best_student_with_more_steps_is_a_warning(baseline: int, best: int, warned: bool) -> None:
+    report = STATES["finished"]
+    rounds = [
+        item.model_copy(update={"trainer": item.trainer | {"steps": baseline if item.round == 0 else best}})
+        for item in report.rounds
+    ]
+    found = report.model_copy(update={"rounds": rounds})
+    said = f"more steps than the baseline ({best}, not {baseline})"
+    assert (said in summary_lines(found)[1]) == warned
+    assert (said in Page(render_html(found)).text) == warned
+    unfinished = found.model_copy(update={"test": None})
+    assert said not in " ".join(summary_lines(unfinished))
+
+
 def test_summary_cannot_steer_the_terminal() -> None:
     report: Report = STATES["failed"].model_copy(update={"stopped": "bad\x1b[2J\r\nnews\u202e"})
     lines = summary_lines(report)
