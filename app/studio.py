@@ -37,6 +37,8 @@ DEMO: dict[str, Any] = yaml.safe_load(files("app.demo").joinpath("demo.yaml").re
 SMALL: dict[str, Any] = DEMO["loop"] | {"rounds": 1, "synthetic_per_round": 12, "samples_per_batch": 4}
 FEW = {"train": 24, "validation": 24, "test": 24}
 """Rows of the demo's data set in a run without `data`."""
+STEPS = 15
+"""Three epochs of those and the new ones."""
 SERVERS = ExitStack()
 """What runs share for as long as the process lives."""
 
@@ -56,7 +58,7 @@ class StudioContext(Context):
 
     task: str = DEMO["task"]
     """Name of a task, or `module:Class` of your own."""
-    student: StudentSpec = StudentSpec(**DEMO["student"])
+    student: StudentSpec = StudentSpec(**DEMO["student"] | {"steps": STEPS})
     """The small model: a folder, a `.gguf` file, a hub name or the embedded one, and how it is trained."""
     loop: LoopSpec = LoopSpec(**SMALL)
     """How the loop runs; `review` lets it wait for you."""

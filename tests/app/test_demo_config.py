@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from app.demo.dataset import demo_rows
@@ -30,8 +31,12 @@ def test_the_demo_reads_its_own_rows(tmp_path: Path) -> None:
 def test_the_demo_stays_small(tmp_path: Path) -> None:
     """All rows that are trained on or answered, in passes: about 10 a second on two cores."""
     config = demo_config(tmp_path / "demo", "http://127.0.0.1:9/v1")
-    given = len(demo_rows("train"))
-    trained = sum(
-        given + number * config.loop.synthetic_per_round for number in range(config.loop.rounds + 1)
-    )
-    assert config.student.epochs * trained <= 2000
+    steps = config.student.steps
+    assert steps
+    assert steps * config.student.batch_size * (config.loop.rounds + 1) <= 2000
+
+
+def test_the_demo_trains_all_students_alike(tmp_path: Path) -> None:
+    config = demo_config(tmp_path / "demo", "http://127.0.0.1:9/v1")
+    largest = len(demo_rows("train")) + config.loop.rounds * config.loop.synthetic_per_round
+    assert config.student.steps == math.ceil(largest / config.student.batch_size) * 3
