@@ -3,7 +3,7 @@
     python benchmarks/tasks.py --data FOLDER --teacher 'python TEACHER.py --pool {pool} --port {port}' [--task squad ...]
 
 FOLDER holds a folder a task with train, validation and test rows, and for some `pool.jsonl`, rows that the teacher may hand out;
-without one it gets the train rows that the run leaves out. The command starts an OpenAI-compatible teacher. What is shown is that
+without one it hands out train rows, most of which the run leaves out. The command starts an OpenAI-compatible teacher. What is shown is that
 each task goes through; so few rows say nothing about gains. The result is written to `results/tasks.json`.
 """
 
@@ -38,7 +38,10 @@ TASKS = {
     "restaurant8k_slots": "restaurant8k_slots",
 }
 """Task -> its folder."""
-TRAIN, OTHERS, NEW = 48, 24, 12
+FEW = {"train": 48, "validation": 24, "test": 24}
+LIMITS = {"banking77": {"per_class": 1, "validation": 24, "test": 24}}
+"""Every label must be among the train rows."""
+NEW = 12
 
 
 def free_port() -> int:
@@ -48,30 +51,21 @@ def free_port() -> int:
     return port
 
 
-def split_rows(source: Path, work: Path) -> Path:
-    """Write few rows of each split into `work`, and return the teacher's pool."""
-    for split, count in {"train": TRAIN, "validation": OTHERS, "test": OTHERS}.items():
-        lines = (source / f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        (work / f"{split}.jsonl").write_text("".join(lines[:count]), encoding="utf-8")
-        if split == "train":
-            (work / "left.jsonl").write_text("".join(lines[count:]), encoding="utf-8")
-    pool = source / "pool.jsonl"
-    return pool if pool.exists() else work / "left.jsonl"
-
-
 def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
     """One task's run: what its report says, in short."""
-    pool, port = split_rows(source, work), free_port()
+    pool, port = source / "pool.jsonl", free_port()
     config = {
         "task": task,
-        "data": str(work),
+        "data": {"folder": str(source), "limit": LIMITS.get(task, FEW)},
         "student": {"epochs": 1, "learning_rate": 5e-4, "max_length": 768, "max_new_tokens": 64},
         "teacher": {"base_url": f"http://127.0.0.1:{port}/v1", "model": "pool"},
         "loop": {"rounds": 1, "synthetic_per_round": NEW, "max_train_failures": 12, "max_patterns": 4},
         "output": str(work / "run"),
     }
     (work / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    teacher = subprocess.Popen(shlex.split(command.format(pool=pool, port=port)))
+    teacher = subprocess.Popen(
+        shlex.split(command.format(pool=pool if pool.exists() else source / "train.jsonl", port=port))
+    )
     began = time.monotonic()
     try:
         wait_for(port)
