@@ -7,8 +7,8 @@ from typing import Any
 import altair as alt
 
 from app.compare.results import Results
-from app.report.charts.style import BLUE, GREY, MUTED, PALETTE, SHAPES, finish, row_labels, top_legend
-from app.report.wording import interval, signed
+from app.report.charts.intervals import difference_row, intervals
+from app.report.charts.style import BLUE, GREY, PALETTE, SHAPES, finish, top_legend
 
 
 def charts(results: Results) -> dict[str, Any]:
@@ -21,37 +21,13 @@ def differences(results: Results) -> Any:
     """Each method's difference to vanilla with its 95 % interval, best first; what is shown stands out."""
     found = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     rows = [
-        {
-            "method": name,
-            "label": f"{name}: {signed(one.difference)} ({interval(one.ci95)})",
-            "difference": 100 * one.difference,
-            "low": 100 * one.ci95[0],
-            "high": 100 * one.ci95[1],
-            "p_value": one.p_value,
-            "verdict": one.verdict,
-        }
+        difference_row(name, one.difference, one.ci95, one.p_value) | {"verdict": one.verdict}
         for name, one in sorted(found, key=lambda item: -item[1].difference)
     ]
     if not rows:
         return None
-    y = alt.Y("method:N", sort=[row["method"] for row in rows], title=None, axis=None)
     color = alt.condition(alt.datum.verdict == "no difference shown", alt.value(GREY), alt.value(BLUE))
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
-    x = alt.X("low:Q", title="Difference in points (95 % interval)", axis=alt.Axis(tickCount=6))
-    tooltip = [
-        alt.Tooltip("method:N", title="Method"),
-        alt.Tooltip("difference:Q", title="Points", format="+.1f"),
-        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
-        alt.Tooltip("high:Q", title="to", format="+.1f"),
-        alt.Tooltip("p_value:Q", title="p, Holm-corrected", format=".3f"),
-        alt.Tooltip("verdict:N", title="Verdict"),
-    ]
-    whiskers = base.mark_rule(strokeWidth=3, yOffset=8).encode(x=x, x2="high:Q", color=color)
-    dots = base.mark_point(filled=True, size=120, opacity=1, yOffset=8).encode(
-        x="difference:Q", color=color, tooltip=tooltip
-    )
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=MUTED).encode(x="zero:Q")
-    return finish(zero + whiskers + dots + row_labels(base, -8), 44 * len(rows), "Differences to vanilla")
+    return intervals(rows, color, "Method", "p, Holm-corrected", "Differences to vanilla")
 
 
 def curves(results: Results) -> Any:

@@ -103,7 +103,7 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert [point.round for point in pada.curve] == [0, 1]
     write(found, tmp_path)
     page = Page((tmp_path / "compare.html").read_text())
-    drawn = {row["method"]: row["difference"] for row in values(page.specs["differences"], "difference")}
+    drawn = {row["name"]: row["difference"] for row in values(page.specs["differences"], "difference")}
     assert drawn["pada"] == pytest.approx(100 * pada.vs_vanilla.difference)
     assert Results(**read_json(tmp_path / "compare.json")) == found
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))

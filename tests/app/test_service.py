@@ -175,7 +175,7 @@ def test_pause_and_resume(service: Service, config: dict[str, Any], whole_run: R
 
 
 @pytest.mark.slow
-def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, Any]) -> None:
+def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, Any], tmp_path: Path) -> None:
     run = service.start_run(config | {"loop": config["loop"] | {"review": True, "rounds": 1}})
     waiting = service.wait(run, "paused")
     assert waiting["waiting_for"] == "review"
@@ -192,8 +192,8 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
         == [row["pattern"] for row in asked["strategies"]]
         == patterns
     )
-    vetoed = pada("runs", "review", run, "--veto", patterns[0], "--server", service.url)
-    assert vetoed.returncode == 0, vetoed.stderr
+    vetoed = service.post(f"/{run}/review", {"veto": patterns[:1]})
+    assert (vetoed.status_code, vetoed.json()["review"]) == (202, None)
 
     waiting = service.wait(run, "paused")
     rows = service.get(f"/{run}/samples", round=1, limit=1000)["items"]
@@ -210,7 +210,9 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
     invalid = next(row["id"] for row in rows if row["verdict"] == "invalid")
     refused(service, run, {"accept": [invalid]}, f"{invalid} (invalid: not valid for the task)")
     answer = {"about": "rows", "round": 1, "reject": accepted[:2], "accept": judged[:1]}
-    assert service.post(f"/{run}/review", answer).status_code == 202
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    told = pada("runs", "review", run, "--answer", tmp_path / "answer.json", "--server", service.url)
+    assert (told.returncode, told.stdout.split()[:1]) == (0, [f"{run}:"]), told.stderr
 
     assert service.wait(run)["status"] == "finished"
     assert service.get(f"/{run}/samples", pattern=patterns[0])["items"] == []
@@ -220,8 +222,8 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
     assert report["accepted"] == report["rounds"][1]["accepted"] == len(accepted) - 1
     assert report["rounds"][1]["verdicts"]["reviewer"] == 2
     assert report["rounds"][1]["accepted_by_reviewer"] == 1
-    told = [event for event in service.events(run) if event["type"] == "review"]
-    assert [event["about"] for event in told] == ["patterns", "rows"]
+    questions = [event for event in service.events(run) if event["type"] == "review"]
+    assert [event["about"] for event in questions] == ["patterns", "rows"]
 
 
 def refused(service: Service, run: str, answer: dict[str, Any], words: str) -> None:

@@ -321,9 +321,12 @@ async def test_a_step_stays_small_whatever_is_answered(tmp_path: Path) -> None:
     assert len(json.dumps(most)) < largest < 64 * 1024
 
 
-async def test_texts_of_great_length_are_cut_in_the_question_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("said", "most"), [("This is what goes wrong. ", 32), ("🤷🤷🤷🤷🤷🤷🤷 ", 64)])
+async def test_texts_of_great_length_are_cut_in_the_question_alone(
+    tmp_path: Path, said: str, most: int
+) -> None:
     """The question is kept in the checkpoint, which holds at most 64 KiB a step."""
-    long = "Dies geht schief: 🤷🤷🤷🤷🤷🤷🤷🤷. " * 4_000
+    long = said * 4_000
 
     def change(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return found | {"description": found["description"] + long} if schema == "FailurePattern" else found
@@ -331,7 +334,7 @@ async def test_texts_of_great_length_are_cut_in_the_question_alone(tmp_path: Pat
     loop = new_loop(tmp_path, OracleTeacher(change), review="patterns", rounds=1)
     await loop.go({})
     asked = await loop.asked()
-    assert len(json.dumps(asked, ensure_ascii=False).encode()) < 64 * 1024
+    assert len(json.dumps(asked, ensure_ascii=False).encode()) < most * 1024
     assert all(pattern["description"].endswith(" ...") for pattern in asked["patterns"])
     assert all(pattern["name"].startswith("Unknown words for ") for pattern in asked["patterns"])
     assert all(len(pattern["description"]) > len(long) for pattern in read_rows(loop, 1, "patterns"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import altair as alt
 
-from app.report.charts.style import BLUE, GREY, INK, MUTED, PAPER, Row, finish, row_labels
-from app.report.wording import interval, signed
+from app.report.charts.intervals import difference_row, intervals
+from app.report.charts.style import BLUE, GREY, INK, MUTED, PAPER, Row, finish
 from graphs.report import Report, RoundReport
 
 
@@ -59,46 +59,19 @@ def scores(rounds: list[RoundReport]) -> Any:
 
 def differences(report: Report) -> Any:
     """Each paired difference with its 95 % interval, against a line at 0."""
-    rows = [
-        _difference_row(f"Round {item.round} against the best before", "validation", item.versus_best)
-        for item in report.rounds
-        if item.versus_best
-    ]
+    rows: list[Row] = []
+    for item in report.rounds:
+        if found := item.versus_best:
+            name, ends = f"Round {item.round} against the best before", (found["low"], found["high"])
+            row = difference_row(name, found["difference"], ends, found["p_value"])
+            rows.append(row | {"split": "validation"})
     if report.test is not None and report.best.get("round", 0) != 0:
         test = report.test
-        values = {
-            "difference": test.difference,
-            "low": test.ci95[0],
-            "high": test.ci95[1],
-            "p_value": test.p_value,
-        }
-        rows.append(_difference_row("Sealed test, best against baseline", "test", values))
+        row = difference_row("Sealed test, best against baseline", test.difference, test.ci95, test.p_value)
+        rows.append(row | {"split": "test"})
     if not rows:
         return None
-    names = [row["label"] for row in rows]
-    y = alt.Y("label:N", sort=names, title=None, axis=None, scale=alt.Scale(paddingInner=0.1))
     color = alt.Color(
         "split:N", scale=alt.Scale(domain=["validation", "test"], range=[GREY, BLUE]), legend=None
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
-    x = alt.X("low:Q", title="Difference in points (95 % interval)", axis=alt.Axis(tickCount=6))
-    tooltip = [
-        alt.Tooltip("label:N", title="Comparison"),
-        alt.Tooltip("difference:Q", title="Points", format="+.1f"),
-        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
-        alt.Tooltip("high:Q", title="to", format="+.1f"),
-        alt.Tooltip("p_value:Q", title="p", format=".3f"),
-    ]
-    whiskers = base.mark_rule(strokeWidth=3, yOffset=8).encode(x=x, x2="high:Q", color=color)
-    dots = base.mark_point(filled=True, size=120, opacity=1, yOffset=8).encode(
-        x="difference:Q", color=color, tooltip=tooltip
-    )
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=MUTED).encode(x="zero:Q")
-    return finish(zero + whiskers + dots + row_labels(base, -8), 44 * len(rows), "Paired differences")
-
-
-def _difference_row(name: str, split: str, values: dict[str, float]) -> Row:
-    low, high = values["low"], values["high"]
-    label = f"{name}: {signed(values['difference'])} ({interval((low, high))})"
-    numbers = {key: values[key] * 100 for key in ("difference", "low", "high")}
-    return numbers | {"p_value": values["p_value"], "label": label, "split": split}
+    return intervals(rows, color, "Comparison", "p", "Paired differences")
