@@ -145,17 +145,20 @@ def compare(
     from app.compare.plan import make_plan
     from app.compare.results import find_results
     from app.compare.runs import ComparisonPaused, Runs
-    from app.compare.show import show, show_event, show_plan
+    from app.compare.show import show, show_plan
     from app.compare.spec import load_comparison
+    from app.compare.watch import Watch
 
     comparison = load_comparison(config)
     folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
-    runs = Runs(comparison, folder, show_event)
+    watch = Watch(len(comparison.configs))
+    runs = Runs(comparison, folder, watch.show)
     if plan:
         show_plan(asyncio.run(make_plan(runs)))
         return
     try:
-        reports = asyncio.run(runs.run())
+        with watch:
+            reports = asyncio.run(runs.run())
     except ComparisonPaused as pause:
         fail(str(pause), code=PAUSED)
     found = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)

@@ -73,9 +73,14 @@ class JsonDisplay:
 
 
 class PlainDisplay:
-    """A line when a stage begins or ends, a score is known, and every few seconds in between."""
+    """A line when a stage begins or ends, a score is known, and every few seconds in between.
 
-    def __init__(self) -> None:
+    Args:
+        name: what each line begins with, where several runs are shown.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._name = name
         self._last = 0.0
         self._spent = ""
 
@@ -90,7 +95,7 @@ class PlainDisplay:
             self._spent = f", {spent(event)}"
         elif line := self._line(event):
             self._last = time.monotonic()
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{self._name}{line}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _line(self, event: Event) -> str:
         due = time.monotonic() - self._last > PLAIN_SECONDS
@@ -114,18 +119,8 @@ class LiveDisplay:
     """One live bar for the stage at work; scores scroll above it."""
 
     def __init__(self, console: Console) -> None:
-        self._spent = ""
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._bar = live_bar(console)
+        self._run = RunBar(self._bar)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -135,11 +130,42 @@ class LiveDisplay:
         self._bar.stop()
 
     def show(self, event: Event) -> None:
+        self._run.show(event)
+
+
+def live_bar(console: Console) -> Progress:
+    """What `RunBar` shows itself on."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+    )
+
+
+class RunBar:
+    """One run on a live bar.
+
+    Args:
+        name: what each line begins with, where several runs are shown.
+    """
+
+    def __init__(self, bar: Progress, name: str = "") -> None:
+        self._bar, self._name = bar, name
+        self._spent = ""
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, event: Event) -> None:
+        """One event of the run."""
         match event:
             case {"type": "spent"}:
                 self._spent = spent(event)
             case {"type": "stage", "name": name, "state": "started"} if name not in QUIET:
-                self._tasks[name] = self._bar.add_task(STAGES[name], total=None, note="")
+                self._tasks[name] = self._bar.add_task(f"{self._name}{STAGES[name]}", total=None, note="")
             case {"type": "stage", "name": name, "state": state} if name in self._tasks:
                 self._bar.update(
                     self._tasks[name], completed=event["done"], total=event["total"], note=self._spent
@@ -149,9 +175,9 @@ class LiveDisplay:
             case {"type": "trainer", "stage": "train" | "predict"}:
                 self._train(event)
             case {"type": "power"}:
-                self._bar.console.print(power(event), style="dim", highlight=False)
+                self._say(f"[dim]{power(event)}[/]")
             case {"type": "score"}:
-                self._bar.console.print(score(event), highlight=False)
+                self._say(score(event))
 
     def _train(self, event: Event) -> None:
         for name in ("fine_tune", "finish"):
@@ -163,7 +189,10 @@ class LiveDisplay:
 
     def _close(self, name: str, seconds: float) -> None:
         self._bar.remove_task(self._tasks.pop(name))
-        self._bar.console.print(f"[green]✓[/] {STAGES[name]} [dim]{seconds:.1f} s[/]", highlight=False)
+        self._say(f"[green]✓[/] {STAGES[name]} [dim]{seconds:.1f} s[/]")
+
+    def _say(self, line: str) -> None:
+        self._bar.console.print(f"{self._name}{line}", highlight=False)
 
 
 def trainer(event: Event) -> str:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, total
 from app.compare.results import Difference, Results, Row
-from app.compare.runs import Job
 from app.compare.wording import basis
-from app.display import score
-from app.report.wording import duration, one_line, percent, plural, tokens
+from app.report.wording import duration, percent, plural, tokens
 
 PIPED = 160
 """Columns of the table where there is no terminal."""
-
-
-def show_event(job: Job, event: dict[str, Any]) -> None:
-    """One line when a score is known."""
-    if event["type"] == "score":
-        name, seed = job
-        print(f"{name}, seed {seed}: {one_line(score(event), 400)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def show(results: Results) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from app.compare.watch import Watch
 from app.display import JsonDisplay, LiveDisplay, PlainDisplay, choose, score, spent, trainer
 from app.runs.events import Event, EventLog
 
@@ -19,6 +20,8 @@ SCORE: Event = {
     "type": "score", "round": 1, "metric": "accuracy", "validation": 0.625, "ci95": [0.5, 0.75],
     "promoted": True, "reason": "Better than the best student: +0.1.",
 }  # fmt: skip
+BASELINE = SCORE | {"round": 0, "validation": 0.5, "ci95": [0.4, 0.6]}
+POWER = {"type": "power", "n": 40, "value": 0.2, "power": 0.8}
 STAGE = {"type": "stage", "name": "augment"}
 STORY: list[Event] = [
     {"type": "run", "status": "running"},
@@ -104,3 +107,38 @@ async def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert [event["id"] for event in events] == [1, 2, 3]
     assert events == heard
+
+
+def several(watch: Watch) -> None:
+    """Two runs of one seed, one after the other, each to the end of its rounds and then of its test rows."""
+    jobs = ("random", 0), ("pada", 0)
+    with watch:
+        for job in jobs:
+            for event in [POWER, BASELINE, *STORY[:-1], {"type": "run", "status": "paused"}]:
+                watch.show(job, event)
+        watch.show(jobs[0], STORY[-1])
+
+
+def test_a_comparison_names_the_run_and_counts_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    several(Watch(2))
+    lines = capsys.readouterr().err.replace(NARROW, " ").splitlines()
+    assert [line for line in lines if "power of 80" in line] == [lines[0]], "what all share is told once"
+    assert [line for line in lines if "Baseline" in line] == [lines[1]]
+    assert lines[1].startswith("random, seed 0: Baseline: validation accuracy 50.0 %")
+    scores = [line for line in lines if "Round 1" in line]
+    assert [line.split(": ")[0] for line in scores] == ["random, seed 0", "pada, seed 0"]
+    counts = [line for line in lines if line.startswith("All runs")]
+    assert counts == [
+        "All runs, rounds: 1 of 2.",
+        "All runs, rounds: 2 of 2.",
+        "All runs, test rows: 1 of 2.",
+    ]
+
+
+def test_a_comparison_on_a_terminal() -> None:
+    text = io.StringIO()
+    several(Watch(2, Console(file=text, force_terminal=True, width=150)))
+    shown = text.getvalue()
+    assert "pada, seed 0: Round 1: validation accuracy" in shown
+    assert "random, seed 0: Writing and checking new rows" in shown
+    assert "All runs, test rows" in shown

@@ -1,0 +1,201 @@
+"""How much can the choice of new rows matter? Rules for choosing them, and what each gains, on a quick student.
+
+    python benchmarks/row_choice.py --data FOLDER/banking77 [--rows 150] [--per-class 3] [--draws 6]
+
+The student is a logistic regression on sentence embeddings, with classes weighed alike, so that every rule can be tried on many draws of rows
+in seconds. Each rule adds as many rows of the pool to the same training rows. Gains are accuracy points on rows of the pool
+that no rule may choose; test rows are not read. Rules named `oracle` know what no method can: the errors on those rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.linear_model import LogisticRegression
+
+from graphs.nodes.allocate import apportion
+from trainer.embed import Embedder
+
+RESULTS = Path(__file__).parent / "results" / "row_choice.json"
+HELD_OUT = 1500
+"""Rows of the pool that gains are measured on."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows: vectors of shape (rows, dimensions), labels of shape (rows,)."""
+
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.str_]
+
+    def __getitem__(self, which: NDArray[np.int64]) -> Rows:
+        return Rows(self.vectors[which], self.labels[which])
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            np.concatenate([self.vectors, other.vectors]), np.concatenate([self.labels, other.labels])
+        )
+
+
+class Student:
+    """The quick student."""
+
+    def __init__(self, train: Rows):
+        model = LogisticRegression(C=3, max_iter=300, class_weight="balanced")
+        self.model = model.fit(train.vectors, train.labels)
+
+    def wrong(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which rows it gets wrong."""
+        found: NDArray[np.bool_] = self.model.predict(rows.vectors) != rows.labels
+        return found
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What the rules choose from, in one draw of rows."""
+
+    pool: Rows
+    labels: list[str]
+    wrong: NDArray[np.bool_]
+    """Pool rows that the student gets wrong."""
+    failures: Rows
+    """Validation rows that the student gets wrong."""
+    errors: Counter[str]
+    """Label -> errors on the held-out rows."""
+    rng: np.random.Generator
+
+    def anyhow(self) -> NDArray[np.int64]:
+        """All pool rows, shuffled."""
+        return self.rng.permutation(len(self.pool.labels))
+
+    def wrong_first(self) -> NDArray[np.int64]:
+        """All pool rows, those that the student gets wrong before the others."""
+        order = self.anyhow()
+        return order[np.argsort(~self.wrong[order], kind="stable")]
+
+    def by_label(
+        self, count: int, weights: Mapping[str, float], order: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The first rows of each label, in proportion to the weights; then the first of the rest."""
+        left = apportion(count, {label: weights[label] for label in self.labels if weights[label]}, 0)
+        kept, rest = [], []
+        for row in order:
+            label = str(self.pool.labels[row])
+            (kept if left.get(label) else rest).append(row)
+            left[label] = max(0, left.get(label, 0) - 1)
+        return np.array((kept + rest)[:count])
+
+    def nearest_to_failures(self, count: int) -> NDArray[np.int64]:
+        """The nearest free row for each validation error in turn."""
+        nearness = self.pool.vectors @ self.failures.vectors.T
+        chosen: list[int] = []
+        while len(chosen) < count:
+            for failure in self.rng.permutation(nearness.shape[1])[: count - len(chosen)]:
+                chosen.append(int(np.argmax(nearness[:, failure])))
+                nearness[chosen[-1]] = -1
+        return np.array(chosen)
+
+
+Rule = Callable[[Draw, int], NDArray[np.int64]]
+
+
+def alike(draw: Draw) -> dict[str, float]:
+    return dict.fromkeys(draw.labels, 1.0)
+
+
+def failing(draw: Draw) -> Counter[str]:
+    return Counter(map(str, draw.failures.labels))
+
+
+RULES: dict[str, Rule] = {
+    "at random": lambda d, n: d.anyhow()[:n],
+    "labels alike": lambda d, n: d.by_label(n, alike(d), d.anyhow()),
+    "labels as in validation errors": lambda d, n: d.by_label(n, failing(d), d.anyhow()),
+    "nearest to validation errors": lambda d, n: d.nearest_to_failures(n),
+    "wrong": lambda d, n: d.wrong_first()[:n],
+    "wrong, labels alike": lambda d, n: d.by_label(n, alike(d), d.wrong_first()),
+    "wrong, labels as in validation errors": lambda d, n: d.by_label(n, failing(d), d.wrong_first()),
+    "oracle: labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.anyhow()),
+    "oracle: wrong, labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.wrong_first()),
+}
+
+
+def measure(files: dict[str, Rows], count: int, per_class: int, seed: int) -> dict[str, float]:
+    """Accuracy of the baseline in percent, and each rule's gain in points."""
+    rng = np.random.default_rng(seed)
+    held_out, free = np.split(rng.permutation(len(files["pool"].labels)), [HELD_OUT])
+    unseen, pool = files["pool"][held_out], files["pool"][free]
+    train = files["train"][few(files["train"].labels, per_class, rng)]
+    student = Student(train)
+    draw = Draw(
+        pool=pool,
+        labels=sorted(set(map(str, train.labels))),
+        wrong=student.wrong(pool),
+        failures=files["validation"][np.flatnonzero(student.wrong(files["validation"]))],
+        errors=Counter(map(str, unseen.labels[student.wrong(unseen)])),
+        rng=rng,
+    )
+
+    def accuracy(student: Student) -> float:
+        return 100 * float(1 - student.wrong(unseen).mean())
+
+    before = accuracy(student)
+    gains = {
+        name: accuracy(Student(train + pool[rule(draw, count)])) - before for name, rule in RULES.items()
+    }
+    return {"baseline": before} | gains
+
+
+def few(labels: NDArray[np.str_], per_class: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """So many rows of each label, at random."""
+    order = rng.permutation(len(labels))
+    return np.concatenate([order[labels[order] == label][:per_class] for label in np.unique(labels)])
+
+
+def load(folder: Path) -> dict[str, Rows]:
+    """The files, embedded."""
+    embedder = Embedder("builtin:minilm")
+    found = {}
+    for name in ("train", "validation", "pool"):
+        lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        vectors = embedder.embed([row["text"] for row in rows])
+        found[name] = Rows(vectors, np.array([row["completion"] for row in rows]))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="with train, validation and pool.jsonl")
+    parser.add_argument("--rows", type=int, default=150, help="new rows")
+    parser.add_argument("--per-class", type=int, default=3, help="given rows of each label")
+    parser.add_argument("--draws", type=int, default=6)
+    options = parser.parse_args()
+    files = load(options.data)
+    draws = [measure(files, options.rows, options.per_class, seed) for seed in range(options.draws)]
+    table = Table("new rows", "gain", "standard error", box=None, pad_edge=False)
+    result = {}
+    for name in draws[0]:
+        values = np.array([draw[name] for draw in draws])
+        error = float(values.std(ddof=1)) / len(values) ** 0.5
+        result[name] = {"mean": round(float(values.mean()), 2), "standard_error": round(error, 2)}
+        table.add_row(name, f"{values.mean():.1f}", f"{error:.1f}")
+    conditions = {"data": options.data.name, "rows": options.rows, "per_class": options.per_class}
+    RESULTS.write_text(json.dumps(conditions | {"draws": options.draws, "result": result}, indent=2) + "\n")
+    Console().print(table, highlight=False)
+
+
+if __name__ == "__main__":
+    main()
