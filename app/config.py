@@ -121,15 +121,15 @@ def explain_yaml(error: yaml.YAMLError) -> str:
     return f"not valid YAML{where}: {getattr(error, 'problem', None) or 'it cannot be read'}."
 
 
-def explain(error: ValidationError, repeat: bool = True) -> list[str]:
-    """One line for each fault: the key, what is wrong, and what to do."""
-    return [explain_one(fault, repeat) for fault in error.errors()]
+def explain(error: ValidationError, repeat: bool = True, section: type[BaseModel] = RunConfig) -> list[str]:
+    """One line for each fault of a section of the config: the key, what is wrong, and what to do."""
+    return [explain_one(fault, repeat, section) for fault in error.errors()]
 
 
-def explain_one(fault: Any, repeat: bool) -> str:
+def explain_one(fault: Any, repeat: bool, section: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        known = known_keys(fault["loc"][:-1])
+        known = known_keys(section, fault["loc"][:-1])
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(sorted(known))}."
         return f"{where}: unknown key; {hint}"
@@ -142,9 +142,9 @@ def explain_one(fault: Any, repeat: bool) -> str:
     return f"{where}: {message[0].lower() + message[1:]}{shown}."
 
 
-def known_keys(location: tuple[Any, ...]) -> list[str]:
-    """The keys that a section of the config has."""
-    model: Any = RunConfig
+def known_keys(section: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys that there are at a place in a section of the config."""
+    model: Any = section
     for part in location:
         field = (
             model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None

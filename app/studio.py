@@ -114,7 +114,9 @@ def checked(context: Any) -> StudioContext:
     try:
         return StudioContext.model_validate(context or {})
     except ValidationError as error:
-        raise ConfigError("\n".join(f"context: {line}" for line in explain(error))) from None
+        raise ConfigError(
+            "\n".join(f"context: {line}" for line in explain(error, section=StudioContext))
+        ) from None
 
 
 @asynccontextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from app.config import RunConfig, explain, parse_config, read_document
 from app.errors import ConfigError
@@ -44,14 +44,25 @@ class CompareSpec(Strict):
             return value
         return [{"name": arm, "loop": {"method": arm}} if isinstance(arm, str) else arm for arm in value]
 
-    @model_validator(mode="after")
-    def _once_each(self) -> Self:
-        if all(arm.name != VANILLA for arm in self.methods):
-            self.methods.insert(0, Arm(name=VANILLA, loop={"method": VANILLA}))
-        for what, names in (("methods", [a.name for a in self.methods]), ("seeds", [*map(str, self.seeds)])):
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"{what}: {', '.join(twice)} is there more than once")
-        return self
+    @field_validator("methods")
+    @classmethod
+    def _with_vanilla(cls, value: list[Arm]) -> list[Arm]:
+        once_each([arm.name for arm in value])
+        if any(arm.name == VANILLA for arm in value):
+            return value
+        return [Arm(name=VANILLA, loop={"method": VANILLA}), *value]
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, value: list[int]) -> list[int]:
+        once_each(value)
+        return value
+
+
+def once_each(values: list[Any]) -> None:
+    """Raises ValueError where a value is there twice."""
+    if twice := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"{', '.join(map(str, twice))} is there more than once")
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,8 @@ def load_comparison(path: Path) -> Comparison:
     try:
         spec = CompareSpec.model_validate(document.pop("compare"))
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: compare.{line}" for line in explain(error))) from None
+        faults = explain(error, section=CompareSpec)
+        raise ConfigError("\n".join(f"{path}: compare.{line}" for line in faults)) from None
     configs = {
         (arm.name, seed): parse_arm(
             document | {"seed": seed}, arm.loop, f"{path}: in method {arm.name}", path

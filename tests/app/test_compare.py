@@ -227,13 +227,14 @@ async def test_a_comparison_that_waits_opens_no_test_row_and_goes_on(
     ("change", "said"),
     [
         ({"methods": []}, "compare.methods: "),
-        ({"methods": ["random", "random"]}, "methods: random is there more than once"),
-        ({"seeds": [1, 1]}, "seeds: 1 is there more than once"),
+        ({"methods": ["random", "random"]}, "compare.methods: random is there more than once"),
+        ({"seeds": [1, 1]}, "compare.seeds: 1 is there more than once"),
         ({"methods": ["best"]}, "in method best: loop.method"),
         ({"methods": [{"name": "x/../y"}]}, "compare.methods.0.name"),
         ({"methods": [{"name": "no-qc", "loop": {"qx": False}}]}, "in method no-qc: loop.qx: unknown key"),
         ({"methods": [{"name": "asks", "loop": {"review": True}}]}, "in method asks: loop.review"),
-        ({"sedes": [1]}, "compare.sedes: unknown key"),
+        ({"sedes": [1]}, "compare.sedes: unknown key; did you mean `seeds`?"),
+        ({"method": ["pada"]}, "compare.method: unknown key; did you mean `methods`?"),
     ],
 )
 def test_a_wrong_file_is_one_error_that_names_the_key(

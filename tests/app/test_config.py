@@ -175,12 +175,12 @@ def test_code_in_yaml_is_not_run(tmp_path: Path) -> None:
 
 
 def test_known_keys_of_a_section() -> None:
-    assert {"task", "data", "teacher", "budget", "loop", "student"} <= set(known_keys(()))
-    assert {"r", "alpha"} <= set(known_keys(("student", "lora")))
-    assert "max_retries" in known_keys(("teacher",))
-    assert "temperature" in known_keys(("teacher", "judge"))
-    assert known_keys(("seed",)) == []
-    assert known_keys(("nothing", "at all")) == []
+    assert {"task", "data", "teacher", "budget", "loop", "student"} <= set(known_keys(RunConfig, ()))
+    assert {"r", "alpha"} <= set(known_keys(RunConfig, ("student", "lora")))
+    assert "max_retries" in known_keys(RunConfig, ("teacher",))
+    assert "temperature" in known_keys(RunConfig, ("teacher", "judge"))
+    assert known_keys(RunConfig, ("seed",)) == []
+    assert known_keys(RunConfig, ("nothing", "at all")) == []
 
 
 def test_a_settled_config_is_a_config(tmp_path: Path) -> None:
