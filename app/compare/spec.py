@@ -78,7 +78,7 @@ class Comparison:
     def steps(self, train_rows: int) -> int | None:
         """Optimizer steps of every student, where they are the same for all."""
         if self.spec.training == "equal_epochs":
-            return self.base.student.steps
+            return None
         new = (c.loop.last_round * c.loop.synthetic_per_round for c in self.configs.values())
         return self.base.student.steps_for(train_rows + max(new))
 
@@ -106,7 +106,12 @@ def load_comparison(path: Path) -> Comparison:
         for arm in spec.methods
         for seed in spec.seeds
     }
-    return Comparison(spec, parse_arm(document, {"method": VANILLA}, str(path), path), configs)
+    base = parse_arm(document, {"method": VANILLA}, str(path), path)
+    if spec.training == "equal_epochs" and base.student.steps:
+        raise ConfigError(
+            f"{path}: student.steps: with `compare.training: equal_epochs` give `student.epochs` in its place."
+        )
+    return Comparison(spec, base, configs)
 
 
 def parse_arm(document: dict[str, Any], own: dict[str, Any], name: str, path: Path) -> RunConfig:

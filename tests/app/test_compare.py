@@ -254,6 +254,15 @@ def test_a_file_without_the_section_says_what_to_add(tmp_path: Path, data: Path,
         load_comparison(path)
 
 
+def test_equal_epochs_and_a_number_of_steps_contradict(tmp_path: Path, data: Path, oracle: Oracle) -> None:
+    path = write_comparison(tmp_path, data, oracle, training="equal_epochs")
+    assert load_comparison(path).steps(40) is None
+    document = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(document | {"student": document["student"] | {"steps": 9}}))
+    with pytest.raises(ConfigError, match=r"compare\.yaml: student\.steps: .*give `student\.epochs`"):
+        load_comparison(path)
+
+
 def test_with_one_seed_it_is_the_paired_comparison() -> None:
     rng = np.random.default_rng(0)
     before = (rng.random(300) < 0.5).astype(float)
