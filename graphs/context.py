@@ -33,6 +33,9 @@ class LoopSpec(Strict):
     """Accepted rows asked for in each round."""
     pattern_share: float = Field(0.5, ge=0, le=1)
     """Share of the rows that is written for patterns; the rest is for training errors."""
+    rows_per_error: int | None = Field(3, ge=1)
+    """Most rows that a round writes for one training error while there are patterns, which get what is left; None has no such
+    bound (the paper). A well-trained student has few training errors, and half of a round for three of them teaches little."""
     oversample: float = Field(1.0, ge=1, le=10)
     """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first."""
     samples_per_batch: int = Field(5, ge=1, le=50)

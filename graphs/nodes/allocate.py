@@ -48,7 +48,7 @@ def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: 
         return shared("train_row", even(loop.asked_per_round, rows))
     if "task" in loop.origins:
         return [("task", "", loop.asked_per_round)]
-    for_patterns, for_errors = split(loop, bool(patterns), bool(errors))
+    for_patterns, for_errors = split(loop, bool(patterns), len(errors))
     if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
     return [
@@ -78,14 +78,15 @@ def train_errors(number: int, context: Context, workspace: Workspace) -> list[st
     return wrong
 
 
-def split(loop: LoopSpec, patterns: bool, errors: bool) -> tuple[int, int]:
-    """Rows for patterns and rows for training errors; where one has nothing to work on, the other gets all."""
-    if not errors:
-        return (loop.asked_per_round if patterns else 0), 0
+def split(loop: LoopSpec, patterns: bool, errors: int) -> tuple[int, int]:
+    """Rows for patterns and rows for so many training errors; where one has nothing to work on, the other gets all."""
+    asked = loop.asked_per_round
     if not patterns:
-        return 0, loop.asked_per_round
-    rows = round(loop.asked_per_round * loop.pattern_share)
-    return rows, loop.asked_per_round - rows
+        return 0, asked if errors else 0
+    for_errors = asked - round(asked * loop.pattern_share) if errors else 0
+    if loop.rows_per_error:
+        for_errors = min(for_errors, math.ceil(errors * loop.rows_per_error * loop.oversample))
+    return asked - for_errors, for_errors
 
 
 def apportion(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -74,10 +75,25 @@ def test_cut_loses_no_row() -> None:
 
 @pytest.mark.parametrize(
     ("patterns", "errors", "expected"),
-    [(True, True, (30, 70)), (True, False, (100, 0)), (False, True, (0, 100)), (False, False, (0, 0))],
+    [(True, 60, (30, 70)), (True, 0, (100, 0)), (False, 60, (0, 100)), (False, 0, (0, 0))],
 )
 def test_split_gives_all_to_the_one_that_has_work(
-    patterns: bool, errors: bool, expected: tuple[int, int]
+    patterns: bool, errors: int, expected: tuple[int, int]
 ) -> None:
     loop = LoopSpec(synthetic_per_round=100, pattern_share=0.3)
     assert split(loop, patterns, errors) == expected
+
+
+@pytest.mark.parametrize(
+    ("loop", "patterns", "expected"),
+    [
+        ({"rows_per_error": 3}, True, (91, 9)),
+        ({"rows_per_error": None}, True, (30, 70)),
+        ({"rows_per_error": 3}, False, (0, 100)),
+        ({"rows_per_error": 3, "oversample": 2.5}, True, (227, 23)),
+    ],
+)
+def test_few_training_errors_leave_rows_to_the_patterns(
+    loop: dict[str, Any], patterns: bool, expected: tuple[int, int]
+) -> None:
+    assert split(LoopSpec(synthetic_per_round=100, pattern_share=0.3, **loop), patterns, 3) == expected
