@@ -8,6 +8,7 @@ import time
 from typing import Protocol, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from app.report.wording import money, percent, score_interval, tokens
+from app.report.wording import money, one_line, percent, score_interval, tokens
 from app.runs.events import Event
 
 STAGES = {
@@ -177,7 +178,7 @@ class RunBar:
             case {"type": "power"}:
                 self._say(f"[dim]{power(event)}[/]")
             case {"type": "score"}:
-                self._say(score(event))
+                self._say(escape(score(event)))
 
     def _train(self, event: Event) -> None:
         for name in ("fine_tune", "finish"):
@@ -225,6 +226,8 @@ def score(event: Event) -> str:
     """One student's validation score."""
     name = "Baseline" if event["round"] == 0 else f"Round {event['round']}"
     promoted = "promoted" if event["promoted"] else "not promoted"
-    verdict = "" if event["round"] == 0 else f", {promoted}. {event['reason'].removesuffix('.')}"
+    verdict = (
+        "" if event["round"] == 0 else f", {promoted}. {one_line(event['reason'].removesuffix('.'), 400)}"
+    )
     span = score_interval(tuple(event["ci95"]))
     return f"{name}: validation {event['metric']} {percent(event['validation'])} ({span}){verdict}."

@@ -39,7 +39,7 @@ class Watch:
 
     def show(self, job: Job, event: Event) -> None:
         """One event of a run."""
-        if self._is_known(job, event):
+        if self._told_before(job, event):
             return
         if job not in self._shows:
             self._shows[job] = self._open("{}, seed {}: ".format(*job))
@@ -50,7 +50,7 @@ class Watch:
     def _open(self, name: str) -> Callable[[Event], None]:
         return RunBar(self._bar, name).show if self._bar else PlainDisplay(name).show
 
-    def _is_known(self, job: Job, event: Event) -> bool:
+    def _told_before(self, job: Job, event: Event) -> bool:
         """Whether it says what all runs, or all of one seed, have in common and one of them has said."""
         match event:
             case {"type": "power"}:
@@ -59,9 +59,9 @@ class Watch:
                 subject = job[1]
             case _:
                 return False
-        known = subject in self._told
+        before = subject in self._told
         self._told.add(subject)
-        return known
+        return before
 
     def _count(self) -> None:
         """A run came to its end: first that of its rounds, later that of its test rows."""

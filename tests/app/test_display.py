@@ -109,6 +109,17 @@ async def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
     assert events == heard
 
 
+def test_names_in_a_reason_cannot_steer_the_terminal() -> None:
+    """A label may be anything, and the gate names labels."""
+    odd = SCORE | {"reason": "Worse in bad\x1b[2J\r\n[red]news[/nothing]\u202e."}
+    assert "\x1b" not in score(odd)
+    assert "\n" not in score(odd)
+    text = io.StringIO()
+    with LiveDisplay(Console(file=text, width=200)) as display:
+        display.show(odd)
+    assert "[red]news[/nothing]" in text.getvalue()
+
+
 def several(watch: Watch) -> None:
     """Two runs of one seed, one after the other, each to the end of its rounds and then of its test rows."""
     jobs = ("random", 0), ("pada", 0)
