@@ -109,6 +109,8 @@ class PlainDisplay:
                 return f"{STAGES[name]}: {event['done']} of {event['total']}{self._spent}"
             case {"type": "trainer", "stage": "train" | "predict"} if due:
                 return f"  {trainer(event)}"
+            case {"type": "trainer", "stage": "warning"}:
+                return warning(event)
             case {"type": "power"}:
                 return power(event)
             case {"type": "score"}:
@@ -175,6 +177,8 @@ class RunBar:
                     self._close(name, event["seconds"])
             case {"type": "trainer", "stage": "train" | "predict"}:
                 self._train(event)
+            case {"type": "trainer", "stage": "warning"}:
+                self._say(f"[yellow]{escape(warning(event))}[/]")
             case {"type": "power"}:
                 self._say(f"[dim]{power(event)}[/]")
             case {"type": "score"}:
@@ -206,6 +210,11 @@ def trainer(event: Event) -> str:
     if (left := event.get("eta_seconds")) is not None:
         parts.append(f"{left:.0f} s left")
     return ", ".join(parts)
+
+
+def warning(event: Event) -> str:
+    """What the trainer has to say about its rows."""
+    return f"Warning: {one_line(event['message'], 400)}"
 
 
 def spent(event: Event) -> str:

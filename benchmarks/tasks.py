@@ -57,7 +57,7 @@ def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
     config = {
         "task": task,
         "data": {"folder": str(source), "limit": LIMITS.get(task, FEW)},
-        "student": {"epochs": 1, "learning_rate": 5e-4, "max_length": 768, "max_new_tokens": 64},
+        "student": {"epochs": 1, "learning_rate": 5e-4, "max_length": 768},
         "teacher": {"base_url": f"http://127.0.0.1:{port}/v1", "model": "pool"},
         "loop": {"rounds": 1, "synthetic_per_round": NEW, "max_train_failures": 12, "max_patterns": 4},
         "output": str(work / "run"),

@@ -49,12 +49,12 @@ class Clustering:
 def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int | None = None) -> Clustering:
     """Partition vectors by k-means, with k at the elbow between 2 and `max_k`, or with the k that is asked for.
 
-    One cluster when there are fewer than `min_points` vectors or when they are all alike. k stays at or below
-    half the number of vectors. The same input and seed give the same answer.
+    One cluster when there are fewer than `min_points` vectors or when they are all alike. The elbow is looked for up to half
+    the number of vectors. The same input and seed give the same answer.
 
     Args:
         vectors: shape (n, d), n >= 1.
-        k: so many clusters, `max_k` at most; None finds the elbow.
+        k: so many clusters, `max_k` and the number of vectors at most; None finds the elbow.
 
     Raises:
         ValueError: no vectors.
@@ -64,7 +64,7 @@ def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int 
         raise ValueError(f"clustering needs at least one vector, not an array of shape {points.shape}")
     one = points.mean(axis=0, keepdims=True)
     inertia = {1: float(((points - one) ** 2).sum(dtype=np.float64))}
-    largest = min(k or max_k, max_k, len(points) // 2)
+    largest = min(max_k, k or len(points) // 2, len(points))
     alike = inertia[1] <= ALIKE * float((points**2).sum(dtype=np.float64))
     if len(points) < min_points or largest < 2 or alike:
         return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)

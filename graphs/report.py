@@ -68,7 +68,7 @@ class RoundReport(BaseModel):
     clusters: dict[str, Any] | None = None
     """`k`, `inertia` {k: value}, `silhouette`, `sizes`, `points` [{id, x, y, cluster, root_cause}] (two principal axes)."""
     trainer: dict[str, Any]
-    """samples_per_second, seconds, device, dtype, over_long, out_of_memory, loss [{step, loss}]."""
+    """samples_per_second, seconds, device, dtype, over_long, warnings, out_of_memory, loss [{step, loss}]."""
 
 
 class TestResult(BaseModel):

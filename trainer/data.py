@@ -105,6 +105,35 @@ def encode(
     return fitting, [row.id for row in rows if row.length > student.max_length]
 
 
+def length_warnings(rows: Sequence[Row], over_long: int, task: Task, student: StudentSpec) -> list[str]:
+    """One sentence for rows that were left out, and one for rows whose answers are longer than a reply may be.
+
+    Args:
+        rows: the training rows that fit.
+        over_long: how many do not.
+    """
+    found = []
+    if over_long:
+        found.append(
+            f"{over_long:,} of {len(rows) + over_long:,} training rows are left out: they are longer than "
+            f"`student.max_length` ({student.max_length:,} tokens)."
+        )
+    limit = reply_limit(task, student)
+    # without the token that ends a reply, which may be the one too many
+    answers = [len(row.completion) - 1 for row in rows if row.choices is None]
+    if cut := [length for length in answers if length > limit]:
+        found.append(
+            f"{len(cut):,} of {len(answers):,} training rows have answers that the student cannot give: its replies are cut "
+            f"at {limit:,} tokens. Set `student.max_new_tokens` to {max(cut):,} or more."
+        )
+    return found
+
+
+def reply_limit(task: Task, student: StudentSpec) -> int:
+    """Most tokens of a generated reply."""
+    return student.max_new_tokens or task.max_new_tokens
+
+
 def uses_chat(tokenizer: Any, student: StudentSpec) -> bool:
     """Whether prompts go through the tokenizer's chat template."""
     return student.template == "chat" or (student.template == "auto" and bool(tokenizer.chat_template))

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from trainer.artifacts import Superseded, guard, publish_folder, write_json
 from trainer.checkpoints import TrainState, last_checkpoint
-from trainer.data import Row, encode
+from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
 from trainer.predict import predict_files
@@ -90,6 +90,9 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
     rows, over_long = encode(examples, task, tokenizer, spec.student)
     if not rows:
         raise DataError(f"All {len(over_long)} training rows are longer than student.max_length tokens.")
+    warnings = length_warnings(rows, len(over_long), task, spec.student)
+    for warning in warnings:
+        progress.write(stage="warning", message=warning)
     trainer = _prepare(spec, accelerator, rows, tokenizer, progress)
     loaded = time.monotonic()
     trainer.train()
@@ -105,7 +108,7 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
         "train": trainer.state.seconds,
         "predict": time.monotonic() - trained,
     }
-    report = _report(spec, trainer, over_long, artifact, sum(trainable), predicted, seconds)
+    report = _report(spec, trainer, over_long, warnings, artifact, sum(trainable), predicted, seconds)
     write_json(spec.output / "report.json", report)
     shutil.rmtree(checkpoints_folder(spec.output), ignore_errors=True)
     progress.write(stage="done", step=report.steps, steps=report.steps)
@@ -226,6 +229,7 @@ def _report(
     spec: TrainSpec,
     trainer: Trainer,
     over_long: list[str],
+    warnings: list[str],
     artifact: Path,
     trainable: int,
     predict: PredictReport,
@@ -238,6 +242,7 @@ def _report(
         steps=state.step,
         rows=len(trainer.rows),
         over_long=over_long,
+        warnings=warnings,
         loss=state.loss,
         artifact=artifact,
         trainable_parameters=trainable,

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from trainer.artifacts import Superseded, guard, write_json, write_jsonl
 from trainer.choices import score_choices
-from trainer.data import Encoder, Row, stop_tokens
+from trainer.data import Encoder, Row, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.decoding import generate
 from trainer.model import ModelError, load_model, load_tokenizer, pick_device, pick_dtype
@@ -180,7 +180,7 @@ class Predictor:
         self.encoder = Encoder(task, tokenizer, student)
         self.stops = stop_tokens(tokenizer, student)
         self.max_length = student.max_length
-        self.max_new_tokens = student.max_new_tokens or task.max_new_tokens
+        self.max_new_tokens = reply_limit(task, student)
         self.batch_size = student.predict_batch_size
         self.done = done
 

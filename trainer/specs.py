@@ -156,6 +156,8 @@ class TrainReport(Strict):
     """Training rows used, over-long ones not counted."""
     over_long: list[str]
     """Ids of training rows that are longer than `max_length`; they were left out."""
+    warnings: list[str] = []
+    """One sentence for each thing about the rows that keeps the student from what it could learn."""
     loss: list[LossPoint]
     artifact: Path
     """The adapter folder, or the model folder for full fine-tuning."""
@@ -182,7 +184,7 @@ class Progress(BaseModel):
 
     time: float
     """Seconds since the epoch."""
-    stage: Literal["load", "train", "predict", "done", "error"]
+    stage: Literal["load", "train", "predict", "done", "warning", "error"]
     step: int = 0
     """Optimizer steps or rows done."""
     steps: int = 0

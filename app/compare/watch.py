@@ -26,7 +26,7 @@ class Watch:
         self._bar = live_bar(console) if console.is_terminal else None
         self._all = self._bar.add_task("All runs, rounds", total=runs, note="") if self._bar else None
         self._shows: dict[Job, Callable[[Event], None]] = {}
-        self._told: set[int | None] = set()
+        self._told: set[int | str | None] = set()
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -51,10 +51,12 @@ class Watch:
         return RunBar(self._bar, name).show if self._bar else PlainDisplay(name).show
 
     def _told_before(self, job: Job, event: Event) -> bool:
-        """Whether it says what all runs, or all of one seed, have in common and one of them has said."""
+        """Whether it says what runs have in common, all of them or those of one seed, and one of them has said."""
         match event:
             case {"type": "power"}:
                 subject = None
+            case {"type": "trainer", "stage": "warning", "message": message}:
+                subject = message
             case {"type": "score", "round": 0}:
                 subject = job[1]
             case _:

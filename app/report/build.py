@@ -140,6 +140,7 @@ class RoundView:
             "device",
             "dtype",
             "over_long",
+            "warnings",
             "out_of_memory",
             "resumed_from",
             "loss",

@@ -40,7 +40,7 @@ def render_html(report: Report) -> str:
         report=report,
         headline=wording.headline(report),
         status=STATUS.get(report.status),
-        warning=wording.more_steps(report) if report.test else "",
+        warnings=wording.warnings(report),
         config=yaml.safe_dump(report.config, sort_keys=False, allow_unicode=True),
     )
 

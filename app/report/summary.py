@@ -5,13 +5,13 @@ from __future__ import annotations
 from app.report.wording import (
     duration,
     headline,
-    more_steps,
     one_line,
     percent,
     plural,
     round_name,
     score_interval,
     spent,
+    warnings,
 )
 from graphs.report import Report, RoundReport
 
@@ -27,8 +27,7 @@ def summary_lines(report: Report) -> list[str]:
     """
     result = headline(report)
     lines = [f"{result.title}. {result.sentence}"]
-    if report.test and (warning := more_steps(report)):
-        lines.append(warning)
+    lines += warnings(report)
     if report.status != "finished" and report.stopped:
         lines.append(f"{report.status.capitalize()}: {one_line(report.stopped, 400)}")
     for item in report.rounds:

@@ -133,6 +133,14 @@ def headline(report: Report) -> Headline:
     return _tested(report.test)
 
 
+def warnings(report: Report) -> list[str]:
+    """What a reader must know beside the result: of the last student's rows, and of the best student's steps."""
+    told = list(report.rounds[-1].trainer.get("warnings", [])) if report.rounds else []
+    if report.test and (steps := more_steps(report)):
+        told.append(steps)
+    return told
+
+
 def more_steps(report: Report) -> str:
     """A warning where the best student was also trained for more steps than the baseline; empty where it was not.
 

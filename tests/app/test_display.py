@@ -51,6 +51,23 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 3, "moments like the gate, and progress within seconds, are not worth a line"
 
 
+WARNING: Event = {"type": "trainer", "stage": "warning", "message": "3 of 40 rows\x1b[2J are too long."}
+
+
+def test_a_warning_of_the_trainer_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = io.StringIO()
+    with LiveDisplay(Console(file=text, force_terminal=True, width=150)) as live:
+        live.show(WARNING)
+    assert "Warning: 3 of 40 rows [2J are too long." in text.getvalue()
+    with PlainDisplay() as plain:
+        plain.show(WARNING)
+    assert capsys.readouterr().err == "Warning: 3 of 40 rows [2J are too long.\n"
+    with Watch(2) as watch:
+        watch.show(("pada", 0), WARNING)
+        watch.show(("random", 0), WARNING)
+    assert capsys.readouterr().err.count("Warning") == 1, "it is the same for all runs"
+
+
 def test_json_lines_are_the_events(capsys: pytest.CaptureFixture[str]) -> None:
     with choose(as_json=True) as display:
         assert isinstance(display, JsonDisplay)

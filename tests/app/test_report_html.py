@@ -330,6 +330,16 @@ def test_a_best_student_with_more_steps_is_a_warning(baseline: int, best: int, w
     assert said not in " ".join(summary_lines(unfinished))
 
 
+def test_what_the_trainer_warned_of_is_told_at_the_end() -> None:
+    report = STATES["running"]
+    *before, last = report.rounds
+    warned = last.model_copy(update={"trainer": last.trainer | {"warnings": ["3 answers are too long."]}})
+    found = report.model_copy(update={"rounds": [*before, warned]})
+    assert summary_lines(found)[1] == "3 answers are too long."
+    assert "3 answers are too long." in Page(render_html(found)).text
+    assert "answers are too long" not in Page(render_html(report)).text
+
+
 def test_summary_cannot_steer_the_terminal() -> None:
     report: Report = STATES["failed"].model_copy(update={"stopped": "bad\x1b[2J\r\nnews\u202e"})
     lines = summary_lines(report)

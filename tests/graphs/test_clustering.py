@@ -78,7 +78,8 @@ def test_as_many_clusters_as_asked_for() -> None:
     vectors, _ = planted(60, 5, noise=0.4)
     assert cluster(vectors, seed=0, max_k=40, min_points=8, k=20).k == 20
     assert cluster(vectors, seed=0, max_k=7, min_points=8, k=20).k == 7
-    assert cluster(vectors, seed=0, max_k=90, min_points=8, k=50).k == 30, "two vectors to a cluster"
+    assert cluster(vectors, seed=0, max_k=90, min_points=8, k=50).k == 50
+    assert cluster(vectors, seed=0, max_k=90, min_points=8, k=80).k == 60, "no more than there are vectors"
     assert cluster(vectors[:6], seed=0, max_k=40, min_points=8, k=3).k == 1
 
 

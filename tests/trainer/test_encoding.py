@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.data import Encoder, batches, common_prefix, encode, stop_tokens
+from trainer.data import Encoder, batches, common_prefix, encode, length_warnings, stop_tokens
 from trainer.records import Example, Message
 from trainer.specs import StudentSpec
 from trainer.tasks.base import Rendered, Task
@@ -17,6 +17,11 @@ CHAT, PLAIN = StudentSpec(template="chat"), StudentSpec(template="plain")
 
 def example(prompt: str = "What colour?", completion: str = "blue", **more: Any) -> Example:
     return Example(id="a", prompt=prompt, completion=completion, **more)
+
+
+class Chooses(Task):
+    def render(self, example: Example) -> Rendered:
+        return Rendered(prompt="Red, or:", completion=example.completion, choices=[" blue", "red"])
 
 
 def test_chat_row_is_the_tokenised_conversation(tokenizer: Any) -> None:
@@ -80,10 +85,6 @@ def test_task_renders_prompt_and_choices(tokenizer: Any) -> None:
 
 
 def test_plain_text_parts_a_reply_once_and_a_choice_always(tokenizer: Any) -> None:
-    class Chooses(Task):
-        def render(self, example: Example) -> Rendered:
-            return Rendered(prompt="Red, or:", completion=example.completion, choices=[" blue", "red"])
-
     plain = StudentSpec(template="plain")
     for completion in ("blue", " blue"):
         row = Encoder(Task(), tokenizer, plain).row(example(completion=completion))
@@ -101,6 +102,26 @@ def test_over_long_rows_are_named_and_left_out(tokenizer: Any) -> None:
     exact = rows[0].length
     assert encode([short], Task(), tokenizer, StudentSpec(max_length=exact))[1] == []
     assert encode([short], Task(), tokenizer, StudentSpec(max_length=exact - 1))[1] == ["a"]
+
+
+def test_answers_that_a_reply_has_no_room_for(tokenizer: Any) -> None:
+    rows, _ = encode([example(), example(completion="blue " * 9)], Task(), tokenizer, CHAT)
+    longest = len(tokenizer("blue " * 9)["input_ids"])
+
+    def said(limit: int, over_long: int = 0) -> list[str]:
+        return length_warnings(rows, over_long, Task(), StudentSpec(max_new_tokens=limit))
+
+    assert said(longest) == []
+    (one,) = said(longest - 1)
+    assert one.startswith("1 of 2 training rows have answers that the student cannot give")
+    assert f"Set `student.max_new_tokens` to {longest} or more." in one
+    (left_out,) = said(longest, over_long=3)
+    assert left_out.startswith("3 of 5 training rows are left out")
+
+
+def test_a_choice_is_not_written_and_so_never_cut(tokenizer: Any) -> None:
+    row = Encoder(Chooses(), tokenizer, CHAT).row(example(completion="blue " * 9))
+    assert length_warnings([row], 0, Chooses(), StudentSpec(max_new_tokens=2)) == []
 
 
 def test_generation_stops_at_the_end_of_a_reply(tokenizer: Any) -> None:

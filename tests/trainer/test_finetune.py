@@ -132,6 +132,19 @@ def test_over_long_rows_are_reported(write_spec: Any, tmp_path: Path) -> None:
     found = run(write_spec(train=data))
     assert found.over_long == ["long"]
     assert found.rows == 1
+    assert [warning[:32] for warning in found.warnings] == ["1 of 2 training rows are left out"[:32]]
+
+
+def test_answers_longer_than_a_reply_are_told_before_training(write_spec: Any, tmp_path: Path) -> None:
+    data = tmp_path / "long.jsonl"
+    data.write_text(json.dumps({"id": "a", "prompt": "word", "completion": "red " * 9}) + "\n")
+    written = write_spec(train=data)
+    found = run(written)
+    assert "student.max_new_tokens" in found.warnings[0]
+    told = [json.loads(line) for line in (written[1] / "progress.jsonl").read_text().splitlines()]
+    stages = [line["stage"] for line in told]
+    assert stages.index("warning") < stages.index("train")
+    assert [line["message"] for line in told if line["stage"] == "warning"] == found.warnings
 
 
 def test_only_over_long_rows(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
