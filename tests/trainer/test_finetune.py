@@ -132,7 +132,8 @@ def test_over_long_rows_are_reported(write_spec: Any, tmp_path: Path) -> None:
     found = run(write_spec(train=data))
     assert found.over_long == ["long"]
     assert found.rows == 1
-    assert [warning[:32] for warning in found.warnings] == ["1 of 2 training rows are left out"[:32]]
+    (warning,) = found.warnings
+    assert warning.startswith("1 of 2 training rows are left out")
 
 
 def test_answers_longer_than_a_reply_are_told_before_training(write_spec: Any, tmp_path: Path) -> None:
