@@ -1,11 +1,11 @@
 # pada as an image: the service by default, any `pada` command otherwise.
 #   docker build -t pada .                                            CUDA: torch's wheel for Linux brings its libraries
-#   docker build -t pada --build-arg EXTRAS=postgres --build-arg TORCH_INDEX=URL .
+#   docker build -t pada --build-arg EXTRAS=postgres,hub --build-arg TORCH_INDEX=URL .
 #                                                                     CPU: the index that pytorch.org names for CPU builds
 #   Another base: --build-arg BASE=IMAGE; a Debian or Ubuntu with python3 (3.11 or newer) and python3-venv.
 ARG BASE=python:3.12-slim-bookworm
 FROM ${BASE} AS build
-ARG EXTRAS=gpu,postgres
+ARG EXTRAS=gpu,postgres,hub
 ARG TORCH_INDEX=""
 WORKDIR /opt/pada
 COPY scripts/setup scripts/setup
