@@ -66,9 +66,6 @@ class LoopSpec(Strict):
     """Analyses far from the centre that widen it."""
     examples_per_prompt: int = Field(6, ge=0)
     """Training rows shown to the writer, the nearest to the pattern or the error."""
-    aim: Literal["error", "pattern"] = "pattern"
-    """What a batch for a pattern is aimed at: `error` shows the writer one error of the pattern, another for each batch, beside
-    the strategy; `pattern` gives the strategy alone (the paper)."""
     pattern_floor: int = Field(2, ge=0)
     """Fewest rows that a pattern gets in a round, if the budget allows."""
     near_duplicate: float = Field(0.7, gt=0, le=1)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel
 
 from graphs.methods import Origin
-from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern
+from graphs.schemas import AugmentationStrategy, FailurePattern
 
 Check = Literal[
     "accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus", "reviewer"
@@ -39,8 +39,7 @@ class Candidate(BaseModel):
     pattern: str | None = None
     """Id of the pattern (and of its strategy) that it was written for."""
     source: str | None = None
-    """Id of the one row that it was written for: the training row that it corrects or says in other words, or the validation row of
-    its pattern whose error it is aimed at."""
+    """Id of the training row whose error it corrects, or that it says in other words."""
     attempt: int
     """1 for the first time that its batch was asked for."""
     verdict: Check
@@ -80,24 +79,7 @@ class Batch(BaseModel):
     origin: Origin
     count: int
     pattern: str | None = None
-    """Id of the pattern whose strategy they follow."""
     source: str | None = None
-    """Id of the one row that they are for, as in `Candidate`."""
-
-
-class Analysis(ErrorAnalysis):
-    """Why one validation error happened, as it is kept."""
-
-    id: str
-    """Id of the validation row."""
-
-    def shown(self) -> dict[str, str]:
-        """As a teacher sees it."""
-        return self.model_dump(exclude={"id"})
-
-    def text(self) -> str:
-        """What it is clustered by, and training rows near to it are found by."""
-        return f"{self.root_cause} {self.scenario}"
 
 
 class Pattern(FailurePattern):

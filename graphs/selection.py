@@ -18,8 +18,8 @@ from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictSpec
 
-Purpose = tuple[Origin, str | None, str | None]
-"""Origin, and the ids of the pattern and of the error in it, if there are such: the rows of a purpose stand in for one another."""
+Purpose = tuple[Origin, str | None]
+"""Origin, and the id of the pattern if there is one: the rows of a purpose stand in for one another."""
 
 
 async def select(
@@ -37,21 +37,16 @@ def chosen(
     has too few, wrong answers of any."""
     planned: Counter[Purpose] = Counter()
     for batch in plan:
-        planned[purpose(batch)] += batch.count
+        planned[batch.origin, batch.pattern] += batch.count
     # what a plan may lack, such as errors to write for, is not made up for by other rows
     quotas = apportion(min(rows, planned.total()), planned, 0)
     kept: list[str] = []
     rest: list[str] = []
     for candidate in sorted(passed, key=lambda candidate: right[candidate.id]):
-        share = purpose(candidate)
-        (kept if quotas[share] else rest).append(candidate.id)
-        quotas[share] -= bool(quotas[share])
+        purpose = candidate.origin, candidate.pattern
+        (kept if quotas[purpose] else rest).append(candidate.id)
+        quotas[purpose] -= bool(quotas[purpose])
     return kept + rest[: sum(quotas.values())]
-
-
-def purpose(row: Batch | Candidate) -> Purpose:
-    """Training errors are one purpose: rows for a hard one may stand in for those of an easy one."""
-    return row.origin, row.pattern, row.source if row.pattern else None
 
 
 async def answered_right(

@@ -16,7 +16,7 @@ from graphs.context import LoopSpec
 from graphs.corpus import Corpus
 from graphs.ports import Embedder, Student, Teacher
 from graphs.review import Drafts
-from graphs.rows import Analysis, Batch, Candidate, Pattern, Strategy
+from graphs.rows import Batch, Candidate, Pattern, Strategy
 from trainer.artifacts import RunPaths, read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
@@ -126,10 +126,6 @@ class Workspace:
         return self._once(
             f"patterns/{number}", lambda: {row["id"]: Pattern(**row) for row in read_jsonl(path)}
         )
-
-    def analysis(self, number: int, failure: str) -> Analysis:
-        """What the teacher said of one validation error, by the row's id."""
-        return Analysis(**read_json(self.paths.round(number).analyses / f"{file_key(failure)}.json"))
 
     def strategy(self, number: int, name: str) -> Strategy:
         path = self.paths.round(number).strategies / f"{name}.json"

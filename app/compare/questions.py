@@ -87,9 +87,12 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
         yield Question("analyst", FailurePattern, render("find_patterns"), {"analyses": members}, PATTERN)
         shown = task | {"pattern": PATTERN, "examples": examples}
         yield Question("analyst", AugmentationStrategy, render("draft_strategies"), shown, STRATEGY)
-    for batch in batches(loop, train, analyses, patterns, failures.train):
+    for batch in batches(loop, train, patterns, failures.train):
         samples: Data = {"samples": [row] * batch.count}
-        brief = task | {"examples": examples} | purpose(batch, failure)
+        purpose: Data = (
+            {"strategy": STRATEGY} if batch.pattern else {"error": failure} if batch.source else {}
+        )
+        brief = task | {"examples": examples} | purpose
         write = render("generate", count=batch.count, feedback=False)
         yield Question("generator", SampleBatch, write, brief, samples, loop.max_attempts)
         if loop.qc:
@@ -97,25 +100,12 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
             yield Question("judge", QualityReport, judge, brief | samples, REPORT, loop.max_attempts)
 
 
-def purpose(batch: Batch, failure: Data) -> Data:
-    """What the writer and the judge are shown of what a batch is for."""
-    if batch.pattern:
-        return {"strategy": STRATEGY | ({"case": ANALYSIS} if batch.source else {})}
-    return {"error": failure} if batch.source else {}
-
-
-def batches(loop: LoopSpec, train: int, analyses: int, patterns: int, errors: int) -> list[Batch]:
+def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:
     """As the loop would cut a round, with patterns of one size."""
-    failures = names(analyses)
     plan = shares(
         loop,
-        rows=names(train),
-        patterns=dict.fromkeys(names(patterns), 1.0),
-        members={name: failures[int(name) :: patterns] for name in names(patterns)},
-        errors=names(errors) if "train_error" in loop.origins else [],
+        rows=[str(number) for number in range(train)],
+        patterns={str(number): 1.0 for number in range(patterns)},
+        errors=[str(number) for number in range(errors)] if "train_error" in loop.origins else [],
     )
     return cut(plan, 1, loop.samples_per_batch)
-
-
-def names(count: int) -> list[str]:
-    return [str(number) for number in range(count)]

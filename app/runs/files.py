@@ -64,8 +64,8 @@ def lineage(paths: RunPaths, name: str) -> dict[str, Any]:
     """Where a row comes from, and what became of it.
 
     Returns:
-        `sample` with its verdict; `pattern`, whose `failures` are validation rows, and `strategy`; `source`, the id of the one
-        row that it was written for, if there is one; `outcome`: the pattern's account in the next round, once there is one.
+        `sample` with its verdict; `pattern`, `strategy` and `failures` (the validation rows behind the pattern), or `source`
+        (the training row whose error it corrects); `outcome`: the pattern's account in the next round, once there is one.
 
     Raises:
         NotFound: the run has no such row.

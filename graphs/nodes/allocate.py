@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 from langgraph.runtime import Runtime
 
 from graphs.accounts import expected_fixes
 from graphs.context import Context, LoopSpec
 from graphs.methods import Origin
-from graphs.rows import Batch, Pattern
+from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import write_jsonl
 
 Name = TypeVar("Name", bound=Hashable)
-
-
-class Share(NamedTuple):
-    """What so many rows are for; the ids are those of `graphs.rows.Batch`."""
-
-    origin: Origin
-    rows: int
-    pattern: str | None = None
-    source: str | None = None
+Share = tuple[Origin, str, int]
+"""What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
 
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
@@ -36,7 +29,6 @@ async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
         context.loop,
         rows=train_rows(number, context, workspace),
         patterns=expected_fixes(workspace, number, state.patterns),
-        members={name: members(workspace.patterns(number)[name], context.seed) for name in state.patterns},
         errors=train_errors(number - 1, context, workspace),
     )
     batches = cut(plan, number, context.loop.samples_per_batch)
@@ -44,47 +36,29 @@ async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     return {"batches": len(batches)}
 
 
-def shares(
-    loop: LoopSpec,
-    rows: Sequence[str],
-    patterns: Mapping[str, float],
-    members: Mapping[str, Sequence[str]],
-    errors: Sequence[str],
-) -> list[Share]:
+def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: list[str]) -> list[Share]:
     """What a round's rows are for.
 
     Args:
         rows: ids of the training rows, in the order of their turns.
         patterns: weight of each pattern: by size, from round 2 by how much each improved.
-        members: ids of each pattern's validation errors, in the order of their turns.
         errors: ids of the training rows that the student gets wrong; rows are spread evenly over them.
     """
     if "train_row" in loop.origins:
-        return for_sources("train_row", even(loop.asked_per_round, rows))
+        return shared("train_row", even(loop.asked_per_round, rows))
     if "task" in loop.origins:
-        return [Share("task", loop.asked_per_round)]
+        return [("task", "", loop.asked_per_round)]
     for_patterns, for_errors = split(loop, bool(patterns), len(errors))
     if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
-    by_pattern = apportion(for_patterns, patterns, loop.pattern_floor)
-    if loop.aim == "pattern":
-        guided = [Share("pattern", count, name) for name, count in by_pattern.items()]
-    else:
-        guided = [
-            share
-            for name, count in by_pattern.items()
-            for share in for_sources("pattern", even(count, members[name]), name)
-        ]
-    return [*guided, *for_sources("train_error", even(for_errors, errors))]
+    return [
+        *shared("pattern", apportion(for_patterns, patterns, loop.pattern_floor)),
+        *shared("train_error", even(for_errors, errors)),
+    ]
 
 
-def for_sources(origin: Origin, rows: Mapping[str, int], pattern: str | None = None) -> list[Share]:
-    return [Share(origin, count, pattern, source) for source, count in rows.items()]
-
-
-def members(pattern: Pattern, seed: int) -> list[str]:
-    """Ids of a pattern's validation errors in a seeded order."""
-    return random.Random(f"{seed}/{pattern.id}").sample(pattern.failures, len(pattern.failures))
+def shared(origin: Origin, rows: dict[str, int]) -> list[Share]:
+    return [(origin, name, count) for name, count in rows.items()]
 
 
 def train_rows(number: int, context: Context, workspace: Workspace) -> list[str]:
@@ -129,8 +103,8 @@ def apportion(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name
     return shares
 
 
-def even(rows: int, names: Sequence[str]) -> dict[str, int]:
-    """Rows spread over as many names as there are, one each before any gets two."""
+def even(rows: int, names: list[str]) -> dict[str, int]:
+    """Rows spread over as many errors as there are, one each before any gets two."""
     share, more = divmod(rows, len(names)) if names else (0, 0)
     return {name: share + (place < more) for place, name in enumerate(names) if share + (place < more)}
 
@@ -138,18 +112,18 @@ def even(rows: int, names: Sequence[str]) -> dict[str, int]:
 def cut(plan: list[Share], number: int, size: int) -> list[Batch]:
     """Batches of at most `size` rows, each for one purpose."""
     pieces = [
-        share._replace(rows=min(size, share.rows - start))
-        for share in plan
-        for start in range(0, share.rows, size)
+        (origin, name, min(size, rows - start))
+        for origin, name, rows in plan
+        for start in range(0, rows, size)
     ]
     return [
         Batch(
             id=f"r{number}-b{place}",
             round=number,
-            origin=piece.origin,
-            count=piece.rows,
-            pattern=piece.pattern,
-            source=piece.source,
+            origin=origin,
+            count=count,
+            pattern=name if origin == "pattern" else None,
+            source=name if origin in ("train_error", "train_row") else None,
         )
-        for place, piece in enumerate(pieces)
+        for place, (origin, name, count) in enumerate(pieces)
     ]

@@ -7,7 +7,6 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
-from graphs.rows import Analysis
 from graphs.schemas import ErrorAnalysis
 from graphs.state import BRANCHES, AnalysisInput
 from graphs.workspace import Failure, Workspace
@@ -36,7 +35,13 @@ def chosen(number: int, workspace: Workspace) -> list[str]:
 async def analyze(failure: Failure, number: int, context: Context, workspace: Workspace) -> None:
     """Analyse one failure, alone (PaDA-Agent, section on error analysis)."""
     data = {"task": context.task, **failure.shown(), "score": failure.judged()}
-    said = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
-    analysis = Analysis(**dict(said), id=failure.id)
-    workspace.embed_ahead(analysis.text())
-    write_json(workspace.paths.round(number).analyses / f"{failure.key}.json", analysis)
+    analysis = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
+    workspace.embed_ahead(embedded(dict(analysis)))
+    write_json(
+        workspace.paths.round(number).analyses / f"{failure.key}.json", {"id": failure.id, **dict(analysis)}
+    )
+
+
+def embedded(analysis: dict[str, Any]) -> str:
+    """What an analysis is clustered by."""
+    return f"{analysis['root_cause']} {analysis['scenario']}"

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from graphs.clustering import Clustering, cluster, farthest, nearest, project
 from graphs.context import Context, LoopSpec
-from graphs.nodes.analyze_errors import chosen
-from graphs.rows import Analysis, Pattern
+from graphs.nodes.analyze_errors import chosen, embedded
+from graphs.rows import Pattern
 from graphs.schemas import FailurePattern
 from graphs.state import LoopState
-from graphs.workspace import Workspace
+from graphs.workspace import Workspace, file_key
 from prompts import render
-from trainer.artifacts import write_json, write_jsonl
+from trainer.artifacts import read_json, write_json, write_jsonl
 
 Vectors = NDArray[np.float32]
 
@@ -28,9 +28,10 @@ async def find_patterns(
 ) -> dict[str, Any]:
     """Embed the analyses, cluster them by k-means with k by the elbow, and draft one pattern a cluster."""
     context, here = runtime.context, workspace.paths.round(state.round)
-    failures = chosen(state.round, workspace)
-    analyses = [workspace.analysis(state.round, failure) for failure in failures]
-    vectors = await workspace.embedder.embed([analysis.text() for analysis in analyses])
+    analyses = [
+        read_json(here.analyses / f"{file_key(failure)}.json") for failure in chosen(state.round, workspace)
+    ]
+    vectors = await workspace.embedder.embed([embedded(analysis) for analysis in analyses])
     clustering = cluster(
         vectors,
         seed=context.seed,
@@ -45,7 +46,7 @@ async def find_patterns(
             **dict(named),
             id=f"r{state.round}-p{c}",
             round=state.round,
-            failures=[analyses[i].id for i in np.flatnonzero(clustering.labels == c)],
+            failures=[analyses[i]["id"] for i in np.flatnonzero(clustering.labels == c)],
             centroid=[float(x) for x in clustering.centroids[c]],
         )
         for c, named in enumerate(await asyncio.gather(*drafts))
@@ -63,20 +64,20 @@ async def draft(
     c: int,
     clustering: Clustering,
     vectors: Vectors,
-    analyses: list[Analysis],
+    analyses: list[dict[str, Any]],
     loop: LoopSpec,
     workspace: Workspace,
 ) -> FailurePattern:
     """Name one cluster from the members nearest to its centre and some far ones."""
     near = nearest(clustering, vectors, c, loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
-    shown = [analyses[i].shown() for i in [*near, *far]]
+    shown = [{key: analyses[i][key] for key in ("root_cause", "scenario")} for i in [*near, *far]]
     return await workspace.teacher.ask(
         "analyst", FailurePattern, render("find_patterns"), {"analyses": shown}
     )
 
 
-def describe(clustering: Clustering, vectors: Vectors, analyses: list[Analysis]) -> dict[str, Any]:
+def describe(clustering: Clustering, vectors: Vectors, analyses: list[dict[str, Any]]) -> dict[str, Any]:
     """What the report shows of the clustering: the elbow, the silhouette, and a map on two principal axes."""
     return {
         "k": clustering.k,
@@ -85,11 +86,11 @@ def describe(clustering: Clustering, vectors: Vectors, analyses: list[Analysis])
         "sizes": np.bincount(clustering.labels, minlength=clustering.k).tolist(),
         "points": [
             {
-                "id": a.id,
+                "id": a["id"],
                 "x": float(x),
                 "y": float(y),
                 "cluster": int(label),
-                "root_cause": a.root_cause,
+                "root_cause": a["root_cause"],
             }
             for a, (x, y), label in zip(analyses, project(vectors), clustering.labels, strict=True)
         ],

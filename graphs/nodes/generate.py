@@ -40,24 +40,22 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
 
 
 async def brief(batch: Batch, context: Context, workspace: Workspace) -> dict[str, Any]:
-    """What writer and judge are told about a batch: no validation or test row is shown, only what the analyst said of errors."""
+    """What writer and judge are told about a batch: nothing in it comes from validation or test rows."""
     corpus = await workspace.corpus(batch.round)
     nothing: Brief = {"task": context.task, "strategy": None, "error": None, "right": None, "original": None}
     return nothing | await PURPOSES[batch.origin](batch, context, workspace, corpus)
 
 
 async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> Brief:
-    """The strategy, with the error that the batch is aimed at, if there is one, and training rows near to it or to the pattern."""
+    """The strategy, with training rows near to the pattern."""
     pattern = workspace.patterns(batch.round)[batch.pattern or ""]
     strategy = workspace.strategy(batch.round, pattern.id)
-    shown: Brief = {"title": strategy.title, "instructions": strategy.instructions}
-    about = f"{pattern.name}. {pattern.description}"
-    if batch.source:
-        case = workspace.analysis(batch.round, batch.source)
-        shown["case"], about = case.shown(), case.text()
     examples = await corpus.nearest(
-        about, context.loop.examples_per_prompt, seed=f"{context.seed}/{batch.id}"
+        f"{pattern.name}. {pattern.description}",
+        context.loop.examples_per_prompt,
+        seed=f"{context.seed}/{batch.id}",
     )
+    shown = {"title": strategy.title, "instructions": strategy.instructions}
     return {"strategy": shown, "examples": examples}
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from graphs.context import LoopSpec
 from tests.graphs.looping import Loop, new_loop, read_rows, with_errors, wrong
-from trainer.artifacts import read_json, read_jsonl, write_jsonl
+from trainer.artifacts import read_jsonl, write_jsonl
 
 ERRORS = ["llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"]
 
@@ -41,34 +41,6 @@ async def test_random_rows_have_no_guidance(tmp_path: Path) -> None:
     assert len(set(drawn)) > 1, "not every batch sees the same rows"
     assert {(c.origin, c.pattern, c.source) for c in loop.candidates(1)} == {("task", None, None)}
     assert [sum(b["count"] for b in read_rows(loop, n, "batches")) for n in (1, 2)] == [12, 12]
-
-
-async def test_each_batch_of_a_pattern_is_aimed_at_one_of_its_errors(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1, synthetic_per_round=24, samples_per_batch=2, aim="error")
-    await loop.go({})
-    patterns = {row["id"]: set(row["failures"]) for row in read_rows(loop, 1, "patterns")}
-    analyses = [read_json(path) for path in loop.paths.round(1).analyses.iterdir()]
-    cases = {row["id"]: {"root_cause": row["root_cause"], "scenario": row["scenario"]} for row in analyses}
-    batches = [batch for batch in read_rows(loop, 1, "batches") if batch["pattern"]]
-    assert batches
-    for name, failures in patterns.items():
-        aimed = Counter(batch["source"] for batch in batches if batch["pattern"] == name)
-        assert aimed.keys() <= failures
-        assert max(aimed.values()) == 1 or aimed.keys() == failures, "each has its turn before any has two"
-    for schema in ("SampleBatch", "QualityReport"):
-        shown = [data["strategy"]["case"] for data in loop.teacher.asked(schema) if data["strategy"]]
-        assert Counter(map(str, shown)).keys() == {str(cases[batch["source"]]) for batch in batches}
-    sources = {(row.pattern, row.source) for row in loop.candidates(1) if row.pattern}
-    assert sources == {(batch["pattern"], batch["source"]) for batch in batches}
-
-
-async def test_aimed_at_the_pattern_the_strategy_stands_alone(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1, aim="pattern")
-    await loop.go({})
-    shown = [data["strategy"] for data in loop.teacher.asked("SampleBatch") if data["strategy"]]
-    assert shown
-    assert all(strategy.keys() == {"title", "instructions"} for strategy in shown)
-    assert all(batch["source"] is None for batch in read_rows(loop, 1, "batches") if batch["pattern"])
 
 
 async def test_random_does_not_predict_train(tmp_path: Path) -> None:

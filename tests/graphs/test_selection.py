@@ -11,16 +11,16 @@ from tests.graphs.looping import new_loop, read_rows
 from trainer.artifacts import read_jsonl
 
 
-def candidate(name: str, pattern: str | None, source: str | None = None) -> Candidate:
+def candidate(name: str, pattern: str | None) -> Candidate:
     return Candidate(
-        id=name, prompt=name, completion="x", round=1, batch="b", pattern=pattern, source=source,
+        id=name, prompt=name, completion="x", round=1, batch="b", pattern=pattern,
         origin="pattern" if pattern else "train_error", attempt=1, verdict="accepted", reason="",
     )  # fmt: skip
 
 
-def batch(count: int, pattern: str | None, source: str | None = None) -> Batch:
+def batch(count: int, pattern: str | None) -> Batch:
     origin = "pattern" if pattern else "train_error"
-    return Batch(id="b", round=1, origin=origin, count=count, pattern=pattern, source=source)
+    return Batch(id="b", round=1, origin=origin, count=count, pattern=pattern)
 
 
 def test_wrong_answers_come_first_within_the_share_of_each_pattern() -> None:
@@ -30,14 +30,6 @@ def test_wrong_answers_come_first_within_the_share_of_each_pattern() -> None:
     right = {name: name not in "cdefh" for name in "abcdefgh"}
     # half of each: two of the first, one of the second, one for training errors
     assert chosen(rows, plan, 4, right) == ["c", "d", "e", "h"]
-
-
-def test_each_error_of_a_pattern_keeps_its_share_and_training_errors_stand_in_for_one_another() -> None:
-    plan = [batch(2, "p0", "x"), batch(2, "p0", "y"), batch(2, None, "s"), batch(2, None, "t")]
-    rows = [candidate(name, "p0", "x") for name in "ab"] + [candidate(name, "p0", "y") for name in "cd"]
-    rows += [candidate(name, None, "s") for name in "ef"] + [candidate(name, None, "t") for name in "gh"]
-    right = {name: name not in "abef" for name in "abcdefgh"}
-    assert set(chosen(rows, plan, 4, right)) == {"a", "c", "e", "f"}
 
 
 def test_a_pattern_without_enough_wrong_answers_keeps_its_share() -> None:
