@@ -62,11 +62,15 @@ def top_legend(cell: int, symbol: str = "square") -> Any:
 
 
 def row_labels(base: Any, offset: int) -> Any:
-    """Names above the bars instead of beside them, so that long ones have the whole width."""
-    text = base.mark_text(
-        align="left", baseline="middle", color=INK, limit=alt.ExprRef("width"), yOffset=offset
-    )
-    return text.encode(x=alt.value(0), text="label:N")
+    """Names above the bars instead of beside them, so that long ones have the whole width; a halo keeps lines off them."""
+
+    def text(**look: Any) -> Any:
+        placed = base.mark_text(
+            align="left", baseline="middle", limit=alt.ExprRef("width"), yOffset=offset, **look
+        )
+        return placed.encode(x=alt.value(0), text="label:N")
+
+    return text(stroke=PAPER, strokeWidth=5, aria=False) + text(color=INK)
 
 
 def finish(chart: Any, height: int, description: str) -> Any:
