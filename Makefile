@@ -15,22 +15,22 @@ slow:
 # a service that is killed at random moments, 30 times or PADA_CHAOS_KILLS; prints what was seen
 chaos:
 	@scripts/setup dev
-	.venv/bin/python -m pytest -m slow -rP tests/app/test_chaos.py
+	.venv/bin/python -m pytest -m slow -rP tests/app/executor/test_chaos.py
 
 # the service's tests once more, slow ones too, on PostgreSQL from Debian's packages
 postgres:
 	@scripts/setup dev,postgres
-	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/test_service.py tests/app/test_fence.py \
-		tests/app/test_feed.py tests/app/test_secrets.py tests/app/test_checkpoints.py
+	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/executor/test_service.py tests/app/executor/test_fence.py \
+		tests/app/api/runs/test_event_stream.py tests/app/test_secrets.py tests/app/executor/test_checkpoints.py
 
 # students on a Ray cluster of two nodes on this machine
 ray:
 	@scripts/setup dev,ray
-	.venv/bin/python -m pytest -m slow tests/app/test_ray.py
+	.venv/bin/python -m pytest -m slow tests/app/launchers/test_ray.py
 
 # schemathesis on the OpenAPI document, against a real service
 fuzz: setup
-	scripts/fuzz .venv/bin/python -m pytest -m slow -s tests/app/test_fuzz.py
+	scripts/fuzz .venv/bin/python -m pytest -m slow -s tests/app/api/test_fuzz.py
 
 setup:
 	@scripts/setup dev

@@ -1,6 +1,6 @@
 """Errors of the application, one tree; each is one paragraph for the person who reads it.
 
-Over HTTP an error is a problem document with the status that its class carries (`app/problems.py`).
+Over HTTP an error is a problem document with the status that its class carries (`app/api/problems.py`).
 
 PadaError                400
 ├── ConfigError          422  the configuration

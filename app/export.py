@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from app.config import load_config
+from app.config.run_config import load_config
 from app.errors import FolderError
-from app.executor.launchers.local import LocalStudent
-from app.executor.processes import dying_with_me
+from app.launchers.local import LocalStudent
+from app.launchers.processes import dying_with_me
 from app.report.card import render_card
 from graphs.errors import TrainerError
 from graphs.report import Report

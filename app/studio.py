@@ -19,14 +19,14 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph_sdk.runtime import ServerRuntime
 from pydantic import ConfigDict, ValidationError, field_validator
 
-from app.config import RunConfig, explain, parse_config
-from app.data import DataSpec, prepare_data
+from app.config.data import DataSpec, prepare_data
+from app.config.run_config import RunConfig, explain, parse_config
+from app.engine.run_folder import enter, owned
 from app.errors import ConfigError, PadaError
-from app.runs.folder import enter, owned
 from graphs.context import Context, LoopSpec
 from graphs.errors import LoopError, RunPaused
 from graphs.loop import build_loop
-from graphs.teacher_spec import BudgetSpec, TeacherSpec
+from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from graphs.workspace import Workspace, log_test_access
 from trainer.artifacts import RunPaths
 from trainer.data_files import DataError
@@ -126,8 +126,8 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     Raises:
         ConfigError, DataError, FolderError: the context cannot be used, or is not that of the thread's first run.
     """
-    from app.executor.launchers.local import LocalStudent
-    from app.wiring import open_workspace
+    from app.engine.wiring import open_workspace
+    from app.launchers.local import LocalStudent
 
     folder = (context.output or Path("runs", "studio", thread)).expanduser().resolve()
     config = settled(context, folder)

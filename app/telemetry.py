@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from app.engine.events import Event, Listener
 from app.errors import ConfigError
-from app.runs.events import Event, Listener
 from app.settings import TraceSettings
-from graphs.attempts import Attempt, watcher
+from graphs.teacher.hooks import Attempt, watcher
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -92,7 +92,7 @@ class RunTrace:
         self._stage: Span | None = None
 
     def hear(self, event: Event) -> None:
-        """See `app.runs.events.Listener`."""
+        """See `app.engine.events.Listener`."""
         match event:
             case {"type": "stage", "state": "started", "name": name}:
                 self._stage = self._tracer.start_span(name, context=self._within(self._root))

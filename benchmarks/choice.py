@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contest import arguments, conditions, publish, read_rows, run_alone, write_rows
+from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 REPEATS = 2
 BATCH_SIZES = (1, 8, 32)

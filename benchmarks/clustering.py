@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from graphs.clustering import cluster, elbow
+from graphs.analysis.clustering import cluster, elbow
 
 RESULTS = Path(__file__).parent / "results" / "clustering.json"
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contest import arguments, conditions, publish, read_rows, run_alone, write_rows
+from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 from training import STUDENT, synthetic
 
 MAX_NEW_TOKENS = 96

@@ -25,8 +25,8 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from app.db import runs as repository
 from app.db.engine import make_engine, make_sessions
-from app.runs import repository
 
 Spec = dict[str, Any]
 CONNECTIONS = 64

@@ -46,9 +46,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from app.config import parse_config
-from app.runs.events import Event
-from app.runs.runner import Runner
+from app.config.run_config import parse_config
+from app.engine.events import Event
+from app.engine.runner import Runner
 from benchmarks.loop_student import ScriptedStudent, make_data
 from trainer.artifacts import read_json, read_jsonl, write_json
 

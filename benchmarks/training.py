@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contest import arguments, conditions, publish, read_rows, run_alone, write_rows
+from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 WARM_UP = 2
 """Steps that are not timed."""

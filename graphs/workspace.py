@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from graphs.checks.corpus import Corpus
 from graphs.context import LoopSpec
-from graphs.corpus import Corpus
 from graphs.ports import Embedder, Student, Teacher
 from graphs.review import Drafts
 from graphs.rows import Batch, Candidate, Pattern, Strategy

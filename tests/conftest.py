@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.command import pada
-from tests.oracle import Oracle
-from tests.tiny import config_for, make_student, write_config, write_data
+from tests.scripted_teacher_server import Oracle
+from tests.tiny_task import config_for, make_student, write_config, write_data
 
 
 @dataclass

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.ports import Answer, Role
-from tests.oracle import answer
+from tests.scripted_teacher_server import answer
 from trainer.artifacts import read_jsonl, write_json, write_jsonl
 from trainer.records import Prediction
 from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec

@@ -71,19 +71,21 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
 
 
 def test_the_command_line_never_loads_torch() -> None:
-    loaded = tops(loaded_by("app.cli", "app.runs.runner", "app.wiring", "app.report.html"))
+    loaded = tops(loaded_by("app.cli.main", "app.engine.runner", "app.engine.wiring", "app.report.html"))
     assert not loaded & TORCH
     assert {"langgraph", "graphs", "trainer"} <= loaded
 
 
 def test_the_command_line_alone_is_light() -> None:
     """Help and errors need neither the graph nor the teacher's client."""
-    assert not tops(loaded_by("app.cli")) & (TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai"})
+    assert not tops(loaded_by("app.cli.main")) & (
+        TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai"}
+    )
 
 
 def test_the_service_is_light() -> None:
     """Runs are worked on in processes of their own."""
-    loaded = tops(loaded_by("app.main", "app.executor.supervisor"))
+    loaded = tops(loaded_by("app.api.app", "app.executor.supervisor"))
     assert not loaded & (
         TORCH | {"langgraph", "langchain_core", "openai", "faiss", "numpy", "scipy", "altair"}
     )
@@ -98,7 +100,7 @@ def test_contracts_of_the_trainer_stand_alone() -> None:
 
 
 def test_graphs_needs_no_web_stack() -> None:
-    loaded = tops(loaded_by("graphs.loop", "graphs.teacher", "graphs.clustering"))
+    loaded = tops(loaded_by("graphs.loop", "graphs.teacher.chat", "graphs.analysis.clustering"))
     assert loaded & set(OURS) <= {"graphs", "prompts", "trainer"}
     assert not loaded & (TORCH | WEB)
 

@@ -11,7 +11,7 @@ from app.compare.probe import Pace, baseline, probe
 from app.compare.questions import Data, Failures, Question, questions
 from app.compare.runs import Runs
 from app.compare.spec import VANILLA
-from app.config import RunConfig
+from app.config.run_config import RunConfig
 from graphs.ports import Student
 from trainer.artifacts import RunPaths, read_jsonl
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.compare.questions import Failures
 from app.compare.runs import Runs
-from app.wiring import open_student
+from app.engine.wiring import open_student
 from graphs.ports import Student
 from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec

@@ -9,16 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.config import RunConfig
+from app.config.run_config import RunConfig
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import cut, shares
 from graphs.nodes.find_patterns import wanted
 from graphs.ports import Role
-from graphs.prices import price_of
 from graphs.rows import Batch
 from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
-from graphs.teacher_spec import TeacherSpec
-from graphs.wire import build_call
+from graphs.teacher.prices import price_of
+from graphs.teacher.request import build_call
+from graphs.teacher.spec import TeacherSpec
 from prompts import render
 
 CHARACTERS_PER_TOKEN = 4

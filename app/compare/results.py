@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from app.compare.runs import Job
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
+from graphs.analysis.statistics import Verdict, holm, mcnemar, verdict
 from graphs.report import Report
-from graphs.statistics import Verdict, holm, mcnemar, verdict
 from trainer.artifacts import RunPaths, read_jsonl
 from trainer.records import Score
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.compare.spec import VANILLA, Comparison
-from app.config import RunConfig
-from app.data import DataSpec, prepare_data
+from app.config.data import DataSpec, prepare_data
+from app.config.run_config import RunConfig
+from app.config.splits import SPLITS
+from app.engine.run_folder import enter, owned
+from app.engine.runner import Runner
 from app.errors import PadaError
-from app.executor.launchers.devices import devices
-from app.runs.folder import enter, owned
-from app.runs.runner import Runner
-from app.splits import SPLITS
+from app.launchers.devices import devices
 from graphs.ports import Student
 from graphs.report import Report
 from trainer.artifacts import RoundPaths, RunPaths, read_json, write_json

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from app.config import RunConfig, explain, parse_config, read_document
+from app.config.run_config import RunConfig, explain, parse_config, read_document
 from app.errors import ConfigError
 from trainer.specs import Strict
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.statistics import RESAMPLES, bootstrap_p_value, percentile_interval
+from graphs.analysis.statistics import RESAMPLES, bootstrap_p_value, percentile_interval
 
 Floats = NDArray[np.float64]
 CHUNK = 1_000
@@ -36,7 +36,7 @@ def over_rows_and_seeds(values: Floats, seed: int, *, differences: bool = False)
     Args:
         values: one row a seed, one column a test row, shape (seeds, rows).
         differences: the values are differences of two metrics of 0 or 1 each; one row of each sign is added before resampling, as
-            in `graphs.statistics.paired`.
+            in `graphs.analysis.statistics.paired`.
 
     Raises:
         ValueError: the table is empty.

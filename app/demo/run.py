@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from app.config import RunConfig, parse_config
+from app.config.run_config import RunConfig, parse_config
 from app.demo.dataset import write_demo_data
 from app.demo.server import serve
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from sqlalchemy.exc import OperationalError
 
+from app.db import runs as repository
 from app.db.engine import Sessions
-from app.runs import repository
-from app.runs.events import Event, Listener, stage_seconds
-from app.runs.view import View, fold
+from app.db.run_progress import View, fold
+from app.engine.events import Event, Listener, stage_seconds
 from trainer.artifacts import Superseded
 
 RETRY_SECONDS = 1.0
@@ -48,7 +48,7 @@ class DatabaseEvents:
         await self._writer
 
     def emit(self, type_: str, **fields: Any) -> None:
-        """See `app.runs.events.Events`. Of the run's status the service tells itself, together with the change.
+        """See `app.engine.events.Events`. Of the run's status the service tells itself, together with the change.
 
         Raises:
             Superseded: an earlier event was refused.
@@ -65,7 +65,7 @@ class DatabaseEvents:
         self._listen(event)
 
     def stage_seconds(self) -> dict[str, float]:
-        """See `app.runs.events.Events`."""
+        """See `app.engine.events.Events`."""
         return stage_seconds(self._stages)
 
     async def _write(self) -> None:

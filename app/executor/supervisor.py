@@ -16,9 +16,9 @@ from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
+from app.db import runs as repository
 from app.db.engine import Sessions
-from app.executor.processes import Process, dying_with_me
-from app.runs import repository
+from app.launchers.processes import Process, dying_with_me
 from app.settings import Settings
 
 log = logging.getLogger("pada.supervisor")

@@ -13,15 +13,15 @@ import sys
 from dataclasses import dataclass
 
 from app import logs
-from app.config import RunConfig
+from app.config.run_config import RunConfig
+from app.db import runs as repository
 from app.db.engine import Sessions, make_engine, make_sessions
+from app.engine.events import Listener
+from app.engine.runner import Runner
 from app.errors import PadaError
-from app.executor.heart import Heart
-from app.executor.keeping import ServiceKeeping
-from app.executor.launchers.ray import end_job
-from app.runs import repository
-from app.runs.events import Listener
-from app.runs.runner import Runner
+from app.executor.heartbeat import Heart
+from app.executor.leased_run import ServiceKeeping
+from app.launchers.ray import end_job
 from app.settings import Settings
 from app.telemetry import trace_run
 from graphs.errors import LoopError, Wait

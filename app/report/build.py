@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.config import RunConfig
+from app.config.run_config import RunConfig
+from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.errors import Wait
 from graphs.report import Cost, PatternOutcome, Report, RoundReport, TestResult
 from graphs.rows import Candidate
-from graphs.statistics import minimal_detectable_effect
-from graphs.teacher import ChatTeacher
+from graphs.teacher.chat import ChatTeacher
 from graphs.workspace import file_key
 from trainer.artifacts import RunPaths, read_json, read_jsonl
 

@@ -8,8 +8,8 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
+from graphs.nodes.select_hardest import select
 from graphs.rows import Candidate
-from graphs.selection import select
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from langgraph.runtime import Runtime
 
-from graphs.accounts import expected_fixes
 from graphs.context import Context, LoopSpec
 from graphs.methods import Origin
+from graphs.pattern_outcomes import expected_fixes
 from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace

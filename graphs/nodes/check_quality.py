@@ -6,7 +6,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graphs.checks import Finding
+from graphs.checks.row_checks import Finding
 from graphs.context import Context
 from graphs.nodes.generate import brief
 from graphs.rows import Batch, Candidate, Check

@@ -10,9 +10,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.analysis.statistics import mean_interval
 from graphs.context import Context
 from graphs.state import LoopState
-from graphs.statistics import mean_interval
 from graphs.workspace import Workspace
 from trainer.artifacts import write_json
 from trainer.records import Example

@@ -10,7 +10,7 @@ import numpy as np
 from langgraph.runtime import Runtime
 from numpy.typing import NDArray
 
-from graphs.clustering import Clustering, cluster, farthest, nearest, project
+from graphs.analysis.clustering import Clustering, cluster, farthest, nearest, project
 from graphs.context import Context, LoopSpec
 from graphs.nodes.analyze_errors import chosen, embedded
 from graphs.rows import Pattern

@@ -9,10 +9,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.analysis.statistics import verdict
 from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
-from graphs.statistics import verdict
 from graphs.workspace import Workspace
 from trainer.artifacts import read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score

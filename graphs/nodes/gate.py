@@ -7,10 +7,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graphs.accounts import settle
+from graphs.analysis.statistics import PairedComparison, holm, paired
 from graphs.context import Context, LoopSpec
+from graphs.pattern_outcomes import settle
 from graphs.state import LoopState
-from graphs.statistics import PairedComparison, holm, paired
 from graphs.workspace import Workspace
 from trainer.artifacts import write_json
 from trainer.records import Example, Score

@@ -6,8 +6,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.checks.corpus import Corpus
 from graphs.context import Context
-from graphs.corpus import Corpus
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
 from graphs.state import AugmentState

@@ -14,16 +14,16 @@ import pytest
 from fastapi.responses import JSONResponse, Response
 
 from graphs.errors import TeacherError
-from graphs.ledger import Ledger
 from graphs.schemas import ErrorAnalysis
-from graphs.teacher import ChatTeacher
-from graphs.teacher_spec import BudgetSpec, TeacherSpec
-from tests.app.http_service import problem, serve, settings_for
+from graphs.teacher.chat import ChatTeacher
+from graphs.teacher.ledger import Ledger
+from graphs.teacher.spec import BudgetSpec, TeacherSpec
+from tests.app.api.http_service import problem, serve, settings_for
 from tests.collector import Collector
 from tests.command import CANARY
-from tests.oracle import Oracle
+from tests.scripted_teacher_server import Oracle
 from tests.service import Service, serving
-from tests.tiny import config_for
+from tests.tiny_task import config_for
 
 RAY_TOKEN = "ray-canary-5b1e9f0c72"
 COLLECTOR_KEY = "otel-canary-81d0c6b2f4"

@@ -17,9 +17,9 @@ import pytest
 
 from tests.collector import Collector
 from tests.command import CANARY
-from tests.oracle import Oracle
+from tests.scripted_teacher_server import Oracle
 from tests.service import serving
-from tests.tiny import FILLER, config_for
+from tests.tiny_task import FILLER, config_for
 
 COLLECTOR_KEY = "otel-canary-81d0c6b2f4"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -125,9 +125,7 @@ def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_the_variable_nothing_is_imported(tmp_path: Path) -> None:
-    code = (
-        "import sys; from app.main import create_app; create_app(); print('opentelemetry.sdk' in sys.modules)"
-    )
+    code = "import sys; from app.api.app import create_app; create_app(); print('opentelemetry.sdk' in sys.modules)"
     done = python(code, PADA_HOME=str(tmp_path))
     assert done.stdout == "False\n", done.stderr
     done = python(code, PADA_HOME=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
@@ -135,7 +133,7 @@ def test_without_the_variable_nothing_is_imported(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_one_error_that_says_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['opentelemetry.sdk'] = None; sys.argv = ['pada', 'serve']; from app.cli import main; main()"
+    code = "import sys; sys.modules['opentelemetry.sdk'] = None; sys.argv = ['pada', 'serve']; from app.cli.main import main; main()"
     done = python(code, PADA_HOME=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

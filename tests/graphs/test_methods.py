@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from graphs.context import LoopSpec
-from tests.graphs.looping import Loop, new_loop, read_rows, with_errors, wrong
+from tests.graphs.loop_harness import Loop, new_loop, read_rows, with_errors, wrong
 from trainer.artifacts import read_jsonl, write_jsonl
 
 ERRORS = ["llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.sandboxes import HERE
+from tests.trainer.sandbox.sandboxes import HERE
 from trainer.sandbox.launch import Kind, best_kind
 
 COLOURS = ("red", "green", "blue", "white")

@@ -1,0 +1,100 @@
+"""The service: puts routers, errors, limits and the executor together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from app import telemetry
+from app.api import health, idempotency, problems
+from app.api import openapi_links as links
+from app.api.body_limit import BodyLimit
+from app.api.datasets import endpoints as datasets
+from app.api.datasets.service import sweep
+from app.api.keys.rate_limit import Rates
+from app.api.metrics import Measured, Metrics
+from app.api.runs import endpoints as runs
+from app.api.runs.event_stream import Feed
+from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.migrate import upgrade
+from app.errors import ConfigError
+from app.settings import GraphSettings, Settings
+
+DESCRIPTION = "Makes a small language model better at one task, and proves it."
+TAGS = [
+    {"name": "runs", "description": "Start, watch, steer and read runs."},
+    {"name": "datasets", "description": "Rows that were uploaded once and can be used by many runs."},
+    {"name": "operation", "description": "For those who run the service."},
+]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; without settings it reads the environment.
+
+    Raises:
+        ConfigError: the settings would let strangers, or code from a checkpoint, in.
+    """
+    settings = settings or Settings()
+    if not settings.keys_required and not settings.on_loopback:
+        raise ConfigError(
+            f"PADA_AUTH=off works only on a loopback address, and PADA_HOST is {settings.host}: anybody who reaches it "
+            "could start runs. Leave PADA_AUTH out, and make keys with `pada keys create`."
+        )
+    if not GraphSettings().strict_msgpack:
+        raise ConfigError(
+            "LANGGRAPH_STRICT_MSGPACK is off: a checkpoint could then name classes to be made when it is read. Leave it out."
+        )
+    traces = telemetry.trace_requests()
+    app = FastAPI(
+        title="pada",
+        version=version("pada"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+        telemetry=traces.config,
+    )
+    app.state.end_traces = traces.end
+    app.state.settings = settings
+    app.state.rates = Rates(settings.requests_per_minute)
+    app.state.metrics = Metrics()
+    app.state.check_turn = asyncio.Lock()
+    for router in (runs.router, datasets.router, health.router):
+        app.include_router(router)
+    problems.install(app)
+    links.install(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, own={datasets.PATH})
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The database is up to date before the first request; the executor ends before the database does."""
+    settings: Settings = app.state.settings
+    for folder in (settings.runs, settings.datasets):
+        folder.mkdir(parents=True, exist_ok=True)
+    engine = make_engine(settings.database)
+    async with AsyncExitStack() as stack:
+        stack.callback(app.state.end_traces)
+        stack.push_async_callback(engine.dispose)
+        await upgrade(engine)
+        sessions = app.state.sessions = make_sessions(engine)
+        reads = app.state.reads = make_sessions(engine, reading=True)
+        await sweep(sessions, settings)
+        await idempotency.forget(sessions)
+        app.state.feed = await stack.enter_async_context(Feed(reads, settings.poll_seconds))
+        await _start_executor(stack, settings, sessions)
+        yield
+
+
+async def _start_executor(stack: AsyncExitStack, settings: Settings, sessions: Sessions) -> None:
+    if settings.max_running > 0:
+        from app.executor.supervisor import Supervisor
+
+        await stack.enter_async_context(Supervisor(settings, sessions))

@@ -1,0 +1,46 @@
+"""Reads uploaded rows as a run will read them: `python -m app.api.datasets.check FOLDER`.
+
+It is a process of its own, for a large file takes seconds and gigabytes that the service must not spend.
+The answer is one JSON object on standard output: `{"rows": {split: count}}` or `{"fault": "..."}`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.config.splits import SPLITS
+from trainer.data_files import DataError, read_examples
+
+
+def check(folder: Path) -> dict[str, int]:
+    """Rows of each split.
+
+    Raises:
+        DataError: a row cannot be used, or an id is used twice.
+    """
+    rows: dict[str, int] = {}
+    owners: dict[str, str] = {}
+    for split in SPLITS:
+        examples = read_examples(folder / f"{split}.jsonl")
+        for example in examples:
+            if owners.setdefault(example.id, split) != split:
+                raise DataError(
+                    f"The id {example.id!r} is in {owners[example.id]} and in {split}. Give each row an id of its own."
+                )
+        rows[split] = len(examples)
+    return rows
+
+
+def answer(folder: Path) -> dict[str, Any]:
+    """What the service is told; the folder's place is no business of the uploader's."""
+    try:
+        return {"rows": check(folder)}
+    except DataError as error:
+        return {"fault": str(error).replace(f"{folder}/", "")}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(answer(Path(sys.argv[1]))))

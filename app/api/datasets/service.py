@@ -1,0 +1,177 @@
+"""What can be done with data sets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.datasets.upload import Upload
+from app.db import datasets as repository
+from app.db.engine import Sessions
+from app.db.models import DataSet
+from app.errors import Conflict, NotFound, TooLarge
+from app.launchers.processes import dying_with_me
+from app.settings import Settings
+from trainer.artifacts import publish_folder
+from trainer.data_files import DataError
+
+INCOMING = ".incoming-"
+ABANDONED_SECONDS = 6 * 3600.0
+"""A folder without a data set that is older than this was left by a process that was killed."""
+MISSING = "There is no data set {}, or it is another key's. `GET /v1/datasets` lists yours."
+
+
+@dataclass(frozen=True)
+class Received:
+    """An upload that is on disk and was checked, but is no data set yet."""
+
+    folder: Path
+    name: str
+    digest: str
+    files: dict[str, Any]
+
+
+@contextmanager
+def incoming(settings: Settings) -> Iterator[Path]:
+    """A folder for an upload; what is still in it at the end is removed."""
+    folder = settings.datasets / f"{INCOMING}{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def receive(
+    stream: AsyncIterator[bytes],
+    content_type: str,
+    folder: Path,
+    settings: Settings,
+    turn: AbstractAsyncContextManager[Any],
+) -> Received:
+    """Write an upload to `folder` and check its rows.
+
+    Args:
+        turn: held while rows are checked, for that takes several times the file's size in memory.
+
+    Raises:
+        TooLarge: there are too many bytes or rows.
+        Unprocessable: it is no upload of a data set.
+        DataError: a row cannot be used.
+    """
+    upload = Upload(
+        folder,
+        content_type,
+        max_bytes=settings.max_dataset_bytes,
+        max_rows=settings.max_dataset_rows,
+    )
+    try:
+        async for piece in stream:
+            await asyncio.to_thread(upload.feed, piece)
+        upload.finish()
+    finally:
+        upload.close()
+    name = upload.name
+    async with turn:
+        rows = await count_rows(folder)
+    if sum(rows.values()) > settings.max_dataset_rows:
+        raise TooLarge("The upload has more rows than this service takes (`PADA_MAX_DATASET_ROWS`).")
+    files = {
+        split: {"rows": rows[split], "bytes": saved.bytes, "sha256": saved.digest.hexdigest()}
+        for split, saved in upload.files.items()
+    }
+    return Received(folder, name, upload.digest, files)
+
+
+async def count_rows(folder: Path) -> dict[str, int]:
+    """Check the rows in a process of its own; the rows of each split.
+
+    Raises:
+        DataError: a row cannot be used.
+        RuntimeError: the check did not end, for want of memory perhaps.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.api.datasets.check", str(folder)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=dying_with_me(),
+    )
+    try:
+        output, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+    if child.returncode != 0:
+        raise RuntimeError(f"the check of an upload ended with {child.returncode}")
+    found = json.loads(output)
+    if "fault" in found:
+        raise DataError(found["fault"])
+    rows: dict[str, int] = found["rows"]
+    return rows
+
+
+async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:
+    """Make a data set of an upload."""
+    row = DataSet(id=uuid.uuid4().hex, owner=owner, name=received.name, files=received.files)
+    await repository.add(session, row)
+    # a folder whose row is not committed after all is removed by `sweep`; a row without a folder would be worse
+    await asyncio.to_thread(publish_folder, received.folder, settings.datasets / row.id)
+    return row
+
+
+async def find(session: AsyncSession, name: str, owner: str | None) -> DataSet:
+    """A data set by id.
+
+    Raises:
+        NotFound: there is none, or it is not this owner's.
+    """
+    row = await repository.get(session, name, owner)
+    if row is None:
+        raise NotFound(MISSING.format(name))
+    return row
+
+
+async def delete(sessions: Sessions, name: str, owner: str | None, settings: Settings) -> None:
+    """Remove a data set and its files.
+
+    Raises:
+        NotFound: there is none, or it is not this owner's.
+        Conflict: a run still needs it.
+    """
+    async with sessions.begin() as session:
+        row = await repository.get(session, name, owner, lock=True)
+        if row is None:
+            raise NotFound(MISSING.format(name))
+        if await repository.in_use(session, name):
+            raise Conflict(
+                "A run that has not ended uses this data set. Cancel the run, or wait for its end."
+            )
+        await repository.remove(session, row)
+    await asyncio.to_thread(shutil.rmtree, settings.datasets / name, ignore_errors=True)
+
+
+async def sweep(sessions: Sessions, settings: Settings) -> None:
+    """Remove what killed processes left: uploads that never ended, and folders without a data set."""
+    old = await asyncio.to_thread(_abandoned, settings.datasets)
+    async with sessions.begin() as session:
+        known = await repository.known(session, [folder.name for folder in old])
+    for folder in old:
+        if folder.name not in known:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _abandoned(datasets: Path) -> list[Path]:
+    before = time.time() - ABANDONED_SECONDS
+    folders = datasets.iterdir() if datasets.exists() else ()
+    return [folder for folder in folders if folder.stat().st_mtime < before]

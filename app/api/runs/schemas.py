@@ -1,0 +1,157 @@
+"""What the runs' endpoints take and answer. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.pagination import Page
+from app.api.runs import openapi_examples as examples
+from app.db.models import Run, RunEvent
+from graphs.context import Reviewed
+from graphs.errors import Wait
+
+RunStatus = Literal["queued", "running", "paused", "cancelled", "finished", "failed"]
+
+
+class RunRequest(BaseModel):
+    """A run to be started."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.START]})
+
+    config: dict[str, Any] = Field(description="A config as for `pada run`; see docs/configuration.md.")
+    dataset: str | None = Field(
+        None, description="Id of an uploaded data set, in place of the paths in `config.data`."
+    )
+
+
+class Progress(BaseModel):
+    """How far the stage at work is."""
+
+    done: int
+    total: int
+
+
+class ScoreView(BaseModel):
+    """One student's validation score."""
+
+    round: int
+    metric: str
+    validation: float
+    ci95: tuple[float, float]
+    promoted: bool
+    reason: str
+
+
+class CostView(BaseModel):
+    """What the teacher cost so far."""
+
+    calls: int
+    usd: float
+    tokens: int
+    retries: int = Field(0, description="Calls that had to be made again, such as after a rate limit.")
+
+
+class ReviewView(BaseModel):
+    """What a run asks its reviewer."""
+
+    about: Reviewed
+    round: int
+    patterns: list[str] = Field(
+        [], description="Ids of the patterns; `GET .../patterns` and `.../strategies` have them."
+    )
+    accepted: int | None = Field(
+        None, description="Rows; `GET .../samples?round=&verdict=accepted` has them."
+    )
+    rejected: int | None = Field(None, description="Rows, of which some can be accepted.")
+
+
+class RunView(BaseModel):
+    """A run as it stands."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.VIEW})
+
+    id: str
+    status: RunStatus
+    reason: str = Field(description="Why it ended or waits.")
+    waiting_for: Wait | None
+    review: ReviewView | None = Field(description="Of a run that waits for a review.")
+    task: str
+    method: str
+    dataset: str | None
+    created: float
+    started: float | None
+    ended: float | None
+    stage: str | None
+    round: int
+    progress: Progress | None
+    eta_seconds: float | None = Field(description="Of the stage at work, where it can tell.")
+    scores: list[ScoreView]
+    cost: CostView | None
+    last_event: int = Field(description="Id of the newest event.")
+
+    @classmethod
+    def of(cls, run: Run) -> RunView:
+        """The view of a stored run."""
+        view, config = run.view, run.config
+        return cls(
+            id=run.id,
+            status=run.status,
+            reason=run.reason,
+            waiting_for=run.waiting_for,
+            review=view["review"] if run.waiting_for == "review" else None,
+            task=config["task"],
+            method=config["loop"]["method"],
+            dataset=run.dataset,
+            created=run.created,
+            started=run.started,
+            ended=run.ended,
+            stage=view.get("stage") if run.status == "running" else None,
+            round=view.get("round", 0),
+            progress=view.get("progress"),
+            eta_seconds=view.get("eta_seconds") if run.status == "running" else None,
+            scores=view.get("scores", []),
+            cost=view.get("cost"),
+            last_event=run.last_event,
+        )
+
+
+class RunPage(Page[RunView]):
+    """Some runs, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.page_of(examples.VIEW)})
+
+
+class RowPage(BaseModel):
+    """Some rows of a run's files."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Artifact(BaseModel):
+    """One file of a run."""
+
+    path: str
+    bytes: int
+
+
+class Artifacts(BaseModel):
+    """The files of a run."""
+
+    items: list[Artifact]
+
+
+class EventView(BaseModel):
+    """One event, as the stream sends it."""
+
+    id: int
+    time: float
+    type: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: RunEvent) -> EventView:
+        """The view of a stored event."""
+        return cls(id=event.id, time=event.time, type=event.type, data=event.data)

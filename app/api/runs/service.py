@@ -1,0 +1,149 @@
+"""What may happen to a run, and when. Endpoints commit; a worker's part of it is in `app.executor`."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.concurrency import run_in_threadpool
+
+from app.api.runs.schemas import RunRequest
+from app.api.runs.validation import admit
+from app.db import runs as repository
+from app.db.engine import now
+from app.db.models import DataSet, Run
+from app.engine.reviews import question_of
+from app.errors import Conflict, NotFound, TooManyRequests
+from app.settings import Settings
+from graphs.review import ReviewAnswer
+from trainer.artifacts import RunPaths
+
+BUSY_SECONDS = 60
+"""When to ask again with too many unfinished runs."""
+
+
+@dataclass
+class Runs:
+    """The runs that one caller may see.
+
+    Args:
+        owner: whose runs they are; new ones are the caller's.
+        everybody: the caller may see all runs.
+    """
+
+    session: AsyncSession
+    settings: Settings
+    owner: str
+    everybody: bool = False
+
+    @property
+    def _whose(self) -> str | None:
+        return None if self.everybody else self.owner
+
+    async def start(self, request: RunRequest) -> Run:
+        """A new run, queued.
+
+        Raises:
+            ConfigError: the config cannot be used.
+            NotFound: there is no such data set.
+            TooManyRequests: the caller has too many unfinished runs.
+        """
+        folder = None
+        if request.dataset is not None:
+            await self._dataset(request.dataset)
+            folder = self.settings.datasets / request.dataset
+        config = admit(request.config, folder, self.settings)
+        if await repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
+            raise TooManyRequests(
+                f"You have {self.settings.max_unfinished} unfinished runs, which is the limit. Cancel some, or wait.",
+                retry_after=BUSY_SECONDS,
+            )
+        run = Run(
+            id=uuid.uuid4().hex,
+            owner=self.owner,
+            config=config.model_dump(mode="json"),
+            dataset=request.dataset,
+            status="queued",
+            reason="",
+            view={},
+            token=0,
+            last_event=0,
+        )
+        await repository.add(self.session, run)
+        await repository.tell(self.session, run)
+        return run
+
+    async def _dataset(self, name: str) -> DataSet:
+        found = await self.session.get(DataSet, name)
+        if found is None or (found.owner != self.owner and not self.everybody):
+            raise NotFound(f"There is no data set {name!r}.")
+        return found
+
+    async def get(self, name: str, *, lock: bool = False) -> Run:
+        """One run; raises NotFound when there is none, or it is another's."""
+        run = await repository.get(self.session, name, self._whose, lock=lock)
+        if run is None:
+            raise NotFound(f"There is no run {name!r}.")
+        return run
+
+    def paths(self, run: Run) -> RunPaths:
+        """Where its files are."""
+        return RunPaths(self.settings.runs / run.id)
+
+    async def cancel(self, name: str) -> Run:
+        """End a run: at once if nobody works on it, else its worker does within seconds. Accepted rows stay."""
+        run = await self.get(name, lock=True)
+        if run.status in ("queued", "paused"):
+            await self._change(run, "cancelled", "It was cancelled.")
+        elif run.status == "running":
+            run.asked = "cancel"
+        elif run.status != "cancelled":
+            raise Conflict(f"This run is {run.status}: there is nothing to cancel.")
+        return run
+
+    async def pause(self, name: str) -> Run:
+        """Let a run wait until it is resumed."""
+        run = await self.get(name, lock=True)
+        if run.status == "queued":
+            await self._change(run, "paused", "It was paused.", waiting_for="user")
+        elif run.status == "running":
+            run.asked = run.asked or "pause"
+        elif run.status != "paused":
+            raise Conflict(f"This run is {run.status}: there is nothing to pause.")
+        return run
+
+    async def resume(self, name: str) -> Run:
+        """Let a run that waits, or has failed, go on from where it was."""
+        run = await self.get(name, lock=True)
+        if run.waiting_for == "review":
+            raise Conflict("This run waits for a review: answer it with POST .../review.")
+        if run.status in ("paused", "failed"):
+            await self._change(run, "queued", "")
+        elif run.status not in ("queued", "running"):
+            raise Conflict(f"This run is {run.status}: it cannot be resumed.")
+        elif run.asked == "pause":
+            run.asked = None
+        return run
+
+    async def review(self, name: str, answer: ReviewAnswer) -> Run:
+        """Answer the review that a run waits for.
+
+        Raises:
+            Conflict: it waits for none, or the answer does not fit its patterns or rows.
+        """
+        run = await self.get(name, lock=True)
+        if run.status != "paused" or run.waiting_for != "review":
+            raise Conflict("This run does not wait for a review.")
+        question = await run_in_threadpool(question_of, run.view["review"], self.paths(run))
+        if fault := answer.fault(question):
+            raise Conflict(fault)
+        run.answer = answer.answering(question).model_dump(mode="json", exclude_none=True)
+        await self._change(run, "queued", "")
+        return run
+
+    async def _change(self, run: Run, status: str, reason: str, waiting_for: str | None = None) -> None:
+        """A change of a run that nobody works on."""
+        run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
+        run.ended = await now(self.session) if status == "cancelled" else None
+        await repository.tell(self.session, run)

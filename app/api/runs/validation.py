@@ -1,0 +1,119 @@
+"""What a run may name when it comes over HTTP: a config is data of a stranger, and is held to the service's own rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from app.config.run_config import RunConfig, parse_config
+from app.errors import ConfigError
+from app.settings import Settings
+from graphs.ports import Role
+from graphs.teacher.spec import EndpointSpec
+from trainer.specs import StudentSpec
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) -> RunConfig:
+    """The settled config of a run posted over HTTP.
+
+    Args:
+        dataset: folder of the uploaded data set that takes the place of `data`'s paths.
+
+    Raises:
+        ConfigError: a key is wrong, or names what only the service's own configuration may name.
+    """
+    document = dict(document)
+    if dataset is not None:
+        document["data"] = _with_folder(document.get("data"), dataset)
+    elif "data" not in document:
+        raise ConfigError("config.data: missing; upload a data set and give its id as `dataset`.")
+    config = parse_config(document, "config", settings.home.resolve(), repeat=False)
+    _refuse_code(config)
+    _refuse_places(config)
+    _refuse_logins(config)
+    _refuse_paths(config, dataset, settings)
+    return _settle_keys(config, settings)
+
+
+def _with_folder(data: Any, dataset: Path) -> dict[str, Any]:
+    if data is not None and not (isinstance(data, dict) and set(data) <= {"limit"}):
+        raise ConfigError("config.data: with `dataset` only `limit` may be given.")
+    return {"folder": str(dataset), **(data or {})}
+
+
+def _refuse_code(config: RunConfig) -> None:
+    """`module:object` is code that the service would import."""
+    if ":" in config.task:
+        raise ConfigError(
+            f"config.task: {config.task!r} is a class of your own, which is not run over HTTP; use `pada run`."
+        )
+
+
+def _refuse_places(config: RunConfig) -> None:
+    if config.output is not None:
+        raise ConfigError("config.output: the service keeps runs in a folder of its own; leave it out.")
+    if config.teacher and config.teacher.ledger:
+        raise ConfigError("config.teacher.ledger: the service keeps a ledger for each run; leave it out.")
+
+
+def _refuse_logins(config: RunConfig) -> None:
+    """Configs are stored and shown; an address with a password in it would be, too."""
+    addresses = [config.teacher.role(role).base_url for role in ROLES] if config.teacher else []
+    if any("@" in address.partition("://")[2].partition("/")[0] for address in addresses):
+        raise ConfigError(
+            "config.teacher: a `base_url` holds a user name or a password. Leave them out, and name the environment "
+            "variable of a key in `api_key_env`."
+        )
+
+
+def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -> None:
+    """Local files may only be read where the service allows it."""
+    named = {"student.model": local_path(config.student), "embedder": _path(config.embedder)}
+    if dataset is None:
+        named |= {f"data.{split}": getattr(config.data, split) for split in ("train", "validation", "test")}
+        named["data.hub"] = _path(str(config.data.hub))
+    for key, path in named.items():
+        if path is not None and not _allowed(path, settings):
+            raise ConfigError(
+                f"config.{key}: {path} lies in no folder of PADA_ALLOWED_PATHS. Upload a data set, or ask whoever runs "
+                "the service to allow the folder."
+            )
+
+
+def local_path(student: StudentSpec) -> Path | None:
+    """Where a student's weights are on this machine; None for embedded ones and hub names."""
+    return _path(student.model)
+
+
+def _path(name: str) -> Path | None:
+    looks_local = name.startswith(("/", ".", "~")) or name.endswith(".gguf")
+    return Path(name) if looks_local else None
+
+
+def _allowed(path: Path, settings: Settings) -> bool:
+    # resolved, so that neither `..` nor a link leads out
+    whole = path.expanduser().resolve()
+    return any(whole.is_relative_to(folder.expanduser().resolve()) for folder in settings.allowed_paths)
+
+
+def _settle_keys(config: RunConfig, settings: Settings) -> RunConfig:
+    """A key of the service's environment goes to the endpoints that its owner has named for it, and nowhere else."""
+    teacher = config.teacher
+    if teacher is None:
+        return config
+    if "api_key_env" not in teacher.model_fields_set and not _goes(teacher.role("analyst"), settings):
+        teacher = teacher.model_copy(update={"api_key_env": ""})
+    for role in ROLES:
+        spec = teacher.role(role)
+        if spec.api_key_env and not _goes(spec, settings):
+            raise ConfigError(
+                f"config.teacher: the service's key {spec.api_key_env} may not go to {spec.base_url}. Ask whoever runs "
+                "the service to add it to PADA_TEACHER_KEYS, or leave `api_key_env` out."
+            )
+    return config.model_copy(update={"teacher": teacher})
+
+
+def _goes(spec: EndpointSpec, settings: Settings) -> bool:
+    return spec.api_key_env in settings.teacher_keys.get(spec.base_url, [])

@@ -1,0 +1,170 @@
+"""A run on a pada service, from the command line: upload, start, watch, and take the result home."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from httpx_sse import connect_sse
+
+from app.config.run_config import RunConfig
+from app.config.splits import SPLITS
+from app.engine.events import Event
+from app.errors import PadaError
+from graphs.report import Report
+
+RECONNECT_SECONDS = 1.0
+GIVE_UP_SECONDS = 120.0
+"""How long a service may be away before watching it ends; the run goes on there."""
+
+
+class Client:
+    """One service.
+
+    Args:
+        url: such as `http://gpu-host:8300`.
+        key: an API key, or None.
+    """
+
+    def __init__(self, url: str, key: str | None):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def start(self, config: RunConfig) -> str:
+        """Upload the rows that a config names, unless they are the hub's, and start a run on them; returns the run's id."""
+        document = config.model_dump(mode="json", exclude_defaults=True, exclude={"output", "data"})
+        data = config.data.model_dump(mode="json", exclude_none=True, exclude={*SPLITS, "folder"})
+        document["data"] = data if config.data.hub else {"limit": data["limit"]}
+        request = {"dataset": None if config.data.hub else self._upload(config), "config": document}
+        run: dict[str, Any] = self._post("/v1/runs", json=request).json()
+        return str(run["id"])
+
+    def _upload(self, config: RunConfig) -> str:
+        with ExitStack() as stack:
+            files = {
+                split: stack.enter_context(config.data.file(split, Path()).open("rb")) for split in SPLITS
+            }
+            sent = {split: (f"{split}.jsonl", file) for split, file in files.items()}
+            made: dict[str, Any] = self._post(
+                "/v1/datasets", data={"name": config.task}, files=sent, timeout=None
+            ).json()
+        return str(made["id"])
+
+    def watch(self, run: str, show: Callable[[Event], None]) -> dict[str, Any]:
+        """Show a run's events until it ends or waits; returns the run."""
+        for event in self._events(run):
+            show(event)
+            if event["type"] == "run" and event["status"] not in ("queued", "running"):
+                break
+        return self.get(run)
+
+    def _events(self, run: str) -> Iterator[Event]:
+        """Events without a gap, over lost connections."""
+        last, away = 0, time.monotonic()
+        while True:
+            try:
+                headers = {"Last-Event-ID": str(last)}
+                with connect_sse(
+                    self._http, "GET", f"{place(run)}/events", headers=headers, timeout=60
+                ) as source:
+                    check(source.response)
+                    for sent in source.iter_sse():
+                        last, away = int(sent.id), time.monotonic()
+                        yield {"type": sent.event, **json.loads(sent.data)}
+                return
+            except httpx.TransportError as error:
+                if time.monotonic() - away > GIVE_UP_SECONDS:
+                    raise PadaError(
+                        f"{self._http.base_url}: no answer for {GIVE_UP_SECONDS:.0f} s ({error})."
+                    ) from None
+                time.sleep(RECONNECT_SECONDS)
+
+    def get(self, run: str) -> dict[str, Any]:
+        """The run as it stands."""
+        found: dict[str, Any] = self._get(place(run)).json()
+        return found
+
+    def runs(self, status: str | None) -> list[dict[str, Any]]:
+        """All runs that the key sees, the newest first; of one status, if it is given."""
+        return self._items("/v1/runs", **({"status": status} if status else {}))
+
+    def steer(self, run: str, step: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask for a step, such as `pause`, or answer a review; the run as it stands then."""
+        found: dict[str, Any] = self._post(f"{place(run)}/{step}", json=body).json()
+        return found
+
+    def asked(self, run: str) -> dict[str, Any] | None:
+        """What a run asks its reviewer, with the texts or rows that it is about; None where it asks nothing."""
+        review = self.get(run)["review"]
+        if review is None:
+            return None
+        kinds = ("patterns", "strategies") if review["about"] == "patterns" else ("samples",)
+        return {
+            **review,
+            **{kind: self._items(f"{place(run)}/{kind}", round=review["round"]) for kind in kinds},
+        }
+
+    def page(self, run: str) -> str:
+        """The run's report as a page."""
+        return self._get(f"{place(run)}/report.html").text
+
+    def report(self, run: str) -> Report:
+        """The run's report."""
+        return Report(**self._get(f"{place(run)}/report").json())
+
+    def _items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """What all pages hold."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next": ""}
+        while page["next"] is not None:
+            page = self._get(path, **query).json()
+            found += page["items"]
+            query["cursor"] = page["next"]
+        return found
+
+    def _get(self, path: str, **query: Any) -> httpx.Response:
+        try:
+            return check(self._http.get(path, params=query))
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+
+    def _post(self, path: str, **request: Any) -> httpx.Response:
+        """Send once, or again with the same key after a lost connection: the service does it once."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        try:
+            return check(self._http.post(path, headers=headers, **request))
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+
+    def _away(self, error: httpx.TransportError) -> PadaError:
+        return PadaError(f"{self._http.base_url}: no pada service answers there ({error}).")
+
+
+def place(run: str) -> str:
+    """The path of a run, whatever was typed as its id."""
+    return f"/v1/runs/{quote(run, safe='')}"
+
+
+def check(response: httpx.Response) -> httpx.Response:
+    """The response, if it is good; else its problem as an error."""
+    if response.is_success:
+        return response
+    response.read()
+    try:
+        detail = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = f"HTTP {response.status_code}"
+    raise PadaError(f"{response.url.host}: {detail}")

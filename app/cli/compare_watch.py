@@ -1,0 +1,77 @@
+"""The runs of a comparison on the terminal, while they work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Self
+
+from rich.console import Console
+
+from app.cli.display import PlainDisplay, RunBar, live_bar
+from app.compare.runs import Job
+from app.engine.events import Event
+
+
+class Watch:
+    """Shows the events of all runs: a live view on a terminal, plain lines elsewhere.
+
+    Args:
+        runs: how many there are.
+    """
+
+    def __init__(self, runs: int, console: Console | None = None):
+        console = console or Console(stderr=True)
+        self._runs, self._ended = runs, 0
+        self._bar = live_bar(console) if console.is_terminal else None
+        self._all = self._bar.add_task("All runs, rounds", total=runs, note="") if self._bar else None
+        self._shows: dict[Job, Callable[[Event], None]] = {}
+        self._told: set[int | str | None] = set()
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, job: Job, event: Event) -> None:
+        """One event of a run."""
+        if self._told_before(job, event):
+            return
+        if job not in self._shows:
+            self._shows[job] = self._open("{}, seed {}: ".format(*job))
+        self._shows[job](event)
+        if event["type"] == "run" and event["status"] in ("paused", "finished"):
+            self._count()
+
+    def _open(self, name: str) -> Callable[[Event], None]:
+        return RunBar(self._bar, name).show if self._bar else PlainDisplay(name).show
+
+    def _told_before(self, job: Job, event: Event) -> bool:
+        """Whether it says what runs have in common, all of them or those of one seed, and one of them has said."""
+        match event:
+            case {"type": "power"}:
+                subject = None
+            case {"type": "trainer", "stage": "warning", "message": message}:
+                subject = message
+            case {"type": "score", "round": 0}:
+                subject = job[1]
+            case _:
+                return False
+        before = subject in self._told
+        self._told.add(subject)
+        return before
+
+    def _count(self) -> None:
+        """A run came to its end: first that of its rounds, later that of its test rows."""
+        self._ended += 1
+        testing = self._ended > self._runs
+        done = self._ended - self._runs * testing
+        what = "test rows" if testing else "rounds"
+        if self._bar and self._all is not None:
+            self._bar.update(self._all, completed=done, description=f"All runs, {what}")
+        else:
+            print(f"All runs, {what}: {done} of {self._runs}.", file=sys.stderr, flush=True)  # noqa: T201

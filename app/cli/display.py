@@ -1,0 +1,242 @@
+"""How a run shows itself in the terminal: a live view, plain lines, or JSON lines. All take the run's events."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from app.engine.events import Event
+from app.report.wording import money, one_line, percent, score_interval, tokens
+
+STAGES = {
+    "fine_tune": "Fine-tuning the student",
+    "evaluate": "Scoring validation",
+    "gate": "Comparing with the best student",
+    "analyze_errors": "Analysing errors",
+    "find_patterns": "Finding failure patterns",
+    "draft_strategies": "Drafting strategies",
+    "review": "Review of the patterns",
+    "allocate": "Sharing out the rows",
+    "augment": "Writing and checking new rows",
+    "accept": "Accepting rows",
+    "review_rows": "Review of the rows",
+    "finish": "Scoring the sealed test rows",
+}
+QUIET = {"evaluate", "gate", "review", "allocate", "accept", "review_rows"}
+"""Stages of a moment, not worth a line of their own."""
+PLAIN_SECONDS = 10.0
+"""How often plain output tells of progress inside a stage."""
+
+
+class Display(Protocol):
+    """Shows events as they come."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def show(self, event: Event) -> None:
+        """One event of `app.engine.events`."""
+        ...
+
+
+def choose(*, as_json: bool) -> Display:
+    """JSON lines if asked for, a live view on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonDisplay()
+    console = Console(stderr=True)
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay()
+
+
+class JsonDisplay:
+    """Every event as one JSON line on standard output."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        print(json.dumps(event, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+class PlainDisplay:
+    """A line when a stage begins or ends, a score is known, and every few seconds in between.
+
+    Args:
+        name: what each line begins with, where several runs are shown.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+        self._last = 0.0
+        self._spent = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        if event["type"] == "spent":
+            self._spent = f", {spent(event)}"
+        elif line := self._line(event):
+            self._last = time.monotonic()
+            print(f"{self._name}{line}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def _line(self, event: Event) -> str:
+        due = time.monotonic() - self._last > PLAIN_SECONDS
+        match event:
+            case {"type": "stage", "name": name, "state": "started"} if name not in QUIET:
+                return f"{STAGES[name]} ..."
+            case {"type": "stage", "name": name, "state": "done", "seconds": seconds} if name not in QUIET:
+                return f"{STAGES[name]}: {event['done']} of {event['total']} done in {seconds:.1f} s{self._spent}"
+            case {"type": "stage", "name": name, "state": "progress"} if due:
+                return f"{STAGES[name]}: {event['done']} of {event['total']}{self._spent}"
+            case {"type": "trainer", "stage": "train" | "predict"} if due:
+                return f"  {trainer(event)}"
+            case {"type": "trainer", "stage": "warning"}:
+                return warning(event)
+            case {"type": "power"}:
+                return power(event)
+            case {"type": "score"}:
+                return score(event)
+        return ""
+
+
+class LiveDisplay:
+    """One live bar for the stage at work; scores scroll above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = live_bar(console)
+        self._run = RunBar(self._bar)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        self._run.show(event)
+
+
+def live_bar(console: Console) -> Progress:
+    """What `RunBar` shows itself on."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+    )
+
+
+class RunBar:
+    """One run on a live bar.
+
+    Args:
+        name: what each line begins with, where several runs are shown.
+    """
+
+    def __init__(self, bar: Progress, name: str = "") -> None:
+        self._bar, self._name = bar, name
+        self._spent = ""
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, event: Event) -> None:
+        """One event of the run."""
+        match event:
+            case {"type": "spent"}:
+                self._spent = spent(event)
+            case {"type": "stage", "name": name, "state": "started"} if name not in QUIET:
+                self._tasks[name] = self._bar.add_task(f"{self._name}{STAGES[name]}", total=None, note="")
+            case {"type": "stage", "name": name, "state": state} if name in self._tasks:
+                self._bar.update(
+                    self._tasks[name], completed=event["done"], total=event["total"], note=self._spent
+                )
+                if state == "done":
+                    self._close(name, event["seconds"])
+            case {"type": "trainer", "stage": "train" | "predict"}:
+                self._train(event)
+            case {"type": "trainer", "stage": "warning"}:
+                self._say(f"[yellow]{escape(warning(event))}[/]")
+            case {"type": "power"}:
+                self._say(f"[dim]{power(event)}[/]")
+            case {"type": "score"}:
+                self._say(escape(score(event)))
+
+    def _train(self, event: Event) -> None:
+        for name in ("fine_tune", "finish"):
+            if name in self._tasks:
+                total = event.get("steps") or None
+                self._bar.update(
+                    self._tasks[name], completed=event.get("step", 0), total=total, note=trainer(event)
+                )
+
+    def _close(self, name: str, seconds: float) -> None:
+        self._bar.remove_task(self._tasks.pop(name))
+        self._say(f"[green]✓[/] {STAGES[name]} [dim]{seconds:.1f} s[/]")
+
+    def _say(self, line: str) -> None:
+        self._bar.console.print(f"{self._name}{line}", highlight=False)
+
+
+def trainer(event: Event) -> str:
+    """The trainer's progress in a few words."""
+    parts = [f"{event['stage']} {event.get('step', 0)} of {event.get('steps', 0)}"]
+    if (loss := event.get("loss")) is not None:
+        parts.append(f"loss {loss:.3f}")
+    if (rate := event.get("tokens_per_second")) is not None:
+        parts.append(f"{rate:.0f} tokens/s")
+    if (left := event.get("eta_seconds")) is not None:
+        parts.append(f"{left:.0f} s left")
+    return ", ".join(parts)
+
+
+def warning(event: Event) -> str:
+    """What the trainer has to say about its rows."""
+    return f"Warning: {one_line(event['message'], 400)}"
+
+
+def spent(event: Event) -> str:
+    """Calls and money, or tokens where the price is unknown."""
+    cost = money(event["usd"]) if event["usd"] else f"{tokens(event['tokens'])} tokens"
+    return f"{event['calls']} calls, {cost}"
+
+
+def power(event: Event) -> str:
+    """What the validation set is able to show, before anything is trained."""
+    return (
+        f"{event['n']} validation rows show a true difference of {percent(event['value'])} or more "
+        f"with a power of {event['power']:.0%}."
+    )
+
+
+def score(event: Event) -> str:
+    """One student's validation score."""
+    name = "Baseline" if event["round"] == 0 else f"Round {event['round']}"
+    promoted = "promoted" if event["promoted"] else "not promoted"
+    verdict = (
+        "" if event["round"] == 0 else f", {promoted}. {one_line(event['reason'].removesuffix('.'), 400)}"
+    )
+    span = score_interval(tuple(event["ci95"]))
+    return f"{name}: validation {event['metric']} {percent(event['validation'])} ({span}){verdict}."

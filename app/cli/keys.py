@@ -1,0 +1,106 @@
+"""`pada keys ...`: straight on the service's database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.errors import NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+keys = typer.Typer(name="keys", help="API keys of the service.", no_args_is_help=True)
+
+
+class ScopeOption(StrEnum):
+    """What a key may do; each includes those before it."""
+
+    read = "read"
+    write = "write"
+    admin = "admin"
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Option(help="Who the key is for; shown by `pada keys list`.")],
+    scope: Annotated[
+        ScopeOption, typer.Option(help="`write` can read, too; `admin` sees what all keys own.")
+    ] = ScopeOption.write,
+) -> None:
+    """Make a key and print it: it cannot be shown again."""
+    identifier, text = asyncio.run(_create(name, scope))
+    typer.echo(
+        f"Key {identifier} for {name} ({scope.value}). Keep it now: only its digest is stored.", err=True
+    )
+    typer.echo(text)
+
+
+@keys.command(name="list")
+def list_() -> None:
+    """Show all keys, but not their texts."""
+    for line in asyncio.run(_lines()):
+        typer.echo(line)
+
+
+@keys.command()
+def revoke(identifier: Annotated[str, typer.Argument(help="Id of the key.", metavar="ID")]) -> None:
+    """Make a key count no more; what it owns stays."""
+    asyncio.run(_revoke(identifier))
+    typer.echo(f"Key {identifier} counts no more.")
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[AsyncSession]:
+    """One transaction on the database that the settings name; it is made if there is none."""
+    from app.db.engine import make_engine, make_sessions
+    from app.db.migrate import upgrade
+    from app.settings import Settings
+
+    settings = Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = make_engine(settings.database)
+    try:
+        await upgrade(engine)
+        async with make_sessions(engine).begin() as session:
+            yield session
+    finally:
+        await engine.dispose()
+
+
+async def _create(name: str, scope: ScopeOption) -> tuple[str, str]:
+    from app.db import api_keys as repository
+
+    async with _database() as session:
+        row, text = await repository.create(session, name, scope.value)
+        return row.id, text
+
+
+async def _lines() -> list[str]:
+    from app.db import api_keys as repository
+
+    async with _database() as session:
+        rows = await repository.every(session)
+    return [
+        f"{row.id}  {row.scopes[-1]:5}  made {_day(row.created)}"
+        f"{f', revoked {_day(row.revoked)}' if row.revoked else ''}  {row.name}"
+        for row in rows
+    ]
+
+
+async def _revoke(identifier: str) -> None:
+    from app.db import api_keys as repository
+
+    async with _database() as session:
+        if not await repository.revoke(session, identifier):
+            raise NotFound(f"There is no key {identifier} that still counts. `pada keys list` shows all.")
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

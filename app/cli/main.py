@@ -1,0 +1,280 @@
+"""`pada ...`: the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.exit_codes import PAUSED, fail
+from app.cli.keys import keys
+from app.cli.runs import runs, start
+from app.errors import PadaError
+
+if TYPE_CHECKING:
+    from app.config.run_config import RunConfig
+    from graphs.report import Report
+
+app = typer.Typer(
+    name="pada",
+    help="Makes a small language model better at one task, and proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(keys, name="keys")
+app.add_typer(runs, name="runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+Output = Annotated[Path | None, typer.Option(help="The run's folder; overrides the config's `output`.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
+Server = Annotated[
+    str | None,
+    typer.Option(help="Address of a pada service that does the work; its key is in PADA_KEY.", metavar="URL"),
+]
+Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: score the best student so far.")]
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one paragraph, not a traceback."""
+    from graphs.errors import LoopError
+    from trainer.data_files import DataError
+
+    # LangGraph cancels the branches beside one that failed before some of them began, and Python tells of it
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
+    try:
+        app()
+    except (PadaError, LoopError, DataError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}. What the run has so far is kept in its folder."
+        )
+    except KeyboardInterrupt:
+        fail("Stopped. Start the same command again to go on from here.", code=130)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The run's YAML file.", metavar="CONFIG.yaml")],
+    output: Output = None,
+    json_lines: Json = False,
+    finish: Finish = False,
+    server: Server = None,
+) -> None:
+    """Run the loop; started again with the same folder, it goes on from where it was."""
+    from app.config.run_config import load_config
+
+    loaded = load_config(config)
+    if server:
+        start(loaded, server, json_lines)
+        return
+    folder = (output.expanduser().resolve() if output else loaded.output) or Path(
+        "runs", config.stem
+    ).resolve()
+    go(loaded, folder, json_lines, finish=finish)
+
+
+@app.command()
+def demo(output: Output = None, json_lines: Json = False) -> None:
+    """A whole run in minutes, with an embedded data set, student and teacher: no key, no network."""
+    from app.demo.run import NOTICE, demo_config, served_teacher
+
+    typer.echo(NOTICE, err=True)
+    folder = (output or Path("runs", "demo")).expanduser().resolve()
+    with served_teacher() as base_url:
+        go(demo_config(folder, base_url), folder, json_lines, stand_in=True)
+
+
+@app.command()
+def review(
+    folder: RunFolder,
+    veto: Annotated[
+        list[str] | None, typer.Option(help="Id of a pattern that gets no rows; may be repeated.")
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(help="Id of an accepted row to leave out; may be repeated.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of a rejected row to train on after all; may be repeated."),
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file with `veto`, `merge` and `edit`, or with `reject` and `accept`.",
+            metavar="FILE.json",
+        ),
+    ] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Go on with the rest as it is.")] = False,
+    json_lines: Json = False,
+) -> None:
+    """Show the patterns and strategies, or the rows, that a run waits with, or let it go on."""
+    from app.cli.review import show
+    from app.config.run_config import load_config
+    from app.engine.pending_review import awaited, given_answer
+
+    folder = folder.expanduser().resolve()
+    loaded = load_config(config_of(folder))
+    waiting = asyncio.run(awaited(loaded, folder))
+    named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
+    if approve or answer or any(named.values()):
+        go(loaded, folder, json_lines, answer=given_answer(waiting, folder, answer, named))
+    else:
+        show(waiting, folder)
+
+
+@app.command()
+def compare(
+    config: Annotated[
+        Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
+    ],
+    output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it would ask, cost and take on this machine.")
+    ] = False,
+) -> None:
+    """Run several methods on the same task, and say which is better; started again, it goes on from where it was."""
+    from app.cli.compare_tables import show, show_plan
+    from app.cli.compare_watch import Watch
+    from app.compare.files import write
+    from app.compare.plan import make_plan
+    from app.compare.results import find_results
+    from app.compare.runs import ComparisonPaused, Runs
+    from app.compare.spec import load_comparison
+
+    comparison = load_comparison(config)
+    folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
+    watch = Watch(len(comparison.configs))
+    runs = Runs(comparison, folder, watch.show)
+    if plan:
+        show_plan(asyncio.run(make_plan(runs)))
+        return
+    try:
+        with watch:
+            reports = asyncio.run(runs.run())
+    except ComparisonPaused as pause:
+        fail(str(pause), code=PAUSED)
+    found = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
+    write(found, folder)
+    show(found)
+    typer.echo(str(folder))
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Show a run's result and write its report anew."""
+    from app.report.html import render_html
+    from graphs.report import Report
+    from trainer.artifacts import RunPaths, read_json, write_text
+
+    paths = RunPaths(folder.expanduser().resolve())
+    config_of(paths.root)
+    if not paths.report.exists():
+        raise PadaError(
+            f"{paths.root}: there is no report yet; the run was never started or is still at work."
+        )
+    found = Report(**read_json(paths.report))
+    write_text(paths.html, render_html(found))
+    conclude(found, paths.root)
+
+
+@app.command()
+def export(
+    folder: RunFolder,
+    output: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/export.")] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Whole model (safetensors) in place of the adapter.")
+    ] = False,
+) -> None:
+    """Write the best student as an adapter or a whole model, with a model card, after checking its answers."""
+    from app.export import export_run
+
+    root = folder.expanduser().resolve()
+    config_of(root)
+    target = (output or root / "export").expanduser().resolve()
+    checked = asyncio.run(export_run(root, target, merged=merged))
+    typer.echo(checked)
+    typer.echo(str(target))
+
+
+@app.command()
+def graph() -> None:
+    """Print the loop as a mermaid diagram, drawn from the graph that runs."""
+    from app.engine.wiring import draw_graph
+
+    typer.echo(draw_graph())
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: PADA_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: PADA_PORT.")] = None,
+) -> None:
+    """Start the service: runs over HTTP. Its settings are environment variables; see docs/operations.md."""
+    from app.cli.serve import serve as serve_for_ever
+    from app.settings import Settings
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serve_for_ever(Settings.model_validate(Settings().model_dump() | given))
+
+
+@app.command()
+def models() -> None:
+    """Prepare the embedded student: convert it once into the cache."""
+    import subprocess
+
+    raise SystemExit(
+        subprocess.run(
+            [sys.executable, "-m", "trainer.model", "builtin:smollm2-135m"], check=False
+        ).returncode
+    )
+
+
+def config_of(folder: Path) -> Path:
+    """The config of a run's folder, which shows that it is one."""
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise PadaError(f"{folder}: this is not the folder of a run (it has no config.yaml).")
+    return path
+
+
+def go(
+    config: RunConfig,
+    folder: Path,
+    json_lines: bool,
+    *,
+    answer: dict[str, Any] | None = None,
+    finish: bool = False,
+    stand_in: bool = False,
+) -> None:
+    """Run, show, and end with the exit code that fits."""
+    from app.cli.display import choose
+    from app.engine.runner import Runner
+
+    with choose(as_json=json_lines) as display:
+        runner = Runner(config, folder, display.show, stand_in=stand_in)
+        result = asyncio.run(runner.run(answer=answer, finish=finish))
+    if json_lines:
+        typer.echo(json.dumps({"type": "result", "status": result.status, "folder": str(folder)}))
+    else:
+        conclude(result, folder)
+    if result.status == "paused":
+        raise SystemExit(PAUSED)
+
+
+def conclude(result: Report, folder: Path) -> None:
+    """The closing lines; the last one is the run's folder."""
+    from app.report.summary import summary_lines
+
+    say: Callable[[str], None] = typer.echo
+    for line in summary_lines(result):
+        say(line)
+    say(f"Report: {folder / 'report.html'}")
+    say(str(folder))

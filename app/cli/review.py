@@ -1,0 +1,68 @@
+"""What a run asks its reviewer, as `pada review` shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.engine.reviews import Waiting
+from app.report.wording import one_line, plural
+from graphs.review import FINAL
+from graphs.rows import Candidate
+from trainer.artifacts import RunPaths, read_jsonl
+
+LONG = 400
+"""Characters of a text that are shown."""
+PIPED = 200
+"""Columns of a table where there is no terminal."""
+
+
+def show(waiting: Waiting, folder: Path) -> None:
+    """What there is to decide on, and how to answer."""
+    if waiting["about"] == "patterns":
+        show_patterns(waiting["patterns"])
+        how = "leave a pattern out with `--veto ID`; merge and edit with `--answer FILE.json`."
+    else:
+        show_rows(RunPaths(folder).round(waiting["round"]).rows)
+        how = "leave a row out with `--reject ID`; train on a rejected one after all with `--accept ID`."
+    typer.echo(f"Go on with `pada review {folder} --approve`; {how}")
+
+
+def show_patterns(patterns: list[dict[str, Any]]) -> None:
+    """Each pattern with its strategy."""
+    for pattern in patterns:
+        said = {key: one_line(str(value), LONG) for key, value in pattern.items()}
+        typer.echo(f"{said['id']}  {said['name']} ({plural(pattern['failures'], 'failure')})")
+        typer.echo(f"    {said['description']}\n    {said['title']}: {said['instructions']}\n")
+
+
+def show_rows(path: Path) -> None:
+    """The rows of a round that can be decided on, accepted ones first."""
+    rows = [Candidate(**row).as_checked() for row in read_jsonl(path)]
+    undecided = [row for row in rows if row.verdict not in FINAL]
+    console = Console()
+    console.width = console.width if console.is_terminal else PIPED
+    console.print(table(sorted(undecided, key=lambda row: row.verdict != "accepted")))
+    if final := [row.verdict for row in rows if row.verdict in FINAL]:
+        kinds = ", ".join(sorted(set(final)))
+        typer.echo(f"{plural(len(final), 'row')} that nobody can accept are not shown ({kinds}).")
+    typer.echo(f"Whole texts and reasons: {path}")
+
+
+def table(rows: list[Candidate]) -> Table:
+    """A line for each row; texts are not read as markup."""
+    found = Table(show_lines=True)
+    for name in ("row", "for", "verdict"):
+        found.add_column(name, no_wrap=True)
+    for name in ("prompt", "completion"):
+        found.add_column(name, overflow="fold")
+    for row in rows:
+        purpose = row.pattern or f"error {row.source}"
+        texts = (row.id, purpose, row.verdict, row.prompt, row.completion)
+        found.add_row(*(Text(one_line(text, LONG)) for text in texts))
+    return found

@@ -1,0 +1,199 @@
+"""`pada runs ...`: the runs of a service, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.exit_codes import PAUSED, fail
+
+if TYPE_CHECKING:
+    from app.cli.client import Client
+    from app.config.run_config import RunConfig
+
+runs = typer.Typer(name="runs", help="The runs of a pada service: list, watch, steer.", no_args_is_help=True)
+
+Server = Annotated[
+    str,
+    typer.Option(help="Address of the service; its key is in PADA_KEY.", metavar="URL", envvar="PADA_SERVER"),
+]
+Run = Annotated[str, typer.Argument(help="The run's id.", metavar="RUN")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PIPED = 160
+"""Columns of a table where there is no terminal."""
+
+
+def start(config: RunConfig, url: str, json_lines: bool) -> None:
+    """Start a run on a service, and follow it."""
+    with connect(url) as client:
+        follow(client, client.start(config), url, json_lines)
+
+
+def connect(url: str) -> Client:
+    """The service at an address, with the key of the environment."""
+    from app.cli.client import Client
+    from app.settings import ClientSettings
+
+    return Client(url, ClientSettings().key)
+
+
+def follow(client: Client, name: str, url: str, json_lines: bool) -> None:
+    """Show a run until it ends or waits, and end with the exit code that fits."""
+    from app.cli.display import choose
+    from app.report.summary import summary_lines
+
+    try:
+        with choose(as_json=json_lines) as display:
+            run = client.watch(name, display.show)
+    except KeyboardInterrupt:
+        fail(
+            f"The run goes on; `pada runs watch {name}` shows it, `pada runs cancel {name}` ends it.",
+            code=130,
+        )
+    if json_lines:
+        typer.echo(json.dumps({"type": "result", "status": run["status"], "run": name}))
+    elif run["status"] in ("finished", "paused"):
+        for line in summary_lines(client.report(name)):
+            typer.echo(line)
+        typer.echo(f"{url.rstrip('/')}/v1/runs/{name}")
+    if run["status"] == "paused":
+        raise SystemExit(PAUSED)
+    if run["status"] != "finished":
+        fail(f"The run {name} is {run['status']}: {run['reason']}")
+
+
+@runs.command("list")
+def show_runs(
+    server: Server,
+    status: Annotated[str | None, typer.Option(help="Only runs that are this, such as `running`.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Your runs, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    with connect(server) as client:
+        found = client.runs(status)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = Table("run", "status", "task", "method", "round", "validation", "cost", box=None, pad_edge=False)
+    for run in found:
+        table.add_row(*(Text(cell) for cell in row_of(run)))
+    console = Console()
+    console.width = console.width if console.is_terminal else PIPED
+    console.print(table)
+
+
+def row_of(run: dict[str, Any]) -> list[str]:
+    """A run as a line: the validation score is that of the best student so far."""
+    from app.report.wording import money, percent
+
+    promoted = [score["validation"] for score in run["scores"] if score["promoted"]]
+    return [
+        run["id"],
+        f"{run['status']} ({run['waiting_for']})" if run["waiting_for"] else run["status"],
+        run["task"],
+        run["method"],
+        str(run["round"]),
+        percent(promoted[-1]) if promoted else "",
+        money(run["cost"]["usd"]) if run["cost"] else "",
+    ]
+
+
+@runs.command()
+def show(run: Run, server: Server) -> None:
+    """A run as it stands, as JSON."""
+    with connect(server) as client:
+        typer.echo(json.dumps(client.get(run), indent=1))
+
+
+@runs.command()
+def watch(run: Run, server: Server, as_json: Json = False) -> None:
+    """Follow a run from its beginning until it ends or waits."""
+    with connect(server) as client:
+        follow(client, run, server, as_json)
+
+
+@runs.command()
+def cancel(run: Run, server: Server) -> None:
+    """End a run; its accepted rows stay."""
+    steer(run, server, "cancel")
+
+
+@runs.command()
+def pause(run: Run, server: Server) -> None:
+    """Let a run wait until it is resumed."""
+    steer(run, server, "pause")
+
+
+@runs.command()
+def resume(run: Run, server: Server) -> None:
+    """Let a paused or failed run go on from where it was."""
+    steer(run, server, "resume")
+
+
+def steer(run: str, server: str, step: str, body: dict[str, Any] | None = None) -> None:
+    """Ask for a step, and say what has come of it so far."""
+    with connect(server) as client:
+        found = client.steer(run, step, body)
+    typer.echo(f"{run}: {found['status']}" + (f" ({found['reason']})" if found["reason"] else ""))
+
+
+@runs.command()
+def review(
+    run: Run,
+    server: Server,
+    veto: Annotated[list[str] | None, typer.Option(help="Id of a pattern that gets no rows.")] = None,
+    reject: Annotated[list[str] | None, typer.Option(help="Id of an accepted row to leave out.")] = None,
+    accept: Annotated[list[str] | None, typer.Option(help="Id of a rejected row to train on.")] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option(help="JSON file as for `POST /v1/runs/{id}/review`.", metavar="FILE.json"),
+    ] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Go on with the rest as it is.")] = False,
+) -> None:
+    """Show what a run asks its reviewer, as JSON, or answer it. Options may be repeated."""
+    named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
+    given = read_answer(answer) if answer else {}
+    if approve or answer or any(named.values()):
+        body = given | {key: [*given.get(key, []), *ids] for key, ids in named.items() if ids}
+        steer(run, server, "review", body)
+        return
+    with connect(server) as client:
+        found = client.asked(run)
+    if found is None:
+        fail(f"{run}: this run does not wait for a review.")
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def read_answer(path: Path) -> dict[str, Any]:
+    """The answer in a file; the service says whether it fits."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fail(f"{path}: cannot be read as JSON: {error}.")
+    return found if isinstance(found, dict) else fail(f"{path}: an answer is a JSON object.")
+
+
+@runs.command()
+def report(
+    run: Run,
+    server: Server,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Also write the report's page.", metavar="FILE.html")
+    ] = None,
+) -> None:
+    """A run's result so far."""
+    from app.report.summary import summary_lines
+
+    with connect(server) as client:
+        for line in summary_lines(client.report(run)):
+            typer.echo(line)
+        if page:
+            page.write_text(client.page(run), encoding="utf-8")
+            typer.echo(str(page))

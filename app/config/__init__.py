@@ -1,0 +1,1 @@
+"""What a run is told: its config, its rows and how they are split."""

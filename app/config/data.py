@@ -1,0 +1,267 @@
+"""From the user's files to the rows of a run: read, checked against each other, limited, written once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from app.config.hub import fetch
+from app.config.sampling import sample_per_stratum, sample_stratified
+from app.config.splits import SPLITS, Split, asked
+from trainer.artifacts import RunPaths, read_json, write_json, write_jsonl
+from trainer.data_files import DataError, line_of
+from trainer.records import Example
+from trainer.specs import Strict
+from trainer.tasks import Task, load_task
+
+LISTED = 5
+"""How many examples of a fault a message names."""
+
+
+class LimitSpec(Strict):
+    """At most so many rows of each split, drawn with the run's seed, in proportion to the task's strata."""
+
+    train: int | None = Field(None, ge=1)
+    validation: int | None = Field(None, ge=1)
+    test: int | None = Field(None, ge=1)
+    per_class: int | None = Field(None, ge=1)
+    """At most so many train rows of each stratum, such as a label; `train` then limits what is left."""
+
+
+class DataSpec(Strict):
+    """Where the rows are: a folder with `train.jsonl`, `validation.jsonl` and `test.jsonl`, a path each, or the hub.
+
+    A plain text is the folder. Relative paths count from the config file's folder.
+    """
+
+    hub: bool | str | None = None
+    """True: the task's own data set, by the `datasets` library. A text: a copy of it, as a repository or a folder."""
+    folder: Path | None = None
+    train: Path | None = None
+    validation: Path | None = None
+    test: Path | None = None
+    limit: LimitSpec = LimitSpec()
+    """A plain number limits the train rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_folder(cls, value: Any) -> Any:
+        return {"folder": value} if isinstance(value, str | Path) else value
+
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _plain_limit(cls, value: Any) -> Any:
+        if value is None:
+            return LimitSpec()
+        return {"train": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.hub:
+            named = [name for name in ("folder", *SPLITS) if getattr(self, name) is not None]
+            if named:
+                raise ValueError(f"`data` has both `hub` and {' and '.join(named)}: keep one of them")
+            return self
+        missing = [split for split in SPLITS if self.folder is None and getattr(self, split) is None]
+        if missing:
+            raise ValueError(
+                f"`data` lacks {' and '.join(missing)}: give a path for each split, a `folder`, or `hub: true`"
+            )
+        return self
+
+    def file(self, split: Split, base: Path) -> Path:
+        """The file of a split; not for rows of the hub."""
+        named: Path | None = getattr(self, split)
+        return base / (named or (self.folder or Path()) / f"{split}.jsonl").expanduser()
+
+
+def prepare_data(
+    spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
+) -> dict[str, Any]:
+    """Write the run's three splits and the report on them; done already, it only returns the report.
+
+    Test rows are read here for the checks alone; nothing that is learned from them goes on.
+
+    Args:
+        base: the folder that relative paths count from: the config file's.
+
+    Raises:
+        DataError: a file or a row cannot be used, splits overlap, a split asks for what train never shows, or
+            the folder holds the rows of other inputs.
+        OSError: the run's folder cannot be written.
+    """
+    files = _files(spec, task_name, seed, paths, base)
+    _refuse_same_file(files)
+    inputs = _inputs(spec, task_name, seed, files)
+    if paths.data_report.exists():
+        report: dict[str, Any] = read_json(paths.data_report)
+        _refuse_change(report["inputs"], inputs, paths.root)
+        if all(paths.data(split).exists() for split in SPLITS):
+            return report
+    rows = _load(load_task(task_name), files)
+    _refuse_duplicate_ids(rows, files)
+    _refuse_overlap(rows, files)
+    limited = _limit(rows, load_task(task_name, rows["train"]), spec.limit, seed)
+    _refuse_unseen(limited, load_task(task_name, limited["train"]), files, spec.limit)
+    for split in SPLITS:
+        write_jsonl(paths.data(split), limited[split])
+    report = _report(inputs, rows, limited)
+    write_json(paths.data_report, report)
+    return report
+
+
+def _files(spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path) -> dict[Split, Path]:
+    """The files that the rows are read from; those of the hub are written into the run's folder first."""
+    if spec.hub:
+        place = spec.hub if isinstance(spec.hub, str) else None
+        return fetch(load_task(task_name), place, seed, paths.root / "source")
+    return {split: spec.file(split, base) for split in SPLITS}
+
+
+def _refuse_same_file(files: dict[Split, Path]) -> None:
+    for one, other in combinations(SPLITS, 2):
+        if files[one].resolve() == files[other].resolve():
+            raise DataError(f"data.{one} and data.{other} are the same file, {files[one]}. Name a file each.")
+
+
+def _inputs(spec: DataSpec, task_name: str, seed: int, files: dict[Split, Path]) -> dict[str, Any]:
+    """All that the written rows depend on; the same inputs give the same rows."""
+    return {
+        "task": task_name,
+        "seed": seed,
+        "limit": spec.limit.model_dump(exclude_none=True),
+        "files": {
+            split: {"name": path.name, "sha256": _sha256(path, split)} for split, path in files.items()
+        },
+    }
+
+
+def _sha256(path: Path, split: Split) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DataError(f"data.{split}: There is no file {path}. Check the path in the config.") from None
+    except OSError as error:
+        raise DataError(f"data.{split}: {path} cannot be read: {error.strerror}.") from None
+
+
+def _refuse_change(before: dict[str, Any], now: dict[str, Any], root: Path) -> None:
+    changed = [f"`{key}`" for key in ("task", "seed", "limit") if before[key] != now[key]]
+    changed += [
+        f"the {split} file {now['files'][split]['name']}"
+        for split in SPLITS
+        if before["files"][split]["sha256"] != now["files"][split]["sha256"]
+    ]
+    if changed:
+        raise DataError(
+            f"{root} holds a run whose data differ: {', '.join(changed)} changed since it began. "
+            "Undo the change to go on with that run, or set another `output` to begin a new one."
+        )
+
+
+def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:
+    if obstacle := task.obstacle():
+        raise DataError(obstacle)
+    rows: dict[Split, list[Example]] = {}
+    for split, path in files.items():
+        try:
+            rows[split] = task.load(path)
+        except DataError as error:
+            raise DataError(f"data.{split}: {error}") from None
+        if not rows[split]:
+            raise DataError(f"data.{split}: {path} has no rows.")
+    return rows
+
+
+def _refuse_duplicate_ids(rows: dict[Split, list[Example]], files: dict[Split, Path]) -> None:
+    """Ids inside one file are checked when it is read."""
+    first: dict[str, Split] = {}
+    faults = []
+    for split in SPLITS:
+        for example in rows[split]:
+            if example.id in first:
+                faults.append((example.id, first[example.id], split))
+            first.setdefault(example.id, split)
+    if faults:
+        identifier, one, other = faults[0]
+        raise DataError(
+            f"The same id is that of {_row((one, identifier), files)} and of {_row((other, identifier), files)}. "
+            "Give each row an id of its own." + _more(faults, "ids")
+        )
+
+
+def _refuse_overlap(rows: dict[Split, list[Example]], files: dict[Split, Path]) -> None:
+    """No prompt of one split may be in another, or a score would measure memory."""
+    first: dict[str, tuple[Split, str]] = {}
+    faults = []
+    for split in SPLITS:
+        for example in rows[split]:
+            seen = first.setdefault(asked(example), (split, example.id))
+            if seen[0] != split:
+                faults.append((seen, (split, example.id)))
+    if faults:
+        one, other = faults[0]
+        raise DataError(
+            f"The same prompt is that of {_row(one, files)} and of {_row(other, files)}. "
+            "Remove one of them: no split may hold rows of another." + _more(faults, "pairs")
+        )
+
+
+def _refuse_unseen(
+    rows: dict[Split, list[Example]], task: Task, files: dict[Split, Path], limit: LimitSpec
+) -> None:
+    for split in SPLITS[1:]:
+        unseen = Counter(reason for example in rows[split] if (reason := task.unseen(example)))
+        if unseen:
+            listed = ", ".join(f"{reason} (rows: {count})" for reason, count in unseen.most_common(LISTED))
+            further = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
+            limited = limit.train or limit.per_class
+            raise DataError(
+                f"data.{split}: {files[split]} has {listed}{further}, which train never shows"
+                f"{' under `data.limit`' if limited else ''}: the student could not learn to answer so. "
+                f"Add train rows for them{', raise the limit' if limited else ''}, or remove these rows."
+            )
+
+
+def _row(row: tuple[Split, str], files: dict[Split, Path]) -> str:
+    split, identifier = row
+    line = line_of(files[split], identifier)
+    return f"the {split} row {identifier!r} ({files[split]}{f', line {line}' if line else ''})"
+
+
+def _more(faults: Sequence[object], what: str) -> str:
+    return f" (Further such {what}: {len(faults) - 1}.)" if len(faults) > 1 else ""
+
+
+def _limit(
+    rows: dict[Split, list[Example]], task: Task, limit: LimitSpec, seed: int
+) -> dict[Split, list[Example]]:
+    limited = dict(rows)
+    if limit.per_class:
+        strata = [task.stratum(example) for example in rows["train"]]
+        places = sample_per_stratum(strata, limit.per_class, seed)
+        limited["train"] = [rows["train"][place] for place in places]
+    for split in SPLITS:
+        total = getattr(limit, split)
+        if total is not None:
+            strata = [task.stratum(example) for example in limited[split]]
+            limited[split] = [limited[split][place] for place in sample_stratified(strata, total, seed)]
+    return limited
+
+
+def _report(
+    inputs: dict[str, Any], rows: dict[Split, list[Example]], limited: dict[Split, list[Example]]
+) -> dict[str, Any]:
+    return {
+        "rows": {split: len(limited[split]) for split in SPLITS},
+        "rows_in_files": {split: len(rows[split]) for split in SPLITS},
+        "inputs": inputs,
+        "test_rows": "Read for these checks only: ids, overlap with train and validation, unknown labels.",
+    }

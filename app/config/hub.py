@@ -1,0 +1,87 @@
+"""A task's own data set as three files of rows: fetched once, with validation rows taken out where the source has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.config.sampling import sample_stratified
+from app.config.splits import SPLITS, Split, asked
+from trainer.artifacts import write_json, write_jsonl
+from trainer.data_files import DataError
+from trainer.hub import load_split
+from trainer.records import Example
+from trainer.tasks import Task, known_tasks
+
+VALIDATION_SHARE = 0.1
+"""Of the train rows, where the source has no validation split with labels."""
+
+Rows = dict[Split, list[Example]]
+
+
+def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split, Path]:
+    """The files of the three splits; the same files from the second call on, whatever the source has become.
+
+    Args:
+        place: a copy to read in place of the task's own data set.
+        seed: draws the validation rows.
+        folder: gets `train.jsonl`, `validation.jsonl`, `test.jsonl`, and at last `source.json`.
+
+    Raises:
+        DataError: the task has no data set of its own, or it cannot be loaded.
+    """
+    files = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    if (folder / "source.json").exists():
+        return files
+    hub = task.hub
+    if hub is None:
+        known = ", ".join(name for name, cls in known_tasks().items() if cls.hub)
+        raise DataError(
+            f"`data.hub`: the task {task.name!r} has no data set of its own; give files, or use one of {known}."
+        )
+    sources: dict[Split, str | None] = {split: getattr(hub, split) for split in SPLITS}
+    found = {split: load_split(hub, name, place) if name else [] for split, name in sources.items()}
+    rows: Rows = {split: _examples(task, found[split], sources[split] or "") for split in SPLITS}
+    if not rows["validation"]:
+        rows |= carve(task, rows["train"], seed)
+    rows = without_repeats(rows)
+    for split in SPLITS:
+        write_jsonl(files[split], rows[split])
+    counts = {"found": {split: len(found[split]) for split in SPLITS}}
+    write_json(folder / "source.json", {"hub": hub.model_dump(exclude_none=True), "place": place, **counts})
+    return files
+
+
+def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Example]:
+    """A row without an id of its own is named by its split in the source and its number there, from 0."""
+    converted = ((number, task.convert(row)) for number, row in enumerate(found))
+    return [
+        Example.model_validate(row | {"id": str(row.get("id") or f"{source}-{number}")})
+        for number, row in converted
+        if row is not None
+    ]
+
+
+def carve(task: Task, rows: list[Example], seed: int) -> Rows:
+    """Train and validation rows out of train rows: whole groups, in proportion to the task's strata."""
+    groups: dict[str, list[Example]] = {}
+    for example in rows:
+        groups.setdefault(task.group(example), []).append(example)
+    names = list(groups)
+    strata = [task.stratum(groups[name][0]) for name in names]
+    places = sample_stratified(strata, max(1, round(len(names) * VALIDATION_SHARE)), seed)
+    chosen = {names[place] for place in places}
+    return {
+        "train": [example for example in rows if task.group(example) not in chosen],
+        "validation": [example for example in rows if task.group(example) in chosen],
+    }
+
+
+def without_repeats(rows: Rows) -> Rows:
+    """Published splits share a few prompts: test keeps its own, validation gives way to it, and train to both."""
+    seen: set[str] = set()
+    kept: Rows = {}
+    for split in reversed(SPLITS):
+        kept[split] = [example for example in rows[split] if asked(example) not in seen]
+        seen |= {asked(example) for example in kept[split]}
+    return kept

@@ -1,0 +1,156 @@
+"""A run's configuration file: one YAML document, one typed model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from app.config.data import DataSpec
+from app.config.splits import SPLITS
+from app.errors import ConfigError
+from graphs.context import Context
+from graphs.teacher.spec import BudgetSpec, TeacherSpec
+
+
+class RunConfig(Context):
+    """Everything that one run is told.
+
+    Relative paths count from the folder of the config file.
+    """
+
+    data: DataSpec
+    teacher: TeacherSpec | None = None
+    """Needed by every method but `vanilla`."""
+    budget: BudgetSpec = BudgetSpec()
+    embedder: str = "builtin:minilm"
+    """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
+    output: Path | None = None
+    """The run's folder; None is `runs/<name of the config file>` in the current folder."""
+
+    def context(self) -> Context:
+        """The part that the nodes may read."""
+        return Context(**{name: getattr(self, name) for name in Context.model_fields})
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this run and not another: all but where the teacher is, what it may cost and how fast it is asked."""
+        return self.model_dump(mode="json", exclude={"teacher", "budget", "output"})
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a config file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a key is unknown or wrong; the message names the key.
+    """
+    return parse_config(read_document(path), str(path), path.parent.resolve())
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, or is no YAML mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {explain_yaml(error)}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
+        )
+    return document
+
+
+def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: bool = True) -> RunConfig:
+    """Check a config document and make its paths absolute; errors begin with `name`.
+
+    Args:
+        repeat: errors show the wrong values, but not those of the teacher.
+    """
+    try:
+        config = RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{name}: {line}" for line in explain(error, repeat))) from None
+    if config.loop.method != "vanilla" and config.teacher is None:
+        raise ConfigError(
+            f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`."
+        )
+    return absolute(config, base)
+
+
+def absolute(config: RunConfig, base: Path) -> RunConfig:
+    """The config with every relative path counted from `base`."""
+    student = config.student.model_copy(update={"model": _place(config.student.model, base)})
+    teacher = config.teacher
+    if teacher and teacher.ledger:
+        teacher = teacher.model_copy(update={"ledger": (base / teacher.ledger.expanduser()).resolve()})
+    output = (base / config.output.expanduser()).resolve() if config.output else None
+    data = _absolute_data(config.data, base)
+    return config.model_copy(update={"data": data, "student": student, "teacher": teacher, "output": output})
+
+
+def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
+    if isinstance(data.hub, str):
+        return DataSpec(hub=_place(data.hub, base), limit=data.limit)
+    if data.hub:
+        return data
+    return DataSpec(**{split: data.file(split, base).resolve() for split in SPLITS}, limit=data.limit)
+
+
+def _place(name: str, base: Path) -> str:
+    """A name that is a local path, made absolute; any other, such as a hub name, as it is."""
+    local = base / Path(name).expanduser()
+    looks_local = name.startswith((".", "/", "~")) or name.endswith(".gguf") or local.exists()
+    return str(local.resolve()) if looks_local else name
+
+
+def explain_yaml(error: yaml.YAMLError) -> str:
+    """Where the YAML is wrong; the line itself may hold a secret, and is not repeated."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    return f"not valid YAML{where}: {getattr(error, 'problem', None) or 'it cannot be read'}."
+
+
+def explain(error: ValidationError, repeat: bool = True, section: type[BaseModel] = RunConfig) -> list[str]:
+    """One line for each fault of a section of the config: the key, what is wrong, and what to do."""
+    return [explain_one(fault, repeat, section) for fault in error.errors()]
+
+
+def explain_one(fault: Any, repeat: bool, section: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = known_keys(section, fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(sorted(known))}."
+        return f"{where}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{where}: missing."
+    message = fault["msg"].removeprefix("Value error, ")
+    # a secret pasted into the wrong place must not be repeated on the terminal
+    hidden = not repeat or fault["loc"][:1] == ("teacher",)
+    shown = "" if hidden else f" (it is {str(fault['input'])[:60]!r})"
+    return f"{where}: {message[0].lower() + message[1:]}{shown}."
+
+
+def known_keys(section: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys that there are at a place in a section of the config."""
+    model: Any = section
+    for part in location:
+        field = (
+            model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        )
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)

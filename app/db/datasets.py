@@ -1,0 +1,60 @@
+"""All queries on data sets. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Select, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.pagination import Place, fetch
+from app.db.engine import now
+from app.db.models import DataSet, Run
+from app.db.runs import UNFINISHED
+
+
+async def add(session: AsyncSession, row: DataSet) -> DataSet:
+    """A new data set, created now."""
+    row.created = await now(session)
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> DataSet | None:
+    """A data set by id.
+
+    Args:
+        owner: whose it must be; None is anybody's.
+        lock: keep others from using it in a new run until the transaction ends.
+    """
+    query = _owned(owner).where(DataSet.id == name)
+    return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def page(session: AsyncSession, owner: str | None, asked: Place) -> tuple[list[DataSet], str | None]:
+    """Data sets, the newest first, and the cursor of the next page."""
+    return await fetch(session, _owned(owner), DataSet, asked)
+
+
+async def in_use(session: AsyncSession, name: str) -> bool:
+    """Whether a run that may still do something was given this data set."""
+    query = select(exists().where(Run.dataset == name, Run.status.in_(UNFINISHED)))
+    return bool(await session.scalar(query))
+
+
+async def remove(session: AsyncSession, row: DataSet) -> None:
+    """Delete a data set; runs that ended keep their own copy of its rows, and only forget its id."""
+    await session.execute(update(Run).where(Run.dataset == row.id).values(dataset=None))
+    await session.delete(row)
+    await session.flush()
+
+
+async def known(session: AsyncSession, names: Collection[str]) -> set[str]:
+    """Those of the ids that are data sets."""
+    return set((await session.scalars(select(DataSet.id).where(DataSet.id.in_(names)))).all())
+
+
+def _owned(owner: str | None) -> Select[DataSet]:
+    query = select(DataSet)
+    return query if owner is None else query.where(DataSet.owner == owner)

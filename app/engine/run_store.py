@@ -1,0 +1,93 @@
+"""Where a run is kept: who owns it, and where its events and checkpoints go."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from app.engine.events import EventLog, Events, Listener
+from app.engine.run_folder import owned
+from app.errors import FolderError
+from trainer.artifacts import Fence, RunPaths
+
+Saver = BaseCheckpointSaver[Any]
+
+
+class Keeping(Protocol):
+    """How a run is owned, and where its events and checkpoints are kept; rows and models are always files."""
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id; None gives a new run one of its own."""
+        ...
+
+    @property
+    def fence(self) -> Fence | None:
+        """Who may write, where the run may go from one process to another."""
+        ...
+
+    def own(self, root: Path) -> AbstractAsyncContextManager[RunPaths]:
+        """Own the run in `root`."""
+        ...
+
+    def events(self, paths: RunPaths, listen: Listener) -> Events:
+        """Where the run's events go; `listen` hears them too."""
+        ...
+
+    def checkpoints(self, paths: RunPaths) -> AbstractAsyncContextManager[Saver]:
+        """The graph's checkpoints."""
+        ...
+
+
+class FolderKeeping:
+    """A run that is its folder: a lock of the kernel's, a file of events, a file of checkpoints."""
+
+    run_id = None
+    fence = None
+
+    @asynccontextmanager
+    async def own(self, root: Path) -> AsyncIterator[RunPaths]:
+        """See `Keeping`; raises FolderError when another process works on it."""
+        with owned(root) as paths:
+            yield paths
+
+    def events(self, paths: RunPaths, listen: Listener) -> Events:
+        """See `Keeping`."""
+        return EventLog(paths.events, listen)
+
+    def checkpoints(self, paths: RunPaths) -> AbstractAsyncContextManager[Saver]:
+        """See `Keeping`."""
+        return open_checkpoints(paths)
+
+
+def strict_serializer() -> JsonPlusSerializer:
+    """Reads plain data only: a checkpoint can name no class to be made when it is read."""
+    return JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
+
+
+@asynccontextmanager
+async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
+    """The run's checkpoints in an SQLite file of its folder.
+
+    Raises:
+        FolderError: the file cannot be written, such as on a full disk; all that was committed before is kept.
+    """
+    async with AsyncSqliteSaver.from_conn_string(str(paths.checkpoints)) as saver:
+        saver.serde = strict_serializer()
+        await saver.setup()
+        try:
+            yield saver
+        except sqlite3.OperationalError as error:
+            raise FolderError(f"{paths.checkpoints}: {error}. Mend this, and start the run again.") from error
+        finally:
+            # LangGraph leaves writes of a failed step under way: one that began now would never be committed, and keep
+            # the file locked as long as anybody holds the error; so none may begin, and what is open is rolled back
+            await saver.lock.acquire()
+            await saver.conn.rollback()

@@ -1,0 +1,133 @@
+"""Puts a run together: teacher, student, embedder, task and the compiled graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+
+from app.config.run_config import RunConfig
+from app.engine.run_store import Keeping
+from app.errors import ConfigError
+from app.launchers.embedder import EmbeddingWorker
+from app.launchers.local import LocalStudent
+from app.launchers.ray import RayStudent
+from app.launchers.ray_jobs import Cluster
+from app.settings import Settings
+from graphs.errors import TeacherError
+from graphs.loop import build_loop
+from graphs.ports import Student, Teacher
+from graphs.teacher.chat import ChatTeacher
+from graphs.teacher.ledger import Ledger
+from graphs.workspace import Workspace
+from trainer.artifacts import Fence, RunPaths, read_json, read_jsonl
+from trainer.records import Example
+from trainer.specs import Progress
+from trainer.tasks import load_task
+
+
+@dataclass
+class Assembled:
+    """A run that is ready to go on."""
+
+    graph: CompiledStateGraph[Any, Any, Any, Any]
+    teacher: ChatTeacher | None
+
+
+class NoTeacher:
+    """For runs of plain fine-tuning, which never ask."""
+
+    async def ask(self, *_: Any) -> Any:
+        """Refuse; see `graphs.ports.Teacher`."""
+        raise TeacherError("This run has no teacher: add a `teacher` section to its config.")
+
+
+@asynccontextmanager
+async def assemble(
+    config: RunConfig,
+    run_id: str,
+    paths: RunPaths,
+    keeping: Keeping,
+    listen: Callable[[Progress], None],
+    student: Student | None = None,
+    sealed: bool = False,
+) -> AsyncIterator[Assembled]:
+    """Open everything that a run needs, and close it in the end, in the reverse order.
+
+    Args:
+        keeping: where its checkpoints are, and who may write.
+        listen: hears the trainer's progress.
+        student: who trains and predicts; None is the trainer where the settings say.
+        sealed: stop before the test rows are opened.
+    """
+    async with AsyncExitStack() as stack:
+        if student is None:
+            opened = open_student(run_id, paths, listen, keeping.fence)
+            student = await stack.enter_async_context(opened)
+        workspace = await stack.enter_async_context(
+            open_workspace(config, run_id, paths, student, keeping.fence)
+        )
+        saver = await stack.enter_async_context(keeping.checkpoints(paths))
+        teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
+        graph = build_loop(workspace).compile(
+            checkpointer=saver, interrupt_before=["finish"] if sealed else None
+        )
+        yield Assembled(graph, teacher)
+
+
+@asynccontextmanager
+async def open_student(
+    run_id: str, paths: RunPaths, listen: Callable[[Progress], None], fence: Fence | None
+) -> AsyncIterator[Student]:
+    """The trainer on this machine, or on the cluster that the settings name."""
+    settings = Settings()
+    if settings.launcher == "local":
+        yield LocalStudent(listen, fence)
+        return
+    async with Cluster(settings) as cluster:
+        yield RayStudent(settings, cluster, run_id, paths.root, listen, fence)
+
+
+@asynccontextmanager
+async def open_workspace(
+    config: RunConfig, run_id: str, paths: RunPaths, student: Student, fence: Fence | None = None
+) -> AsyncIterator[Workspace]:
+    """What a run's nodes work with: teacher, student, embedder and task, over the checked rows in the run's folder."""
+    async with AsyncExitStack() as stack:
+        teacher: Teacher = NoTeacher()
+        embedder = EmbeddingWorker(config.embedder)
+        stack.push_async_callback(embedder.aclose)
+        if config.teacher and config.loop.last_round:
+            teacher = await stack.enter_async_context(open_teacher(config, run_id, paths, fence))
+            if not loop_has_ended(paths):
+                await embedder.start()  # it loads while the first student is trained, and then waits
+        task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
+        if config.loop.oversample > 1 and not task.self_contained:
+            raise ConfigError(
+                f"loop.oversample: {config.task} cannot score a student's answers to new rows; leave it out."
+            )
+        workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
+        stack.push_async_callback(workspace.aclose)
+        yield workspace
+
+
+def loop_has_ended(paths: RunPaths) -> bool:
+    """Whether a gate has stopped the loop: then no text is left to embed."""
+    return any(read_json(gate)["stopped"] for gate in paths.root.glob("rounds/*/gate.json"))
+
+
+def open_teacher(config: RunConfig, run_id: str, paths: RunPaths, fence: Fence | None) -> ChatTeacher:
+    """The teacher of a config, with the ledger of the run or the one that the config shares between runs."""
+    assert config.teacher
+    ledger = Ledger(config.teacher.ledger or paths.ledger, run_id, fence.token if fence else 0)
+    return ChatTeacher(config.teacher, config.budget, ledger, os.environ)
+
+
+def draw_graph() -> str:
+    """The loop as mermaid text, drawn from the graph that runs, its sub-graph included."""
+    unbound: Any = None
+    return build_loop(unbound, visible=True).compile().get_graph(xray=True).draw_mermaid()

@@ -1,0 +1,88 @@
+"""Keeps a run's lease, from a thread of its own: the run's event loop may be busy for longer than a lease lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import runs as repository
+from app.db.engine import Sessions, make_engine, make_sessions
+from app.settings import Settings
+
+log = logging.getLogger("pada.heart")
+
+
+class Heart:
+    """`with Heart(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
+
+    Args:
+        asked: called with `pause` or `cancel`, on the heart's thread.
+        lost: called once when the lease is another's, or could not be renewed in its time, on the heart's thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: str,
+        token: int,
+        asked: Callable[[str], None],
+        lost: Callable[[], None],
+    ):
+        self._settings, self._run, self._token = settings, run, token
+        self._asked, self._lost = asked, lost
+        # a database that hangs is asked again within the lease; one that is only slow gets the time it needs
+        self._patience = settings.lease_seconds / 2
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._beat()), name="heart", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(self._settings.poll_seconds * 2)
+
+    async def _beat(self) -> None:
+        engine = make_engine(self._settings.database)
+        writing, reading = make_sessions(engine), make_sessions(engine, reading=True)
+        answered, renew_at = time.monotonic(), 0.0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            own = await (self._renew(writing) if began >= renew_at else self._look(reading))
+            if own and began >= renew_at:
+                renew_at = began + self._settings.heartbeat_seconds
+            answered = began if own else answered
+            if own is False or began - answered > self._settings.lease_seconds:
+                reason = "another has taken the run" if own is False else "the database does not answer"
+                log.warning("The lease is lost: %s.", reason)
+                self._lost()
+                break
+            await asyncio.sleep(self._settings.poll_seconds)
+        await engine.dispose()
+
+    async def _renew(self, sessions: Sessions) -> bool | None:
+        """Whether the run is still ours; None while the database is away."""
+        try:
+            async with asyncio.timeout(self._patience), sessions.begin() as session:
+                return await repository.renew(session, self._run, self._token, self._settings.lease_seconds)
+        except (SQLAlchemyError, TimeoutError, OSError):
+            return None
+
+    async def _look(self, sessions: Sessions) -> bool | None:
+        try:
+            async with asyncio.timeout(self._patience), sessions() as session:
+                run = await repository.get(session, self._run, None)
+        except (SQLAlchemyError, TimeoutError, OSError):
+            return None
+        if run is None or run.token != self._token:
+            return False
+        if run.asked:
+            self._asked(run.asked)
+        return True

@@ -1,0 +1,128 @@
+"""The embedding worker as a client: one process for the run, many callers at once, each text once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.launchers.processes import dying_with_me
+from graphs.errors import LoopError
+
+LINE_LIMIT = 2**30
+"""Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
+
+
+REMEMBERED = 100_000
+"""Texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row is
+checked with its batch and again with its round."""
+
+
+class EmbeddingWorker:
+    """Starts `trainer.embed`, at the latest with the first call. What is asked for while it works is asked together next, and a text
+    that was asked for before is not asked for again."""
+
+    def __init__(self, model: str):
+        self._model = model
+        self._child: asyncio.subprocess.Process | None = None
+        self._waiting: list[tuple[list[str], asyncio.Future[NDArray[np.float32]]]] = []
+        self._working: asyncio.Task[None] | None = None
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """See `graphs.ports.Embedder`."""
+        known = {text: self._known[text] for text in texts if text in self._known}
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        if new:
+            found = dict(zip(new, await self._queue(new), strict=True))
+            self._remember(found)
+            known |= found
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
+
+    def _remember(self, found: dict[str, NDArray[np.float32]]) -> None:
+        self._known |= found
+        for text in list(islice(self._known, max(0, len(self._known) - REMEMBERED))):
+            del self._known[text]  # the oldest
+
+    async def _queue(self, texts: list[str]) -> NDArray[np.float32]:
+        answer: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((texts, answer))
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work())
+        return await answer
+
+    async def _work(self) -> None:
+        while self._waiting:
+            calls, self._waiting = self._waiting, []
+            try:
+                vectors = await self._ask([text for texts, _ in calls for text in texts])
+            except Exception as error:
+                for _, answer in calls:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            start = 0
+            for texts, answer in calls:
+                if not answer.done():  # the caller may have been cancelled meanwhile
+                    answer.set_result(vectors[start : start + len(texts)])
+                start += len(texts)
+
+    async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
+        line = await self._exchange(texts)
+        if isinstance(line, int) and line < 0:  # it was killed, such as by the kernel for want of memory
+            line = await self._exchange(texts)
+        if isinstance(line, int):
+            raise LoopError(f"The embedding process for {self._model} ended with code {line}.")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise LoopError(f"embedder: {answer['error']}")
+        return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
+
+    async def _exchange(self, texts: list[str]) -> bytes | int:
+        """The process's answer, or its exit code when it has ended."""
+        child = self._child or await self.start()
+        assert child.stdin
+        assert child.stdout
+        line = b""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
+            await child.stdin.drain()
+            line = await child.stdout.readline()
+        if line:
+            return line
+        self._child = None
+        return await child.wait()
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Begin to load the model; returns at once."""
+        self._child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "trainer.embed", self._model),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LINE_LIMIT,
+            start_new_session=True,
+            preexec_fn=dying_with_me(),
+            # half the cores: it works beside the teacher's client, and never beside the trainer
+            env=os.environ
+            | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "TOKENIZERS_PARALLELISM": "false"},
+        )
+        return self._child
+
+    async def aclose(self) -> None:
+        """End the process, whatever it is at; it also ends when we do."""
+        if self._working:
+            self._working.cancel()
+        if self._child:
+            with suppress(ProcessLookupError):
+                self._child.kill()
+            await self._child.wait()
+            self._child = None

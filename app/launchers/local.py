@@ -1,0 +1,134 @@
+"""The student on this machine: the trainer as a child process that cannot outlive us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from app.launchers.devices import Devices, devices, give_up, hold
+from app.launchers.processes import Process, dying_with_me
+from app.launchers.trainer_process import (
+    Launcher,
+    command,
+    end_of,
+    environment,
+    furthest,
+    last_word,
+    pass_on,
+)
+from graphs.errors import TrainerError
+from trainer.artifacts import Fence, write_json, write_text
+from trainer.specs import PredictSpec, Progress, TrainSpec
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+PID_FILE, LOG = "trainer.pid", "trainer.log"
+STARTS = 5
+"""Starts in a row that a signal may end without getting any further; then the work has failed."""
+
+
+class LocalStudent(Launcher):
+    """Runs `trainer.finetune` and `trainer.predict` in a session of their own.
+
+    Args:
+        listen: called with every line of the trainer's progress.
+        fence: who may write into the run's folder; given to the trainer, which cannot know otherwise.
+    """
+
+    def __init__(self, listen: Callable[[Progress], None], fence: Fence | None = None):
+        self._listen = listen
+        self._fence = fence
+
+    async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
+        """Start the trainer until it ends by itself: one that was killed goes on from its last checkpoint."""
+        folder, order = spec.output, spec.output / "spec.json"
+        end_predecessor(folder / PID_FILE)
+        write_json(order, spec.model_copy(update={"fence": self._fence}))
+        line = command(module, processes, order)
+        progress = folder / "progress.jsonl"
+        code, starts, best = -1, 0, furthest(progress)
+        while code < 0 and starts < STARTS:
+            held = await hold(devices(os.environ), processes, self._wait)
+            code = await run_child(line, folder, held, self._listen)
+            reached = furthest(progress)
+            starts, best = 1 if reached > best else starts + 1, reached
+        if code:
+            raise TrainerError(why(folder, code))
+
+    def _wait(self) -> None:
+        self._listen(Progress(time=time.time(), stage="load", message="It waits for a device."))
+
+
+async def run_child(line: list[str], folder: Path, held: Devices, listen: Callable[[Progress], None]) -> int:
+    """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
+    try:
+        with (folder / LOG).open("ab") as output:
+            child = await asyncio.create_subprocess_exec(
+                *line,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=dying_with_me(),
+                pass_fds=held.locks,
+                env=os.environ | environment() | held.environment(),
+            )
+    finally:
+        give_up(held.locks)
+    try:
+        write_text(folder / PID_FILE, str(Process.find(child.pid) or ""))
+        return await follow(child, folder / "progress.jsonl", listen)
+    finally:
+        await stop(child)
+
+
+def end_predecessor(path: Path) -> None:
+    """Kill a trainer that an earlier owner of the run left in this folder, if it still lives on this machine.
+
+    It dies with its parent, but the parent may only be stopped, and have lost the run meanwhile.
+    """
+    left = Process.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+    if left and left.lives:
+        with suppress(ProcessLookupError):
+            os.killpg(left.pid, signal.SIGKILL)
+
+
+async def follow(
+    child: asyncio.subprocess.Process, progress: Path, listen: Callable[[Progress], None]
+) -> int:
+    """Pass on new progress lines until the process ends; its exit code."""
+    position = end_of(progress)
+    waiting = asyncio.ensure_future(child.wait())
+    while True:
+        await asyncio.wait({waiting}, timeout=POLL_SECONDS)
+        position = pass_on(progress, position, listen)
+        if waiting.done():
+            return waiting.result()
+
+
+async def stop(child: asyncio.subprocess.Process) -> None:
+    """End the process and all that it started: first politely, then for certain."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(child.wait(), GRACE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()
+
+
+def why(folder: Path, code: int) -> str:
+    """The trainer's own last word, or where to look."""
+    if code > 0 and (said := last_word(folder / "progress.jsonl")):
+        return said
+    log = folder / LOG
+    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+    killed = f"was ended by signal {-code}, {STARTS} times at the same place (is there enough memory?)"
+    ended = killed if code < 0 else f"failed with exit code {code}"
+    return f"The trainer {ended}: {tail[0]}. Its log is {log}."

@@ -1,0 +1,122 @@
+"""The trainer as a program: how it is started, what it says while it works, and its last word.
+
+`python -m app.launchers.trainer_process MODULE PROCESSES SPEC` becomes the trainer on the machine where it is called, for
+a launcher that cannot know that machine. It needs nothing that the trainer does not need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from trainer.artifacts import read_json
+from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
+
+STAGES = ("load", "train", "predict", "done")
+"""What a trainer goes through."""
+
+
+class Launcher(ABC):
+    """A student (`graphs.ports.Student`) whose trainer is a program that leaves a report."""
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """See `graphs.ports.Student`."""
+        return TrainReport(**await self._report("trainer.finetune", spec.student.num_processes, spec))
+
+    async def predict(self, spec: PredictSpec) -> PredictReport:
+        """See `graphs.ports.Student`."""
+        return PredictReport(**await self._report("trainer.predict", 1, spec))
+
+    async def _report(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> dict[str, Any]:
+        path = spec.output / "report.json"
+        if not path.exists():
+            await self.work(module, processes, spec)
+        report: dict[str, Any] = read_json(path)
+        return report
+
+    @abstractmethod
+    async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
+        """See a piece of work through to its report, whatever was begun of it before.
+
+        Args:
+            module, processes: as for `command`.
+
+        Raises:
+            TrainerError: it failed.
+        """
+
+
+def command(module: str, processes: int, spec: Path) -> list[str]:
+    """The trainer's command line.
+
+    Args:
+        module: `trainer.finetune` or `trainer.predict`.
+        processes: training processes on one machine; more than one are started by accelerate.
+        spec: the spec's file.
+    """
+    # `--multi_gpu` is how accelerate is told to start several processes, on CPUs too
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    return [sys.executable, *(launch if processes > 1 else []), "-m", module, str(spec)]
+
+
+def environment() -> dict[str, str]:
+    """What the trainer's process is told on this machine, besides its spec."""
+    told = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return told if Path("/dev/nvidiactl").exists() else told | {"ACCELERATE_USE_CPU": "true"}
+
+
+def end_of(progress: Path) -> int:
+    """Where the lines of this start begin: after those of earlier ones."""
+    return progress.stat().st_size if progress.exists() else 0
+
+
+def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -> int:
+    """Pass on the whole lines after `position` (bytes); the position after them."""
+    if not progress.exists():
+        return position
+    with progress.open("rb") as file:
+        file.seek(position)
+        whole, found, _ = file.read().rpartition(b"\n")
+    for line in whole.splitlines():
+        with suppress(ValueError):  # a line cut short by a kill
+            listen(Progress(**json.loads(line)))
+    return position + len(whole) + len(found)
+
+
+def furthest(progress: Path) -> tuple[int, int]:
+    """How far the work got in all its starts: the place of the stage, and the steps or rows in it."""
+    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
+    best = (0, 0)
+    for line in lines:
+        with suppress(ValueError):  # a line cut short by a kill
+            found = Progress(**json.loads(line))
+            if found.stage in STAGES:
+                best = max(best, (STAGES.index(found.stage), found.step))
+    return best
+
+
+def last_word(progress: Path) -> str | None:
+    """The trainer's own message, if it ended with an error that speaks for itself."""
+    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
+    for line in reversed(lines):
+        with suppress(ValueError):
+            last = Progress(**json.loads(line))
+            return last.message if last.stage == "error" else None
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """Become the trainer."""
+    module, processes, spec = arguments
+    line = command(module, int(processes), Path(spec))
+    os.execve(line[0], line, os.environ | environment())  # noqa: S606 - there is no shell to be fooled
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Numbers about scores and failures: statistics and clustering."""

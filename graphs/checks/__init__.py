@@ -1,0 +1,1 @@
+"""Free checks of new rows, before a judge is asked."""

@@ -1,0 +1,300 @@
+"""What a new row must pass before a judge is asked: checks that cost nothing.
+
+All rows of a task share a template ("Classify the query ...", "Intent:"), so texts are compared without it
+(`Template`). A row is compared with train and with what was accepted (duplicates), and with validation and
+test rows (leaks).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.checks.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams, words
+from graphs.context import LoopSpec
+from graphs.rows import Check
+from trainer.records import Example
+
+Vectors = NDArray[np.float32]
+
+SHORT = 4
+"""Texts of fewer words say too little to be called alike unless their whole prompts are the same."""
+LONG_ANSWER = 8
+"""Completions of more words are free text."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """What nearly all prompts of a task share, to be taken off before texts are compared or embedded."""
+
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+    """Words (between blanks) that nearly all prompts begin and end with."""
+    lines: frozenset[str] = frozenset()
+    """Further whole lines that many prompts have."""
+    heads: frozenset[str] = frozenset()
+    """Labels at the beginning of a line of many prompts, such as "Message:"."""
+
+    @classmethod
+    def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.02) -> Template:
+        """Estimate the template from training prompts.
+
+        Args:
+            share: of the prompts that must begin (or end) with a word for it to be template.
+            line_share: of the prompts that must have a line, or a label before a colon, for it to be
+                template.
+        """
+        if len(prompts) < 3:
+            return cls()
+        split = [prompt.split() for prompt in prompts]
+        prefix = _common_start(split, share)
+        suffix = _common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
+        ends = cls(tuple(prefix), tuple(suffix))
+        bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
+        least = max(3, line_share * len(prompts))
+        lines = Counter(line for body in bodies if len(body) > 1 for line in {line.strip() for line in body})
+        heads = Counter(head for body in bodies for head in {_head(line) for line in body})
+        return cls(
+            ends.prefix,
+            ends.suffix,
+            frozenset(line for line, count in lines.items() if line and count >= least),
+            frozenset(head for head, count in heads.items() if head and count >= least),
+        )
+
+    def strip(self, prompt: str) -> str:
+        """The prompt's own text; empty when there is nothing but template."""
+        spans = [match.span() for match in re.finditer(r"\S+", prompt)]
+        texts = [prompt[start:end] for start, end in spans]
+        first, last = 0, len(spans)
+        if self.prefix and tuple(texts[: len(self.prefix)]) == self.prefix:
+            first = len(self.prefix)
+        if self.suffix and tuple(texts[first:][-len(self.suffix) :]) == self.suffix:
+            last -= len(self.suffix)
+        body = prompt[spans[first][0] : spans[last - 1][1]] if first < last else ""
+        kept = [
+            self._without_head(line.strip()) for line in body.splitlines() if line.strip() not in self.lines
+        ]
+        return "\n".join(line for line in kept if line) or body
+
+    def _without_head(self, line: str) -> str:
+        head = _head(line)
+        return line[len(head) :].strip() if head in self.heads else line
+
+
+def _common_start(rows: list[list[str]], share: float) -> list[str]:
+    """The longest list of words that at least this share of the rows begins with."""
+    common: list[str] = []
+    alive = rows
+    while True:
+        nexts = Counter(row[len(common)] for row in alive if len(row) > len(common))
+        word, count = nexts.most_common(1)[0] if nexts else ("", 0)
+        if count < share * len(rows):
+            return common
+        alive = [row for row in alive if len(row) > len(common) and row[len(common)] == word]
+        common.append(word)
+
+
+def _head(line: str) -> str:
+    """The label that a line begins with, colon included, or an empty text."""
+    match = re.match(r"\s*([^\W\d][^:\n]{0,40}:)(?=\s|$)", line)
+    return match.group(1) if match else ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a row was rejected."""
+
+    check: Check
+    reason: str
+    evidence: dict[str, Any] | None = None
+    """For duplicates and leaks: `id`, `split` and `text` of the matching row, and `similarity`, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row that new ones are compared with."""
+
+    id: str
+    split: str
+    prompt: str
+    answer: str = ""
+    """The completion's words when it is short. A long one is free text, which is seldom worded twice
+    alike."""
+
+    @property
+    def name(self) -> str:
+        return f"sample {self.id} of its batch" if self.split == "batch" else f"{self.split} row {self.id}"
+
+    def evidence(self, similarity: float) -> dict[str, Any]:
+        return {"id": self.id, "split": self.split, "text": self.prompt, "similarity": round(similarity, 4)}
+
+
+def _row(id_: str, split: str, prompt: str, completion: str) -> _Row:
+    answer = words(completion)
+    return _Row(id_, split, prompt, " ".join(answer) if len(answer) <= LONG_ANSWER else "")
+
+
+class _Known:
+    """Rows whose prompts are taken."""
+
+    def __init__(self, template: Template, threshold: float, frequency: Mapping[int, int]):
+        self._template = template
+        self._exact: dict[str, _Row] = {}
+        self._rows: list[_Row] = []
+        self._near = NearDuplicates(threshold, frequency)
+
+    def add(self, row: _Row) -> None:
+        self._exact.setdefault(_key(row.prompt), row)
+        tokens = words(self._template.strip(row.prompt))
+        if len(tokens) >= SHORT:
+            self._rows.append(row)
+            self._near.add(grams(tokens, NEAR_WORDS))
+
+    def same(self, prompt: str) -> _Row | None:
+        return self._exact.get(_key(prompt))
+
+    def alike(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
+        """The nearest prompt that has the same answer: with another answer it is a contrast, and worth
+        learning from."""
+        if len(tokens) < SHORT:
+            return None
+        found = self._near.find(grams(tokens, NEAR_WORDS), lambda number: self._rows[number].answer == answer)
+        return (self._rows[found[0]], found[1]) if found else None
+
+
+class RowChecks:
+    """The free checks of one task.
+
+    The order is: empty, invalid, leak (the same text; a text that contains it; a text with some words replaced;
+    the same meaning), duplicate (the same prompt, whatever the answer; nearly the same prompt with the same
+    answer). So a duplicate is no leak, and a reviewer may take it in. Texts of fewer than four words ("yes",
+    "4 people please") are only compared whole, template included.
+
+    Args:
+        template: of the task's prompts.
+        train: the given training rows.
+        guarded: validation and test rows, by split.
+        guarded_vectors: unit embeddings of `template.strip(row.prompt)` for all guarded rows in that order,
+            shape (m, d).
+        invalid: the task's own check: why a prompt and its completion cannot be right, or None.
+        loop: `near_duplicate`, `leak_overlap` and `leak_similarity` are read.
+
+    Raises:
+        ValueError: guarded rows and vectors differ in number.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        train: Sequence[Example],
+        guarded: Mapping[str, Sequence[Example]],
+        guarded_vectors: Vectors,
+        invalid: Callable[[str, str], str | None],
+        loop: LoopSpec,
+    ):
+        self._template, self._invalid, self._loop = template, invalid, loop
+        texts = [words(template.strip(row.prompt)) for row in train]
+        frequency = Counter(gram for text in texts for gram in grams(text, NEAR_WORDS))
+        self._known = _Known(template, loop.near_duplicate, frequency)
+        for example in train:
+            self._known.add(_row(example.id, "train", example.prompt, example.completion))
+        self._guarded = [_Row(row.id, split, row.prompt) for split, rows in guarded.items() for row in rows]
+        if guarded_vectors.ndim != 2 or len(guarded_vectors) != len(self._guarded):
+            raise ValueError(
+                f"{len(self._guarded)} guarded rows need as many vectors: {guarded_vectors.shape}"
+            )
+        stripped = [words(template.strip(row.prompt)) for row in self._guarded]
+        self._copies = GuardedTexts(stripped, texts, loop.leak_overlap)
+        self._same: dict[str, _Row] = {}
+        for row, tokens in zip(self._guarded, stripped, strict=True):
+            for key in _keys(row.prompt, tokens):
+                self._same.setdefault(key, row)
+        self._similar = faiss.IndexFlatIP(guarded_vectors.shape[1])
+        self._similar.add(np.ascontiguousarray(guarded_vectors, dtype=np.float32))
+
+    def add(self, ids: Sequence[str], prompts: Sequence[str], completions: Sequence[str]) -> None:
+        """Extend the accepted rows."""
+        for id_, prompt, completion in zip(ids, prompts, completions, strict=True):
+            self._known.add(_row(id_, "accepted", prompt, completion))
+
+    def check(self, samples: Sequence[tuple[str, str]], vectors: Vectors) -> list[Finding | None]:
+        """Findings for (prompt, completion) samples of one batch, in order; None for a row that passes.
+
+        Of two alike samples in the batch the earlier one wins. Nothing is added: call `add` with what is
+        accepted.
+
+        Args:
+            vectors: unit embeddings of `template.strip(prompt)`, shape (len(samples), d).
+
+        Raises:
+            ValueError: samples and vectors differ in number.
+        """
+        if len(vectors) != len(samples):
+            raise ValueError(f"{len(samples)} samples need as many vectors, not {len(vectors)}")
+        batch = _Known(self._template, self._loop.near_duplicate, {})
+        findings: list[Finding | None] = []
+        for number, (prompt, completion) in enumerate(samples):
+            row = _row(str(number), "batch", prompt, completion)
+            finding = self._check(row, completion, vectors[number], batch)
+            if finding is None:
+                batch.add(row)
+            findings.append(finding)
+        return findings
+
+    def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> Finding | None:
+        text = self._template.strip(row.prompt)
+        if not text.strip() or not completion.strip():
+            part = "completion" if text.strip() else "prompt"
+            return Finding("empty", f"The {part} has no text of its own.")
+        if problem := self._invalid(row.prompt, completion):
+            return Finding("invalid", problem)
+        tokens = words(text)
+        return self._leak(row, tokens, vector) or self._duplicate(row, tokens, batch)
+
+    def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> Finding | None:
+        if match := batch.same(row.prompt) or self._known.same(row.prompt):
+            return Finding("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
+        if found := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
+            match, similarity = found
+            return Finding(
+                "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)
+            )
+        return None
+
+    def _leak(self, row: _Row, tokens: list[str], vector: Vectors) -> Finding | None:
+        for key in _keys(row.prompt, tokens):
+            if match := self._same.get(key):
+                return Finding("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
+        if len(tokens) < SHORT or not self._guarded:
+            return None
+        for found, how in (
+            (self._copies.contained(tokens), "contains the text"),
+            (self._copies.reworded(tokens), "has nearly the words"),
+            (self._meaning(vector), "has the meaning"),
+        ):
+            if found:
+                match = self._guarded[found[0]]
+                return Finding("leak", f"It {how} of {match.name}.", match.evidence(found[1]))
+        return None
+
+    def _meaning(self, vector: Vectors) -> tuple[int, float] | None:
+        """The nearest guarded row by embedding, at or above the threshold, and its cosine."""
+        cosines, rows = self._similar.search(np.atleast_2d(vector).astype(np.float32), 1)
+        cosine = float(cosines[0, 0])
+        return (int(rows[0, 0]), cosine) if cosine >= self._loop.leak_similarity else None
+
+
+def _key(text: str) -> str:
+    return " ".join(words(text))
+
+
+def _keys(prompt: str, tokens: Sequence[str]) -> list[str]:
+    """What a leak is looked up by: the whole prompt, and the text without template unless it is short."""
+    return [_key(prompt), *([" ".join(tokens)] if len(tokens) >= SHORT else [])]

@@ -1,0 +1,1 @@
+"""The large model: requests, answers, what they cost and what may fail."""

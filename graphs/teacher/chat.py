@@ -1,0 +1,147 @@
+"""The teacher: structured answers from OpenAI-compatible endpoints, each paid for at most once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, get_args
+
+from graphs.errors import TeacherError
+from graphs.ports import Answer, Role
+from graphs.report import Cost, SpendPoint
+from graphs.teacher.budget import Budget
+from graphs.teacher.call import Background, Exchange, Seat
+from graphs.teacher.client import Endpoint
+from graphs.teacher.ledger import Ledger
+from graphs.teacher.prices import price_of
+from graphs.teacher.request import build_call, parse_answer
+from graphs.teacher.single_flight import Flights
+from graphs.teacher.spec import OPENAI, BudgetSpec, EndpointSpec, TeacherSpec
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class ChatTeacher:
+    """Asks the endpoints of a `TeacherSpec`; implements `graphs.ports.Teacher`.
+
+    Identical requests (same endpoint, settings, instructions, data and schema) are one request: recorded answers come
+    from the ledger, and those asked at the same time are asked once. Whoever wants a second, different answer puts
+    something different into the data.
+
+    Args:
+        spec: endpoints, models and limits.
+        caps: hard caps over all starts of the run.
+        ledger: recorded answers and spending; its run id goes as `X-Run-Id`; closed together with the teacher.
+        environ: where `api_key_env` is looked up.
+
+    Raises:
+        TeacherError: a key or a price is missing.
+    """
+
+    def __init__(
+        self, spec: TeacherSpec, caps: BudgetSpec, ledger: Ledger, environ: Mapping[str, str]
+    ) -> None:
+        _check_prices(spec, caps)
+        self._spec, self._ledger = spec, ledger
+        self._budget = Budget(caps, ledger)
+        self._seats = _seats(spec, ledger.run_id, environ)
+        self._flights: Flights[str] = Flights()
+        self._background: Background = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def ask(self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]) -> Answer:
+        """One structured answer; see `graphs.ports.Teacher.ask`."""
+        seat = self._seats[role]
+        call = build_call(seat.spec, schema, instructions, data)
+
+        async def answer() -> str:
+            recorded = self._ledger.recall(call.key, role)
+            if recorded is not None:
+                return recorded
+            return await Exchange(seat, call, schema, self._spec, self._budget, self._background).run()
+
+        text, shared = await self._flights.join(call.key, answer)
+        if shared:
+            self._ledger.repeat(role)
+        return parse_answer(schema, text)
+
+    def totals(self) -> Cost:
+        """What the run has paid so far, over all its starts."""
+        return self._ledger.totals()
+
+    def spending(self) -> list[SpendPoint]:
+        """Cumulative spending over time."""
+        return self._ledger.spending()
+
+    def describe(self) -> dict[str, Any]:
+        """Model, endpoint and price by role, for the report; no keys."""
+        return {
+            role: {
+                "model": seat.spec.model,
+                "endpoint": seat.endpoint.address,
+                "price": seat.price.model_dump() if seat.price else "price unknown",
+            }
+            for role, seat in self._seats.items()
+        }
+
+    async def aclose(self, grace_seconds: float = 15.0) -> None:
+        """Waits a while for requests under way, since they are paid for, records their answers, and closes."""
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=grace_seconds)
+            for request in late:
+                request.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for endpoint in {id(seat.endpoint): seat.endpoint for seat in self._seats.values()}.values():
+            await endpoint.aclose()
+        self._ledger.close()
+
+
+def _seats(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[Role, Seat]:
+    """One seat a role; roles with the same endpoint and model share its connections and its pace."""
+    roles = {role: spec.role(role) for role in ROLES}
+    endpoints: dict[tuple[str, ...], Endpoint] = {}
+    for settings in roles.values():
+        same = [other.max_concurrency for other in roles.values() if _place(other) == _place(settings)]
+        if _place(settings) not in endpoints:
+            settled = settings.model_copy(update={"max_concurrency": min(same)})
+            endpoints[_place(settings)] = Endpoint(settled, spec, _key(settings, environ), run_id)
+    return {
+        role: Seat(role, settings, endpoints[_place(settings)], price_of(settings, spec.prices))
+        for role, settings in roles.items()
+    }
+
+
+def _place(spec: EndpointSpec) -> tuple[str, ...]:
+    return spec.base_url, spec.model, spec.api_key_env or "", spec.structured_output
+
+
+def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
+    key = environ.get(spec.api_key_env or "")
+    if key:
+        return key
+    if spec.base_url == OPENAI:
+        raise TeacherError(
+            f"The environment variable {spec.api_key_env} is not set, and {spec.model} at OpenAI needs a key. Set it, or "
+            "name another one in `teacher.api_key_env`, or set `teacher.base_url` to a server of your own."
+        )
+    return "none"
+
+
+def _check_prices(spec: TeacherSpec, caps: BudgetSpec) -> None:
+    settled = [spec.role(role) for role in ROLES]
+    unknown = sorted({role.model for role in settled if price_of(role, spec.prices) is None})
+    if caps.max_usd is not None and unknown:
+        model = unknown[0]
+        raise TeacherError(
+            f"`budget.max_usd` is set, but there is no price for {', '.join(unknown)}. Add it in US dollars per million "
+            f"tokens: `teacher.prices: {{{model}: {{input_per_million: ..., output_per_million: ...}}}}`, or cap "
+            "`budget.max_tokens` or `budget.max_calls` instead."
+        )

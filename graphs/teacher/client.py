@@ -1,0 +1,136 @@
+"""One endpoint and model: its chat client, its pace, and what was learnt about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from langchain_core.messages import AIMessage
+from langchain_openai import ChatOpenAI
+from openai import DefaultAsyncHttpxClient, OpenAIError
+from pydantic import SecretStr
+
+from graphs.teacher.failures import MALFORMED, Fault, brief, classify
+from graphs.teacher.rate_limit import Breaker, Throttle
+from graphs.teacher.request import MODES, Mode
+from graphs.teacher.spec import EndpointSpec, TeacherSpec
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SHORTEST_SECRET = 8
+"""Keys shorter than this (`none`, `EMPTY`) are no secrets, and blanking them would garble messages."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the endpoint said."""
+
+    text: str
+    truncated: bool
+    usage: tuple[int, int] | None
+    """Prompt and completion tokens, where the server reports them."""
+
+
+class Endpoint:
+    """Sends calls to one model at one endpoint."""
+
+    def __init__(self, spec: EndpointSpec, common: TeacherSpec, key: str, run_id: str) -> None:
+        self.address = _without_login(spec.base_url)
+        self.name = f"{spec.model} at {self.address}"
+        self.breaker = Breaker(self.name, common.breaker_failures, common.breaker_seconds)
+        self.throttle = Throttle(spec.max_concurrency, self.breaker)
+        self._mode: Mode | None = None if spec.structured_output == "auto" else spec.structured_output
+        self.explain = False
+        self._bounds: dict[str, int] = {}
+        self._secret = key
+        # a client of our own: the library's default one is shared between event loops and never closed
+        self._http = DefaultAsyncHttpxClient(
+            trust_env=urlsplit(spec.base_url).hostname not in LOOPBACK, timeout=None
+        )
+        self._chat = ChatOpenAI(
+            model=spec.model,
+            base_url=spec.base_url,
+            api_key=SecretStr(key),
+            max_retries=0,
+            use_responses_api=False,
+            # a graph that streams its messages would else turn calls into streams, which carry no usage
+            disable_streaming=True,
+            default_headers={"X-Run-Id": run_id},
+            http_async_client=self._http,
+        )
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The ways of asking for structured output to try, in order; one once it is known which works."""
+        return MODES if self._mode is None else (self._mode,)
+
+    def works(self, mode: Mode, explained: bool) -> None:
+        """Remembers a way that has brought a good answer, and whether it took the schema in words."""
+        self._mode = mode
+        self.explain = self.explain or explained
+
+    def bound(self, schema: str, asked: int) -> int:
+        """Completion tokens for a schema: what is asked for, or what was needed before."""
+        return max(asked, self._bounds.get(schema, 0))
+
+    def widen(self, schema: str, bound: int, ceiling: int) -> None:
+        """After a truncated answer: twice as much from now on."""
+        self._bounds[schema] = max(self._bounds.get(schema, 0), min(2 * bound, ceiling))
+
+    async def post(self, arguments: dict[str, Any], timeout_seconds: float) -> Reply | Fault:
+        """One request; the throttle and the breaker hear how it went."""
+        sent_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                message = await self._chat.ainvoke(**arguments)
+            reply = read_reply(message)
+            outcome: Reply | Fault = replace(reply, text=self.redact(reply.text))
+        except (OpenAIError, TimeoutError, *MALFORMED) as error:
+            fault = classify(error)
+            # before it is cut: half a key must not stay
+            outcome = replace(fault, reason=brief(self.redact(fault.reason)))
+        self._learn(outcome, sent_at)
+        return outcome
+
+    def redact(self, text: str) -> str:
+        """`text` without the key, which some servers repeat."""
+        return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    def _learn(self, outcome: Reply | Fault, sent_at: float) -> None:
+        if isinstance(outcome, Reply):
+            self.throttle.succeeded()
+        elif outcome.kind == "busy":
+            self.throttle.limited(sent_at, outcome.retry_after)
+        if isinstance(outcome, Fault) and outcome.kind == "down":
+            self.breaker.failed(outcome.reason)
+        else:
+            self.breaker.succeeded()
+
+
+def read_reply(message: AIMessage) -> Reply:
+    """The text of an answer, from its content or from its tool call."""
+    usage = message.usage_metadata
+    refusal = message.additional_kwargs.get("refusal")
+    if message.tool_calls:
+        text = json.dumps(message.tool_calls[0]["args"], ensure_ascii=False)
+    elif message.invalid_tool_calls:
+        text = message.invalid_tool_calls[0]["args"] or ""
+    else:
+        text = str(message.text) or str(refusal or "")
+    return Reply(
+        text=text,
+        truncated=message.response_metadata.get("finish_reason") == "length",
+        usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None,
+    )
+
+
+def _without_login(url: str) -> str:
+    """The address as it may be shown: without user name and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,172 @@
+"""What a run's events look like."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from app.cli.compare_watch import Watch
+from app.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, choose, score, spent, trainer
+from app.engine.events import Event, EventLog
+
+NARROW = "\u202f"
+"""The space before a percent sign."""
+
+SCORE: Event = {
+    "type": "score", "round": 1, "metric": "accuracy", "validation": 0.625, "ci95": [0.5, 0.75],
+    "promoted": True, "reason": "Better than the best student: +0.1.",
+}  # fmt: skip
+BASELINE = SCORE | {"round": 0, "validation": 0.5, "ci95": [0.4, 0.6]}
+POWER = {"type": "power", "n": 40, "value": 0.2, "power": 0.8}
+STAGE = {"type": "stage", "name": "augment"}
+STORY: list[Event] = [
+    {"type": "run", "status": "running"},
+    STAGE | {"state": "started"},
+    {"type": "spent", "calls": 12, "usd": 0.5, "tokens": 3400},
+    STAGE | {"state": "progress", "done": 1, "total": 4},
+    {"type": "trainer", "stage": "train", "step": 3, "steps": 9, "loss": 1.25, "eta_seconds": 12.4},
+    STAGE | {"state": "done", "done": 4, "total": 4, "seconds": 2.345},
+    {"type": "stage", "name": "gate", "state": "started"},
+    {"type": "stage", "name": "gate", "state": "done", "done": 1, "total": 1, "seconds": 0.01},
+    SCORE,
+    {"type": "run", "status": "finished", "reason": ""},
+]
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainDisplay() as display:
+        for event in STORY:
+            display.show(event)
+    out = capsys.readouterr()
+    assert out.out == "", "standard output is for the result"
+    lines = out.err.replace(NARROW, " ").splitlines()
+    assert lines[0] == "Writing and checking new rows ..."
+    assert lines[1].startswith("Writing and checking new rows: 4 of 4 done in 2.3 s, 12 calls, ")
+    assert "0.5" in lines[1]
+    assert lines[2].startswith("Round 1: validation accuracy 62.5 % (50.0 to 75.0 %), promoted. Better than")
+    assert len(lines) == 3, "moments like the gate, and progress within seconds, are not worth a line"
+
+
+WARNING: Event = {"type": "trainer", "stage": "warning", "message": "3 of 40 rows\x1b[2J are too long."}
+
+
+def test_a_warning_of_the_trainer_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = io.StringIO()
+    with LiveDisplay(Console(file=text, force_terminal=True, width=150)) as live:
+        live.show(WARNING)
+    assert "Warning: 3 of 40 rows [2J are too long." in text.getvalue()
+    with PlainDisplay() as plain:
+        plain.show(WARNING)
+    assert capsys.readouterr().err == "Warning: 3 of 40 rows [2J are too long.\n"
+    with Watch(2) as watch:
+        watch.show(("pada", 0), WARNING)
+        watch.show(("random", 0), WARNING)
+    assert capsys.readouterr().err.count("Warning") == 1, "it is the same for all runs"
+
+
+def test_json_lines_are_the_events(capsys: pytest.CaptureFixture[str]) -> None:
+    with choose(as_json=True) as display:
+        assert isinstance(display, JsonDisplay)
+        for event in STORY:
+            display.show(event)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == STORY
+
+
+def test_plain_where_there_is_no_terminal() -> None:
+    assert isinstance(choose(as_json=False), PlainDisplay)
+
+
+def test_live_view_closes_what_it_opened() -> None:
+    text = io.StringIO()
+    with LiveDisplay(Console(file=text, force_terminal=True, width=150)) as display:
+        for event in STORY:
+            display.show(event)
+    shown = text.getvalue()
+    assert "Writing and checking new rows" in shown
+    assert "Round 1: validation accuracy" in shown
+    assert "Comparing" not in shown
+
+
+def test_trainer_in_few_words() -> None:
+    event: Event = {
+        "stage": "train", "step": 3, "steps": 9, "loss": 1.2345, "tokens_per_second": 812.6, "eta_seconds": 61.2,
+    }  # fmt: skip
+    assert trainer(event) == "train 3 of 9, loss 1.234, 813 tokens/s, 61 s left"
+    assert trainer({"stage": "predict"}) == "predict 0 of 0"
+    assert "loss 0.000" in trainer({"stage": "train", "loss": 0.0})
+
+
+def test_spending_without_a_price_is_told_in_tokens() -> None:
+    assert spent({"calls": 3, "usd": 0.0, "tokens": 150}) == "3 calls, 150 tokens"
+    assert "tokens" not in spent({"calls": 3, "usd": 1.5, "tokens": 150})
+
+
+def test_the_baseline_is_not_promoted() -> None:
+    said = score(SCORE | {"round": 0, "reason": "The baseline."}).replace(NARROW, " ")
+    assert said == "Baseline: validation accuracy 62.5 % (50.0 to 75.0 %)."
+    assert ", not promoted. Better" in score(SCORE | {"promoted": False})
+
+
+async def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    heard: list[Event] = []
+    async with EventLog(path, heard.append) as log:
+        log.emit("run", status="running")
+        log.emit("run", status="paused")
+    whole = path.read_text()
+    path.write_text(whole + '{"id": 3, "type": "ru')
+    async with EventLog(path, heard.append) as log:
+        log.emit("run", status="finished")
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [event["id"] for event in events] == [1, 2, 3]
+    assert events == heard
+
+
+def test_names_in_a_reason_cannot_steer_the_terminal() -> None:
+    """A label may be anything, and the gate names labels."""
+    odd = SCORE | {"reason": "Worse in bad\x1b[2J\r\n[red]news[/nothing]\u202e."}
+    assert "\x1b" not in score(odd)
+    assert "\n" not in score(odd)
+    text = io.StringIO()
+    with LiveDisplay(Console(file=text, width=200)) as display:
+        display.show(odd)
+    assert "[red]news[/nothing]" in text.getvalue()
+
+
+def several(watch: Watch) -> None:
+    """Two runs of one seed, one after the other, each to the end of its rounds and then of its test rows."""
+    jobs = ("random", 0), ("pada", 0)
+    with watch:
+        for job in jobs:
+            for event in [POWER, BASELINE, *STORY[:-1], {"type": "run", "status": "paused"}]:
+                watch.show(job, event)
+        watch.show(jobs[0], STORY[-1])
+
+
+def test_a_comparison_names_the_run_and_counts_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    several(Watch(2))
+    lines = capsys.readouterr().err.replace(NARROW, " ").splitlines()
+    assert [line for line in lines if "power of 80" in line] == [lines[0]], "what all share is told once"
+    assert [line for line in lines if "Baseline" in line] == [lines[1]]
+    assert lines[1].startswith("random, seed 0: Baseline: validation accuracy 50.0 %")
+    scores = [line for line in lines if "Round 1" in line]
+    assert [line.split(": ")[0] for line in scores] == ["random, seed 0", "pada, seed 0"]
+    counts = [line for line in lines if line.startswith("All runs")]
+    assert counts == [
+        "All runs, rounds: 1 of 2.",
+        "All runs, rounds: 2 of 2.",
+        "All runs, test rows: 1 of 2.",
+    ]
+
+
+def test_a_comparison_on_a_terminal() -> None:
+    text = io.StringIO()
+    several(Watch(2, Console(file=text, force_terminal=True, width=150)))
+    shown = text.getvalue()
+    assert "pada, seed 0: Round 1: validation accuracy" in shown
+    assert "random, seed 0: Writing and checking new rows" in shown
+    assert "All runs, test rows" in shown

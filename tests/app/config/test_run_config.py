@@ -1,0 +1,190 @@
+"""The config file: what it may say, and how a mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.config.run_config import RunConfig, known_keys, load_config, parse_config
+from app.engine.run_folder import differences
+from app.errors import ConfigError
+from graphs.context import Context
+
+GOOD: dict[str, Any] = {
+    "task": "classification",
+    "data": {"train": "rows/a.jsonl", "validation": "rows/b.jsonl", "test": "/far/c.jsonl"},
+    "teacher": {"base_url": "http://localhost:1/v1", "model": "big", "ledger": "../paid.sqlite"},
+    "output": "runs/first",
+}
+
+
+def load(tmp_path: Path, document: object) -> RunConfig:
+    path = tmp_path / "here" / "config.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return load_config(path)
+
+
+def refused(tmp_path: Path, document: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, document)
+    assert str(tmp_path / "here" / "config.yaml") in str(caught.value)
+    return str(caught.value)
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD)
+    here = tmp_path / "here"
+    assert config.data.train == here / "rows/a.jsonl"
+    assert config.data.test == Path("/far/c.jsonl")
+    assert config.output == here / "runs/first"
+    assert config.teacher
+    assert config.teacher.ledger == tmp_path / "paid.sqlite"
+
+
+def test_a_folder_stands_for_its_three_files(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD | {"data": "rows"})
+    assert config.data.validation == tmp_path / "here/rows/validation.jsonl"
+    limited = load(tmp_path, GOOD | {"data": {"folder": "rows", "limit": 20}})
+    assert limited.data.limit.train == 20
+    assert limited.data.train == tmp_path / "here/rows/train.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("builtin:smollm2-135m", "builtin:smollm2-135m"),
+        ("owner/name", "owner/name"),
+        ("./mine", "{here}/mine"),
+        ("there", "{here}/there"),
+        ("weights/x.gguf", "{here}/weights/x.gguf"),
+        ("/abs/model", "/abs/model"),
+    ],
+)
+def test_a_student_that_is_a_file_or_folder_has_a_whole_path(
+    tmp_path: Path, model: str, expected: str
+) -> None:
+    (tmp_path / "here" / "there").mkdir(parents=True)
+    config = load(tmp_path, GOOD | {"student": {"model": model}})
+    assert config.student.model == expected.format(here=tmp_path / "here")
+
+
+def test_nodes_read_the_context_alone(tmp_path: Path) -> None:
+    context = load(tmp_path, GOOD | {"seed": 5, "loop": {"rounds": 2}}).context()
+    assert type(context) is Context
+    assert (context.seed, context.loop.rounds, context.task) == (5, 2, "classification")
+
+
+def test_identity_leaves_out_where_the_teacher_is_and_what_it_may_cost(tmp_path: Path) -> None:
+    first = load(tmp_path, GOOD)
+    moved = load(
+        tmp_path,
+        GOOD
+        | {"output": "x", "budget": {"max_calls": 3}, "teacher": {"base_url": "http://b", "model": "other"}},
+    )
+    assert first.identity() == moved.identity()
+    assert first.identity() != load(tmp_path, GOOD | {"seed": 1}).identity()
+
+
+def test_differences_name_the_key() -> None:
+    old = {"seed": 0, "loop": {"rounds": 2, "qc": True}, "gone": 1}
+    assert differences(old, {"seed": 0, "loop": {"rounds": 3, "qc": True}, "new": 2}) == [
+        "loop.rounds was 2, is 3",
+        "gone was 1, is None",
+        "new was None, is 2",
+    ]
+    assert differences(old, old) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lopp": {}}, ["lopp: unknown key", "did you mean `loop`?"]),
+        ({"loop": {"round": 3}}, ["loop.round: unknown key", "did you mean `rounds`?"]),
+        (
+            {"student": {"lora": {"rank": 8}}},
+            ["student.lora.rank: unknown key", "known keys here: alpha, dropout, r"],
+        ),
+        (
+            {"teacher": {"model": "m", "judge": {"modell": "x"}}},
+            ["teacher.judge.modell", "did you mean `model`?"],
+        ),
+        ({"loop": {"rounds": 0}}, ["loop.rounds:", "greater than or equal to 1", "0"]),
+        ({"loop": {"method": "magic"}}, ["loop.method:", "'pada'", "'magic'"]),
+        ({"seed": "many"}, ["seed:", "integer", "'many'"]),
+        ({"data": {"train": "a.jsonl"}}, ["data: `data` lacks validation and test"]),
+        ({"teacher": {"base_url": "http://x"}}, ["teacher.model: missing."]),
+        ({"teacher": None}, ["teacher: missing", "loop.method: vanilla"]),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_what_to_do(tmp_path: Path, change: Any, words: list[str]) -> None:
+    said = refused(tmp_path, GOOD | change)
+    assert all(word in said for word in words), said
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    said = refused(tmp_path, GOOD | {"sed": 1, "loop": {"rounds": 0, "patienc": 2}})
+    assert len(said.splitlines()) == 3
+
+
+@pytest.mark.parametrize("text", ["task: [unclosed", "a: b: c", "\tx: 1"])
+def test_what_is_no_yaml(tmp_path: Path, text: str) -> None:
+    said = refused(tmp_path, text)
+    assert "not valid YAML (line 1, column " in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just text"])
+def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
+    assert "mapping" in refused(tmp_path, text)
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        {"model": "m", "api_key": "sk-secret-0123456789"},
+        {"model": "m", "api_key_env": {"sk-secret-0123456789": 1}},
+        {"model": "m", "judge": {"key": "sk-secret-0123456789"}},
+        "sk-secret-0123456789",
+        {"model": "m", "generator": "sk-secret-0123456789"},
+    ],
+)
+def test_a_key_pasted_into_the_config_is_not_repeated(tmp_path: Path, teacher: Any) -> None:
+    assert "sk-secret" not in refused(tmp_path, GOOD | {"teacher": teacher})
+
+
+def test_a_key_on_a_broken_line_is_not_repeated(tmp_path: Path) -> None:
+    said = refused(tmp_path, "task: x\nteacher: model: sk-secret-0123456789")
+    assert "sk-secret" not in said
+    assert "line 2" in said
+
+
+def test_code_in_yaml_is_not_run(tmp_path: Path) -> None:
+    refused(tmp_path, f"task: !!python/object/apply:os.mkdir ['{tmp_path}/made']")
+    assert not (tmp_path / "made").exists()
+
+
+def test_known_keys_of_a_section() -> None:
+    assert {"task", "data", "teacher", "budget", "loop", "student"} <= set(known_keys(RunConfig, ()))
+    assert {"r", "alpha"} <= set(known_keys(RunConfig, ("student", "lora")))
+    assert "max_retries" in known_keys(RunConfig, ("teacher",))
+    assert "temperature" in known_keys(RunConfig, ("teacher", "judge"))
+    assert known_keys(RunConfig, ("seed",)) == []
+    assert known_keys(RunConfig, ("nothing", "at all")) == []
+
+
+def test_a_settled_config_is_a_config(tmp_path: Path) -> None:
+    """The run's folder keeps it, and `pada review` reads it again."""
+    config = load(tmp_path, GOOD | {"seed": 3})
+    again = parse_config(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json"))), "again", tmp_path)
+    assert again == config

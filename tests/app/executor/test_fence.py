@@ -1,0 +1,296 @@
+"""An earlier owner of a run is refused wherever it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.base import empty_checkpoint
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import runs as repository
+from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.migrate import upgrade
+from app.db.models import Run
+from app.executor.events import DatabaseEvents
+from app.executor.leased_run import fenced_checkpoints
+from app.settings import Settings
+from graphs.teacher.ledger import Charge, Ledger
+from tests.conftest import Run as WholeRun
+from tests.scripted_teacher_server import Oracle
+from tests.service import new_database, serving
+from tests.tiny_task import config_for
+from trainer.artifacts import Fence, RunPaths, Superseded
+
+WRITER = """
+import sys
+from pathlib import Path
+from trainer.artifacts import Fence, Superseded, guard, write_json
+root = Path(sys.argv[1])
+fence = Fence(folder=root / "owners", token=int(sys.argv[2]))
+fence.take()
+guard(fence)
+print("owner", flush=True)
+refused = written = 0
+for line in sys.stdin:
+    try:
+        write_json(root / "file.json", {"token": fence.token})
+        written += 1
+    except Superseded:
+        refused += 1
+print(written, refused, flush=True)
+"""
+
+
+def test_a_file_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    """A process that is stopped, replaced, and wakes up again: 100 writes, 100 refused."""
+    old = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path), "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert old.stdin
+    assert old.stdout
+    assert old.stdout.readline() == "owner\n"
+    os.kill(old.pid, signal.SIGSTOP)
+    Fence(folder=tmp_path / "owners", token=2).take()
+    (tmp_path / "file.json").write_text("the new owner's")
+    os.kill(old.pid, signal.SIGCONT)
+    told, _ = old.communicate("write\n" * 100, timeout=30)
+    assert told == "0 100\n"
+    assert (tmp_path / "file.json").read_text() == "the new owner's"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.json", "owners"]
+
+
+def test_a_run_cannot_be_taken_back(tmp_path: Path) -> None:
+    Fence(folder=tmp_path / "owners", token=10).take()
+    with pytest.raises(Superseded):
+        Fence(folder=tmp_path / "owners", token=9).take()
+
+
+async def test_the_ledger_refuses(tmp_path: Path) -> None:
+    old = Ledger(tmp_path / "ledger.sqlite", "run", token=1)
+    bound = Charge(1, 10, 10, 0.1)
+    held = await old.hold("judge", "key", "model", bound, lambda _: True)
+    assert isinstance(held, int)
+    new = Ledger(tmp_path / "ledger.sqlite", "run", token=2)
+    for _ in range(100):
+        with pytest.raises(Superseded):
+            await old.settle(held, "answered", bound, "{}")
+        with pytest.raises(Superseded):
+            await old.hold("judge", "other", "model", bound, lambda _: True)
+    assert new.recall("key", "judge") is None
+    assert new.totals().calls == 0
+    with pytest.raises(Superseded):
+        Ledger(tmp_path / "ledger.sqlite", "run", token=1)
+    assert Ledger(tmp_path / "ledger.sqlite", "another run", token=1).totals().calls == 0
+
+
+async def test_the_checkpoints_refuse(tmp_path: Path) -> None:
+    thread: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
+
+    async def sleep_and_write() -> None:
+        async with fenced_checkpoints(RunPaths(tmp_path), 1) as old:
+            kept = await old.aput(thread, empty_checkpoint(), {}, {})
+            async with fenced_checkpoints(RunPaths(tmp_path), 2) as new:
+                await new.aput_writes(kept, [("channel", 1)], "task")
+                for _ in range(100):
+                    with pytest.raises(sqlite3.IntegrityError, match="superseded"):
+                        await old.aput_writes(kept, [("channel", 2)], "other task")
+                found = await new.aget_tuple(thread)
+                assert found
+                assert found.pending_writes == [("task", "channel", 1)]
+            await old.aput(thread, empty_checkpoint(), {}, {})
+
+    with pytest.raises(Superseded):
+        await sleep_and_write()
+
+
+@dataclass
+class Database:
+    """An empty database with one run, claimed once."""
+
+    engine: AsyncEngine
+    sessions: Sessions
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    settings = Settings(home=tmp_path, database_url=new_database().get("PADA_DATABASE_URL", ""))
+    engine = make_engine(settings.database)
+    await upgrade(engine)
+    sessions = make_sessions(engine)
+    async with sessions.begin() as session:
+        run = Run(id="run", owner="", config={}, status="queued", reason="", view={}, token=0, last_event=0)
+        await repository.add(session, run)
+        claimed = await repository.claim(session, "first", 0.2)
+        assert claimed
+        assert claimed.token == 1
+    yield Database(engine, sessions)
+    await engine.dispose()
+
+
+@pytest.mark.skipif("PADA_TEST_POSTGRES" not in os.environ, reason="`make postgres` has one")
+async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
+    from app.executor.leased_run import postgres_checkpoints
+
+    url = database.engine.url.render_as_string(hide_password=False)
+    thread: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
+
+    async def sleep_and_write() -> None:
+        async with postgres_checkpoints(url, 1) as old:
+            kept = await old.aput(thread, empty_checkpoint(), {}, {})
+            await old.aput_writes(kept, [("channel", 1)], "task")
+            await asyncio.sleep(0.3)
+            assert await claim(database)
+            async with postgres_checkpoints(url, 2) as new:
+                await new.aput_writes(kept, [("channel", 2)], "another task")
+            for _ in range(100):
+                with pytest.raises(Exception, match="superseded"):
+                    await old.aput_writes(kept, [("channel", 3)], "a third task")
+            found = await old.aget_tuple(thread)
+            assert found
+            assert sorted(found.pending_writes or []) == [
+                ("another task", "channel", 2),
+                ("task", "channel", 1),
+            ]
+            await old.aput(thread, empty_checkpoint(), {}, {})
+
+    with pytest.raises(Superseded):
+        await sleep_and_write()
+
+
+async def claim(database: Database) -> Run | None:
+    async with database.sessions.begin() as session:
+        return await repository.claim(session, "second", 30)
+
+
+async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> None:
+    assert await claim(database) is None
+    async with database.sessions.begin() as session:
+        assert await repository.renew(session, "run", 1, 3)
+    await asyncio.sleep(1)
+    assert await claim(database) is None
+    await asyncio.sleep(2.5)
+    taken = await claim(database)
+    assert taken
+    assert taken.token == 2
+    async with database.sessions.begin() as session:
+        assert not await repository.renew(session, "run", 1, 30)
+        assert not await repository.release(session, "run", 1, "finished", "", None)
+    async with database.sessions() as session:
+        found = await repository.get(session, "run", None)
+    assert found
+    assert found.status == "running"
+
+
+async def test_events_of_an_earlier_owner_are_refused(database: Database) -> None:
+    async def sleep_and_tell() -> None:
+        async with DatabaseEvents(database.sessions, "run", 1, {}, lambda _: None) as old:
+            score = {"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": [0, 1]}
+            old.emit("score", **score, promoted=True, reason="")
+            await asyncio.sleep(0.3)
+            assert await claim(database)
+            for _ in range(100):
+                old.emit("spent", calls=1, usd=0.0, tokens=1, retries=0)
+                await asyncio.sleep(0.001)
+
+    with pytest.raises(Superseded):
+        await sleep_and_tell()
+    async with database.sessions() as session:
+        events = await repository.events_after(session, "run", 0, 1000)
+        run = await repository.get(session, "run", None)
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert not [event for event in events if event.type == "spent"]
+    assert run
+    assert "cost" not in run.view
+    assert run.view["scores"][0]["validation"] == 0.5
+
+
+@pytest.mark.parametrize("ended", ["finished", "paused", "cancelled"])
+async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Database, ended: str) -> None:
+    async with database.sessions.begin() as session:
+        assert await repository.release(session, "run", 1, ended, "It was done.", None)
+    async with database.sessions.begin() as session:
+        await repository.give_back(session, "run", 1, "was ended by signal 9")
+    async with database.sessions() as session:
+        run = await repository.get(session, "run", None)
+    assert run
+    assert (run.status, run.reason) == (ended, "It was done.")
+
+
+async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
+    async def crash(token: int) -> Run:
+        async with database.sessions.begin() as session:
+            await repository.give_back(session, "run", token, "was ended by signal 9")
+        async with database.sessions() as session:
+            run = await repository.get(session, "run", None)
+        assert run
+        return run
+
+    async def start() -> int:
+        run = await claim(database)
+        assert run
+        return run.token
+
+    token = 1
+    for _ in range(repository.MOST_CRASHES - 1):
+        assert (await crash(token)).status == "queued"
+        token = await start()
+    async with database.sessions.begin() as session:
+        event = {"time": 0.0, "type": "stage", "name": "evaluate", "state": "done"}
+        assert await repository.append_events(session, "run", token, [event])
+    for _ in range(repository.MOST_CRASHES - 1):
+        assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
+        token = await start()
+    failed = await crash(token)
+    assert failed.status == "failed"
+    assert "signal 9" in failed.reason
+    assert await claim(database) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["fine_tune", "augment"])
+def test_a_stopped_worker_that_wakes_up_does_no_harm(
+    tmp_path: Path, data: Path, student: Path, oracle: Oracle, whole_run: WholeRun, stage: str
+) -> None:
+    """Two services on one database: the first one's worker sleeps, the second takes the run over and ends it."""
+    settings = {
+        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
+        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_LEASE_SECONDS": "6",
+        "PADA_HEARTBEAT_SECONDS": "1",
+    }
+    config = config_for(data, student, oracle.url) | {"data": {"folder": str(data)}}
+    oracle.latency = 0.1
+    with serving(tmp_path / "home", **settings) as first:
+        run = first.start_run(config)
+        first.wait(run, stage=stage)
+        sleeping = first.worker(run)
+        os.kill(sleeping, signal.SIGSTOP)
+        oracle.latency = 0.0
+        with serving(tmp_path / "home", **first.settings) as second:
+            second.wait(run, stage="finish")
+            os.kill(sleeping, signal.SIGCONT)
+            assert second.wait(run)["status"] == "finished"
+            report = second.get(f"/{run}/report")
+            events = second.events(run)
+            time.sleep(2)
+            assert second.get(f"/{run}")["last_event"] == len(events)
+    for key in ("accepted", "baseline", "best", "test"):
+        assert report[key] == whole_run.report[key], key
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    told = [event["status"] for event in events if event["type"] == "run"]
+    assert told == ["queued", "running", "running", "finished"]

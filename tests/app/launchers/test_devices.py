@@ -1,0 +1,69 @@
+"""One trainer on each device; it is free again when the trainer has ended, however that was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.launchers import devices
+from app.launchers.devices import Devices, hold, take
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "LOCKS", tmp_path)
+
+
+def sleeper(held: Devices) -> subprocess.Popen[bytes]:
+    """A process that has a device, as the trainer has."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=held.locks)
+
+
+async def test_who_comes_beyond_the_devices_waits_until_one_is_free() -> None:
+    waited: list[str] = []
+    names, done = ["0", "1"], []
+
+    async def work(name: str) -> None:
+        held = await hold(names, 1, lambda: waited.append(name))
+        done.append(held.names)
+        await asyncio.sleep(0.2)
+        devices.give_up(held.locks)
+
+    await asyncio.gather(*(work(name) for name in "abc"))
+    assert waited == ["c"]
+    assert sorted(map(str, done[:2])) == ["['0']", "['1']"]
+    assert len(done) == 3
+
+
+async def test_a_killed_trainer_frees_its_device_though_its_starter_only_sleeps() -> None:
+    held = take(["0"], 1)
+    assert held
+    child = sleeper(held)
+    devices.give_up(held.locks)
+    assert take(["0"], 1) is None, "the trainer has it"
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    again = take(["0"], 1)
+    assert again
+    devices.give_up(again.locks)
+
+
+async def test_several_are_taken_together_or_not_at_all() -> None:
+    one = take(["0", "1"], 1)
+    assert one
+    assert one.environment() == {"CUDA_VISIBLE_DEVICES": "0"}
+    assert take(["0", "1"], 2) is None
+    other = take(["0", "1"], 1)
+    assert other
+    assert other.names == ["1"], "the refused one left nothing locked"
+    devices.give_up([*one.locks, *other.locks])
+    both = take(["0", "1"], 2)
+    assert both
+    assert both.environment() == {"CUDA_VISIBLE_DEVICES": "0,1"}
+    devices.give_up(both.locks)

@@ -1,0 +1,347 @@
+"""The page, the card and the closing lines, on reports made to break them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import vl_convert
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+
+from app.report import wording
+from app.report.card import base_model, render_card
+from app.report.html import render_html
+from app.report.summary import summary_lines
+from graphs.report import Report
+from tests.app.report import report_example
+from tests.app.report.html_page import Page, values
+
+STATES = report_example.states()
+PAGES = {name: render_html(report) for name, report in STATES.items()}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_well_formed_and_loads_nothing(name: str) -> None:
+    page = Page(PAGES[name])
+    assert page.open == []
+    loading = {"src", "href", "srcset", "data", "action", "formaction", "poster", "background", "xlink:href"}
+    assert [item for item in page.elements if loading & set(item[1])] == []
+    assert {tag for tag, _ in page.elements} & {
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+    } == set()
+    style = re.findall(r"<style>(.*?)</style>", PAGES[name], re.DOTALL)
+    assert len(style) == 1
+    assert "url(" not in style[0]
+    assert "@import" not in style[0]
+
+
+def test_policy_allows_its_own_two_scripts_only() -> None:
+    page = Page(PAGES["finished"])
+    policy = next(
+        a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.strip().split(" ", 1) for rule in str(policy).split(";"))
+    assert rules["default-src"] == "'none'"
+    hashes = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in page.scripts[1:]]
+    assert rules["script-src"].split() == [f"'sha256-{value}'" for value in hashes]
+    assert "connect-src" not in rules
+    assert "img-src" not in rules
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_texts_from_rows_stay_texts(name: str) -> None:
+    page = Page(PAGES[name])
+    assert len(page.scripts) == 3
+    assert not any("injected" in script for script in page.scripts[1:])
+    assert not any(attribute.startswith("on") for _, attributes in page.elements for attribute in attributes)
+    assert "<" not in page.scripts[0]
+
+
+def test_hostile_texts_are_shown_as_they_are() -> None:
+    page = Page(PAGES["finished"])
+    shown = " ".join(report_example.SCRIPT.split())
+    assert shown in page.text
+    assert "🤷" in page.text
+    causes = {row["root_cause"] for row in values(page.specs["clusters"], "root_cause")}
+    assert any(report_example.SCRIPT in cause for cause in causes)
+
+
+def test_every_chart_draws() -> None:
+    specs = Page(PAGES["finished"]).specs
+    assert set(specs) == {"scores", "differences", "clusters", "patterns", "quality", "spending", "loss"}
+    drawn = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
+    assert ">71.4<" in drawn["scores"]
+    assert "+9.8 (+5.2 to +14.5)" in drawn["differences"]
+    assert "Two intents in one message" in drawn["clusters"]
+    assert "Round 3 · Negation flips the intent" in drawn["patterns"]
+    assert "Optimizer step" in drawn["loss"]
+    places = {a.get("id") for _, a in Page(PAGES["finished"]).elements}
+    assert {f"chart-{name}" for name in specs} <= places
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_chart_has_its_place_and_no_place_is_empty(name: str) -> None:
+    page = Page(PAGES[name])
+    places = {str(a["id"]) for _, a in page.elements if str(a.get("id", "")).startswith("chart-")}
+    assert places == {f"chart-{chart}" for chart in page.specs}
+
+
+def test_quality_chart_accounts_for_every_row() -> None:
+    rows = values(Page(PAGES["finished"]).specs["quality"], "scope", "part")
+    one = {(row["label"], row["part"]): row["count"] for row in rows if row["scope"] == "Round 2"}
+    # 161 written: 33 fail a free check (2 + 1 + 9 + 17 + 4), 24 the judge (14 + 10), 5 are not needed, a reviewer rejects 3.
+    assert one["Written by the teacher", "kept"] == 161
+    assert one["After the free checks", "kept"] == 128
+    assert one["After the free checks", "duplicate"] == 17
+    assert one["After the judge", "kept"] == 104
+    assert one["Used for training", "rejected by a reviewer"] == 3
+    assert one["Used for training", "kept"] == 96
+    everything = {(row["label"], row["part"]): row["count"] for row in rows if row["scope"] == "All rounds"}
+    assert everything["Used for training", "kept"] == 288
+
+
+def test_rows_that_a_reviewer_decided_on_are_counted_with_the_others() -> None:
+    page = Page(PAGES["finished"])
+    assert "Judge Attempts Surplus Reviewer" in page.text
+    assert "Round 2: a reviewer accepted 2 rows that the checks had rejected." in page.text
+    assert "Baseline: a reviewer" not in page.text
+
+
+def test_spending_falls_back_to_tokens_without_a_price() -> None:
+    paid = Page(PAGES["finished"])
+    assert paid.specs["spending"]["layer"][0]["encoding"]["y"]["field"] == "usd"
+    assert "Teacher $0.75 358 calls" in paid.text
+    free = Page(PAGES["stand-in"])
+    assert free.specs["spending"]["layer"][0]["encoding"]["y"]["field"] == "tokens"
+    assert "234.5k tokens, no price known, 358 calls" in free.text
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "sentence"),
+    [
+        (
+            "finished",
+            "The student improved by 9.8 points",
+            "95 % interval +5.2 to +14.5, p < 0.001 (McNemar)",
+        ),
+        ("unclear", "No improvement shown", "interval −2.0 to +4.1, p = 0.580"),
+        ("worse", "The student got worse by 9.5 points", "fell from 60.5 % to 51.0 %"),
+        ("nothing-helped", "No improvement shown", "No round beat the baseline"),
+        ("vanilla", "The baseline: 60.5 %", "on the given rows alone"),
+        ("starting", "The run is under way", "No student has been scored yet."),
+        ("running", "The run is under way", "the best student so far is that of round 2: 71.4 %"),
+        ("paused", "The run is paused", "nothing is claimed yet"),
+        ("failed", "The run failed", "nothing is claimed yet"),
+    ],
+)
+def test_headline_claims_what_the_test_shows(name: str, title: str, sentence: str) -> None:
+    page = Page(PAGES[name])
+    plain = page.text.replace(wording.NARROW, " ")
+    assert title in plain
+    assert sentence in plain
+    if name not in {"finished", "stand-in"}:
+        assert "student improved" not in plain
+
+
+@pytest.mark.parametrize(
+    ("low", "says"), [(0.0001, "improved"), (0.0, "No improvement"), (-0.0001, "No improvement")]
+)
+def test_improved_needs_an_interval_above_zero(low: float, says: str) -> None:
+    report = STATES["finished"]
+    assert report.test is not None
+    test = report.test.model_copy(update={"ci95": (low, 0.2)})
+    assert says in wording.headline(report.model_copy(update={"test": test})).title
+
+
+def test_reasons_for_stopping_and_stand_in_are_plain() -> None:
+    assert (
+        "The next call could pass budget.max_usd (0.75): raise it and run again."
+        in Page(PAGES["paused"]).text
+    )
+    assert "loss is NaN at step 14" in Page(PAGES["failed"]).text
+    assert "The teacher was a stand-in." in Page(PAGES["stand-in"]).text
+    assert "The teacher was a stand-in." not in Page(PAGES["finished"]).text
+
+
+def test_long_lists_and_texts_are_capped() -> None:
+    text = Page(PAGES["finished"]).text
+    assert "and 45 more" in text  # 75 over-long ids, 30 shown
+    assert "and 1 more" in text  # 61 broken ids, 60 shown
+    report = STATES["finished"]
+    error = {
+        "id": "v",
+        "prompt": "x" * 50_000,
+        "expected": "e",
+        "predicted": "p",
+        "root_cause": "r",
+        "after": "a",
+    }
+    pattern = report.rounds[1].patterns[0].model_copy(update={"errors": [error]})
+    rounds = [report.rounds[1].model_copy(update={"patterns": [pattern] * 60})]
+    page = render_html(report.model_copy(update={"rounds": rounds}))
+    assert "and 42,000 more characters" in page
+    assert "and 20 more in <code>report.json</code>" in page
+
+
+def test_a_large_run_stays_usable() -> None:
+    report = STATES["finished"]
+    first = report.rounds[1]
+    assert first.clusters is not None
+    points = [first.clusters["points"][0] | {"x": float(x)} for x in range(5000)]
+    loss = [{"step": step, "loss": 1.0} for step in range(20_000)]
+    updates = {"clusters": {"points": points}, "trainer": {"loss": loss}}
+    rounds = [first.model_copy(update=updates | {"round": number}) for number in range(1, 9)]
+    page = render_html(report.model_copy(update={"rounds": rounds}))
+    specs = Page(page).specs
+    assert len(values(specs["clusters"], "root_cause")) == 8 * 400
+    steps = [row["step"] for row in values(specs["loss"], "step") if row["round"] == "Round 1"]
+    assert (len(steps), steps[0], steps[-1]) == (400, 0, 19_999)
+    assert len(page) < 5_000_000
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, app.report.html, app.report.card, app.report.summary\n"
+        "print({'altair', 'vl_convert', 'huggingface_hub', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (wording.percent(0.7239), "72.4 %"),
+        (wording.points(0.1), "+10.0 points"),
+        (wording.points(-0.0004), "0.0 points"),
+        (wording.points(-0.034), "−3.4 points"),
+        (wording.interval((-0.02, 0.041)), "−2.0 to +4.1"),
+        (wording.score_interval((0.66, 0.781)), "66.0 to 78.1 %"),
+        (wording.p_value(0.0004), "p < 0.001"),
+        (wording.p_value(0.0342), "p = 0.034"),
+        (wording.duration(4.21), "4.2 s"),
+        (wording.duration(59.7), "1 min 00 s"),
+        (wording.duration(312), "5 min 12 s"),
+        (wording.duration(3780), "1 h 03 min"),
+        (wording.money(0.0031), "$0.0031"),
+        (wording.money(1234.5), "$1,234.50"),
+        (wording.tokens(999_960), "1.0M"),
+        (wording.plural(1, "row"), "1 row"),
+        (wording.plural(1204, "row"), "1,204 rows"),
+    ],
+)
+def test_numbers_in_words(said: str, expected: str) -> None:
+    assert said.replace(wording.NARROW, " ") == expected
+
+
+def test_card_is_read_by_the_hub_library() -> None:
+    card = ModelCard(render_card(STATES["finished"], export={"form": "adapter", "name": "bank-intents"}))
+    assert card.data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert (card.data.library_name, card.data.license) == ("peft", "apache-2.0")
+    (result,) = card.data.eval_results
+    assert (result.metric_type, result.metric_value, result.dataset_split) == ("accuracy", 0.703, "test")
+    assert result.metric_args["ci95"] == [0.052, 0.145]
+    assert "trained on 423 rows, of which 192 were written by the teacher" in card.text
+    assert "| Round 2 | 71.4" in card.text
+
+
+def test_card_of_a_baseline_claims_the_baselines_score() -> None:
+    card = ModelCard(
+        render_card(STATES["nothing-helped"], export={"form": "merged", "compared": 400, "same": 399})
+    )
+    assert card.data.library_name == "transformers"
+    assert card.data.eval_results[0].metric_value == 0.605
+    assert "of which none was written by the teacher" in card.text
+    assert "agree on 399 of 400 validation rows" in card.text
+
+
+@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("form", ["adapter", "merged", "full"])
+def test_card_holds_no_markup_of_its_rows(name: str, form: Any) -> None:
+    text = ModelCard(render_card(STATES[name], export={"form": form})).text
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    tags = {tag for tag, _ in Page(html).elements}
+    assert not tags & {"script", "img", "b"}
+    assert "None" not in text
+
+
+def test_card_without_a_test_claims_nothing() -> None:
+    card = ModelCard(render_card(STATES["paused"], export={"form": "adapter"}))
+    assert card.data.eval_results is None
+    assert "The sealed test has not been scored: nothing is claimed." in card.text
+
+
+def test_local_student_keeps_its_path_to_itself() -> None:
+    report = STATES["finished"].model_copy(update={"student": "/home/someone/secret-project/base-v2"})
+    text = render_card(report, export={"form": "adapter"})
+    assert "secret-project" not in text
+    assert "base-v2 (local)" in text
+    assert ModelCard(text).data.base_model is None
+    assert "The licence of the base model is not known here" in text
+
+
+@pytest.mark.parametrize(
+    ("student", "expected"),
+    [
+        ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"),
+        ("./models/qwen", None),
+        ("models/qwen.gguf", None),
+        ("/models/qwen", None),
+        ("tests/app", None),
+    ],
+)
+def test_base_model_is_a_hub_name_or_nothing(student: str, expected: str | None) -> None:
+    assert base_model(student)[0] == expected
+
+
+def test_summary_tells_score_patterns_and_cost() -> None:
+    lines = [line.replace(wording.NARROW, " ") for line in summary_lines(STATES["finished"])]
+    assert lines[0].startswith("The student improved by 9.8 points. Test accuracy rose from 60.5 % to 70.3 %")
+    assert "  Two intents in one message: 3 fixed, 6 unmoved, of 9 failures" in lines
+    assert lines[-1] == (
+        "288 accepted rows, 358 teacher calls (12 more came from the ledger), $0.75, 9 min 15 s"
+    )
+
+
+@pytest.mark.parametrize(("baseline", "best", "warned"), [(87, 144, True), (144, 144, False)])
+def test_a_best_student_with_more_steps_is_a_warning(baseline: int, best: int, warned: bool) -> None:
+    report = STATES["finished"]
+    rounds = [
+        item.model_copy(update={"trainer": item.trainer | {"steps": baseline if item.round == 0 else best}})
+        for item in report.rounds
+    ]
+    found = report.model_copy(update={"rounds": rounds})
+    said = f"more steps than the baseline ({best}, not {baseline})"
+    assert (said in summary_lines(found)[1]) == warned
+    assert (said in Page(render_html(found)).text) == warned
+    unfinished = found.model_copy(update={"test": None})
+    assert said not in " ".join(summary_lines(unfinished))
+
+
+def test_what_the_trainer_warned_of_is_told_at_the_end() -> None:
+    report = STATES["running"]
+    *before, last = report.rounds
+    warned = last.model_copy(update={"trainer": last.trainer | {"warnings": ["3 answers are too long."]}})
+    found = report.model_copy(update={"rounds": [*before, warned]})
+    assert summary_lines(found)[1] == "3 answers are too long."
+    assert "3 answers are too long." in Page(render_html(found)).text
+    assert "answers are too long" not in Page(render_html(report)).text
+
+
+def test_summary_cannot_steer_the_terminal() -> None:
+    report: Report = STATES["failed"].model_copy(update={"stopped": "bad\x1b[2J\r\nnews\u202e"})
+    lines = summary_lines(report)
+    assert "Failed: bad [2J news" in lines
+    assert all(line.isprintable() for line in (line.replace(wording.NARROW, " ") for line in lines))

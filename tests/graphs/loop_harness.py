@@ -1,0 +1,93 @@
+"""One run of the compiled graph in a folder, with stand-ins for teacher, student and embedder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.engine.run_store import open_checkpoints
+from graphs.context import Context, LoopSpec
+from graphs.loop import build_loop
+from graphs.rows import Candidate
+from graphs.workspace import Workspace
+from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests.tiny_task import rows
+from trainer.artifacts import RunPaths, read_jsonl, write_jsonl
+from trainer.records import Example
+from trainer.tasks import load_task
+
+LOOP: dict[str, Any] = {"rounds": 2, "synthetic_per_round": 24, "samples_per_batch": 4, "max_patterns": 4}
+THREAD: Any = {"configurable": {"thread_id": "run"}, "max_concurrency": 4, "recursion_limit": 80}
+
+
+@dataclass
+class Loop:
+    """One run in a folder; every `go` is a new start with nothing in memory."""
+
+    paths: RunPaths
+    teacher: OracleTeacher
+    student: BayesStudent
+    loop: LoopSpec
+    validation: int
+
+    @asynccontextmanager
+    async def graph(self) -> AsyncIterator[Any]:
+        train = [Example(**row) for row in read_jsonl(self.paths.data("train"))]
+        task = load_task("classification", train)
+        workspace = Workspace(self.teacher, self.student, HashEmbedder(), task, self.loop, self.paths)
+        async with open_checkpoints(self.paths) as saver:
+            yield build_loop(workspace).compile(checkpointer=saver)
+
+    async def go(self, start: Any = None) -> tuple[dict[str, Any], list[str]]:
+        """Run to the end or to a pause: the state's values, and the nodes that ended, in order."""
+        ended = []
+        context = Context(task="classification", loop=self.loop, seed=7)
+        async with self.graph() as graph:
+            async for task in graph.astream(start, THREAD, context=context, stream_mode="tasks"):
+                if "result" in task:
+                    ended.append(task["name"])
+            state = await graph.aget_state(THREAD)
+        values: dict[str, Any] = state.values
+        return values, ended
+
+    async def asked(self) -> dict[str, Any]:
+        """What the run asks its reviewer."""
+        async with self.graph() as graph:
+            state = await graph.aget_state(THREAD)
+        (interrupt,) = (interrupt for task in state.tasks for interrupt in task.interrupts)
+        value: dict[str, Any] = interrupt.value
+        return value
+
+    def candidates(self, number: int) -> list[Candidate]:
+        return [Candidate(**row) for row in read_jsonl(self.paths.round(number).rows)]
+
+
+def new_loop(
+    folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
+) -> Loop:
+    paths = RunPaths(folder)
+    for split, count in {"train": 40, "validation": validation, "test": test}.items():
+        write_jsonl(paths.data(split), rows(split, count))
+    return Loop(paths, teacher or OracleTeacher(), BayesStudent(), LoopSpec(**{**LOOP, **loop}), validation)
+
+
+def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:
+    return list(read_jsonl(loop.paths.round(number).root / f"{name}.jsonl"))
+
+
+def with_errors(loop: Loop) -> Loop:
+    """Every fifth training row says what its neighbour says, with another label: the student can't get both right."""
+    train = list(read_jsonl(loop.paths.data("train")))
+    for row, other in zip(train[::5], train[1::5], strict=True):
+        row["prompt"] = other["prompt"]
+    write_jsonl(loop.paths.data("train"), train)
+    return loop
+
+
+def wrong(loop: Loop, number: int) -> set[str]:
+    """Ids of the training rows that a round's student got wrong."""
+    scores = read_jsonl(loop.paths.round(number).scores("train"))
+    return {score["id"] for score in scores if not score["correct"]}

@@ -1,0 +1,110 @@
+"""One verdict for every row that the teacher writes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
+
+from graphs.checks.row_checks import Finding
+from graphs.nodes.check_quality import feedback, verdicts
+from graphs.rows import Batch, Candidate, Check
+from graphs.schemas import QualityReport
+from graphs.state import AugmentState
+
+BATCH = Batch(id="r1-b4", round=1, origin="pattern", count=3, pattern="r1-p0")
+
+
+def state(count: int, missing: int, attempt: int = 1) -> AugmentState:
+    samples = [{"prompt": f"prompt {n}", "completion": f"completion {n}"} for n in range(count)]
+    return AugmentState(round=1, number=4, attempt=attempt, samples=samples, missing=missing)
+
+
+def report(marks: tuple[int, int, int] = (8, 8, 8), rejected: Sequence[int] = ()) -> QualityReport:
+    a, u, r = marks
+    return QualityReport(adherence=a, utility=u, relevance=r, rejected=list(rejected), feedback="Shorter.")
+
+
+def checks(candidates: list[Candidate]) -> list[Check]:
+    return [candidate.verdict for candidate in candidates]
+
+
+def test_a_good_batch_is_accepted_as_far_as_it_was_asked_for() -> None:
+    found = verdicts(state(4, missing=3), BATCH, [None] * 4, report(), 7.0, last=False)
+    assert checks(found) == ["accepted", "accepted", "accepted", "surplus"]
+    assert found[0].judge == {"adherence": 8, "utility": 8, "relevance": 8}
+    assert [c.id for c in found] == [f"r1-b4-a1-{n}" for n in range(4)]
+
+
+def test_the_judge_counts_only_what_the_free_checks_left() -> None:
+    """It saw samples 1 and 3 as 0 and 1, and rejects its second."""
+    duplicate = Finding("duplicate", "Its prompt is that of train row x.", {"id": "x"})
+    found = verdicts(
+        state(4, 3), BATCH, [duplicate, None, duplicate, None], report(rejected=[1]), 7.0, last=False
+    )
+    assert checks(found) == ["duplicate", "accepted", "duplicate", "judge"]
+    assert found[0].evidence == {"id": "x"}
+    assert found[0].judge is None
+    assert "Shorter." in found[3].reason
+
+
+def test_the_threshold_is_the_mean_of_three_marks_and_may_be_met_exactly() -> None:
+    """(6 + 7 + 8) / 3 = 7."""
+    assert checks(verdicts(state(1, 1), BATCH, [None], report((6, 7, 8)), 7.0, last=False)) == ["accepted"]
+    assert checks(verdicts(state(1, 1), BATCH, [None], report((6, 7, 7)), 7.0, last=False)) == ["judge"]
+
+
+def test_on_the_last_attempt_a_low_batch_is_dropped_with_that_reason() -> None:
+    found = verdicts(state(2, 2, attempt=3), BATCH, [None, None], report((3, 3, 3), [0]), 7.0, last=True)
+    assert checks(found) == ["judge", "attempts"]
+    assert "last attempt" in found[1].reason
+    assert "3.0 of 10" in found[1].reason
+
+
+def test_rejected_rows_make_no_room_for_surplus_to_be_lost() -> None:
+    found = verdicts(state(4, 2), BATCH, [None] * 4, report(rejected=[0]), 7.0, last=False)
+    assert checks(found) == ["judge", "accepted", "accepted", "surplus"]
+
+
+def test_without_a_judge_the_free_checks_decide() -> None:
+    empty = Finding("empty", "The prompt has no text of its own.")
+    found = verdicts(state(2, 2), BATCH, [None, empty], None, 7.0, last=False)
+    assert checks(found) == ["accepted", "empty"]
+    assert "switched off" in found[0].reason
+
+
+def test_any_batch_gets_one_verdict_a_sample_and_never_too_many_rows() -> None:
+    rng = random.Random(0)
+    seen: Counter[str] = Counter()
+    for _ in range(400):
+        count, missing = rng.randint(0, 8), rng.randint(1, 6)
+        findings = [
+            Finding("leak", "It is a test row.") if rng.random() < 0.3 else None for _ in range(count)
+        ]
+        marks = tuple(rng.randint(1, 10) for _ in range(3))
+        judged = report(marks, [rng.randint(0, 9) for _ in range(rng.randint(0, 3))])  # type: ignore[arg-type]
+        found = verdicts(state(count, missing), BATCH, findings, judged, 6.0, last=rng.random() < 0.5)
+        assert len(found) == count
+        assert len({candidate.id for candidate in found}) == count
+        assert checks(found).count("accepted") <= missing
+        assert all(candidate.reason and candidate.verdict in get_args(Check) for candidate in found)
+        if "surplus" in checks(found):
+            assert checks(found).count("accepted") == missing
+        seen.update(checks(found))
+    assert set(seen) == {"accepted", "surplus", "leak", "judge", "attempts"}
+
+
+def test_feedback_says_each_reason_once_and_shows_no_guarded_row() -> None:
+    leak = Finding(
+        "leak", "It has the meaning of test row t1.", {"id": "t1", "text": "the secret test prompt"}
+    )
+    found = verdicts(state(3, 3), BATCH, [leak, leak, None], report((2, 2, 2)), 7.0, last=False)
+    said = feedback(found, report((2, 2, 2)), 3)
+    assert said == "Shorter. It has the meaning of test row t1."
+    assert "secret" not in said
+
+
+def test_feedback_of_an_answer_without_samples_says_so() -> None:
+    """It must not be empty: an empty feedback ends the batch."""
+    assert feedback([], None, 3) == "3 samples were missing."
