@@ -16,7 +16,8 @@ from app.launchers.processes import dying_with_me
 from app.report.card import render_card
 from graphs.errors import TrainerError
 from graphs.report import Report
-from trainer.artifacts import RunPaths, publish_folder, read_json, read_jsonl, write_json, write_text
+from graphs.run_paths import RunPaths
+from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_text
 from trainer.specs import MergeSpec, PredictFile, PredictSpec, StudentSpec
 
 

@@ -26,9 +26,9 @@ from app.errors import ConfigError, PadaError
 from graphs.context import Context, LoopSpec
 from graphs.errors import LoopError, RunPaused
 from graphs.loop import build_loop
+from graphs.run_paths import RunPaths
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from graphs.workspace import Workspace, log_test_access
-from trainer.artifacts import RunPaths
 from trainer.data_files import DataError
 from trainer.specs import StudentSpec
 

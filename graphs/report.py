@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from graphs.errors import Wait
+from graphs.teacher.cost import Cost, SpendPoint
 
 
 class PatternOutcome(BaseModel):
@@ -86,31 +87,6 @@ class TestResult(BaseModel):
     """`mcnemar` or `paired bootstrap`."""
     verdict: Literal["improved", "no difference shown", "worse"]
     detail: dict[str, Any] = {}
-
-
-class Cost(BaseModel):
-    """What the teacher cost, live from the ledger."""
-
-    calls: int
-    """Calls that were paid for."""
-    prompt_tokens: int
-    completion_tokens: int
-    usd: float
-    repeated: int
-    """Answers taken from the ledger and not paid again."""
-    retries: int = 0
-    by_role: dict[str, dict[str, float]] = {}
-    """role -> calls, prompt_tokens, completion_tokens, usd."""
-
-
-class SpendPoint(BaseModel):
-    """Cumulative spending at one moment."""
-
-    seconds: float
-    """Since the run began."""
-    usd: float
-    tokens: int
-    calls: int
 
 
 class Report(BaseModel):

@@ -17,7 +17,8 @@ from graphs.context import LoopSpec
 from graphs.ports import Embedder, Student, Teacher
 from graphs.review import Drafts
 from graphs.rows import Batch, Candidate, Pattern, Strategy
-from trainer.artifacts import RunPaths, read_json, read_jsonl, write_json, write_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 

@@ -20,6 +20,30 @@ ALLOWED = {
 }
 """Package -> packages of ours that it may import."""
 
+FLOORS = {
+    "app": [
+        {"errors", "settings", "logs"},
+        {"config", "launchers"},
+        {"report", "demo"},
+        {"engine", "export"},
+        {"compare", "db", "studio", "telemetry"},
+        {"executor"},
+        {"api"},
+        {"cli", "main"},
+    ],
+    "graphs": [
+        {"errors", "methods", "ports", "run_paths", "schemas", "state", "analysis"},
+        {"context", "routing", "rows", "teacher"},
+        {"checks", "report", "review"},
+        {"workspace"},
+        {"pattern_outcomes"},
+        {"nodes"},
+        {"augment"},
+        {"loop"},
+    ],
+}
+"""Rooms (folders or single files) of a package, floor by floor: a room imports only from the floors below it."""
+
 TORCH = {"torch", "transformers", "peft", "accelerate", "sentence_transformers"}
 WEB = {"fastapi", "starlette", "uvicorn", "sqlalchemy"}
 
@@ -49,6 +73,45 @@ def imports_of(path: Path) -> set[str]:
             assert node.module
             found.add(node.module.split(".")[0])
     return found
+
+
+def room(module: str) -> tuple[str, str] | None:
+    """The package and the room of a module, for packages that have floors."""
+    package, _, rest = module.partition(".")
+    return (package, rest.split(".")[0]) if package in FLOORS and rest else None
+
+
+def arrows() -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
+    """Room -> another room of its package that it imports from, with one import that does so."""
+    found = {}
+    for path in SOURCES:
+        source = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            for name in node.names:
+                here, there = room(source), room(f"{node.module}.{name.name}")
+                if here and there and here[0] == there[0] and here != there:
+                    found[here, there] = f"{source} imports {node.module}.{name.name}"
+    return found
+
+
+def test_rooms_import_only_from_the_floors_below() -> None:
+    """`pytest -rP tests/test_imports.py -k floors` prints how many rooms and arrows there are."""
+    floor = {
+        (package, name): number
+        for package, floors in FLOORS.items()
+        for number, names in enumerate(floors)
+        for name in names
+    }
+    found = arrows()
+    for package, floors in FLOORS.items():
+        inside = [arrow for arrow in found if arrow[0][0] == package]
+        print(f"{package}: {sum(map(len, floors))} rooms, {len(floors)} floors, {len(inside)} arrows")
+    rooms = {room(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES} - {None}
+    assert {name for name in rooms if name and name[1] != "__init__"} == set(floor)
+    assert [text for (here, there), text in found.items() if floor[here] <= floor[there]] == []
+    assert sum(map(len, FLOORS["app"])) <= 18
 
 
 def test_there_are_sources() -> None:
@@ -93,7 +156,7 @@ def test_the_service_is_light() -> None:
 
 
 def test_contracts_of_the_trainer_stand_alone() -> None:
-    modules = ("records", "specs", "artifacts", "data_files", "sampling", "tasks", "progress")
+    modules = ("records", "specs", "artifacts", "fencing", "data_files", "tasks", "progress")
     loaded = tops(loaded_by(*(f"trainer.{name}" for name in modules)))
     assert loaded & set(OURS) == {"trainer"}
     assert not loaded & (TORCH | WEB | {"faiss", "langgraph", "langchain_core", "openai"})

@@ -22,10 +22,11 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import ValidationError
 
-from trainer.artifacts import Superseded, guard, publish_folder, write_json
+from trainer.artifacts import publish_folder, write_json
 from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
+from trainer.fencing import Superseded, guard
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
 from trainer.predict import predict_files
 from trainer.progress import ProgressLog

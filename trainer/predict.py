@@ -19,11 +19,12 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import ValidationError
 
-from trainer.artifacts import Superseded, guard, write_json, write_jsonl
+from trainer.artifacts import write_json, write_jsonl
 from trainer.choices import score_choices
 from trainer.data import Encoder, Row, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.decoding import generate
+from trainer.fencing import Superseded, guard
 from trainer.model import ModelError, load_model, load_tokenizer, pick_device, pick_dtype
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction

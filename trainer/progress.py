@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trainer.artifacts import check_fences
+from trainer.fencing import check_fences
 from trainer.specs import Progress
 
 

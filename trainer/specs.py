@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trainer.artifacts import Fence
+from trainer.fencing import Fence
 
 
 class Strict(BaseModel):

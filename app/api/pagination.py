@@ -1,33 +1,20 @@
-"""Long lists in pages, newest first. A page names the next one by a cursor: the place after its last item."""
+"""The query parameters and the answer of every list; see `app.db.pages`."""
 
 from __future__ import annotations
 
 import base64
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import Select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.pages import Place
 from app.errors import Unprocessable
 
 Item = TypeVar("Item")
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-
-
-class Listed(Protocol):
-    """A table that has pages."""
-
-    id: Any
-    created: Any
-
-
-Row = TypeVar("Row", bound=Listed)
 
 
 class Page(BaseModel, Generic[Item]):
@@ -35,14 +22,6 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None = Field(description="Cursor of the next page; null on the last one.")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which page is asked for."""
-
-    cursor: tuple[float, str] | None
-    limit: int
 
 
 def place(
@@ -54,28 +33,6 @@ def place(
 
 
 Asked = Annotated[Place, Depends(place)]
-
-
-async def fetch(
-    session: AsyncSession, query: Select[Row], table: type[Row], asked: Place
-) -> tuple[list[Row], str | None]:
-    """The rows of one page, and the cursor of the next."""
-    if asked.cursor:
-        query = query.where(tuple_(table.created, table.id) < asked.cursor)
-    ordered = query.order_by(table.created.desc(), table.id.desc()).limit(asked.limit + 1)
-    return cut((await session.scalars(ordered)).all(), asked.limit)
-
-
-def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
-    """A page of `limit` rows, and the cursor of the next one if there are more rows than that."""
-    shown = list(rows[:limit])
-    more = len(rows) > limit
-    return shown, encode(shown[-1].created, shown[-1].id) if more else None
-
-
-def encode(created: float, identifier: str) -> str:
-    """The place after the item with this time (seconds since the epoch) and id."""
-    return base64.urlsafe_b64encode(f"{created!r}|{identifier}".encode()).decode().rstrip("=")
 
 
 def decode(cursor: str) -> tuple[float, str]:

@@ -172,7 +172,8 @@ def report(folder: RunFolder) -> None:
     """Show a run's result and write its report anew."""
     from app.report.html import render_html
     from graphs.report import Report
-    from trainer.artifacts import RunPaths, read_json, write_text
+    from graphs.run_paths import RunPaths
+    from trainer.artifacts import read_json, write_text
 
     paths = RunPaths(folder.expanduser().resolve())
     config_of(paths.root)

@@ -14,7 +14,8 @@ from app.engine.reviews import Waiting
 from app.report.wording import one_line, plural
 from graphs.review import FINAL
 from graphs.rows import Candidate
-from trainer.artifacts import RunPaths, read_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_jsonl
 
 LONG = 400
 """Characters of a text that are shown."""

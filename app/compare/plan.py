@@ -13,7 +13,8 @@ from app.compare.runs import Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
 from graphs.ports import Student
-from trainer.artifacts import RunPaths, read_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_jsonl
 
 SECONDS_PER_CALL = 5.0
 """A guess: how long a call takes is known when the first are answered."""

@@ -11,7 +11,8 @@ from app.compare.questions import Failures
 from app.compare.runs import Runs
 from app.engine.wiring import open_student
 from graphs.ports import Student
-from trainer.artifacts import RunPaths, read_json, read_jsonl, write_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json, read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec
 
 STEPS, ROWS = 4, 16

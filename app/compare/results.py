@@ -13,7 +13,8 @@ from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
 from graphs.analysis.statistics import Verdict, holm, mcnemar, verdict
 from graphs.report import Report
-from trainer.artifacts import RunPaths, read_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_jsonl
 from trainer.records import Score
 
 PADA = "pada"

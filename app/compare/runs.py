@@ -19,7 +19,8 @@ from app.errors import PadaError
 from app.launchers.devices import devices
 from graphs.ports import Student
 from graphs.report import Report
-from trainer.artifacts import RoundPaths, RunPaths, read_json, write_json
+from graphs.run_paths import RoundPaths, RunPaths
+from trainer.artifacts import read_json, write_json
 
 T = TypeVar("T")
 Job = tuple[str, int]

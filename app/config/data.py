@@ -14,7 +14,8 @@ from pydantic import Field, field_validator, model_validator
 from app.config.hub import fetch
 from app.config.sampling import sample_per_stratum, sample_stratified
 from app.config.splits import SPLITS, Split, asked
-from trainer.artifacts import RunPaths, read_json, write_json, write_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
 from trainer.records import Example
 from trainer.specs import Strict

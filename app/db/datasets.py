@@ -7,9 +7,9 @@ from collections.abc import Collection
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.pagination import Place, fetch
 from app.db.engine import now
 from app.db.models import DataSet, Run
+from app.db.pages import Place, fetch
 from app.db.runs import UNFINISHED
 
 

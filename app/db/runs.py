@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
+from app.db.pages import Place, fetch
 
 UNFINISHED = ("queued", "running", "paused")
 COSTS = ("calls", "tokens", "usd", "retries")
@@ -54,6 +55,23 @@ async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool
     if owner is not None:
         query = query.where(Run.owner == owner)
     return (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+
+
+async def page(
+    session: AsyncSession, owner: str | None, status: str | None, asked: Place
+) -> tuple[list[Run], str | None]:
+    """Runs, the newest first, and the cursor of the next page.
+
+    Args:
+        owner: whose they must be; None is anybody's.
+        status: which status they must have; None is any.
+    """
+    query = select(Run)
+    if owner is not None:
+        query = query.where(Run.owner == owner)
+    if status is not None:
+        query = query.where(Run.status == status)
+    return await fetch(session, query, Run, asked)
 
 
 async def count_unfinished(session: AsyncSession, owner: str) -> int:

@@ -14,7 +14,7 @@ from app.engine.run_store import FolderKeeping
 from app.engine.wiring import assemble
 from app.errors import ConfigError, FolderError
 from graphs.review import ReviewAnswer, read_answer
-from trainer.artifacts import RunPaths
+from graphs.run_paths import RunPaths
 
 
 async def awaited(config: RunConfig, root: Path) -> Waiting:

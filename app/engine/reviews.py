@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphs.review import Question
 from graphs.rows import Check
-from trainer.artifacts import RunPaths, read_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_jsonl
 
 if TYPE_CHECKING:  # the service reads this too, and does without LangGraph
     from langgraph.types import StateSnapshot

@@ -15,7 +15,8 @@ import yaml
 
 from app.config.run_config import RunConfig
 from app.errors import FolderError
-from trainer.artifacts import RunPaths, read_json, write_json, write_text
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json, write_json, write_text
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from app.engine.events import EventLog, Events, Listener
 from app.engine.run_folder import owned
 from app.errors import FolderError
-from trainer.artifacts import Fence, RunPaths
+from graphs.run_paths import RunPaths
+from trainer.fencing import Fence
 
 Saver = BaseCheckpointSaver[Any]
 

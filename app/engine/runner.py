@@ -28,9 +28,10 @@ from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.errors import LoopError, RunPaused
 from graphs.ports import Student
 from graphs.report import Report
+from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.workspace import log_test_access
-from trainer.artifacts import RunPaths, read_json
+from trainer.artifacts import read_json
 from trainer.specs import Progress
 
 MANY_STEPS = 1_000_000

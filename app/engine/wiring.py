@@ -21,10 +21,12 @@ from app.settings import Settings
 from graphs.errors import TeacherError
 from graphs.loop import build_loop
 from graphs.ports import Student, Teacher
+from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
 from graphs.workspace import Workspace
-from trainer.artifacts import Fence, RunPaths, read_json, read_jsonl
+from trainer.artifacts import read_json, read_jsonl
+from trainer.fencing import Fence
 from trainer.records import Example
 from trainer.specs import Progress
 from trainer.tasks import load_task

@@ -12,7 +12,7 @@ from app.db import runs as repository
 from app.db.engine import Sessions
 from app.db.run_progress import View, fold
 from app.engine.events import Event, Listener, stage_seconds
-from trainer.artifacts import Superseded
+from trainer.fencing import Superseded
 
 RETRY_SECONDS = 1.0
 

@@ -12,7 +12,8 @@ from app.db.run_progress import View
 from app.engine.events import Events, Listener
 from app.engine.run_store import Saver, open_checkpoints, strict_serializer
 from app.executor.events import DatabaseEvents
-from trainer.artifacts import Fence, RunPaths, Superseded, guard
+from graphs.run_paths import RunPaths
+from trainer.fencing import Fence, Superseded, guard
 
 POSTGRES_FENCE = """
 CREATE OR REPLACE FUNCTION pada_fence() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -26,8 +26,8 @@ from app.settings import Settings
 from app.telemetry import trace_run
 from graphs.errors import LoopError, Wait
 from graphs.report import Report
-from trainer.artifacts import Superseded
 from trainer.data_files import DataError
+from trainer.fencing import Superseded
 
 log = logging.getLogger("pada.worker")
 

@@ -22,7 +22,8 @@ from app.launchers.trainer_process import (
     pass_on,
 )
 from graphs.errors import TrainerError
-from trainer.artifacts import Fence, write_json, write_text
+from trainer.artifacts import write_json, write_text
+from trainer.fencing import Fence
 from trainer.specs import PredictSpec, Progress, TrainSpec
 
 POLL_SECONDS = 0.2

@@ -29,7 +29,8 @@ from app.launchers.ray_jobs import Cluster, Job
 from app.launchers.trainer_process import Launcher, end_of, furthest, last_word, pass_on
 from app.settings import Settings
 from graphs.errors import ClusterDown, TrainerError
-from trainer.artifacts import Fence, read_json, write_json
+from trainer.artifacts import read_json, write_json
+from trainer.fencing import Fence
 from trainer.specs import PredictSpec, Progress, TrainSpec
 
 log = logging.getLogger("pada.ray")

@@ -10,11 +10,13 @@ from typing import Any, Literal
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.errors import Wait
-from graphs.report import Cost, PatternOutcome, Report, RoundReport, TestResult
+from graphs.report import PatternOutcome, Report, RoundReport, TestResult
 from graphs.rows import Candidate
+from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
+from graphs.teacher.cost import Cost
 from graphs.workspace import file_key
-from trainer.artifacts import RunPaths, read_json, read_jsonl
+from trainer.artifacts import read_json, read_jsonl
 
 Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3

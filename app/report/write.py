@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.report.html import render_html
 from graphs.report import Report
-from trainer.artifacts import RunPaths, write_json, write_text
+from graphs.run_paths import RunPaths
+from trainer.artifacts import write_json, write_text
 
 
 def write_report(report: Report, paths: RunPaths) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.checks.nearest import Neighbours
-from graphs.checks.row_checks import Finding, RowChecks, Template
+from graphs.checks.row_checks import Finding, RowChecks
+from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from graphs.ports import Embedder
 from graphs.rows import Candidate

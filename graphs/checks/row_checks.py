@@ -7,7 +7,6 @@ test rows (leaks).
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.checks.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams, words
+from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from graphs.rows import Check
 from trainer.records import Example
@@ -28,83 +28,6 @@ SHORT = 4
 """Texts of fewer words say too little to be called alike unless their whole prompts are the same."""
 LONG_ANSWER = 8
 """Completions of more words are free text."""
-
-
-@dataclass(frozen=True)
-class Template:
-    """What nearly all prompts of a task share, to be taken off before texts are compared or embedded."""
-
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-    """Words (between blanks) that nearly all prompts begin and end with."""
-    lines: frozenset[str] = frozenset()
-    """Further whole lines that many prompts have."""
-    heads: frozenset[str] = frozenset()
-    """Labels at the beginning of a line of many prompts, such as "Message:"."""
-
-    @classmethod
-    def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.02) -> Template:
-        """Estimate the template from training prompts.
-
-        Args:
-            share: of the prompts that must begin (or end) with a word for it to be template.
-            line_share: of the prompts that must have a line, or a label before a colon, for it to be
-                template.
-        """
-        if len(prompts) < 3:
-            return cls()
-        split = [prompt.split() for prompt in prompts]
-        prefix = _common_start(split, share)
-        suffix = _common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
-        ends = cls(tuple(prefix), tuple(suffix))
-        bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
-        least = max(3, line_share * len(prompts))
-        lines = Counter(line for body in bodies if len(body) > 1 for line in {line.strip() for line in body})
-        heads = Counter(head for body in bodies for head in {_head(line) for line in body})
-        return cls(
-            ends.prefix,
-            ends.suffix,
-            frozenset(line for line, count in lines.items() if line and count >= least),
-            frozenset(head for head, count in heads.items() if head and count >= least),
-        )
-
-    def strip(self, prompt: str) -> str:
-        """The prompt's own text; empty when there is nothing but template."""
-        spans = [match.span() for match in re.finditer(r"\S+", prompt)]
-        texts = [prompt[start:end] for start, end in spans]
-        first, last = 0, len(spans)
-        if self.prefix and tuple(texts[: len(self.prefix)]) == self.prefix:
-            first = len(self.prefix)
-        if self.suffix and tuple(texts[first:][-len(self.suffix) :]) == self.suffix:
-            last -= len(self.suffix)
-        body = prompt[spans[first][0] : spans[last - 1][1]] if first < last else ""
-        kept = [
-            self._without_head(line.strip()) for line in body.splitlines() if line.strip() not in self.lines
-        ]
-        return "\n".join(line for line in kept if line) or body
-
-    def _without_head(self, line: str) -> str:
-        head = _head(line)
-        return line[len(head) :].strip() if head in self.heads else line
-
-
-def _common_start(rows: list[list[str]], share: float) -> list[str]:
-    """The longest list of words that at least this share of the rows begins with."""
-    common: list[str] = []
-    alive = rows
-    while True:
-        nexts = Counter(row[len(common)] for row in alive if len(row) > len(common))
-        word, count = nexts.most_common(1)[0] if nexts else ("", 0)
-        if count < share * len(rows):
-            return common
-        alive = [row for row in alive if len(row) > len(common) and row[len(common)] == word]
-        common.append(word)
-
-
-def _head(line: str) -> str:
-    """The label that a line begins with, colon included, or an empty text."""
-    match = re.match(r"\s*([^\W\d][^:\n]{0,40}:)(?=\s|$)", line)
-    return match.group(1) if match else ""
 
 
 @dataclass(frozen=True)

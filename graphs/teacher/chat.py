@@ -9,10 +9,10 @@ from typing import Any, Self, get_args
 
 from graphs.errors import TeacherError
 from graphs.ports import Answer, Role
-from graphs.report import Cost, SpendPoint
 from graphs.teacher.budget import Budget
 from graphs.teacher.call import Background, Exchange, Seat
 from graphs.teacher.client import Endpoint
+from graphs.teacher.cost import Cost, SpendPoint
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call, parse_answer

@@ -24,8 +24,8 @@ from typing import Any, ParamSpec, TypeVar
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
 from graphs.errors import LoopError
-from graphs.report import Cost, SpendPoint
-from trainer.artifacts import Superseded
+from graphs.teacher.cost import Cost, SpendPoint
+from trainer.fencing import Superseded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Ledger:
     Writes happen on one thread, off the event loop, and are on disk (`synchronous=FULL`) when they return.
 
     Args:
-        token: the run's owner, where it may go from one process to another; see `trainer.artifacts.Fence`.
+        token: the run's owner, where it may go from one process to another; see `trainer.fencing.Fence`.
 
     Raises:
         LoopError: the file cannot be opened or written, with its name.

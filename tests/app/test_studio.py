@@ -22,9 +22,10 @@ from langgraph_sdk.client import LangGraphClient
 
 from app.errors import ConfigError
 from app.studio import checked
+from graphs.run_paths import RunPaths
 from tests.command import environment
 from tests.test_imports import ROOT, TORCH, WEB, loaded_by, tops
-from trainer.artifacts import RunPaths, read_json, read_jsonl
+from trainer.artifacts import read_json, read_jsonl
 
 LANGGRAPH = Path(sys.executable).with_name("langgraph")
 START_SECONDS = 90

@@ -12,10 +12,11 @@ from app.engine.run_store import open_checkpoints
 from graphs.context import Context, LoopSpec
 from graphs.loop import build_loop
 from graphs.rows import Candidate
+from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
 from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
 from tests.tiny_task import rows
-from trainer.artifacts import RunPaths, read_jsonl, write_jsonl
+from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example
 from trainer.tasks import load_task
 

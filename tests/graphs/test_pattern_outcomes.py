@@ -10,8 +10,9 @@ import pytest
 from graphs.context import LoopSpec
 from graphs.pattern_outcomes import continued, cosine, expected_fixes, fix_rate, settle
 from graphs.rows import Pattern
+from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
-from trainer.artifacts import RunPaths, read_json, write_jsonl
+from trainer.artifacts import read_json, write_jsonl
 from trainer.records import Score
 from trainer.tasks.base import Task
 

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
 
 from app.api.idempotency import Repeatable
 from app.api.keys.auth import Caller, Reader, Writer
-from app.api.pagination import Asked, fetch
+from app.api.pagination import Asked
 from app.api.problems import problems
 from app.api.runs import files
 from app.api.runs import openapi_examples as examples
@@ -29,12 +28,14 @@ from app.api.runs.schemas import (
     RunView,
 )
 from app.api.runs.service import Runs
+from app.db import runs as repository
 from app.db.models import Run
 from app.errors import NotFound
 from graphs.report import Report
 from graphs.review import ReviewAnswer
 from graphs.rows import Check
-from trainer.artifacts import RunPaths, read_json
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -84,13 +85,8 @@ async def page(
     request: Request, caller: Reader, asked: Asked, status: Annotated[RunStatus | None, Query()] = None
 ) -> RunPage:
     """Your runs, the newest first."""
-    query = select(Run)
-    if caller.sees is not None:
-        query = query.where(Run.owner == caller.sees)
-    if status is not None:
-        query = query.where(Run.status == status)
     async with request.app.state.reads() as session:
-        runs, cursor = await fetch(session, query, Run, asked)
+        runs, cursor = await repository.page(session, caller.sees, status, asked)
     return RunPage(items=[RunView.of(run) for run in runs], next=cursor)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from app.api.runs.schemas import Artifact
 from app.errors import NotFound
-from trainer.artifacts import RunPaths, read_json, read_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import read_json, read_jsonl
 
 Rows = Iterator[dict[str, Any]]
 PRIVATE = ("ledger.sqlite", "checkpoints.sqlite", "owners")

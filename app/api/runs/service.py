@@ -17,7 +17,7 @@ from app.engine.reviews import question_of
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.settings import Settings
 from graphs.review import ReviewAnswer
-from trainer.artifacts import RunPaths
+from graphs.run_paths import RunPaths
 
 BUSY_SECONDS = 60
 """When to ask again with too many unfinished runs."""

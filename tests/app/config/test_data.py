@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.config.data import DataSpec, prepare_data
 from app.config.splits import SPLITS, fold
-from trainer.artifacts import RunPaths, write_jsonl
+from graphs.run_paths import RunPaths
+from trainer.artifacts import write_jsonl
 from trainer.data_files import DataError, read_examples
 
 Rows = Sequence[dict[str, Any]]

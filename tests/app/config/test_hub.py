@@ -19,8 +19,8 @@ from app.config.run_config import load_config
 from app.config.splits import SPLITS, fold
 from app.errors import ConfigError
 from app.settings import Settings
+from graphs.run_paths import RunPaths
 from tests.trainer.tasks import native_rows
-from trainer.artifacts import RunPaths
 from trainer.data_files import DataError, read_examples
 from trainer.records import Example
 from trainer.tasks import load_task

@@ -13,7 +13,7 @@ from app.api.app import create_app
 from app.engine.run_store import open_checkpoints, strict_serializer
 from app.errors import ConfigError, FolderError
 from app.settings import Settings
-from trainer.artifacts import RunPaths
+from graphs.run_paths import RunPaths
 
 THREAD: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
 

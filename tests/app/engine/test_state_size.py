@@ -20,11 +20,13 @@ from app.engine.runner import Runner
 from app.executor.leased_run import ServiceKeeping
 from app.settings import Settings
 from graphs.report import Report
+from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
 from tests import stand_ins
 from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
 from tests.tiny_task import rows, write_rows
-from trainer.artifacts import Fence, RunPaths, read_jsonl, write_jsonl
+from trainer.artifacts import read_jsonl, write_jsonl
+from trainer.fencing import Fence
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport
 from trainer.tasks import load_task

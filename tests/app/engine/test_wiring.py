@@ -9,9 +9,9 @@ import pytest
 from app.config.run_config import parse_config
 from app.engine.wiring import open_workspace
 from app.errors import ConfigError
+from graphs.run_paths import RunPaths
 from tests.stand_ins import BayesStudent
 from tests.tiny_task import write_data
-from trainer.artifacts import RunPaths
 
 
 async def test_rows_that_cannot_be_scored_are_not_chosen_among(tmp_path: Path) -> None:

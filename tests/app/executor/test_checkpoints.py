@@ -17,8 +17,8 @@ from app.db.migrate import upgrade
 from app.engine.run_store import Saver, open_checkpoints
 from app.executor.leased_run import fenced_checkpoints, postgres_checkpoints
 from app.settings import Settings
+from graphs.run_paths import RunPaths
 from tests.service import new_database
-from trainer.artifacts import RunPaths
 
 Open = Callable[[], AbstractAsyncContextManager[Saver]]
 

@@ -26,17 +26,19 @@ from app.db.models import Run
 from app.executor.events import DatabaseEvents
 from app.executor.leased_run import fenced_checkpoints
 from app.settings import Settings
+from graphs.run_paths import RunPaths
 from graphs.teacher.ledger import Charge, Ledger
 from tests.conftest import Run as WholeRun
 from tests.scripted_teacher_server import Oracle
 from tests.service import new_database, serving
 from tests.tiny_task import config_for
-from trainer.artifacts import Fence, RunPaths, Superseded
+from trainer.fencing import Fence, Superseded
 
 WRITER = """
 import sys
 from pathlib import Path
-from trainer.artifacts import Fence, Superseded, guard, write_json
+from trainer.artifacts import write_json
+from trainer.fencing import Fence, Superseded, guard
 root = Path(sys.argv[1])
 fence = Fence(folder=root / "owners", token=int(sys.argv[2]))
 fence.take()

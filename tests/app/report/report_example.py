@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from graphs.report import Cost, PatternOutcome, Report, RoundReport, SpendPoint, TestResult
+from graphs.report import PatternOutcome, Report, RoundReport, TestResult
+from graphs.teacher.cost import Cost, SpendPoint
 
 SCRIPT = (
     "</script><script>window.injected = 1</script><!-- <img src=https://evil.example/x.png onerror=alert(1)>"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from graphs.checks.overlap import GuardedTexts, NearDuplicates, common_subsequence, grams, jaccard, words
-from graphs.checks.row_checks import Finding, RowChecks, Template
+from graphs.checks.row_checks import Finding, RowChecks
+from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from trainer.records import Example
 

@@ -1,0 +1,51 @@
+"""Long lists in pages, newest first. A page names the next one by a cursor: the place after its last item."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+class Listed(Protocol):
+    """A table that has pages."""
+
+    id: Any
+    created: Any
+
+
+Row = TypeVar("Row", bound=Listed)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which page is asked for."""
+
+    cursor: tuple[float, str] | None
+    limit: int
+
+
+async def fetch(
+    session: AsyncSession, query: Select[Row], table: type[Row], asked: Place
+) -> tuple[list[Row], str | None]:
+    """The rows of one page, and the cursor of the next."""
+    if asked.cursor:
+        query = query.where(tuple_(table.created, table.id) < asked.cursor)
+    ordered = query.order_by(table.created.desc(), table.id.desc()).limit(asked.limit + 1)
+    return cut((await session.scalars(ordered)).all(), asked.limit)
+
+
+def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
+    """A page of `limit` rows, and the cursor of the next one if there are more rows than that."""
+    shown = list(rows[:limit])
+    more = len(rows) > limit
+    return shown, encode(shown[-1].created, shown[-1].id) if more else None
+
+
+def encode(created: float, identifier: str) -> str:
+    """The place after the item with this time (seconds since the epoch) and id."""
+    return base64.urlsafe_b64encode(f"{created!r}|{identifier}".encode()).decode().rstrip("=")

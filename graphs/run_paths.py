@@ -1,0 +1,135 @@
+"""Where a run keeps its files: every file that a run writes has its name here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RoundPaths:
+    """The folder of one round. Round 0 is the student fine-tuned on the given rows alone."""
+
+    root: Path
+
+    @property
+    def analyses(self) -> Path:
+        return self.root / "analyses"
+
+    @property
+    def clusters(self) -> Path:
+        return self.root / "clusters.json"
+
+    @property
+    def patterns(self) -> Path:
+        return self.root / "patterns.jsonl"
+
+    @property
+    def strategies(self) -> Path:
+        return self.root / "strategies"
+
+    @property
+    def drafts(self) -> Path:
+        """Patterns and strategies as the teacher drafted them, where a person has reviewed them."""
+        return self.root / "drafts.json"
+
+    @property
+    def batches(self) -> Path:
+        return self.root / "batches.jsonl"
+
+    @property
+    def augmented(self) -> Path:
+        return self.root / "augmented"
+
+    @property
+    def selection(self) -> Path:
+        """The rows that the student answered, to choose among them."""
+        return self.root / "selection"
+
+    @property
+    def rows(self) -> Path:
+        """Every candidate row of the round with its verdict."""
+        return self.root / "rows.jsonl"
+
+    @property
+    def accepted(self) -> Path:
+        return self.root / "accepted.jsonl"
+
+    @property
+    def student(self) -> Path:
+        return self.root / "student"
+
+    def predictions(self, split: str) -> Path:
+        return self.root / "predictions" / f"{split}.jsonl"
+
+    def scores(self, split: str) -> Path:
+        return self.root / "scores" / f"{split}.jsonl"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "evaluation.json"
+
+    @property
+    def failures(self) -> Path:
+        """Ids of the validation errors that the next round analyses."""
+        return self.root / "failures.json"
+
+    @property
+    def gate(self) -> Path:
+        return self.root / "gate.json"
+
+    @property
+    def accounts(self) -> Path:
+        return self.root / "accounts.json"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The folder of one run; every file that a run writes has its name here."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    def data(self, split: str) -> Path:
+        """The rows that the run uses: checked, limited, in our row format."""
+        return self.root / "data" / f"{split}.jsonl"
+
+    @property
+    def data_report(self) -> Path:
+        return self.root / "data" / "report.json"
+
+    def round(self, number: int) -> RoundPaths:
+        return RoundPaths(self.root / "rounds" / str(number))
+
+    @property
+    def final(self) -> Path:
+        """Predictions and scores on the sealed test rows; written by the last node only."""
+        return self.root / "final"
+
+    @property
+    def test_access(self) -> Path:
+        """One line for each time that a test row was read."""
+        return self.root / "test_access.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints.sqlite"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.json"
+
+    @property
+    def html(self) -> Path:
+        return self.root / "report.html"
