@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from app.engine.events import Event, Listener
 from app.errors import ConfigError
 from app.settings import TraceSettings
-from graphs.teacher.hooks import Attempt, watcher
+from graphs.teacher.hooks import RequestRecord, watcher
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -104,7 +104,7 @@ class RunTrace:
                 self._root.set_attribute("pada.status", status)
                 _mark(self._root, failed=status == "failed")
 
-    def attempted(self, attempt: Attempt) -> None:
+    def attempted(self, attempt: RequestRecord) -> None:
         """One request to a teacher, as a span of the stage that it was made in."""
         now = time.time_ns()
         span = self._tracer.start_span(

@@ -19,7 +19,7 @@ OPTIMISM = 0.8
 repeated (exploit); an upper confidence bound as in Kaufmann et al. 2012, Bayes-UCB."""
 
 
-def settle(workspace: Workspace, number: int) -> None:
+def record_outcomes(workspace: Workspace, number: int) -> None:
     """Write the round's accounts: pattern id -> how its failures fared with the student trained on its rows."""
     before = {score.id: score for score in workspace.scores(number - 1, "validation")}
     after = {score.id: score for score in workspace.scores(number, "validation")}

@@ -56,7 +56,7 @@ class RoundReport(BaseModel):
     train_rows: int
     patterns: list[PatternOutcome]
     verdicts: dict[str, int]
-    """Rows by verdict (`graphs.rows.Check`)."""
+    """Rows by verdict (`graphs.rows.Verdict`)."""
     accepted_by_reviewer: int = 0
     """Of the accepted rows, those that the checks had rejected."""
     broken: list[str]

@@ -92,7 +92,7 @@ class AugmentState:
     """The samples sent back."""
 
     judged: list[dict[str, Any]] = field(default_factory=list)
-    """Every candidate of all attempts with its verdict (`graphs.rows.Candidate`)."""
+    """Every candidate of all attempts with its verdict (`graphs.rows.NewRow`)."""
 
     missing: int | None = None
     """Rows still to be written; None before the first attempt."""

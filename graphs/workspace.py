@@ -16,7 +16,7 @@ from graphs.checks.corpus import Corpus
 from graphs.context import LoopSpec
 from graphs.ports import Embedder, Student, Teacher
 from graphs.review import Drafts
-from graphs.rows import Batch, Candidate, Pattern, Strategy
+from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
@@ -169,11 +169,11 @@ class Workspace:
         path = self.paths.round(number).batches
         return self._once(f"plan/{number}", lambda: [Batch(**row) for row in read_jsonl(path)])
 
-    def candidates(self, number: int) -> list[Candidate]:
+    def candidates(self, number: int) -> list[NewRow]:
         """The rows of a closed round as the checks left them, whatever a reviewer has made of them."""
-        return [Candidate(**row).as_checked() for row in read_jsonl(self.paths.round(number).rows)]
+        return [NewRow(**row).as_checked() for row in read_jsonl(self.paths.round(number).rows)]
 
-    def close_rows(self, number: int, candidates: Sequence[Candidate]) -> int:
+    def close_rows(self, number: int, candidates: Sequence[NewRow]) -> int:
         """Keep a round's rows with their verdicts, and the accepted ones for the trainer; returns how many those are."""
         accepted = [candidate for candidate in candidates if candidate.verdict == "accepted"]
         write_jsonl(self.paths.round(number).rows, candidates)

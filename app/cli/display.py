@@ -27,7 +27,7 @@ STAGES = {
     "evaluate": "Scoring validation",
     "gate": "Comparing with the best student",
     "analyze_errors": "Analysing errors",
-    "find_patterns": "Finding failure patterns",
+    "find_patterns": "CheckResult failure patterns",
     "draft_strategies": "Drafting strategies",
     "review": "Review of the patterns",
     "allocate": "Sharing out the rows",

@@ -13,7 +13,7 @@ from rich.text import Text
 from app.engine.reviews import Waiting
 from app.report.wording import one_line, plural
 from graphs.review import FINAL
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
 
@@ -44,7 +44,7 @@ def show_patterns(patterns: list[dict[str, Any]]) -> None:
 
 def show_rows(path: Path) -> None:
     """The rows of a round that can be decided on, accepted ones first."""
-    rows = [Candidate(**row).as_checked() for row in read_jsonl(path)]
+    rows = [NewRow(**row).as_checked() for row in read_jsonl(path)]
     undecided = [row for row in rows if row.verdict not in FINAL]
     console = Console()
     console.width = console.width if console.is_terminal else PIPED
@@ -55,7 +55,7 @@ def show_rows(path: Path) -> None:
     typer.echo(f"Whole texts and reasons: {path}")
 
 
-def table(rows: list[Candidate]) -> Table:
+def table(rows: list[NewRow]) -> Table:
     """A line for each row; texts are not read as markup."""
     found = Table(show_lines=True)
     for name in ("row", "for", "verdict"):

@@ -20,7 +20,7 @@ STEPS, ROWS = 4, 16
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """Seconds on this machine."""
 
     load: float
@@ -31,13 +31,13 @@ class Pace:
     """For a row."""
 
     @classmethod
-    def of(cls, report: TrainReport) -> Pace:
+    def of(cls, report: TrainReport) -> Throughput:
         """What a training took."""
         took, answered = report.seconds, report.predict.rows
         return cls(took["load"], took["train"] / report.steps, took["predict"] / max(answered, 1))
 
 
-def baseline(runs: Runs) -> tuple[Pace, Failures] | None:
+def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
     """What the baseline of any seed took, and what it got wrong; None before there is one."""
     for job in runs.jobs:
         here = runs.paths(job).round(0)
@@ -47,11 +47,11 @@ def baseline(runs: Runs) -> tuple[Pace, Failures] | None:
         failures = Failures(
             read_json(here.evaluation)["failures"], sum(wrong) if here.scores("train").exists() else 0
         )
-        return Pace.of(TrainReport(**read_json(here.student / "report.json"))), failures
+        return Throughput.of(TrainReport(**read_json(here.student / "report.json"))), failures
     return None
 
 
-async def probe(runs: Runs, student: Student | None = None) -> Pace:
+async def probe(runs: Runs, student: Student | None = None) -> Throughput:
     """Train the student for a few steps and let it answer a few rows; nothing of it is left.
 
     Args:
@@ -65,9 +65,9 @@ async def probe(runs: Runs, student: Student | None = None) -> Pace:
     try:
         spec = few_steps(runs, here, folder)
         if student:
-            return Pace.of(await student.fine_tune(spec))
+            return Throughput.of(await student.fine_tune(spec))
         async with open_student("probe", here, lambda _: None, None) as trainer:
-            return Pace.of(await trainer.fine_tune(spec))
+            return Throughput.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

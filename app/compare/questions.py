@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import cut, shares
+from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import wanted
 from graphs.ports import Role
 from graphs.rows import Batch
@@ -102,10 +102,10 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
 
 def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:
     """As the loop would cut a round, with patterns of one size."""
-    plan = shares(
+    plan = allocation(
         loop,
         rows=[str(number) for number in range(train)],
         patterns={str(number): 1.0 for number in range(patterns)},
         errors=[str(number) for number in range(errors)] if "train_error" in loop.origins else [],
     )
-    return cut(plan, 1, loop.samples_per_batch)
+    return make_batches(plan, 1, loop.samples_per_batch)

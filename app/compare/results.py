@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.compare.runs import Job
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
-from graphs.analysis.statistics import Verdict, holm, mcnemar, verdict
+from graphs.analysis.statistics import Conclusion, conclude, holm, mcnemar
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
@@ -29,7 +29,7 @@ class Difference(BaseModel):
     """Over rows and seeds (`app.compare.statistics.over_rows_and_seeds`)."""
     p_value: float
     """Holm-corrected over the methods of the comparison."""
-    verdict: Verdict
+    verdict: Conclusion
     """See `shown`."""
     mcnemar: list[float]
     """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
@@ -145,10 +145,10 @@ def test_scores(paths: RunPaths, report: Report) -> list[Score]:
     return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
 
 
-def shown(estimate: Estimate, p_value: float) -> Verdict:
+def shown(estimate: Estimate, p_value: float) -> Conclusion:
     """`improved` or `worse` only where the interval excludes 0, and the p-value that is corrected for the number of methods is below
     0.05: the best of many methods is easily better by chance."""
-    return verdict(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
+    return conclude(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
 
 
 def difference(before: Floats, after: Floats, seed: int) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphs.review import Question
-from graphs.rows import Check
+from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
 
@@ -55,7 +55,7 @@ def question_of(event: dict[str, Any], paths: RunPaths) -> Question:
     return Question("rows", number, rows=checked(paths, number))
 
 
-def checked(paths: RunPaths, number: int) -> dict[str, Check]:
+def checked(paths: RunPaths, number: int) -> dict[str, Verdict]:
     """Row id -> the checks' verdict, whatever a reviewer has said since."""
     rows = read_jsonl(paths.round(number).rows)
     return {row["id"]: (row.get("overruled") or row)["verdict"] for row in rows}

@@ -11,7 +11,7 @@ from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.errors import Wait
 from graphs.report import PatternOutcome, Report, RoundReport, TestResult
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.cost import Cost
@@ -101,7 +101,7 @@ class RoundView:
         self._paths, self._number = paths, number
         self._here, self._before = paths.round(number), paths.round(number - 1)
         self._gate = read_json(self._here.gate)
-        self._candidates = [Candidate(**row) for row in rows(self._here.rows)]
+        self._candidates = [NewRow(**row) for row in rows(self._here.rows)]
 
     def report(self) -> RoundReport:
         evaluation = read_json(self._here.evaluation)

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from graphs.context import Context
 from graphs.nodes.select_hardest import select
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json
@@ -19,9 +19,7 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     """Merge the batches in the order of the plan, so that the result does not depend on which came back first."""
     here = workspace.paths.round(state.round)
     plan = workspace.plan(state.round) if state.batches else []
-    candidates = [
-        Candidate(**row) for batch in plan for row in read_json(here.augmented / f"{batch.id}.json")
-    ]
+    candidates = [NewRow(**row) for batch in plan for row in read_json(here.augmented / f"{batch.id}.json")]
     corpus = await workspace.corpus(state.round)
     passed = [candidate for candidate in candidates if candidate.verdict == "accepted"]
     for candidate, finding in zip(passed, await corpus.admit(passed), strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graphs.analysis.statistics import verdict
+from graphs.analysis.statistics import conclude
 from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
@@ -36,7 +36,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
             "baseline": mean(baseline),
             "best": mean(best),
             **asdict(comparison),
-            "verdict": verdict(comparison.low, comparison.high),
+            "verdict": conclude(comparison.low, comparison.high),
             "best_round": state.best_round,
             "detail": workspace.task.summarize(
                 examples, read_predictions(folder, "best" if state.best_round else "baseline")

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from graphs.analysis.statistics import PairedComparison, holm, paired
 from graphs.context import Context, LoopSpec
-from graphs.pattern_outcomes import settle
+from graphs.pattern_outcomes import record_outcomes
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import write_json
@@ -25,8 +25,8 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
             {"promoted": True, "reason": "The baseline: there is nothing to compare it with yet."},
         )
     else:
-        settle(workspace, state.round)
-        promoted, verdict = judge(state, runtime.context, workspace)
+        record_outcomes(workspace, state.round)
+        promoted, verdict = compare_to_best(state, runtime.context, workspace)
     stale = 0 if promoted else state.stale + 1
     wrong = sum(not score.correct for score in workspace.scores(state.round, "train"))
     stopped = why_stop(state, loop, stale, wrong)
@@ -38,7 +38,7 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
     return update if stopped else update | {"round": state.round + 1}
 
 
-def judge(state: LoopState, context: Context, workspace: Workspace) -> tuple[bool, dict[str, Any]]:
+def compare_to_best(state: LoopState, context: Context, workspace: Workspace) -> tuple[bool, dict[str, Any]]:
     """Whether this student beats the best one, with the evidence."""
     examples = workspace.examples("validation")
     best = workspace.scores(state.best_round, "validation")

@@ -11,7 +11,7 @@ from typing import Any
 from app.engine.run_store import open_checkpoints
 from graphs.context import Context, LoopSpec
 from graphs.loop import build_loop
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
 from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
@@ -62,8 +62,8 @@ class Loop:
         value: dict[str, Any] = interrupt.value
         return value
 
-    def candidates(self, number: int) -> list[Candidate]:
-        return [Candidate(**row) for row in read_jsonl(self.paths.round(number).rows)]
+    def candidates(self, number: int) -> list[NewRow]:
+        return [NewRow(**row) for row in read_jsonl(self.paths.round(number).rows)]
 
 
 def new_loop(

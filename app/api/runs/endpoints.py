@@ -33,7 +33,7 @@ from app.db.models import Run
 from app.errors import NotFound
 from graphs.report import Report
 from graphs.review import ReviewAnswer
-from graphs.rows import Check
+from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json
 
@@ -217,7 +217,7 @@ async def strategies(paths: Folder, round: Round = None, start: Place = 0, limit
 async def samples(
     paths: Folder,
     round: Round = None,
-    verdict: Annotated[Check | None, Query()] = None,
+    verdict: Annotated[Verdict | None, Query()] = None,
     pattern: Annotated[str | None, Query(max_length=64)] = None,
     start: Place = 0,
     limit: Limit = 100,

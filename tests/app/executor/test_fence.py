@@ -90,7 +90,7 @@ async def test_the_ledger_refuses(tmp_path: Path) -> None:
     new = Ledger(tmp_path / "ledger.sqlite", "run", token=2)
     for _ in range(100):
         with pytest.raises(Superseded):
-            await old.settle(held, "answered", bound, "{}")
+            await old.finalize(held, "answered", bound, "{}")
         with pytest.raises(Superseded):
             await old.hold("judge", "other", "model", bound, lambda _: True)
     assert new.recall("key", "judge") is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphs.checks.overlap import GuardedTexts, NearDuplicates, common_subsequence, grams, jaccard, words
-from graphs.checks.row_checks import Finding, RowChecks
+from graphs.checks.row_checks import CheckResult, RowChecks
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from trainer.records import Example
@@ -57,13 +57,13 @@ def checks() -> RowChecks:
     return RowChecks(template, train, guarded, GUARDED_VECTORS, unknown_label, LoopSpec())
 
 
-def check(checks: RowChecks, *samples: str | tuple[str, str]) -> list[Finding | None]:
+def check(checks: RowChecks, *samples: str | tuple[str, str]) -> list[CheckResult | None]:
     """Findings for texts in the task's template; the label is `card_arrival` unless given."""
     pairs = [sample if isinstance(sample, tuple) else (sample, "card_arrival") for sample in samples]
     return checks.check([(ask(text), label) for text, label in pairs], unit(len(pairs)))
 
 
-def match(finding: Finding | None) -> tuple[str, str, str]:
+def match(finding: CheckResult | None) -> tuple[str, str, str]:
     assert finding is not None
     assert finding.evidence is not None
     return finding.check, finding.evidence["split"], finding.evidence["id"]
@@ -158,7 +158,7 @@ def test_rows_without_text_are_empty(checks: RowChecks) -> None:
 
 def test_the_tasks_own_check_decides_before_duplicates(checks: RowChecks) -> None:
     (found,) = check(checks, ("yes", "nonsense"))
-    assert found == Finding("invalid", "Unknown label.")
+    assert found == CheckResult("invalid", "Unknown label.")
 
 
 def test_a_prompt_of_train_is_a_duplicate_whatever_its_answer(checks: RowChecks) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphs.analysis.statistics import PairedComparison, verdict
+from graphs.analysis.statistics import PairedComparison, conclude
 from graphs.context import LoopSpec
 from graphs.nodes.gate import compare, decide, regressed_groups, why_stop
 from graphs.state import LoopState
@@ -92,4 +92,4 @@ def test_why_stop(state: LoopState, loop: LoopSpec, stale: int, word: str) -> No
     ],
 )
 def test_verdict_of_the_test_needs_an_interval_without_zero(found: PairedComparison, said: str) -> None:
-    assert verdict(found.low, found.high) == said
+    assert conclude(found.low, found.high) == said

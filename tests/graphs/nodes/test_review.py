@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from graphs.context import Context, LoopSpec
 from graphs.review import MOST_DECISIONS, Question, read_answer
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from tests.graphs.loop_harness import THREAD, Loop, new_loop, read_rows
 from tests.stand_ins import OracleTeacher
 from tests.tiny_task import label_of, rows
@@ -157,7 +157,7 @@ def put_back(loop: Loop, kept: Path) -> None:
         shutil.copy(path, loop.paths.root)
 
 
-def by_verdict(loop: Loop, *verdicts: str) -> list[Candidate]:
+def by_verdict(loop: Loop, *verdicts: str) -> list[NewRow]:
     return [row for row in loop.candidates(1) if row.verdict in verdicts]
 
 
