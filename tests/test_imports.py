@@ -32,9 +32,10 @@ FLOORS = {
         {"cli", "main"},
     ],
     "graphs": [
-        {"errors", "methods", "ports", "run_paths", "schemas", "state", "analysis"},
-        {"context", "routing", "rows", "teacher"},
-        {"checks", "report", "review"},
+        {"errors", "methods", "ports", "run_paths", "schemas", "state"},
+        {"artifacts", "context", "routing", "rows", "teacher"},
+        {"analysis", "checks", "report", "review"},
+        {"rounds"},
         {"workspace"},
         {"pattern_outcomes"},
         {"nodes"},

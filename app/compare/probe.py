@@ -11,6 +11,7 @@ from app.compare.questions import Failures
 from app.compare.runs import Runs
 from app.engine.wiring import open_student
 from graphs.ports import Student
+from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec
@@ -40,14 +41,12 @@ class Throughput:
 def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
     """What the baseline of any seed took, and what it got wrong; None before there is one."""
     for job in runs.jobs:
-        here = runs.paths(job).round(0)
-        if not here.evaluation.exists():
+        first = Round(runs.paths(job), 0)
+        if not first.paths.evaluation.exists():
             continue
-        wrong = (not score["correct"] for score in read_jsonl(here.scores("train")))
-        failures = Failures(
-            read_json(here.evaluation)["failures"], sum(wrong) if here.scores("train").exists() else 0
-        )
-        return Throughput.of(TrainReport(**read_json(here.student / "report.json"))), failures
+        wrong = sum(not score.correct for score in first.scores("train"))
+        report = TrainReport(**read_json(first.paths.student / "report.json"))
+        return Throughput.of(report), Failures(first.evaluation().failures, wrong)
     return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphs.review import Question
+from graphs.rounds import Round
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
 
 if TYPE_CHECKING:  # the service reads this too, and does without LangGraph
     from langgraph.types import StateSnapshot
@@ -57,5 +57,4 @@ def question_of(event: dict[str, Any], paths: RunPaths) -> Question:
 
 def checked(paths: RunPaths, number: int) -> dict[str, Verdict]:
     """Row id -> the checks' verdict, whatever a reviewer has said since."""
-    rows = read_jsonl(paths.round(number).rows)
-    return {row["id"]: (row.get("overruled") or row)["verdict"] for row in rows}
+    return {row.id: row.as_checked().verdict for row in Round(paths, number).rows()}

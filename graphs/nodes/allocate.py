@@ -15,7 +15,6 @@ from graphs.pattern_outcomes import expected_fixes
 from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import write_jsonl
 
 Name = TypeVar("Name", bound=Hashable)
 Purpose = tuple[Origin, str, int]
@@ -32,7 +31,7 @@ async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
         errors=train_errors(number - 1, context, workspace),
     )
     batches = make_batches(plan, number, context.loop.samples_per_batch)
-    write_jsonl(workspace.paths.round(number).batches, batches)
+    workspace.round(number).write_batches(batches)
     return {"batches": len(batches)}
 
 
@@ -75,7 +74,7 @@ def train_errors(number: int, context: Context, workspace: Workspace) -> list[st
     """Ids of the sampled training rows that the last student gets wrong, in a seeded order."""
     if "train_error" not in context.loop.origins:
         return []
-    wrong = [score.id for score in workspace.scores(number, "train") if not score.correct]
+    wrong = [score.id for score in workspace.round(number).scores("train") if not score.correct]
     random.Random(f"{context.seed}/{number}/errors").shuffle(wrong)
     return wrong
 

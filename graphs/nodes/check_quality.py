@@ -14,7 +14,6 @@ from graphs.schemas import QualityReport
 from graphs.state import BRANCHES, AugmentState
 from graphs.workspace import Workspace
 from prompts import render
-from trainer.artifacts import write_json
 
 Sample = dict[str, str]
 
@@ -23,7 +22,8 @@ async def check_quality(
     state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
     """First the checks that cost nothing, then the judge on what they left; the last attempt closes the batch."""
-    batch, loop = workspace.plan(state.round)[state.number], runtime.context.loop
+    here, loop = workspace.round(state.round), runtime.context.loop
+    batch = here.batches()[state.number]
     corpus = await workspace.corpus(batch.round)
     findings = await corpus.check(state.samples)
     sound = [index for index, finding in enumerate(findings) if finding is None]
@@ -44,9 +44,9 @@ async def check_quality(
             "feedback": feedback(candidates, report, missing),
             "previous": [sample(c) for c in candidates if c.verdict != "accepted"],
         }
-    write_json(workspace.paths.round(batch.round).augmented / f"{batch.id}.json", judged)
+    here.write_batch_rows(batch.id, judged)
     closed = {"judged": judged, "feedback": "", "previous": [], "candidates": state.candidates + len(judged)}
-    return closed | following(state, len(workspace.plan(state.round)))
+    return closed | following(state, len(here.batches()))
 
 
 def following(state: AugmentState, batches: int) -> dict[str, Any]:

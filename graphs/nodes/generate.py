@@ -22,7 +22,7 @@ RIGHT = 3
 
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Ask for the rows still missing, with the feedback if samples were sent back."""
-    batch = workspace.plan(state.round)[state.number]
+    batch = workspace.round(state.round).batches()[state.number]
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
         "count": count,
@@ -54,8 +54,9 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
 
 async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
     """The strategy, with training rows near to the pattern."""
-    pattern = workspace.patterns(batch.round)[batch.pattern or ""]
-    strategy = workspace.strategy(batch.round, pattern.id)
+    here = workspace.round(batch.round)
+    pattern = here.patterns()[batch.pattern or ""]
+    strategy = here.strategy(pattern.id)
     examples = await corpus.nearest(
         f"{pattern.name}. {pattern.description}",
         context.loop.examples_per_prompt,
@@ -71,7 +72,7 @@ async def for_error(batch: Batch, context: Context, workspace: Workspace, corpus
     count = context.loop.examples_per_prompt
     told: PromptData = {"error": failure.shown(), "examples": corpus.neighbours_of(failure.id, count)}
     if context.loop.guidance.contrast:
-        correct = [score.id for score in workspace.scores(batch.round - 1, "train") if score.correct]
+        correct = [score.id for score in workspace.round(batch.round - 1).scores("train") if score.correct]
         told["right"] = corpus.neighbours_of(failure.id, RIGHT, among=correct)
     return told
 

@@ -25,7 +25,7 @@ Purpose = tuple[Origin, str | None]
 async def select(passed: Sequence[NewRow], number: int, context: Context, workspace: Workspace) -> set[str]:
     """Ids of the rows that are kept."""
     right = await answered_right(passed, number, context, workspace)
-    return set(chosen(passed, workspace.plan(number), context.loop.synthetic_per_round, right))
+    return set(chosen(passed, workspace.round(number).batches(), context.loop.synthetic_per_round, right))
 
 
 def chosen(passed: Sequence[NewRow], plan: Sequence[Batch], rows: int, right: dict[str, bool]) -> list[str]:
@@ -62,7 +62,7 @@ async def answered_right(
                 task=context.task,
                 student=context.student,
                 train=[workspace.paths.data("train")],
-                adapter=workspace.artifact(number - 1),
+                adapter=workspace.round(number - 1).artifact(),
                 output=here.selection,
                 predict=[PredictFile(name="rows", rows=rows, output=answers)],
             )

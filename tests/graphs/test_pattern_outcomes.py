@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from graphs.artifacts import PatternAccount
 from graphs.context import LoopSpec
 from graphs.pattern_outcomes import continued, cosine, expected_fixes, fix_rate, record_outcomes
 from graphs.rows import Pattern
@@ -23,8 +24,8 @@ def pattern(number: int, name: str, failures: list[str], centroid: list[float]) 
     )
 
 
-def account(fixed: int, unmoved: int, regressed: int = 0) -> dict[str, Any]:
-    return {"fixed": fixed, "unmoved": unmoved, "regressed": regressed}
+def account(fixed: int, unmoved: int, regressed: int = 0) -> PatternAccount:
+    return PatternAccount(fixed=fixed, unmoved=unmoved, regressed=regressed, matched=None)
 
 
 @pytest.fixture

@@ -303,6 +303,6 @@ async def artifact(
 @router.get(
     "/{run}/lineage/{sample}", summary="Trace a row", responses=problems(404) | example(examples.LINEAGE)
 )
-async def lineage(paths: Folder, sample: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+async def lineage(paths: Folder, sample: Annotated[str, Path(max_length=100)]) -> files.Lineage:
     """Where a written row comes from, and what became of it."""
     return await run_in_threadpool(files.lineage, paths, sample)

@@ -99,7 +99,9 @@ LINEAGE: dict[str, Any] = {
     "pattern": PATTERN,
     "strategy": {key: value for key, value in STRATEGY.items() if key != "round"},
     "source": None,
+    "failures": [{"id": name, "outcome": "fixed"} for name in PATTERN["failures"]],
     "outcome": {"fixed": 2, "unmoved": 0, "regressed": 0, "matched": None},
+    "next": [],
 }
 ARTIFACTS: dict[str, Any] = {"items": [{"path": "rounds/1/accepted.jsonl", "bytes": 20480}]}
 

@@ -199,9 +199,9 @@ def test_a_large_run_stays_usable() -> None:
     report = STATES["finished"]
     first = report.rounds[1]
     assert first.clusters is not None
-    points = [first.clusters["points"][0] | {"x": float(x)} for x in range(5000)]
+    points = [first.clusters.points[0].model_copy(update={"x": float(x)}) for x in range(5000)]
     loss = [{"step": step, "loss": 1.0} for step in range(20_000)]
-    updates = {"clusters": {"points": points}, "trainer": {"loss": loss}}
+    updates = {"clusters": first.clusters.model_copy(update={"points": points}), "trainer": {"loss": loss}}
     rounds = [first.model_copy(update=updates | {"round": number}) for number in range(1, 9)]
     page = render_html(report.model_copy(update={"rounds": rounds}))
     specs = Page(page).specs
