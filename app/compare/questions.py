@@ -13,6 +13,7 @@ from app.config.run_config import RunConfig
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import wanted
+from graphs.nodes.generate import writing
 from graphs.ports import Role
 from graphs.rows import Batch
 from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
@@ -92,12 +93,13 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
         purpose: Data = (
             {"strategy": STRATEGY} if batch.pattern else {"error": failure} if batch.source else {}
         )
-        brief = task | {"examples": examples} | purpose
-        write = render("generate", count=batch.count, feedback=False)
-        yield Question("generator", SampleBatch, write, brief, samples, loop.max_attempts)
+        data = task | {"examples": examples} | purpose
+        kind = writing(batch, loop)
+        write = render(f"write/{kind}", count=batch.count, feedback=False)
+        yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
         if loop.qc:
-            judge = render("check_quality")
-            yield Question("judge", QualityReport, judge, brief | samples, REPORT, loop.max_attempts)
+            judge = render(f"judge/{kind}")
+            yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
 
 
 def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from graphs.checks.row_checks import CheckResult
 from graphs.context import Context
-from graphs.nodes.generate import build_prompt_data
+from graphs.nodes.generate import build_prompt_data, writing
 from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import QualityReport
 from graphs.state import BRANCHES, AugmentState
@@ -62,7 +62,9 @@ async def ask_judge(
     if not context.loop.qc:
         return None
     data = await build_prompt_data(batch, context, workspace) | {"samples": samples}
-    return await workspace.teacher.ask("judge", QualityReport, render("check_quality"), data)
+    return await workspace.teacher.ask(
+        "judge", QualityReport, render(f"judge/{writing(batch, context.loop)}"), data
+    )
 
 
 def verdicts(

@@ -7,12 +7,12 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.checks.corpus import Corpus
-from graphs.context import Context
+from graphs.context import Context, LoopSpec
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
 from graphs.state import AugmentState
 from graphs.workspace import Workspace
-from prompts import render
+from prompts import Writing, render
 
 PromptData = dict[str, Any]
 
@@ -30,13 +30,21 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
         "feedback": state.feedback or None,
         "previous": state.previous or None,
     }
-    instructions = render("generate", count=count, feedback=bool(state.feedback))
+    purpose = writing(batch, runtime.context.loop)
+    instructions = render(f"write/{purpose}", count=count, feedback=bool(state.feedback))
     answer = await workspace.teacher.ask("generator", SampleBatch, instructions, data)
     return {
         "samples": [sample.model_dump() for sample in answer.samples],
         "attempt": state.attempt + 1,
         "missing": count,
     }
+
+
+def writing(batch: Batch, loop: LoopSpec) -> Writing:
+    """What the rows of a batch are written for, as the prompts name it."""
+    if batch.origin == "train_error" and loop.guidance.contrast:
+        return "contrast"
+    return batch.origin
 
 
 async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace) -> dict[str, Any]:
