@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from app.engine.events import Event, Listener
+from app.engine.events import Event, Listener, RunStatusChanged, StageDone, StageStarted
 from app.errors import ConfigError
 from app.settings import TraceSettings
 from graphs.teacher.hooks import Attempt, watcher
@@ -94,13 +94,13 @@ class RunTrace:
     def hear(self, event: Event) -> None:
         """See `app.engine.events.Listener`."""
         match event:
-            case {"type": "stage", "state": "started", "name": name}:
+            case StageStarted(name=name):
                 self._stage = self._tracer.start_span(name, context=self._within(self._root))
-            case {"type": "stage", "state": "done", "done": done, "total": total} if self._stage:
+            case StageDone(done=done, total=total) if self._stage:
                 self._stage.set_attributes({"pada.done": done, "pada.total": total})
                 self._stage.end()
                 self._stage = None
-            case {"type": "run", "status": status}:
+            case RunStatusChanged(status=status):
                 self._root.set_attribute("pada.status", status)
                 _mark(self._root, failed=status == "failed")
 

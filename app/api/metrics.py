@@ -7,8 +7,9 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.engine.run_status import STATUSES
+
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-STATUSES = ("queued", "running", "paused", "cancelled", "finished", "failed")
 
 
 class Metrics:

@@ -16,7 +16,8 @@ from httpx_sse import connect_sse
 
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
-from app.engine.events import Event
+from app.engine.events import Event, RunStatusChanged, read_event
+from app.engine.run_status import AT_WORK
 from app.errors import PadaError
 from graphs.report import Report
 
@@ -67,7 +68,7 @@ class Client:
         """Show a run's events until it ends or waits; returns the run."""
         for event in self._events(run):
             show(event)
-            if event["type"] == "run" and event["status"] not in ("queued", "running"):
+            if isinstance(event, RunStatusChanged) and event.status not in AT_WORK:
                 break
         return self.get(run)
 
@@ -83,7 +84,7 @@ class Client:
                     check(source.response)
                     for sent in source.iter_sse():
                         last, away = int(sent.id), time.monotonic()
-                        yield {"type": sent.event, **json.loads(sent.data)}
+                        yield read_event({"type": sent.event, **json.loads(sent.data)})
                 return
             except httpx.TransportError as error:
                 if time.monotonic() - away > GIVE_UP_SECONDS:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from app.cli.display import PlainDisplay, RunBar, live_bar
 from app.compare.runs import Job
-from app.engine.events import Event
+from app.engine.events import Event, PowerEstimate, RoundScore, RunStatusChanged, TrainerProgress
 
 
 class Watch:
@@ -44,7 +44,7 @@ class Watch:
         if job not in self._shows:
             self._shows[job] = self._open("{}, seed {}: ".format(*job))
         self._shows[job](event)
-        if event["type"] == "run" and event["status"] in ("paused", "finished"):
+        if isinstance(event, RunStatusChanged) and event.status in ("paused", "finished"):
             self._count()
 
     def _open(self, name: str) -> Callable[[Event], None]:
@@ -52,12 +52,13 @@ class Watch:
 
     def _told_before(self, job: Job, event: Event) -> bool:
         """Whether it says what runs have in common, all of them or those of one seed, and one of them has said."""
+        subject: int | str | None
         match event:
-            case {"type": "power"}:
+            case PowerEstimate():
                 subject = None
-            case {"type": "trainer", "stage": "warning", "message": message}:
+            case TrainerProgress(stage="warning", message=message):
                 subject = message
-            case {"type": "score", "round": 0}:
+            case RoundScore(round=0):
                 subject = job[1]
             case _:
                 return False

@@ -13,6 +13,7 @@ from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
+from app.engine.events import Event
 from app.engine.run_folder import enter, owned
 from app.engine.runner import Runner
 from app.errors import PadaError
@@ -25,7 +26,7 @@ from trainer.artifacts import read_json, write_json
 T = TypeVar("T")
 Job = tuple[str, int]
 """A method and a seed."""
-Listener = Callable[[Job, dict[str, Any]], None]
+Listener = Callable[[Job, Event], None]
 
 
 class ComparisonPaused(PadaError):  # noqa: N818

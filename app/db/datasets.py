@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.engine import now
 from app.db.models import DataSet, Run
 from app.db.pages import Place, fetch
-from app.db.runs import UNFINISHED
+from app.engine.run_status import UNFINISHED
 
 
 async def add(session: AsyncSession, row: DataSet) -> DataSet:

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
 from app.db.pages import Place, fetch
+from app.db.run_summary import RunSummary
+from app.engine.events import Event, RunStatusChanged, StageDone, read_event
+from app.engine.run_status import UNFINISHED, RunStatus
 
-UNFINISHED = ("queued", "running", "paused")
 COSTS = ("calls", "tokens", "usd", "retries")
 STAGES = (
     "fine_tune",
@@ -152,7 +154,7 @@ async def renew(session: AsyncSession, name: str, token: int, seconds: float) ->
 
 
 async def release(
-    session: AsyncSession, name: str, token: int, status: str, reason: str, waiting_for: str | None
+    session: AsyncSession, name: str, token: int, status: RunStatus, reason: str, waiting_for: str | None
 ) -> bool:
     """Give a run up as `status`; false when it is another's by now, or was given up before."""
     run = await get(session, name, None, lock=True)
@@ -197,30 +199,25 @@ async def append_events(
     session: AsyncSession,
     name: str,
     token: int,
-    events: list[dict[str, Any]],
-    view: dict[str, Any] | None = None,
+    events: Sequence[Event],
+    summary: RunSummary | None = None,
 ) -> bool:
-    """Number events and add them; false when the run is another's by now.
+    """Number events and add them; false when another process owns the run by now.
 
     Args:
-        view: what polls are answered with after them; None leaves it.
+        events: with their times.
+        summary: the run's summary after them; None leaves it.
     """
     changed: dict[str, Any] = {"last_event": Run.last_event + len(events)}
-    if view is not None:
-        changed["view"] = view
+    if summary is not None:
+        changed["view"] = summary.to_json()
     query = update(Run).where(Run.id == name, Run.token == token).values(changed).returning(Run.last_event)
     last = await session.scalar(query)
     if last is None:
         return False
     first = last - len(events) + 1
     session.add_all(
-        RunEvent(
-            run=name,
-            id=first + place,
-            time=event["time"],
-            type=event["type"],
-            data={key: value for key, value in event.items() if key not in ("time", "type")},
-        )
+        RunEvent(run=name, id=first + place, time=event.time, type=event.type, data=event.data())
         for place, event in enumerate(events)
     )
     return True
@@ -229,26 +226,31 @@ async def append_events(
 async def tell(session: AsyncSession, run: Run) -> None:
     """Add the event that a run's status changed; the change itself is the caller's."""
     await session.flush()
-    event = {
-        "time": round(await now(session), 3),
-        "type": "run",
-        "status": run.status,
-        "reason": run.reason,
-        "waiting_for": run.waiting_for,
-    }
+    event = RunStatusChanged(
+        time=round(await now(session), 3),
+        status=run.status,
+        reason=run.reason,
+        waiting_for=run.waiting_for,
+    )
     await append_events(session, run.id, run.token, [event])
     await session.refresh(run)
 
 
-async def events_after(session: AsyncSession, name: str, last: int, limit: int) -> Sequence[RunEvent]:
-    """The events behind `last`, in order."""
+async def events_after(session: AsyncSession, name: str, last: int, limit: int) -> list[Event]:
+    """The events after `last`, in order."""
     query = (
         select(RunEvent).where(RunEvent.run == name, RunEvent.id > last).order_by(RunEvent.id).limit(limit)
     )
-    return (await session.scalars(query)).all()
+    return [event_of(row) for row in await session.scalars(query)]
 
 
-async def stage_events(session: AsyncSession, name: str) -> Sequence[RunEvent]:
-    """The stages of a run, over all its starts."""
+async def stages_done(session: AsyncSession, name: str) -> list[StageDone]:
+    """The stages of a run that have ended, over all its starts."""
     query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == "stage").order_by(RunEvent.id)
-    return (await session.scalars(query)).all()
+    events = (event_of(row) for row in await session.scalars(query))
+    return [event for event in events if isinstance(event, StageDone)]
+
+
+def event_of(row: RunEvent) -> Event:
+    """A stored event."""
+    return read_event({"id": row.id, "time": row.time, "type": row.type, **row.data})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.engine.events import ReviewRequested
 from graphs.review import Question
 from graphs.rows import Check
 from graphs.run_paths import RunPaths
@@ -28,12 +29,12 @@ def is_answer(answer: dict[str, Any], waiting: Waiting) -> bool:
     return all(answer.get(key) in (None, waiting[key]) for key in ("about", "round"))
 
 
-def review_event(waiting: Waiting) -> dict[str, Any]:
-    """The question as an event of the run tells it: ids and counts."""
-    event = {key: value for key, value in waiting.items() if key != "error"}
-    if "patterns" in event:
-        event["patterns"] = [pattern["id"] for pattern in event["patterns"]]
-    return event
+def review_event(waiting: Waiting) -> ReviewRequested:
+    """The question as an event of the run: ids and counts."""
+    fields = {key: value for key, value in waiting.items() if key != "error"}
+    if "patterns" in fields:
+        fields["patterns"] = [pattern["id"] for pattern in fields["patterns"]]
+    return ReviewRequested(**fields)
 
 
 def waits(waiting: Waiting) -> str:
@@ -47,12 +48,11 @@ def waits(waiting: Waiting) -> str:
     return " ".join([*refused, f"{what} for a review: `pada review RUN` shows and answers it."])
 
 
-def question_of(event: dict[str, Any], paths: RunPaths) -> Question:
-    """What may be answered to the question that an event tells of."""
-    about, number = event["about"], event["round"]
-    if about == "patterns":
-        return Question("patterns", number, patterns=event["patterns"])
-    return Question("rows", number, rows=checked(paths, number))
+def question_of(event: ReviewRequested, paths: RunPaths) -> Question:
+    """The question that an event announces, with the ids that an answer may name."""
+    if event.about == "patterns":
+        return Question("patterns", event.round, patterns=event.patterns)
+    return Question("rows", event.round, rows=checked(paths, event.round))
 
 
 def checked(paths: RunPaths, number: int) -> dict[str, Check]:

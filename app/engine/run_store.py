@@ -12,7 +12,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from app.engine.events import EventLog, Events, Listener
+from app.engine.event_log import EventLog
+from app.engine.events import EventSink, Listener
 from app.engine.run_folder import owned
 from app.errors import FolderError
 from graphs.run_paths import RunPaths
@@ -38,7 +39,7 @@ class Keeping(Protocol):
         """Own the run in `root`."""
         ...
 
-    def events(self, paths: RunPaths, listen: Listener) -> Events:
+    def events(self, paths: RunPaths, listen: Listener) -> EventSink:
         """Where the run's events go; `listen` hears them too."""
         ...
 
@@ -59,7 +60,7 @@ class FolderKeeping:
         with owned(root) as paths:
             yield paths
 
-    def events(self, paths: RunPaths, listen: Listener) -> Events:
+    def events(self, paths: RunPaths, listen: Listener) -> EventSink:
         """See `Keeping`."""
         return EventLog(paths.events, listen)
 

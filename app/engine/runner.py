@@ -15,7 +15,15 @@ from langgraph.types import Command, StateSnapshot
 
 from app.config.data import prepare_data
 from app.config.run_config import RunConfig
-from app.engine.events import Events, Listener
+from app.engine.events import (
+    EventSink,
+    Listener,
+    PowerEstimate,
+    RoundScore,
+    RunStatusChanged,
+    TeacherSpend,
+    TrainerProgress,
+)
 from app.engine.reviews import awaited_review, is_answer, review_event, waits
 from app.engine.run_folder import enter
 from app.engine.run_store import FolderKeeping, Keeping
@@ -89,20 +97,20 @@ class Runner:
                 log_test_access(paths, "checked and compared with the other splits at the start")
             data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
             async with self._keeping.events(paths, self._listen) as events:
-                events.emit("power", **minimal_detectable_effect(data["rows"]["validation"]))
-                events.emit("run", status="running", run_id=card["run_id"], folder=str(paths.root))
+                events.emit(PowerEstimate(**minimal_detectable_effect(data["rows"]["validation"])))
+                events.emit(RunStatusChanged(status="running", run_id=card["run_id"], folder=str(paths.root)))
                 return await self._go(paths, card, events, answer, finish)
 
     async def _go(
         self,
         paths: RunPaths,
         card: dict[str, Any],
-        events: Events,
+        events: EventSink,
         answer: dict[str, Any] | None,
         finish: bool,
     ) -> Report:
         def trainer(progress: Progress) -> None:
-            events.emit("trainer", **progress.model_dump(mode="json", exclude_none=True, exclude={"time"}))
+            events.emit(TrainerProgress(**progress.model_dump(exclude_none=True, exclude={"time"})))
 
         async with assemble(
             self._config, card["run_id"], paths, self._keeping, trainer, self._student, self._sealed
@@ -121,7 +129,7 @@ class Runner:
                 raise
             finally:
                 report = self._report(paths, card, outcome, ready.teacher, events)
-                events.emit("run", status=outcome.status, reason=outcome.reason)
+                events.emit(RunStatusChanged(status=outcome.status, reason=outcome.reason))
         return report
 
     async def _stream(
@@ -129,7 +137,7 @@ class Runner:
         ready: Assembled,
         run_id: str,
         paths: RunPaths,
-        events: Events,
+        events: EventSink,
         answer: dict[str, Any] | None,
         finish: bool,
     ) -> Outcome:
@@ -157,7 +165,7 @@ class Runner:
         if state.next:
             waiting = awaited_review(state)
             assert waiting, state.next
-            events.emit("review", **review_event(waiting))
+            events.emit(review_event(waiting))
             return Outcome("paused", waits(waiting), "review")
         return Outcome("finished", state.values["stopped"])
 
@@ -172,18 +180,17 @@ class Runner:
         return 2 * most + (os.cpu_count() or 1)
 
     def _tell(
-        self, task: dict[str, Any], paths: RunPaths, events: Events, teacher: ChatTeacher | None
+        self, task: dict[str, Any], paths: RunPaths, events: EventSink, teacher: ChatTeacher | None
     ) -> None:
         """Scores as they come, and now and then what was spent."""
         if "result" in task and task["name"] == "gate":
-            events.emit("score", **latest_score(paths))
+            events.emit(latest_score(paths))
         if teacher and time.monotonic() - self._told > SPEND_SECONDS:
             self._told = time.monotonic()
             spent = teacher.totals()
             tokens = spent.prompt_tokens + spent.completion_tokens
-            events.emit(
-                "spent", calls=spent.calls, usd=round(spent.usd, 6), tokens=tokens, retries=spent.retries
-            )
+            usd = round(spent.usd, 6)
+            events.emit(TeacherSpend(calls=spent.calls, usd=usd, tokens=tokens, retries=spent.retries))
 
     def _report(
         self,
@@ -191,7 +198,7 @@ class Runner:
         card: dict[str, Any],
         outcome: Outcome,
         teacher: ChatTeacher | None,
-        events: Events,
+        events: EventSink,
     ) -> Report:
         report = build_report(
             paths,
@@ -231,16 +238,16 @@ async def first_input(
     return Command(resume=answer)
 
 
-def latest_score(paths: RunPaths) -> dict[str, Any]:
+def latest_score(paths: RunPaths) -> RoundScore:
     """The score of the last student that passed the gate's judgement, promoted or not."""
     number = max(int(path.parent.name) for path in paths.root.glob("rounds/*/gate.json"))
     here = paths.round(number)
     evaluation, gate = read_json(here.evaluation), read_json(here.gate)
-    return {
-        "round": number,
-        "metric": evaluation["metric"],
-        "validation": evaluation["validation"],
-        "ci95": evaluation["ci95"],
-        "promoted": gate["promoted"],
-        "reason": gate["reason"],
-    }
+    return RoundScore(
+        round=number,
+        metric=evaluation["metric"],
+        validation=evaluation["validation"],
+        ci95=evaluation["ci95"],
+        promoted=gate["promoted"],
+        reason=gate["reason"],
+    )

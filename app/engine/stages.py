@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.engine.events import Events
+from app.engine.events import EventSink, StageDone, StageProgress, StageStarted
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Stage:
 class Stages:
     """Turns `stream_mode="tasks"` into `stage` events. A node with several branches is one stage."""
 
-    def __init__(self, events: Events):
+    def __init__(self, events: EventSink):
         self._events = events
         self._stages: dict[str, Stage] = {}
 
@@ -40,7 +40,7 @@ class Stages:
             self._close(other)
         if name not in self._stages:
             self._stages[name] = Stage()
-            self._events.emit("stage", name=name, state="started")
+            self._events.emit(StageStarted(name=name))
         self._stages[name].running.add(task)
         self._stages[name].total += 1
 
@@ -51,16 +51,14 @@ class Stages:
         stage.running.discard(task)
         stage.done += 1
         if stage.running:
-            self._events.emit("stage", name=name, state="progress", done=stage.done, total=stage.total)
+            self._events.emit(StageProgress(name=name, done=stage.done, total=stage.total))
         else:
             self._close(name)
 
     def _close(self, name: str) -> None:
         stage = self._stages.pop(name)
         seconds = round(time.monotonic() - stage.began, 3)
-        self._events.emit(
-            "stage", name=name, state="done", done=stage.done, total=stage.total, seconds=seconds
-        )
+        self._events.emit(StageDone(name=name, done=stage.done, total=stage.total, seconds=seconds))
 
     def interrupted(self) -> None:
         """The run stops here: what is under way is closed with the time that it took so far."""

@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from app.db.engine import Sessions
-from app.db.run_progress import View
-from app.engine.events import Events, Listener
+from app.db.run_summary import RunSummary
+from app.engine.events import EventSink, Listener
 from app.engine.run_store import Saver, open_checkpoints, strict_serializer
-from app.executor.events import DatabaseEvents
+from app.executor.events import DatabaseEventLog
 from graphs.run_paths import RunPaths
 from trainer.fencing import Fence, Superseded, guard
 
@@ -42,11 +42,13 @@ class ServiceKeeping:
 
     Args:
         database: the service's, as a SQLAlchemy URL; PostgreSQL keeps the checkpoints too, else they are a file of the run.
-        view: what the run has shown so far.
+        summary: what its events have added up to so far.
     """
 
-    def __init__(self, sessions: Sessions, database: str, run: str, token: int, root: Path, view: View):
-        self._sessions, self._database, self._view = sessions, database, view
+    def __init__(
+        self, sessions: Sessions, database: str, run: str, token: int, root: Path, summary: RunSummary
+    ):
+        self._sessions, self._database, self._summary = sessions, database, summary
         self.run_id, self._token = run, token
         self.fence = Fence(folder=root / "owners", token=token)
 
@@ -57,9 +59,9 @@ class ServiceKeeping:
         guard(self.fence)
         yield RunPaths(root)
 
-    def events(self, paths: RunPaths, listen: Listener) -> Events:
+    def events(self, paths: RunPaths, listen: Listener) -> EventSink:
         """See `Keeping`."""
-        return DatabaseEvents(self._sessions, self.run_id, self._token, self._view, listen)
+        return DatabaseEventLog(self._sessions, self.run_id, self._token, self._summary, listen)
 
     def checkpoints(self, paths: RunPaths) -> AbstractAsyncContextManager[Saver]:
         """See `Keeping`; a write after the run went to another process raises Superseded."""

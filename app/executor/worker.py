@@ -16,7 +16,9 @@ from app import logs
 from app.config.run_config import RunConfig
 from app.db import runs as repository
 from app.db.engine import Sessions, make_engine, make_sessions
-from app.engine.events import Listener
+from app.db.run_summary import RunSummary
+from app.engine.events import Listener, RunStatusChanged
+from app.engine.run_status import RunStatus
 from app.engine.runner import Runner
 from app.errors import PadaError
 from app.executor.heartbeat import Heart
@@ -36,7 +38,7 @@ log = logging.getLogger("pada.worker")
 class End:
     """How a run leaves its worker."""
 
-    status: str
+    status: RunStatus
     reason: str
     waiting_for: Wait | None = None
 
@@ -70,7 +72,7 @@ class Worker:
             if end and self._why:
                 await end_job(self._settings, self._settings.runs / self._run)
         if end:
-            self._listen({"type": "run", "status": end.status})
+            self._listen(RunStatusChanged(status=end.status))
             async with self._sessions.begin() as session:
                 await repository.release(
                     session, self._run, self._token, end.status, end.reason, end.waiting_for
@@ -83,7 +85,12 @@ class Worker:
         root = self._settings.runs / self._run
         root.mkdir(parents=True, exist_ok=True)
         keeping = ServiceKeeping(
-            self._sessions, self._settings.database, self._run, self._token, root, run.view
+            self._sessions,
+            self._settings.database,
+            self._run,
+            self._token,
+            root,
+            RunSummary.read(run.view),
         )
         config = RunConfig.model_validate(run.config)
         runner = Runner(config, root, self._listen, keeping=keeping)

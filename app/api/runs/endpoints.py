@@ -24,12 +24,12 @@ from app.api.runs.schemas import (
     RowPage,
     RunPage,
     RunRequest,
-    RunStatus,
     RunView,
 )
 from app.api.runs.service import Runs
 from app.db import runs as repository
 from app.db.models import Run
+from app.engine.run_status import RunStatus
 from app.errors import NotFound
 from graphs.report import Report
 from graphs.review import ReviewAnswer
@@ -181,7 +181,7 @@ async def events(
     """Everything that happened and happens in a run, from any point; the stream ends with the run."""
     async for event in request.app.state.feed.read(tail, last):
         yield ServerSentEvent(
-            id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data}
+            id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data()}
         )
 
 

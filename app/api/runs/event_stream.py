@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app.api.runs.schemas import EventView
 from app.db import runs as repository
 from app.db.engine import Sessions
 from app.db.models import Run
+from app.engine.events import Event
+from app.engine.run_status import ENDED
 
 PAGE = 500
 """Events read at once, and kept of each run that somebody reads."""
-OVER = ("finished", "failed", "cancelled")
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Tail:
     over: bool = False
     """Whether no more events will come."""
     readers: int = 0
-    events: deque[EventView] = field(default_factory=lambda: deque(maxlen=PAGE))
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=PAGE))
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
@@ -53,7 +53,7 @@ class Feed:
         with suppress(asyncio.CancelledError):
             await self._watcher
 
-    async def read(self, tail: Tail, last: int) -> AsyncIterator[EventView]:
+    async def read(self, tail: Tail, last: int) -> AsyncIterator[Event]:
         """The events behind `last`, as they come; ends when the run has ended and all is told."""
         while True:
             for event in await self._after(tail, last):
@@ -69,16 +69,16 @@ class Feed:
         async with tail.changed:
             await tail.changed.wait_for(lambda: tail.last > last or tail.over)
 
-    async def _after(self, tail: Tail, last: int) -> Sequence[EventView]:
+    async def _after(self, tail: Tail, last: int) -> Sequence[Event]:
         """From memory where that reaches back far enough."""
         if tail.events and tail.events[0].id <= last + 1:
             return [event for event in tail.events if event.id > last]
         # a reader that goes away cancels this, and a query that is cancelled costs its connection
         return await asyncio.shield(self._page(tail.run, last))
 
-    async def _page(self, run: str, last: int) -> Sequence[EventView]:
+    async def _page(self, run: str, last: int) -> Sequence[Event]:
         async with self._sessions() as session:
-            return [EventView.of(event) for event in await repository.events_after(session, run, last, PAGE)]
+            return await repository.events_after(session, run, last, PAGE)
 
     @asynccontextmanager
     async def follow(self, run: str) -> AsyncIterator[Tail]:
@@ -88,7 +88,7 @@ class Feed:
             async with self._sessions() as session:
                 found = await repository.get(session, run, None)
             assert found
-            tail = self._tails.setdefault(run, Tail(run, found.last_event, found.status in OVER))
+            tail = self._tails.setdefault(run, Tail(run, found.last_event, found.status in ENDED))
         tail.readers += 1
         try:
             yield tail
@@ -110,11 +110,11 @@ class Feed:
             query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(list(self._tails)))
             for name, last, status in (await session.execute(query)).all():
                 tail = self._tails.get(name)
-                if tail is None or (last == tail.last and (status in OVER) == tail.over):
+                if tail is None or (last == tail.last and (status in ENDED) == tail.over):
                     continue
                 found = await repository.events_after(session, name, tail.last, PAGE)
                 async with tail.changed:
-                    tail.events.extend(map(EventView.of, found))
+                    tail.events.extend(found)
                     tail.last = found[-1].id if found else tail.last
-                    tail.over = status in OVER and tail.last >= last
+                    tail.over = status in ENDED and tail.last >= last
                     tail.changed.notify_all()

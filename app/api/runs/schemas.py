@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.pagination import Page
 from app.api.runs import openapi_examples as examples
-from app.db.models import Run, RunEvent
+from app.db.models import Run
+from app.db.run_summary import RunSummary
+from app.engine.run_status import RunStatus
 from graphs.context import Reviewed
 from graphs.errors import Wait
-
-RunStatus = Literal["queued", "running", "paused", "cancelled", "finished", "failed"]
 
 
 class RunRequest(BaseModel):
@@ -94,26 +94,29 @@ class RunView(BaseModel):
     @classmethod
     def of(cls, run: Run) -> RunView:
         """The view of a stored run."""
-        view, config = run.view, run.config
-        return cls(
-            id=run.id,
-            status=run.status,
-            reason=run.reason,
-            waiting_for=run.waiting_for,
-            review=view["review"] if run.waiting_for == "review" else None,
-            task=config["task"],
-            method=config["loop"]["method"],
-            dataset=run.dataset,
-            created=run.created,
-            started=run.started,
-            ended=run.ended,
-            stage=view.get("stage") if run.status == "running" else None,
-            round=view.get("round", 0),
-            progress=view.get("progress"),
-            eta_seconds=view.get("eta_seconds") if run.status == "running" else None,
-            scores=view.get("scores", []),
-            cost=view.get("cost"),
-            last_event=run.last_event,
+        summary, running = RunSummary.read(run.view), run.status == "running"
+        return cls.model_validate(
+            {
+                "id": run.id,
+                "status": run.status,
+                "reason": run.reason,
+                "waiting_for": run.waiting_for,
+                "review": summary.review if run.waiting_for == "review" else None,
+                "task": run.config["task"],
+                "method": run.config["loop"]["method"],
+                "dataset": run.dataset,
+                "created": run.created,
+                "started": run.started,
+                "ended": run.ended,
+                "stage": summary.stage if running else None,
+                "round": summary.round,
+                "progress": summary.progress,
+                "eta_seconds": summary.eta_seconds if running else None,
+                "scores": summary.scores,
+                "cost": summary.cost,
+                "last_event": run.last_event,
+            },
+            from_attributes=True,
         )
 
 
@@ -141,17 +144,3 @@ class Artifacts(BaseModel):
     """The files of a run."""
 
     items: list[Artifact]
-
-
-class EventView(BaseModel):
-    """One event, as the stream sends it."""
-
-    id: int
-    time: float
-    type: str
-    data: dict[str, Any]
-
-    @classmethod
-    def of(cls, event: RunEvent) -> EventView:
-        """The view of a stored event."""
-        return cls(id=event.id, time=event.time, type=event.type, data=event.data)

@@ -13,7 +13,9 @@ from app.api.runs.validation import admit
 from app.db import runs as repository
 from app.db.engine import now
 from app.db.models import DataSet, Run
+from app.db.run_summary import RunSummary
 from app.engine.reviews import question_of
+from app.engine.run_status import RunStatus
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.settings import Settings
 from graphs.review import ReviewAnswer
@@ -135,14 +137,17 @@ class Runs:
         run = await self.get(name, lock=True)
         if run.status != "paused" or run.waiting_for != "review":
             raise Conflict("This run does not wait for a review.")
-        question = await run_in_threadpool(question_of, run.view["review"], self.paths(run))
+        asked = RunSummary.read(run.view).review
+        if asked is None:
+            raise Conflict("This run does not wait for a review.")
+        question = await run_in_threadpool(question_of, asked, self.paths(run))
         if fault := answer.fault(question):
             raise Conflict(fault)
         run.answer = answer.answering(question).model_dump(mode="json", exclude_none=True)
         await self._change(run, "queued", "")
         return run
 
-    async def _change(self, run: Run, status: str, reason: str, waiting_for: str | None = None) -> None:
+    async def _change(self, run: Run, status: RunStatus, reason: str, waiting_for: str | None = None) -> None:
         """A change of a run that nobody works on."""
         run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None

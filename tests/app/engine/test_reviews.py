@@ -7,7 +7,6 @@ from typing import Any
 
 from langgraph.types import Command
 
-from app.db.run_progress import fold
 from app.engine.reviews import review_event, waits
 from app.engine.runner import first_input
 from tests.graphs.loop_harness import THREAD, Loop, new_loop
@@ -45,6 +44,6 @@ def test_what_is_told_of_a_question() -> None:
         "No such row in this round: x. The rows of round 2 (12 accepted and 3 rejected) wait for a review: "
         "`pada review RUN` shows and answers it."
     )
-    assert review_event(COUNTED | {"error": "No."}) == COUNTED
-    event = {"id": 9, "time": 1.0, "type": "review", **review_event(SHOWN)}
-    assert fold({}, event) == {"review": {"about": "patterns", "round": 2, "patterns": ["r2-p0", "r2-p1"]}}
+    assert review_event(COUNTED | {"error": "No."}).data() == COUNTED
+    event = review_event(SHOWN)
+    assert event.data() == {"about": "patterns", "round": 2, "patterns": ["r2-p0", "r2-p1"]}

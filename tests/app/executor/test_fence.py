@@ -23,7 +23,9 @@ from app.db import runs as repository
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.db.models import Run
-from app.executor.events import DatabaseEvents
+from app.db.run_summary import RunSummary
+from app.engine.events import RoundScore, StageDone, TeacherSpend
+from app.executor.events import DatabaseEventLog
 from app.executor.leased_run import fenced_checkpoints
 from app.settings import Settings
 from graphs.run_paths import RunPaths
@@ -200,13 +202,13 @@ async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> N
 
 async def test_events_of_an_earlier_owner_are_refused(database: Database) -> None:
     async def sleep_and_tell() -> None:
-        async with DatabaseEvents(database.sessions, "run", 1, {}, lambda _: None) as old:
-            score = {"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": [0, 1]}
-            old.emit("score", **score, promoted=True, reason="")
+        async with DatabaseEventLog(database.sessions, "run", 1, RunSummary(), lambda _: None) as old:
+            score: Any = {"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": (0, 1)}
+            old.emit(RoundScore(**score, promoted=True, reason=""))
             await asyncio.sleep(0.3)
             assert await claim(database)
             for _ in range(100):
-                old.emit("spent", calls=1, usd=0.0, tokens=1, retries=0)
+                old.emit(TeacherSpend(calls=1, usd=0.0, tokens=1, retries=0))
                 await asyncio.sleep(0.001)
 
     with pytest.raises(Superseded):
@@ -252,7 +254,7 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
         assert (await crash(token)).status == "queued"
         token = await start()
     async with database.sessions.begin() as session:
-        event = {"time": 0.0, "type": "stage", "name": "evaluate", "state": "done"}
+        event = StageDone(name="evaluate", done=1, total=1, seconds=0.1)
         assert await repository.append_events(session, "run", token, [event])
     for _ in range(repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
