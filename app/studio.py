@@ -21,7 +21,7 @@ from pydantic import ConfigDict, ValidationError, field_validator
 
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig, explain, parse_config
-from app.engine.run_folder import enter, owned
+from app.engine.run_folder import open_run, owned
 from app.errors import ConfigError, PadaError
 from graphs.context import Context, LoopSpec
 from graphs.errors import LoopError, RunPaused
@@ -130,15 +130,15 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     from app.launchers.local import LocalStudent
 
     folder = (context.output or Path("runs", "studio", thread)).expanduser().resolve()
-    config = settled(context, folder)
+    config = resolved_config(context, folder)
     with owned(folder) as paths:
-        card = enter(paths, config)
+        run_id = open_run(paths, config).run_id
         check_rows(config, paths)
-        async with open_workspace(config, card["run_id"], paths, LocalStudent(lambda _: None)) as workspace:
+        async with open_workspace(config, run_id, paths, LocalStudent(lambda _: None)) as workspace:
             yield workspace
 
 
-def settled(context: StudioContext, folder: Path) -> RunConfig:
+def resolved_config(context: StudioContext, folder: Path) -> RunConfig:
     """The config of the run: what the context leaves out is the demo's."""
     document = context.model_dump(mode="json", exclude_none=True)
     if "data" not in document:

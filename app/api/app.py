@@ -18,7 +18,7 @@ from app.api.datasets.service import sweep
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.runs import endpoints as runs
-from app.api.runs.event_stream import Feed
+from app.api.runs.event_stream import EventBroadcaster
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.errors import ConfigError
@@ -88,7 +88,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         reads = app.state.reads = make_sessions(engine, reading=True)
         await sweep(sessions, settings)
         await idempotency.forget(sessions)
-        app.state.feed = await stack.enter_async_context(Feed(reads, settings.poll_seconds))
+        app.state.broadcaster = await stack.enter_async_context(
+            EventBroadcaster(reads, settings.poll_seconds)
+        )
         await _start_executor(stack, settings, sessions)
         yield
 

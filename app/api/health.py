@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.api.keys.auth import Reader
 from app.api.metrics import Metrics
 from app.api.problems import documented, problems
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.errors import Unavailable
 from app.settings import Settings
@@ -84,8 +84,11 @@ async def metrics(request: Request, caller: Reader) -> Response:
     """Requests, runs by status, and what all runs cost and took. Where keys are on, any key that can read will do."""
     found: Metrics = request.app.state.metrics
     async with request.app.state.reads() as session:
-        runs = await repository.count_by_status(session)
-        totals, training = await repository.totals(session), await repository.training_rates(session)
+        runs = await run_repository.count_by_status(session)
+        totals, training = (
+            await run_repository.get_totals(session),
+            await run_repository.get_training_rates(session),
+        )
     return Response(found.expose(runs, totals, training), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -33,7 +33,7 @@ KEPT_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotentRequest:
     """One POST; `reply` does its work once however often it is sent with the same key.
 
     The reply is committed together with the work: a process that is killed leaves both or neither.
@@ -144,7 +144,7 @@ def _answer(status: int, body: dict[str, Any], location: str, *, replayed: bool 
     return JSONResponse(body, status, headers=headers)
 
 
-async def once(
+async def idempotent_request(
     request: Request,
     caller: Writer,
     key: Annotated[
@@ -157,13 +157,13 @@ async def once(
             description="Makes the request safe to send again: the same key and body give the same reply.",
         ),
     ] = None,
-) -> Once:
+) -> IdempotentRequest:
     """What an operation answers with: `return await once.reply(handle, 202)`."""
     target = f"{request.method} {request.url.path}?{request.url.query}"
-    return Once(request.app.state.sessions, caller.owner, key, target, request.body)
+    return IdempotentRequest(request.app.state.sessions, caller.owner, key, target, request.body)
 
 
-Repeatable = Annotated[Once, Depends(once)]
+Idempotent = Annotated[IdempotentRequest, Depends(idempotent_request)]
 
 
 async def forget(sessions: Sessions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -29,7 +30,7 @@ ALWAYS = (400, 401, 403, 422, 429)
 UNEXPECTED = "Something went wrong in the service; its log says what. The request may be sent again."
 
 
-class Fault(BaseModel):
+class FieldError(BaseModel):
     """One thing that is wrong with a request."""
 
     pointer: str = Field(
@@ -46,7 +47,9 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What is wrong, and what to do.")
     instance: str = Field(description="Path of the request.")
-    errors: list[Fault] | None = Field(None, description="Each fault of a request that cannot be understood.")
+    errors: list[FieldError] | None = Field(
+        None, description="Each fault of a request that cannot be understood."
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -111,7 +114,7 @@ def respond(
     status: int,
     detail: str,
     *,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem as an answer."""
@@ -139,15 +142,15 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return respond(request, 422, detail, errors=faults)
 
 
-def _fault(fault: Mapping[str, Any]) -> Fault:
+def _fault(fault: Mapping[str, Any]) -> FieldError:
     """What was sent is not repeated: it may hold a secret."""
     if fault["type"] == "json_invalid":
-        return Fault(pointer="#", detail=f"Not valid JSON: {fault['ctx']['error']}.")
+        return FieldError(pointer="#", detail=f"Not valid JSON: {fault['ctx']['error']}.")
     place, *names = map(str, fault["loc"])
     message = str(fault["msg"]).removeprefix("Value error, ")
     steps = [name.replace("~", "~0").replace("/", "~1") for name in names]
     pointer = "/".join(["#", *steps]) if place == "body" else f"{place}:{'.'.join(names)}"
-    return Fault(pointer=pointer, detail=message)
+    return FieldError(pointer=pointer, detail=message)
 
 
 async def _routed(request: Request, error: Exception) -> JSONResponse:
@@ -185,12 +188,14 @@ def _documented(status: int) -> dict[str, Any]:
 
 
 def _document(app: FastAPI) -> None:
-    _, found = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    _, schemas = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    # clients were generated with this name
+    definitions = json.loads(json.dumps(schemas["$defs"]).replace("FieldError", "Fault"))
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = plain()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -75,18 +75,18 @@ async def _database() -> AsyncIterator[AsyncSession]:
 
 
 async def _create(name: str, scope: ScopeOption) -> tuple[str, str]:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        row, text = await repository.create(session, name, scope.value)
+        row, text = await key_repository.create(session, name, scope.value)
         return row.id, text
 
 
 async def _lines() -> list[str]:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        rows = await repository.every(session)
+        rows = await key_repository.get_all(session)
     return [
         f"{row.id}  {row.scopes[-1]:5}  made {_day(row.created)}"
         f"{f', revoked {_day(row.revoked)}' if row.revoked else ''}  {row.name}"
@@ -95,10 +95,10 @@ async def _lines() -> list[str]:
 
 
 async def _revoke(identifier: str) -> None:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        if not await repository.revoke(session, identifier):
+        if not await key_repository.revoke(session, identifier):
             raise NotFound(f"There is no key {identifier} that still counts. `pada keys list` shows all.")
 
 

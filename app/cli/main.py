@@ -118,14 +118,14 @@ def review(
     """Show the patterns and strategies, or the rows, that a run waits with, or let it go on."""
     from app.cli.review import show
     from app.config.run_config import load_config
-    from app.engine.pending_review import awaited, given_answer
+    from app.engine.pending_review import merge_answer, read_pending_review
 
     folder = folder.expanduser().resolve()
     loaded = load_config(config_of(folder))
-    waiting = asyncio.run(awaited(loaded, folder))
+    waiting = asyncio.run(read_pending_review(loaded, folder))
     named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
     if approve or answer or any(named.values()):
-        go(loaded, folder, json_lines, answer=given_answer(waiting, folder, answer, named))
+        go(loaded, folder, json_lines, answer=merge_answer(waiting, folder, answer, named))
     else:
         show(waiting, folder)
 
@@ -258,9 +258,10 @@ def go(
     """Run, show, and end with the exit code that fits."""
     from app.cli.display import choose
     from app.engine.runner import Runner
+    from app.engine.wiring import RunOptions
 
     with choose(as_json=json_lines) as display:
-        runner = Runner(config, folder, display.show, stand_in=stand_in)
+        runner = Runner(config, folder, display.show, RunOptions(stand_in=stand_in))
         result = asyncio.run(runner.run(answer=answer, finish=finish))
     if json_lines:
         typer.echo(json.dumps({"type": "result", "status": result.status, "folder": str(folder)}))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.engine.reviews import Waiting
+from app.engine.reviews import PendingReview
 from app.report.wording import one_line, plural
 from graphs.review import FINAL
 from graphs.rows import Candidate
@@ -23,13 +23,13 @@ PIPED = 200
 """Columns of a table where there is no terminal."""
 
 
-def show(waiting: Waiting, folder: Path) -> None:
+def show(review: PendingReview, folder: Path) -> None:
     """What there is to decide on, and how to answer."""
-    if waiting["about"] == "patterns":
-        show_patterns(waiting["patterns"])
+    if review.about == "patterns":
+        show_patterns(review.patterns)
         how = "leave a pattern out with `--veto ID`; merge and edit with `--answer FILE.json`."
     else:
-        show_rows(RunPaths(folder).round(waiting["round"]).rows)
+        show_rows(RunPaths(folder).round(review.round).rows)
         how = "leave a row out with `--reject ID`; train on a rejected one after all with `--accept ID`."
     typer.echo(f"Go on with `pada review {folder} --approve`; {how}")
 

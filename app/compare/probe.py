@@ -66,7 +66,7 @@ async def probe(runs: Runs, student: Student | None = None) -> Pace:
         spec = few_steps(runs, here, folder)
         if student:
             return Pace.of(await student.fine_tune(spec))
-        async with open_student("probe", here, lambda _: None, None) as trainer:
+        async with open_student("probe", here.root, lambda _: None, None) as trainer:
             return Pace.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

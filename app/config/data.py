@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.config.hub import fetch
 from app.config.sampling import sample_per_stratum, sample_stratified
-from app.config.splits import SPLITS, Split, asked
+from app.config.splits import SPLITS, Split, comparable_prompt
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
@@ -204,7 +204,7 @@ def _refuse_overlap(rows: dict[Split, list[Example]], files: dict[Split, Path]) 
     faults = []
     for split in SPLITS:
         for example in rows[split]:
-            seen = first.setdefault(asked(example), (split, example.id))
+            seen = first.setdefault(comparable_prompt(example), (split, example.id))
             if seen[0] != split:
                 faults.append((seen, (split, example.id)))
     if faults:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config.sampling import sample_stratified
-from app.config.splits import SPLITS, Split, asked
+from app.config.splits import SPLITS, Split, comparable_prompt
 from trainer.artifacts import write_json, write_jsonl
 from trainer.data_files import DataError
 from trainer.hub import load_split
@@ -43,8 +43,8 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
     found = {split: load_split(hub, name, place) if name else [] for split, name in sources.items()}
     rows: Rows = {split: _examples(task, found[split], sources[split] or "") for split in SPLITS}
     if not rows["validation"]:
-        rows |= carve(task, rows["train"], seed)
-    rows = without_repeats(rows)
+        rows |= split_validation(task, rows["train"], seed)
+    rows = deduplicate(rows)
     for split in SPLITS:
         write_jsonl(files[split], rows[split])
     counts = {"found": {split: len(found[split]) for split in SPLITS}}
@@ -62,7 +62,7 @@ def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Exam
     ]
 
 
-def carve(task: Task, rows: list[Example], seed: int) -> Rows:
+def split_validation(task: Task, rows: list[Example], seed: int) -> Rows:
     """Train and validation rows out of train rows: whole groups, in proportion to the task's strata."""
     groups: dict[str, list[Example]] = {}
     for example in rows:
@@ -77,11 +77,11 @@ def carve(task: Task, rows: list[Example], seed: int) -> Rows:
     }
 
 
-def without_repeats(rows: Rows) -> Rows:
+def deduplicate(rows: Rows) -> Rows:
     """Published splits share a few prompts: test keeps its own, validation gives way to it, and train to both."""
     seen: set[str] = set()
     kept: Rows = {}
     for split in reversed(SPLITS):
-        kept[split] = [example for example in rows[split] if asked(example) not in seen]
-        seen |= {asked(example) for example in kept[split]}
+        kept[split] = [example for example in rows[split] if comparable_prompt(example) not in seen]
+        seen |= {comparable_prompt(example) for example in kept[split]}
     return kept

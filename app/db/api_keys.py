@@ -37,13 +37,13 @@ async def create(session: AsyncSession, name: str, scope: Scope) -> tuple[ApiKey
     return row, text
 
 
-async def by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
+async def get_by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
     """The key with this digest, if it was not revoked."""
     found = await session.scalars(select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked.is_(None)))
     return found.one_or_none()
 
 
-async def every(session: AsyncSession) -> Sequence[ApiKey]:
+async def get_all(session: AsyncSession) -> Sequence[ApiKey]:
     """All keys, oldest first."""
     return (await session.scalars(select(ApiKey).order_by(ApiKey.created, ApiKey.id))).all()
 

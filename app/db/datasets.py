@@ -21,7 +21,9 @@ async def add(session: AsyncSession, row: DataSet) -> DataSet:
     return row
 
 
-async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> DataSet | None:
+async def get_by_id(
+    session: AsyncSession, name: str, owner: str | None, *, lock: bool = False
+) -> DataSet | None:
     """A data set by id.
 
     Args:
@@ -32,25 +34,27 @@ async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool
     return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
-async def page(session: AsyncSession, owner: str | None, asked: Place) -> tuple[list[DataSet], str | None]:
+async def get_page(
+    session: AsyncSession, owner: str | None, asked: Place
+) -> tuple[list[DataSet], str | None]:
     """Data sets, the newest first, and the cursor of the next page."""
     return await fetch(session, _owned(owner), DataSet, asked)
 
 
-async def in_use(session: AsyncSession, name: str) -> bool:
+async def is_in_use(session: AsyncSession, name: str) -> bool:
     """Whether a run that may still do something was given this data set."""
     query = select(exists().where(Run.dataset == name, Run.status.in_(UNFINISHED)))
     return bool(await session.scalar(query))
 
 
-async def remove(session: AsyncSession, row: DataSet) -> None:
+async def delete(session: AsyncSession, row: DataSet) -> None:
     """Delete a data set; runs that ended keep their own copy of its rows, and only forget its id."""
     await session.execute(update(Run).where(Run.dataset == row.id).values(dataset=None))
     await session.delete(row)
     await session.flush()
 
 
-async def known(session: AsyncSession, names: Collection[str]) -> set[str]:
+async def get_existing_ids(session: AsyncSession, names: Collection[str]) -> set[str]:
     """Those of the ids that are data sets."""
     return set((await session.scalars(select(DataSet.id).where(DataSet.id.in_(names)))).all())
 

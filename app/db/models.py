@@ -74,7 +74,7 @@ class Run(Base):
     owner: Mapped[str] = mapped_column(String(32))
     created: Mapped[float]
     config: Mapped[dict[str, Any]]
-    """The settled config (`RunConfig`), paths absolute."""
+    """The resolved config (`RunConfig`), paths absolute."""
     dataset: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
     status: Mapped[str] = mapped_column(String(16), default="queued")
     """`queued`, `running`, `paused`, `cancelled`, `finished` or `failed`."""

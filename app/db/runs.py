@@ -46,7 +46,7 @@ async def add(session: AsyncSession, run: Run) -> Run:
     return run
 
 
-async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> Run | None:
+async def get_by_id(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> Run | None:
     """A run by id.
 
     Args:
@@ -59,7 +59,7 @@ async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool
     return (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
 
-async def page(
+async def get_page(
     session: AsyncSession, owner: str | None, status: str | None, asked: Place
 ) -> tuple[list[Run], str | None]:
     """Runs, the newest first, and the cursor of the next page.
@@ -88,7 +88,7 @@ async def count_by_status(session: AsyncSession) -> dict[str, int]:
     return {status: int(count) for status, count in rows}
 
 
-async def totals(session: AsyncSession) -> dict[str, dict[str, float]]:
+async def get_totals(session: AsyncSession) -> dict[str, dict[str, float]]:
     """What all runs have cost and taken together.
 
     Returns:
@@ -103,13 +103,13 @@ async def totals(session: AsyncSession) -> dict[str, dict[str, float]]:
     }
 
 
-async def training_rates(session: AsyncSession) -> dict[str, float]:
+async def get_training_rates(session: AsyncSession) -> dict[str, float]:
     """Run -> tokens a second, of the trainers at work."""
     query = select(Run.id, Run.view["trainer"]["tokens_per_second"].as_float()).where(Run.status == "running")
     return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
 
-async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | None:
+async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Run | None:
     """The next run to work on, with a new fencing token: one that waits, or one whose owner has gone silent."""
     lapsed = and_(Run.status == "running", Run.lease_until < clock())
     query = (
@@ -126,23 +126,23 @@ async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | Non
     run.status, run.token, run.lease_holder = "running", run.token + 1, holder
     run.lease_until, run.started = time + seconds, run.started or time
     run.reason, run.waiting_for = "", None
-    await tell(session, run)
+    await add_status_event(session, run)
     return run
 
 
-async def holders(session: AsyncSession) -> Sequence[str]:
+async def get_lease_holders(session: AsyncSession) -> Sequence[str]:
     """Who holds a lease, lapsed or not."""
     query = select(Run.lease_holder).where(Run.status == "running", Run.lease_holder.is_not(None)).distinct()
     return [holder for holder in await session.scalars(query) if holder]
 
 
-async def expire(session: AsyncSession, holder: str) -> None:
+async def expire_leases(session: AsyncSession, holder: str) -> None:
     """Let all leases of a holder lapse now."""
     query = update(Run).where(Run.status == "running", Run.lease_holder == holder)
     await session.execute(query.values(lease_until=clock() - 1))
 
 
-async def renew(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
+async def renew_lease(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
     """Lengthen a lease; false when the run is another's by now."""
     query = (
         update(Run)
@@ -157,7 +157,7 @@ async def release(
     session: AsyncSession, name: str, token: int, status: RunStatus, reason: str, waiting_for: str | None
 ) -> bool:
     """Give a run up as `status`; false when it is another's by now, or was given up before."""
-    run = await get(session, name, None, lock=True)
+    run = await get_by_id(session, name, None, lock=True)
     if run is None or run.token != token or run.status != "running":
         return False
     run.status, run.reason, run.waiting_for = status, reason, waiting_for
@@ -167,13 +167,13 @@ async def release(
         run.asked = run.answer = None
     if status not in UNFINISHED:
         run.ended = await now(session)
-    await tell(session, run)
+    await add_status_event(session, run)
     return True
 
 
-async def give_back(session: AsyncSession, name: str, token: int, why: str) -> None:
+async def requeue(session: AsyncSession, name: str, token: int, why: str) -> None:
     """Let another worker go on with a run whose own has crashed; a run at whose stage all crash has failed."""
-    before = await crashes(session, name)
+    before = await count_crashes(session, name)
     if before + 1 < MOST_CRASHES:
         await release(session, name, token, "queued", f"{CRASHED} {why}; another goes on.", None)
         return
@@ -181,7 +181,7 @@ async def give_back(session: AsyncSession, name: str, token: int, why: str) -> N
     await release(session, name, token, "failed", reason, None)
 
 
-async def crashes(session: AsyncSession, name: str) -> int:
+async def count_crashes(session: AsyncSession, name: str) -> int:
     """Workers of a run that crashed one after another, without a stage done or a user's word between them."""
     done = and_(RunEvent.type == "stage", RunEvent.data["state"].as_string() == "done")
     given_up = and_(RunEvent.type == "run", RunEvent.data["status"].as_string() != "running")
@@ -223,7 +223,7 @@ async def append_events(
     return True
 
 
-async def tell(session: AsyncSession, run: Run) -> None:
+async def add_status_event(session: AsyncSession, run: Run) -> None:
     """Add the event that a run's status changed; the change itself is the caller's."""
     await session.flush()
     event = RunStatusChanged(
@@ -236,7 +236,7 @@ async def tell(session: AsyncSession, run: Run) -> None:
     await session.refresh(run)
 
 
-async def events_after(session: AsyncSession, name: str, last: int, limit: int) -> list[Event]:
+async def get_events_after(session: AsyncSession, name: str, last: int, limit: int) -> list[Event]:
     """The events after `last`, in order."""
     query = (
         select(RunEvent).where(RunEvent.run == name, RunEvent.id > last).order_by(RunEvent.id).limit(limit)
@@ -244,7 +244,7 @@ async def events_after(session: AsyncSession, name: str, last: int, limit: int) 
     return [event_of(row) for row in await session.scalars(query)]
 
 
-async def stages_done(session: AsyncSession, name: str) -> list[StageDone]:
+async def get_stages_done(session: AsyncSession, name: str) -> list[StageDone]:
     """The stages of a run that have ended, over all its starts."""
     query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == "stage").order_by(RunEvent.id)
     events = (event_of(row) for row in await session.scalars(query))

@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.db.run_summary import RunSummary, apply_event
 from app.engine.events import Event, Listener, RunStatusChanged, StageDone, stage_seconds
@@ -37,7 +37,7 @@ class DatabaseEventLog:
 
     async def __aenter__(self) -> Self:
         async with self._sessions() as session:
-            self._stages = await repository.stages_done(session, self._run)
+            self._stages = await run_repository.get_stages_done(session, self._run)
         self._writer = asyncio.create_task(self._write())
         return self
 
@@ -83,7 +83,7 @@ class DatabaseEventLog:
         while True:
             try:
                 async with self._sessions.begin() as session:
-                    own = await repository.append_events(
+                    own = await run_repository.append_events(
                         session, self._run, self._token, batch, self._summary
                     )
                 break

@@ -11,15 +11,15 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.settings import Settings
 
-log = logging.getLogger("pada.heart")
+log = logging.getLogger("pada.heartbeat")
 
 
-class Heart:
-    """`with Heart(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
+class LeaseHeartbeat:
+    """`with LeaseHeartbeat(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
 
     Args:
         asked: called with `pause` or `cancel`, on the heart's thread.
@@ -39,7 +39,9 @@ class Heart:
         # a database that hangs is asked again within the lease; one that is only slow gets the time it needs
         self._patience = settings.lease_seconds / 2
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._beat()), name="heart", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._beat()), name="heartbeat", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -71,14 +73,16 @@ class Heart:
         """Whether the run is still ours; None while the database is away."""
         try:
             async with asyncio.timeout(self._patience), sessions.begin() as session:
-                return await repository.renew(session, self._run, self._token, self._settings.lease_seconds)
+                return await run_repository.renew_lease(
+                    session, self._run, self._token, self._settings.lease_seconds
+                )
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
 
     async def _look(self, sessions: Sessions) -> bool | None:
         try:
             async with asyncio.timeout(self._patience), sessions() as session:
-                run = await repository.get(session, self._run, None)
+                run = await run_repository.get_by_id(session, self._run, None)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
         if run is None or run.token != self._token:

@@ -37,8 +37,8 @@ FENCED = ("checkpoints", "writes")
 POSTGRES_FENCED = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
 
 
-class ServiceKeeping:
-    """See `app.engine.run_store.Keeping`.
+class LeasedRunStore:
+    """See `app.engine.run_store.RunStore`.
 
     Args:
         database: the service's, as a SQLAlchemy URL; PostgreSQL keeps the checkpoints too, else they are a file of the run.
@@ -60,11 +60,11 @@ class ServiceKeeping:
         yield RunPaths(root)
 
     def events(self, paths: RunPaths, listen: Listener) -> EventSink:
-        """See `Keeping`."""
+        """See `RunStore`."""
         return DatabaseEventLog(self._sessions, self.run_id, self._token, self._summary, listen)
 
     def checkpoints(self, paths: RunPaths) -> AbstractAsyncContextManager[Saver]:
-        """See `Keeping`; a write after the run went to another process raises Superseded."""
+        """See `RunStore`; a write after the run went to another process raises Superseded."""
         if self._database.startswith("postgresql"):
             return postgres_checkpoints(self._database, self._token)
         return fenced_checkpoints(paths, self._token)

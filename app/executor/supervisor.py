@@ -16,7 +16,7 @@ from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.launchers.processes import Process, dying_with_me
 from app.settings import Settings
@@ -63,26 +63,26 @@ class Supervisor:
         buried = False
         while True:
             try:
-                buried = buried or await self._bury()
+                buried = buried or await self._release_dead()
                 while len(self._workers) < self._settings.max_running and await self._claim():
                     pass
             except OperationalError as error:
                 log.warning("The database does not answer: %s", error.orig)
             await asyncio.sleep(self._settings.poll_seconds)
 
-    async def _bury(self) -> bool:
+    async def _release_dead(self) -> bool:
         """At the start, let go of runs whose service has died on this machine: their leases need not lapse."""
         async with self._sessions.begin() as session:
-            for holder in await repository.holders(session):
+            for holder in await run_repository.get_lease_holders(session):
                 process = Process.parse(holder)
                 if process and process.is_gone:
-                    await repository.expire(session, holder)
+                    await run_repository.expire_leases(session, holder)
         return True
 
     async def _claim(self) -> bool:
         """Start a worker for the next run, if there is one."""
         async with self._sessions.begin() as session:
-            run = await repository.claim(session, self._holder, self._settings.lease_seconds)
+            run = await run_repository.claim_next(session, self._holder, self._settings.lease_seconds)
             claimed = (run.id, run.token) if run else None
         if claimed is None:
             return False
@@ -107,6 +107,6 @@ class Supervisor:
         log.error("The worker of run %s %s.", name, ended)
         try:
             async with self._sessions.begin() as session:
-                await repository.give_back(session, name, token, ended)
+                await run_repository.requeue(session, name, token, ended)
         except OperationalError:
             log.warning("The database does not answer: the run goes on when its lease has lapsed.")

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 from app import logs
 from app.config.run_config import RunConfig
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.run_summary import RunSummary
 from app.engine.events import Listener, RunStatusChanged
 from app.engine.run_status import RunStatus
 from app.engine.runner import Runner
+from app.engine.wiring import RunOptions
 from app.errors import PadaError
-from app.executor.heartbeat import Heart
-from app.executor.leased_run import ServiceKeeping
+from app.executor.heartbeat import LeaseHeartbeat
+from app.executor.leased_run import LeasedRunStore
 from app.launchers.ray import end_job
 from app.settings import Settings
 from app.telemetry import trace_run
@@ -67,24 +68,25 @@ class Worker:
             loop.call_soon_threadsafe(self._stop, work, why)
 
         loop.add_signal_handler(signal.SIGTERM, stop, "drain")
-        with Heart(self._settings, self._run, self._token, stop, lambda: stop("lost")):
+        with LeaseHeartbeat(self._settings, self._run, self._token, stop, lambda: stop("lost")):
             end = await self._end(work)
             if end and self._why:
                 await end_job(self._settings, self._settings.runs / self._run)
         if end:
             self._listen(RunStatusChanged(status=end.status))
             async with self._sessions.begin() as session:
-                await repository.release(
+                await run_repository.release(
                     session, self._run, self._token, end.status, end.reason, end.waiting_for
                 )
 
     async def _go(self) -> Report:
         async with self._sessions() as session:
-            run = await repository.get(session, self._run, None)
-        assert run
+            run = await run_repository.get_by_id(session, self._run, None)
+        if run is None:
+            raise RuntimeError(f"There is no run {self._run} in the database.")
         root = self._settings.runs / self._run
         root.mkdir(parents=True, exist_ok=True)
-        keeping = ServiceKeeping(
+        store = LeasedRunStore(
             self._sessions,
             self._settings.database,
             self._run,
@@ -93,7 +95,7 @@ class Worker:
             RunSummary.read(run.view),
         )
         config = RunConfig.model_validate(run.config)
-        runner = Runner(config, root, self._listen, keeping=keeping)
+        runner = Runner(config, root, self._listen, RunOptions(store))
         return await runner.run(answer=run.answer, finish=False)
 
     async def _end(self, work: asyncio.Task[Report]) -> End | None:

@@ -47,7 +47,7 @@ SUPERSEDED = 3
 NO_ROOM = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 
 
-class Ticket(BaseModel):
+class RayJobRecord(BaseModel):
     """`RUN/job.json`: the run's job."""
 
     name: str
@@ -98,11 +98,11 @@ class RayStudent(Launcher):
         progress = spec.output / "progress.jsonl"
         losses, best, last = 0, furthest(progress), ""
         while losses < LOSSES:
-            ticket = await self._ticket(spec)
+            record = await self._current_job(spec)
             position = end_of(progress)
             try:
-                await self._submit(ticket, module, processes)
-                job = await self._follow(ticket, position)
+                await self._submit(record, module, processes)
+                job = await self._follow(record, position)
             except asyncio.CancelledError:
                 # a run of the service may only have lost its lease: its worker knows, and ends the job if it is to end
                 if self._fence is None:
@@ -112,44 +112,46 @@ class RayStudent(Launcher):
             if job.status == "SUCCEEDED":
                 return
             if job.error_type == NO_ROOM:
-                raise ClusterDown(f"The Ray cluster has no room for {ticket.name}: {last}")
+                raise ClusterDown(f"The Ray cluster has no room for {record.name}: {last}")
             if not lost(job):
                 raise TrainerError(why(job, progress))
-            log.warning("The Ray job %s was lost: %s", ticket.name, last)
+            log.warning("The Ray job %s was lost: %s", record.name, last)
             reached = furthest(progress)
             losses, best = 1 if reached > best else losses + 1, reached
         raise TrainerError(f"The trainer's Ray job was lost {LOSSES} times at the same place: {last}")
 
-    async def _ticket(self, spec: TrainSpec | PredictSpec) -> Ticket:
+    async def _current_job(self, spec: TrainSpec | PredictSpec) -> RayJobRecord:
         """The job that is at work on this folder, or the next one."""
         session = await self._cluster.session()
-        last = ticket_of(self._root)
+        last = read_job_record(self._root)
         if last and (last.folder, last.session) == (spec.output, session):
             job = await self._cluster.find(last.name)
             if job is None or not job.over:
                 return last
-        return self._next(last, session, spec)
+        return self._next_job(last, session, spec)
 
-    def _next(self, last: Ticket | None, session: str, spec: TrainSpec | PredictSpec) -> Ticket:
+    def _next_job(
+        self, last: RayJobRecord | None, session: str, spec: TrainSpec | PredictSpec
+    ) -> RayJobRecord:
         if self._fence:
             self._fence.check()
         number = last.number + 1 if last else 1
         where = "-".join(spec.output.relative_to(self._root).parts)
-        ticket = Ticket(
+        record = RayJobRecord(
             name=f"pada-{self._run_id}-{where}-{number}", number=number, folder=spec.output, session=session
         )
         fence = Fence(folder=self._root / ".jobs", token=number)
         fence.take()
-        write_json(order_of(ticket), spec.model_copy(update={"fence": fence}))
-        write_json(self._root / "job.json", ticket)
-        return ticket
+        write_json(spec_file(record), spec.model_copy(update={"fence": fence}))
+        write_json(self._root / "job.json", record)
+        return record
 
-    async def _submit(self, ticket: Ticket, module: str, processes: int) -> None:
+    async def _submit(self, record: RayJobRecord, module: str, processes: int) -> None:
         settings = self._settings
         submitting = asyncio.create_task(
             self._cluster.submit(
-                ticket.name,
-                entrypoint(ticket, settings, module, processes),
+                record.name,
+                entrypoint(record, settings, module, processes),
                 cpus=settings.ray_cpus * processes,
                 gpus=settings.ray_gpus * processes,
             )
@@ -161,36 +163,36 @@ class RayStudent(Launcher):
             await asyncio.wait({submitting}, timeout=LAST_PATIENCE_SECONDS)
             raise
 
-    async def _follow(self, ticket: Ticket, position: int) -> Job:
+    async def _follow(self, record: RayJobRecord, position: int) -> Job:
         """Pass on progress until the job is over."""
         while True:
-            job = await self._cluster.find(ticket.name)
-            position = pass_on(ticket.folder / "progress.jsonl", position, self._listen)
+            job = await self._cluster.find(record.name)
+            position = pass_on(record.folder / "progress.jsonl", position, self._listen)
             if job is None:
                 return Job(
-                    submission_id=ticket.name, status="STOPPED", message="The cluster was started anew."
+                    submission_id=record.name, status="STOPPED", message="The cluster was started anew."
                 )
             if job.over:
                 return job
             await asyncio.sleep(POLL_SECONDS)
 
 
-def ticket_of(root: Path) -> Ticket | None:
+def read_job_record(root: Path) -> RayJobRecord | None:
     """The run's last job, if it had any."""
     path = root / "job.json"
-    return Ticket(**read_json(path)) if path.exists() else None
+    return RayJobRecord(**read_json(path)) if path.exists() else None
 
 
-def order_of(ticket: Ticket) -> Path:
+def spec_file(record: RayJobRecord) -> Path:
     """The spec of a job, a file of its own: an earlier job that starts late must not read a later number."""
-    return ticket.folder / f"spec-{ticket.number}.json"
+    return record.folder / f"spec-{record.number}.json"
 
 
-def entrypoint(ticket: Ticket, settings: Settings, module: str, processes: int) -> str:
+def entrypoint(record: RayJobRecord, settings: Settings, module: str, processes: int) -> str:
     """A job's command; the node says what the trainer is told of it."""
     # Ray would give each process the threads of all, and Python would look for pada where Ray was started
     told = [f"OMP_NUM_THREADS={max(1, int(settings.ray_cpus))}", "PYTHONSAFEPATH=1"]
-    program = ["-m", "app.launchers.trainer_process", module, str(processes), str(order_of(ticket))]
+    program = ["-m", "app.launchers.trainer_process", module, str(processes), str(spec_file(record))]
     return shlex.join(["exec", "env", *told, settings.ray_python, *program])
 
 
@@ -225,11 +227,11 @@ async def appear(report: Path) -> None:
 
 async def end_job(settings: Settings, root: Path) -> None:
     """Stop what a run that is given up has left at work. Where that cannot be done, the log says so."""
-    ticket = ticket_of(root)
-    if ticket is None or settings.launcher != "ray":
+    record = read_job_record(root)
+    if record is None or settings.launcher != "ray":
         return
     try:
         async with Cluster(settings, patience=LAST_PATIENCE_SECONDS) as cluster:
-            await cluster.stop(ticket.name)
+            await cluster.stop(record.name)
     except (ClusterDown, ConfigError, TrainerError) as error:
-        log.warning("The Ray job %s may go on: %s", ticket.name, error)
+        log.warning("The Ray job %s may go on: %s", record.name, error)

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.datasets.upload import Upload
-from app.db import datasets as repository
+from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
@@ -124,7 +124,7 @@ async def count_rows(folder: Path) -> dict[str, int]:
 async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:
     """Make a data set of an upload."""
     row = DataSet(id=uuid.uuid4().hex, owner=owner, name=received.name, files=received.files)
-    await repository.add(session, row)
+    await dataset_repository.add(session, row)
     # a folder whose row is not committed after all is removed by `sweep`; a row without a folder would be worse
     await asyncio.to_thread(publish_folder, received.folder, settings.datasets / row.id)
     return row
@@ -136,7 +136,7 @@ async def find(session: AsyncSession, name: str, owner: str | None) -> DataSet:
     Raises:
         NotFound: there is none, or it is not this owner's.
     """
-    row = await repository.get(session, name, owner)
+    row = await dataset_repository.get_by_id(session, name, owner)
     if row is None:
         raise NotFound(MISSING.format(name))
     return row
@@ -150,14 +150,14 @@ async def delete(sessions: Sessions, name: str, owner: str | None, settings: Set
         Conflict: a run still needs it.
     """
     async with sessions.begin() as session:
-        row = await repository.get(session, name, owner, lock=True)
+        row = await dataset_repository.get_by_id(session, name, owner, lock=True)
         if row is None:
             raise NotFound(MISSING.format(name))
-        if await repository.in_use(session, name):
+        if await dataset_repository.is_in_use(session, name):
             raise Conflict(
                 "A run that has not ended uses this data set. Cancel the run, or wait for its end."
             )
-        await repository.remove(session, row)
+        await dataset_repository.delete(session, row)
     await asyncio.to_thread(shutil.rmtree, settings.datasets / name, ignore_errors=True)
 
 
@@ -165,7 +165,7 @@ async def sweep(sessions: Sessions, settings: Settings) -> None:
     """Remove what killed processes left: uploads that never ended, and folders without a data set."""
     old = await asyncio.to_thread(_abandoned, settings.datasets)
     async with sessions.begin() as session:
-        known = await repository.known(session, [folder.name for folder in old])
+        known = await dataset_repository.get_existing_ids(session, [folder.name for folder in old])
     for folder in old:
         if folder.name not in known:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

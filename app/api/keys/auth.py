@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.keys.rate_limit import Rates
-from app.db import api_keys as repository
+from app.db import api_keys as key_repository
 from app.db.api_keys import SCOPES, Scope
 from app.db.engine import Sessions
 from app.errors import Forbidden, TooManyRequests, Unauthorized
@@ -77,7 +77,7 @@ async def _known(reads: Sessions, credentials: HTTPAuthorizationCredentials | No
     if credentials is None:
         return None
     async with reads() as session:
-        key = await repository.by_digest(session, repository.digest_of(credentials.credentials))
+        key = await key_repository.get_by_digest(session, key_repository.digest_of(credentials.credentials))
     return Caller(key.id, frozenset(key.scopes)) if key else None
 
 

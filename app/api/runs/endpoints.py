@@ -11,13 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
 
-from app.api.idempotency import Repeatable
+from app.api.idempotency import Idempotent
 from app.api.keys.auth import Caller, Reader, Writer
 from app.api.pagination import Asked
 from app.api.problems import problems
 from app.api.runs import files
 from app.api.runs import openapi_examples as examples
-from app.api.runs.event_stream import Tail
+from app.api.runs.event_stream import RunSubscription
 from app.api.runs.openapi_examples import example, page_of
 from app.api.runs.schemas import (
     Artifacts,
@@ -27,7 +27,7 @@ from app.api.runs.schemas import (
     RunView,
 )
 from app.api.runs.service import Runs
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.run_status import RunStatus
 from app.errors import NotFound
@@ -71,13 +71,13 @@ Folder = Annotated[RunPaths, Depends(folder)]
 @router.post(
     "", summary="Start a run", status_code=202, response_model=RunView, responses=problems(404, 409, 413)
 )
-async def start(request: Request, body: RunRequest, caller: Writer, once: Repeatable) -> JSONResponse:
+async def start(request: Request, body: RunRequest, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Start a run. The answer comes after it is stored: a run that was answered is never lost."""
 
     async def handle(session: AsyncSession) -> RunView:
         return RunView.of(await runs_of(request, session, caller).start(body))
 
-    return await once.reply(handle, 202, location="/v1/runs/{id}")
+    return await idempotent.reply(handle, 202, location="/v1/runs/{id}")
 
 
 @router.get("", summary="List runs", responses=problems())
@@ -86,7 +86,7 @@ async def page(
 ) -> RunPage:
     """Your runs, the newest first."""
     async with request.app.state.reads() as session:
-        runs, cursor = await repository.page(session, caller.sees, status, asked)
+        runs, cursor = await run_repository.get_page(session, caller.sees, status, asked)
     return RunPage(items=[RunView.of(run) for run in runs], next=cursor)
 
 
@@ -96,13 +96,13 @@ async def show(run: Found) -> RunView:
     return RunView.of(run)
 
 
-async def change(request: Request, caller: Caller, once: Repeatable, step: Step) -> JSONResponse:
+async def change(request: Request, caller: Caller, idempotent: Idempotent, step: Step) -> JSONResponse:
     """One step of a run, in one transaction."""
 
     async def handle(session: AsyncSession) -> RunView:
         return RunView.of(await step(runs_of(request, session, caller)))
 
-    return await once.reply(handle, 202)
+    return await idempotent.reply(handle, 202)
 
 
 @router.post(
@@ -112,9 +112,9 @@ async def change(request: Request, caller: Caller, once: Repeatable, step: Step)
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def cancel(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
+async def cancel(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """End a run. A trainer at work is told within seconds; accepted rows stay."""
-    return await change(request, caller, once, lambda runs: runs.cancel(run))
+    return await change(request, caller, idempotent, lambda runs: runs.cancel(run))
 
 
 @router.post(
@@ -124,9 +124,9 @@ async def cancel(request: Request, run: RunId, caller: Writer, once: Repeatable)
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def pause(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
+async def pause(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Let a run wait until it is resumed."""
-    return await change(request, caller, once, lambda runs: runs.pause(run))
+    return await change(request, caller, idempotent, lambda runs: runs.pause(run))
 
 
 @router.post(
@@ -136,9 +136,9 @@ async def pause(request: Request, run: RunId, caller: Writer, once: Repeatable) 
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
+async def resume(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Let a paused or failed run go on from where it was."""
-    return await change(request, caller, once, lambda runs: runs.resume(run))
+    return await change(request, caller, idempotent, lambda runs: runs.resume(run))
 
 
 @router.post(
@@ -149,20 +149,20 @@ async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable)
     responses=problems(404, 409),
 )
 async def review(
-    request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, once: Repeatable
+    request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, idempotent: Idempotent
 ) -> JSONResponse:
     """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells which): an
     empty answer leaves all as it is."""
-    return await change(request, caller, once, lambda runs: runs.review(run, answer))
+    return await change(request, caller, idempotent, lambda runs: runs.review(run, answer))
 
 
-async def followed(request: Request, run: Found) -> AsyncIterator[Tail]:
+async def subscribed(request: Request, run: Found) -> AsyncIterator[RunSubscription]:
     """The events of the run that a GET is about; left when the answer has ended, however it ends.
 
     Not in the stream itself: nobody closes that one when its reader goes away.
     """
-    async with request.app.state.feed.follow(run.id) as tail:
-        yield tail
+    async with request.app.state.broadcaster.subscribe(run.id) as subscription:
+        yield subscription
 
 
 @router.get(
@@ -173,13 +173,13 @@ async def followed(request: Request, run: Found) -> AsyncIterator[Tail]:
 )
 async def events(
     request: Request,
-    tail: Annotated[Tail, Depends(followed)],
+    subscription: Annotated[RunSubscription, Depends(subscribed)],
     last: Annotated[
         int, Header(alias="Last-Event-ID", ge=0, le=10**15, description="Begin behind this event.")
     ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Everything that happened and happens in a run, from any point; the stream ends with the run."""
-    async for event in request.app.state.feed.read(tail, last):
+    async for event in request.app.state.broadcaster.read(subscription, last):
         yield ServerSentEvent(
             id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data()}
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.db.models import Run
 from app.engine.events import Event
@@ -22,7 +22,7 @@ PAGE = 500
 
 
 @dataclass
-class Tail:
+class RunSubscription:
     """The newest events of one run that has readers."""
 
     run: str
@@ -35,15 +35,15 @@ class Tail:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
-class Feed:
-    """`async with Feed(sessions, seconds)`: watches the runs that have readers, every so many seconds."""
+class EventBroadcaster:
+    """`async with EventBroadcaster(sessions, seconds)`: watches the runs that have readers, every so many seconds."""
 
     def __init__(self, sessions: Sessions, seconds: float):
         self._sessions, self._seconds = sessions, seconds
-        self._tails: dict[str, Tail] = {}
+        self._subscriptions: dict[str, RunSubscription] = {}
         self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Feed:
+    async def __aenter__(self) -> EventBroadcaster:
         self._watcher = asyncio.create_task(self._watch())
         return self
 
@@ -53,49 +53,51 @@ class Feed:
         with suppress(asyncio.CancelledError):
             await self._watcher
 
-    async def read(self, tail: Tail, last: int) -> AsyncIterator[Event]:
+    async def read(self, subscription: RunSubscription, last: int) -> AsyncIterator[Event]:
         """The events behind `last`, as they come; ends when the run has ended and all is told."""
         while True:
-            for event in await self._after(tail, last):
+            for event in await self._after(subscription, last):
                 yield event
                 last = event.id
-            if last >= tail.last:
-                if tail.over:
+            if last >= subscription.last:
+                if subscription.over:
                     return
-                await self._news(tail, last)
+                await self._news(subscription, last)
 
-    async def _news(self, tail: Tail, last: int) -> None:
+    async def _news(self, subscription: RunSubscription, last: int) -> None:
         """Wait until there are events behind `last`, or there will be none."""
-        async with tail.changed:
-            await tail.changed.wait_for(lambda: tail.last > last or tail.over)
+        async with subscription.changed:
+            await subscription.changed.wait_for(lambda: subscription.last > last or subscription.over)
 
-    async def _after(self, tail: Tail, last: int) -> Sequence[Event]:
+    async def _after(self, subscription: RunSubscription, last: int) -> Sequence[Event]:
         """From memory where that reaches back far enough."""
-        if tail.events and tail.events[0].id <= last + 1:
-            return [event for event in tail.events if event.id > last]
+        if subscription.events and subscription.events[0].id <= last + 1:
+            return [event for event in subscription.events if event.id > last]
         # a reader that goes away cancels this, and a query that is cancelled costs its connection
-        return await asyncio.shield(self._page(tail.run, last))
+        return await asyncio.shield(self._page(subscription.run, last))
 
     async def _page(self, run: str, last: int) -> Sequence[Event]:
         async with self._sessions() as session:
-            return await repository.events_after(session, run, last, PAGE)
+            return await run_repository.get_events_after(session, run, last, PAGE)
 
     @asynccontextmanager
-    async def follow(self, run: str) -> AsyncIterator[Tail]:
+    async def subscribe(self, run: str) -> AsyncIterator[RunSubscription]:
         """Watch a run for one reader."""
-        tail = self._tails.get(run)
-        if tail is None:
+        subscription = self._subscriptions.get(run)
+        if subscription is None:
             async with self._sessions() as session:
-                found = await repository.get(session, run, None)
+                found = await run_repository.get_by_id(session, run, None)
             assert found
-            tail = self._tails.setdefault(run, Tail(run, found.last_event, found.status in ENDED))
-        tail.readers += 1
+            subscription = self._subscriptions.setdefault(
+                run, RunSubscription(run, found.last_event, found.status in ENDED)
+            )
+        subscription.readers += 1
         try:
-            yield tail
+            yield subscription
         finally:
-            tail.readers -= 1
-            if not tail.readers and self._tails.get(run) is tail:
-                del self._tails[run]
+            subscription.readers -= 1
+            if not subscription.readers and self._subscriptions.get(run) is subscription:
+                del self._subscriptions[run]
 
     async def _watch(self) -> None:
         while True:
@@ -104,17 +106,19 @@ class Feed:
                 await self._look()
 
     async def _look(self) -> None:
-        if not self._tails:
+        if not self._subscriptions:
             return
         async with self._sessions() as session:
-            query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(list(self._tails)))
+            query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(list(self._subscriptions)))
             for name, last, status in (await session.execute(query)).all():
-                tail = self._tails.get(name)
-                if tail is None or (last == tail.last and (status in ENDED) == tail.over):
+                subscription = self._subscriptions.get(name)
+                if subscription is None or (
+                    last == subscription.last and (status in ENDED) == subscription.over
+                ):
                     continue
-                found = await repository.events_after(session, name, tail.last, PAGE)
-                async with tail.changed:
-                    tail.events.extend(found)
-                    tail.last = found[-1].id if found else tail.last
-                    tail.over = status in ENDED and tail.last >= last
-                    tail.changed.notify_all()
+                found = await run_repository.get_events_after(session, name, subscription.last, PAGE)
+                async with subscription.changed:
+                    subscription.events.extend(found)
+                    subscription.last = found[-1].id if found else subscription.last
+                    subscription.over = status in ENDED and subscription.last >= last
+                    subscription.changed.notify_all()

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.runs.schemas import RunRequest
 from app.api.runs.validation import admit
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import now
 from app.db.models import DataSet, Run
 from app.db.run_summary import RunSummary
@@ -56,7 +56,7 @@ class Runs:
             await self._dataset(request.dataset)
             folder = self.settings.datasets / request.dataset
         config = admit(request.config, folder, self.settings)
-        if await repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
+        if await run_repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
             raise TooManyRequests(
                 f"You have {self.settings.max_unfinished} unfinished runs, which is the limit. Cancel some, or wait.",
                 retry_after=BUSY_SECONDS,
@@ -72,8 +72,8 @@ class Runs:
             token=0,
             last_event=0,
         )
-        await repository.add(self.session, run)
-        await repository.tell(self.session, run)
+        await run_repository.add(self.session, run)
+        await run_repository.add_status_event(self.session, run)
         return run
 
     async def _dataset(self, name: str) -> DataSet:
@@ -84,7 +84,7 @@ class Runs:
 
     async def get(self, name: str, *, lock: bool = False) -> Run:
         """One run; raises NotFound when there is none, or it is another's."""
-        run = await repository.get(self.session, name, self._whose, lock=lock)
+        run = await run_repository.get_by_id(self.session, name, self._whose, lock=lock)
         if run is None:
             raise NotFound(f"There is no run {name!r}.")
         return run
@@ -151,4 +151,4 @@ class Runs:
         """A change of a run that nobody works on."""
         run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None
-        await repository.tell(self.session, run)
+        await run_repository.add_status_event(self.session, run)

@@ -16,7 +16,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) -> RunConfig:
-    """The settled config of a run posted over HTTP.
+    """The resolved config of a run posted over HTTP.
 
     Args:
         dataset: folder of the uploaded data set that takes the place of `data`'s paths.
@@ -34,7 +34,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_places(config)
     _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
-    return _settle_keys(config, settings)
+    return _resolve_keys(config, settings)
 
 
 def _with_folder(data: Any, dataset: Path) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _allowed(path: Path, settings: Settings) -> bool:
     return any(whole.is_relative_to(folder.expanduser().resolve()) for folder in settings.allowed_paths)
 
 
-def _settle_keys(config: RunConfig, settings: Settings) -> RunConfig:
+def _resolve_keys(config: RunConfig, settings: Settings) -> RunConfig:
     """A key of the service's environment goes to the endpoints that its owner has named for it, and nowhere else."""
     teacher = config.teacher
     if teacher is None:

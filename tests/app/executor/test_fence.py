@@ -19,7 +19,7 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.db.models import Run
@@ -138,8 +138,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
         run = Run(id="run", owner="", config={}, status="queued", reason="", view={}, token=0, last_event=0)
-        await repository.add(session, run)
-        claimed = await repository.claim(session, "first", 0.2)
+        await run_repository.add(session, run)
+        claimed = await run_repository.claim_next(session, "first", 0.2)
         assert claimed
         assert claimed.token == 1
     yield Database(engine, sessions)
@@ -178,13 +178,13 @@ async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
 
 async def claim(database: Database) -> Run | None:
     async with database.sessions.begin() as session:
-        return await repository.claim(session, "second", 30)
+        return await run_repository.claim_next(session, "second", 30)
 
 
 async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> None:
     assert await claim(database) is None
     async with database.sessions.begin() as session:
-        assert await repository.renew(session, "run", 1, 3)
+        assert await run_repository.renew_lease(session, "run", 1, 3)
     await asyncio.sleep(1)
     assert await claim(database) is None
     await asyncio.sleep(2.5)
@@ -192,10 +192,10 @@ async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> N
     assert taken
     assert taken.token == 2
     async with database.sessions.begin() as session:
-        assert not await repository.renew(session, "run", 1, 30)
-        assert not await repository.release(session, "run", 1, "finished", "", None)
+        assert not await run_repository.renew_lease(session, "run", 1, 30)
+        assert not await run_repository.release(session, "run", 1, "finished", "", None)
     async with database.sessions() as session:
-        found = await repository.get(session, "run", None)
+        found = await run_repository.get_by_id(session, "run", None)
     assert found
     assert found.status == "running"
 
@@ -214,8 +214,8 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
     with pytest.raises(Superseded):
         await sleep_and_tell()
     async with database.sessions() as session:
-        events = await repository.events_after(session, "run", 0, 1000)
-        run = await repository.get(session, "run", None)
+        events = await run_repository.get_events_after(session, "run", 0, 1000)
+        run = await run_repository.get_by_id(session, "run", None)
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert not [event for event in events if event.type == "spent"]
     assert run
@@ -226,11 +226,11 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
 @pytest.mark.parametrize("ended", ["finished", "paused", "cancelled"])
 async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Database, ended: str) -> None:
     async with database.sessions.begin() as session:
-        assert await repository.release(session, "run", 1, ended, "It was done.", None)
+        assert await run_repository.release(session, "run", 1, ended, "It was done.", None)
     async with database.sessions.begin() as session:
-        await repository.give_back(session, "run", 1, "was ended by signal 9")
+        await run_repository.requeue(session, "run", 1, "was ended by signal 9")
     async with database.sessions() as session:
-        run = await repository.get(session, "run", None)
+        run = await run_repository.get_by_id(session, "run", None)
     assert run
     assert (run.status, run.reason) == (ended, "It was done.")
 
@@ -238,9 +238,9 @@ async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Da
 async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
     async def crash(token: int) -> Run:
         async with database.sessions.begin() as session:
-            await repository.give_back(session, "run", token, "was ended by signal 9")
+            await run_repository.requeue(session, "run", token, "was ended by signal 9")
         async with database.sessions() as session:
-            run = await repository.get(session, "run", None)
+            run = await run_repository.get_by_id(session, "run", None)
         assert run
         return run
 
@@ -250,13 +250,13 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
         return run.token
 
     token = 1
-    for _ in range(repository.MOST_CRASHES - 1):
+    for _ in range(run_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued"
         token = await start()
     async with database.sessions.begin() as session:
         event = StageDone(name="evaluate", done=1, total=1, seconds=0.1)
-        assert await repository.append_events(session, "run", token, [event])
-    for _ in range(repository.MOST_CRASHES - 1):
+        assert await run_repository.append_events(session, "run", token, [event])
+    for _ in range(run_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
         token = await start()
     failed = await crash(token)

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from app.api.runs.event_stream import PAGE
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 from app.db.models import Run
 from app.engine.events import Event, read_event
@@ -62,11 +62,11 @@ class Writer:
             batch = [note("é\n" * rng.choice((1, 1, 1, 30, 500))) for _ in range(size)]
             size = rng.choice((1, 1, 1, 2, 2, 9))
             async with sessions.begin() as session:
-                assert await repository.append_events(session, RUN, 1, batch)
+                assert await run_repository.append_events(session, RUN, 1, batch)
             self.told += [event.data()["text"] for event in batch]
             await asyncio.sleep(rng.uniform(0, 0.06))
         async with sessions.begin() as session:
-            assert await repository.release(session, RUN, 1, "finished", "", None)
+            assert await run_repository.release(session, RUN, 1, "finished", "", None)
         await engine.dispose()
 
 
@@ -74,7 +74,7 @@ async def append(settings: Settings, count: int) -> None:
     engine = make_engine(settings.database)
     batch = [note(str(number)) for number in range(count)]
     async with make_sessions(engine).begin() as session:
-        assert await repository.append_events(session, RUN, 1, batch)
+        assert await run_repository.append_events(session, RUN, 1, batch)
     await engine.dispose()
 
 
@@ -83,8 +83,8 @@ async def claimed_run(settings: Settings) -> None:
     async with make_sessions(engine).begin() as session:
         config = {"task": "classification", "loop": {"method": "pada"}}
         run = Run(id=RUN, owner="", config=config, status="queued", reason="", view={}, token=0, last_event=0)
-        await repository.add(session, run)
-        await repository.claim(session, "this test", 600)
+        await run_repository.add(session, run)
+        await run_repository.claim_next(session, "this test", 600)
     await engine.dispose()
 
 
