@@ -60,7 +60,7 @@ class RunSummary(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object to store; what no event has said yet is left out."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True) | (self.model_extra or {})
 
 
 def apply_event(summary: RunSummary, event: Event) -> RunSummary:

@@ -15,23 +15,9 @@ from app.db.pages import Place, fetch
 from app.db.run_summary import RunSummary
 from app.engine.events import Event, RunStatusChanged, StageDone, read_event
 from app.engine.run_status import UNFINISHED, RunStatus
+from graphs.state import NODES
 
 COSTS = ("calls", "tokens", "usd", "retries")
-STAGES = (
-    "fine_tune",
-    "evaluate",
-    "gate",
-    "analyze_errors",
-    "find_patterns",
-    "draft_strategies",
-    "review",
-    "allocate",
-    "augment",
-    "accept",
-    "review_rows",
-    "finish",
-)
-"""Nodes of the loop."""
 MOST_CRASHES = 5
 """Workers that may crash at one stage of a run before it has failed."""
 CRASHED = "Its worker"
@@ -94,12 +80,12 @@ async def get_totals(session: AsyncSession) -> dict[str, dict[str, float]]:
     Returns:
         `teacher` -> calls, tokens, usd, retries; `stages` -> seconds by stage.
     """
-    paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in STAGES]
+    paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in NODES]
     sums = [func.coalesce(func.sum(Run.view[path].as_float()), 0.0) for path in paths]
     found = (await session.execute(select(*sums))).one()
     return {
         "teacher": dict(zip(COSTS, map(float, found[: len(COSTS)]), strict=True)),
-        "stages": dict(zip(STAGES, map(float, found[len(COSTS) :]), strict=True)),
+        "stages": dict(zip(NODES, map(float, found[len(COSTS) :]), strict=True)),
     }
 
 

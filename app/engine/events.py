@@ -37,7 +37,7 @@ class BaseEvent(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """The event as a JSON object; fields that were never set are left out."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True) | (self.model_extra or {})
 
     def data(self) -> dict[str, Any]:
         """The JSON object without `id`, `time` and `type`."""
