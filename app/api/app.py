@@ -87,7 +87,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sessions = app.state.sessions = make_sessions(engine)
         reads = app.state.reads = make_sessions(engine, reading=True)
         await sweep(sessions, settings)
-        await idempotency.forget(sessions)
+        await idempotency.delete_old_replies(sessions)
         app.state.broadcaster = await stack.enter_async_context(
             EventBroadcaster(reads, settings.poll_seconds)
         )

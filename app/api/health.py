@@ -13,7 +13,6 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.keys.auth import Reader
@@ -95,7 +94,7 @@ async def metrics(request: Request, caller: Reader) -> Response:
 async def _database(reads: Sessions) -> str | None:
     try:
         async with asyncio.timeout(CHECK_SECONDS), reads() as session:
-            await session.execute(text("SELECT 1 FROM runs LIMIT 1"))
+            await run_repository.ping(session)
     except (SQLAlchemyError, TimeoutError, OSError):
         return "it does not answer"
     return None

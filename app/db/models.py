@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
+
+from app.engine.run_status import RunStatus
+from graphs.errors import Wait
+
+WorkerRequest = Literal["pause", "cancel"]
 
 
 class Base(DeclarativeBase):
@@ -76,18 +81,17 @@ class Run(Base):
     config: Mapped[dict[str, Any]]
     """The resolved config (`RunConfig`), paths absolute."""
     dataset: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
-    status: Mapped[str] = mapped_column(String(16), default="queued")
-    """`queued`, `running`, `paused`, `cancelled`, `finished` or `failed`."""
+    status: Mapped[RunStatus] = mapped_column(String(16), default="queued")
     reason: Mapped[str] = mapped_column(default="")
     """Why it ended or waits, in one paragraph."""
-    waiting_for: Mapped[str | None] = mapped_column(String(16))
-    """`review`, `budget`, `teacher` or `user`, for a paused run."""
-    asked: Mapped[str | None] = mapped_column(String(16))
-    """What its worker is asked to do: `pause` or `cancel`."""
+    waiting_for: Mapped[Wait | None] = mapped_column(String(16))
+    """Of a paused run."""
+    asked: Mapped[WorkerRequest | None] = mapped_column(String(16))
+    """What the user asks its worker to do."""
     answer: Mapped[dict[str, Any] | None]
     """The reviewer's answer, until the run has taken it."""
     view: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What polls are answered with: stage, round, progress, scores, cost, eta_seconds."""
+    """The run's summary (`app.db.run_summary.RunSummary`)."""
     started: Mapped[float | None]
     ended: Mapped[float | None]
     token: Mapped[int] = mapped_column(default=0)

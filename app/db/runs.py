@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +15,8 @@ from app.db.models import Run, RunEvent, clock
 from app.db.pages import Place, fetch
 from app.db.run_summary import RunSummary
 from app.engine.events import Event, RunStatusChanged, StageDone, read_event
-from app.engine.run_status import UNFINISHED, RunStatus
+from app.engine.run_status import ENDED, UNFINISHED, RunStatus
+from graphs.errors import Wait
 from graphs.state import NODES
 
 COSTS = ("calls", "tokens", "usd", "retries")
@@ -22,6 +24,37 @@ MOST_CRASHES = 5
 """Workers that may crash at one stage of a run before it has failed."""
 CRASHED = "Its worker"
 """How the reason of a run begins whose worker has crashed."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on a run, until another process claims the run with a higher token."""
+
+    run: str
+    token: int
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """What becomes of a run that a worker gives up."""
+
+    status: RunStatus
+    reason: str
+    waiting_for: Wait | None = None
+
+
+class EventPosition(NamedTuple):
+    """How far the events of a run are."""
+
+    last: int
+    """Id of the newest event."""
+    over: bool
+    """The run has ended."""
+
+
+async def ping(session: AsyncSession) -> None:
+    """Fails when the database does not answer, or has no tables."""
+    await session.execute(select(Run.id).limit(1))
 
 
 async def add(session: AsyncSession, run: Run) -> Run:
@@ -95,8 +128,13 @@ async def get_training_rates(session: AsyncSession) -> dict[str, float]:
     return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
 
-async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Run | None:
-    """The next run to work on, with a new fencing token: one that waits, or one whose owner has gone silent."""
+async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Lease | None:
+    """Claim the oldest run that is queued, or whose lease has lapsed; None if there is none.
+
+    Args:
+        holder: names the process that claims.
+        seconds: how long the lease lasts.
+    """
     lapsed = and_(Run.status == "running", Run.lease_until < clock())
     query = (
         select(Run)
@@ -113,11 +151,11 @@ async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Run 
     run.lease_until, run.started = time + seconds, run.started or time
     run.reason, run.waiting_for = "", None
     await add_status_event(session, run)
-    return run
+    return Lease(run.id, run.token)
 
 
-async def get_lease_holders(session: AsyncSession) -> Sequence[str]:
-    """Who holds a lease, lapsed or not."""
+async def get_lease_holders(session: AsyncSession) -> list[str]:
+    """Names of the processes that hold a lease, lapsed or not."""
     query = select(Run.lease_holder).where(Run.status == "running", Run.lease_holder.is_not(None)).distinct()
     return [holder for holder in await session.scalars(query) if holder]
 
@@ -128,43 +166,41 @@ async def expire_leases(session: AsyncSession, holder: str) -> None:
     await session.execute(query.values(lease_until=clock() - 1))
 
 
-async def renew_lease(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
-    """Lengthen a lease; false when the run is another's by now."""
+async def renew_lease(session: AsyncSession, lease: Lease, seconds: float) -> bool:
+    """Extend a lease; false when another process has taken the run over."""
     query = (
         update(Run)
-        .where(Run.id == name, Run.token == token, Run.status == "running")
+        .where(Run.id == lease.run, Run.token == lease.token, Run.status == "running")
         .values(lease_until=clock() + seconds)
         .returning(Run.id)
     )
     return (await session.execute(query)).first() is not None
 
 
-async def release(
-    session: AsyncSession, name: str, token: int, status: RunStatus, reason: str, waiting_for: str | None
-) -> bool:
-    """Give a run up as `status`; false when it is another's by now, or was given up before."""
-    run = await get_by_id(session, name, None, lock=True)
-    if run is None or run.token != token or run.status != "running":
+async def release(session: AsyncSession, lease: Lease, end: RunEnd) -> bool:
+    """End a lease and set the run's status; false when the lease has ended before."""
+    run = await get_by_id(session, lease.run, None, lock=True)
+    if run is None or run.token != lease.token or run.status != "running":
         return False
-    run.status, run.reason, run.waiting_for = status, reason, waiting_for
+    run.status, run.reason, run.waiting_for = end.status, end.reason, end.waiting_for
     run.lease_holder = run.lease_until = None
-    if status != "queued":
-        # a wish and an answer that this worker had no time for are the next one's
+    if end.status != "queued":
+        # a request or an answer that this worker had no time for is left to the next worker
         run.asked = run.answer = None
-    if status not in UNFINISHED:
+    if end.status not in UNFINISHED:
         run.ended = await now(session)
     await add_status_event(session, run)
     return True
 
 
-async def requeue(session: AsyncSession, name: str, token: int, why: str) -> None:
-    """Let another worker go on with a run whose own has crashed; a run at whose stage all crash has failed."""
-    before = await count_crashes(session, name)
+async def requeue(session: AsyncSession, lease: Lease, why: str) -> None:
+    """Queue a run whose worker has crashed; after `MOST_CRASHES` crashes at one stage the run has failed."""
+    before = await count_crashes(session, lease.run)
     if before + 1 < MOST_CRASHES:
-        await release(session, name, token, "queued", f"{CRASHED} {why}; another goes on.", None)
+        await release(session, lease, RunEnd("queued", f"{CRASHED} {why}; another goes on."))
         return
     reason = f"{CRASHED} {why}, as {before} before it at this stage. The log says why; resume tries again."
-    await release(session, name, token, "failed", reason, None)
+    await release(session, lease, RunEnd("failed", reason))
 
 
 async def count_crashes(session: AsyncSession, name: str) -> int:
@@ -182,13 +218,9 @@ async def count_crashes(session: AsyncSession, name: str) -> int:
 
 
 async def append_events(
-    session: AsyncSession,
-    name: str,
-    token: int,
-    events: Sequence[Event],
-    summary: RunSummary | None = None,
+    session: AsyncSession, lease: Lease, events: Sequence[Event], summary: RunSummary | None = None
 ) -> bool:
-    """Number events and add them; false when another process owns the run by now.
+    """Number events and add them; false when another process has taken the run over.
 
     Args:
         events: with their times.
@@ -197,13 +229,13 @@ async def append_events(
     changed: dict[str, Any] = {"last_event": Run.last_event + len(events)}
     if summary is not None:
         changed["view"] = summary.to_json()
-    query = update(Run).where(Run.id == name, Run.token == token).values(changed).returning(Run.last_event)
-    last = await session.scalar(query)
+    owned = update(Run).where(Run.id == lease.run, Run.token == lease.token)
+    last = await session.scalar(owned.values(changed).returning(Run.last_event))
     if last is None:
         return False
     first = last - len(events) + 1
     session.add_all(
-        RunEvent(run=name, id=first + place, time=event.time, type=event.type, data=event.data())
+        RunEvent(run=lease.run, id=first + place, time=event.time, type=event.type, data=event.data())
         for place, event in enumerate(events)
     )
     return True
@@ -218,8 +250,15 @@ async def add_status_event(session: AsyncSession, run: Run) -> None:
         reason=run.reason,
         waiting_for=run.waiting_for,
     )
-    await append_events(session, run.id, run.token, [event])
+    await append_events(session, Lease(run.id, run.token), [event])
     await session.refresh(run)
+
+
+async def get_event_positions(session: AsyncSession, names: Collection[str]) -> dict[str, EventPosition]:
+    """Run -> how far its events are."""
+    query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(names))
+    rows = (await session.execute(query)).all()
+    return {name: EventPosition(last, status in ENDED) for name, last, status in rows}
 
 
 async def get_events_after(session: AsyncSession, name: str, last: int, limit: int) -> list[Event]:

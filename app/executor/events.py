@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.db.run_summary import RunSummary, apply_event
+from app.db.runs import Lease
 from app.engine.events import Event, Listener, RunStatusChanged, StageDone, stage_seconds
 from trainer.fencing import Superseded
 
@@ -22,12 +23,12 @@ class DatabaseEventLog:
     guards. See `app.engine.events.EventSink`.
 
     Args:
-        token: the owner's; the first write under a later one ends this.
+        lease: the first write under a later lease ends this.
         summary: what the run's events have added up to so far.
     """
 
-    def __init__(self, sessions: Sessions, run: str, token: int, summary: RunSummary, listen: Listener):
-        self._sessions, self._run, self._token, self._listen = sessions, run, token, listen
+    def __init__(self, sessions: Sessions, lease: Lease, summary: RunSummary, listen: Listener):
+        self._sessions, self._lease, self._listen = sessions, lease, listen
         self._summary = summary
         self._waiting: list[Event] = []
         self._stages: list[StageDone] = []
@@ -37,7 +38,7 @@ class DatabaseEventLog:
 
     async def __aenter__(self) -> Self:
         async with self._sessions() as session:
-            self._stages = await run_repository.get_stages_done(session, self._run)
+            self._stages = await run_repository.get_stages_done(session, self._lease.run)
         self._writer = asyncio.create_task(self._write())
         return self
 
@@ -83,12 +84,10 @@ class DatabaseEventLog:
         while True:
             try:
                 async with self._sessions.begin() as session:
-                    own = await run_repository.append_events(
-                        session, self._run, self._token, batch, self._summary
-                    )
+                    own = await run_repository.append_events(session, self._lease, batch, self._summary)
                 break
             except OperationalError:
                 # the database is away for a moment; if it stays away, the lease ends this process
                 await asyncio.sleep(RETRY_SECONDS)
         if not own:
-            raise Superseded(f"The run {self._run} was taken over by another process.")
+            raise Superseded(f"The run {self._lease.run} was taken over by another process.")

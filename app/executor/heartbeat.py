@@ -1,4 +1,4 @@
-"""Keeps a run's lease, from a thread of its own: the run's event loop may be busy for longer than a lease lasts."""
+"""Renews a run's lease from a thread of its own, because the run's event loop may be busy for longer than a lease lasts."""
 
 from __future__ import annotations
 
@@ -13,30 +13,28 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.runs import Lease
 from app.settings import Settings
 
 log = logging.getLogger("pada.heartbeat")
 
 
 class LeaseHeartbeat:
-    """`with LeaseHeartbeat(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
+    """`with LeaseHeartbeat(...)`: renews the lease every `heartbeat_seconds`, and reads what the user asks of the run
+    every `poll_seconds`.
 
     Args:
-        asked: called with `pause` or `cancel`, on the heart's thread.
-        lost: called once when the lease is another's, or could not be renewed in its time, on the heart's thread.
+        asked: called with `pause` or `cancel`, on the heartbeat's thread.
+        lost: called once, on the heartbeat's thread, when another process has taken the run over, or the lease could
+            not be renewed in time.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        run: str,
-        token: int,
-        asked: Callable[[str], None],
-        lost: Callable[[], None],
+        self, settings: Settings, lease: Lease, asked: Callable[[str], None], lost: Callable[[], None]
     ):
-        self._settings, self._run, self._token = settings, run, token
+        self._settings, self._lease = settings, lease
         self._asked, self._lost = asked, lost
-        # a database that hangs is asked again within the lease; one that is only slow gets the time it needs
+        # leaves time for a second try within the lease when the database hangs
         self._patience = settings.lease_seconds / 2
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -73,19 +71,17 @@ class LeaseHeartbeat:
         """Whether the run is still ours; None while the database is away."""
         try:
             async with asyncio.timeout(self._patience), sessions.begin() as session:
-                return await run_repository.renew_lease(
-                    session, self._run, self._token, self._settings.lease_seconds
-                )
+                return await run_repository.renew_lease(session, self._lease, self._settings.lease_seconds)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
 
     async def _look(self, sessions: Sessions) -> bool | None:
         try:
             async with asyncio.timeout(self._patience), sessions() as session:
-                run = await run_repository.get_by_id(session, self._run, None)
+                run = await run_repository.get_by_id(session, self._lease.run, None)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
-        if run is None or run.token != self._token:
+        if run is None or run.token != self._lease.token:
             return False
         if run.asked:
             self._asked(run.asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +20,7 @@ from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
-from app.launchers.processes import dying_with_me
+from app.launchers.processes import python_module, start_child
 from app.settings import Settings
 from trainer.artifacts import publish_folder
 from trainer.data_files import DataError
@@ -101,12 +100,8 @@ async def count_rows(folder: Path) -> dict[str, int]:
         DataError: a row cannot be used.
         RuntimeError: the check did not end, for want of memory perhaps.
     """
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.api.datasets.check", str(folder)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        preexec_fn=dying_with_me(),
-    )
+    line = python_module("app.api.datasets.check", str(folder))
+    child = await start_child(line, stdout=asyncio.subprocess.PIPE)
     try:
         output, _ = await child.communicate()
     finally:
@@ -114,10 +109,10 @@ async def count_rows(folder: Path) -> dict[str, int]:
             child.kill()
     if child.returncode != 0:
         raise RuntimeError(f"the check of an upload ended with {child.returncode}")
-    found = json.loads(output)
-    if "fault" in found:
-        raise DataError(found["fault"])
-    rows: dict[str, int] = found["rows"]
+    answer = json.loads(output)
+    if "fault" in answer:
+        raise DataError(answer["fault"])
+    rows: dict[str, int] = answer["rows"]
     return rows
 
 

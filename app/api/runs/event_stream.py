@@ -1,4 +1,4 @@
-"""Events to any number of readers: the database is asked once for all of them."""
+"""Events for any number of readers. One query serves all of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.db.models import Run
+from app.db.runs import EventPosition
 from app.engine.events import Event
-from app.engine.run_status import ENDED
+from app.errors import NotFound
 
 PAGE = 500
-"""Events read at once, and kept of each run that somebody reads."""
+"""Events that one query reads, and that are kept in memory of each run with readers."""
 
 
 @dataclass
@@ -34,9 +33,21 @@ class RunSubscription:
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=PAGE))
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    async def extend(self, events: Sequence[Event], position: EventPosition) -> None:
+        """Take new events, and wake the readers.
+
+        Args:
+            position: the run's own, up to which there may be further events.
+        """
+        async with self.changed:
+            self.events.extend(events)
+            self.last = events[-1].id if events else self.last
+            self.over = position.over and self.last >= position.last
+            self.changed.notify_all()
+
 
 class EventBroadcaster:
-    """`async with EventBroadcaster(sessions, seconds)`: watches the runs that have readers, every so many seconds."""
+    """`async with EventBroadcaster(sessions, seconds)`: polls the runs that have readers, every `seconds`."""
 
     def __init__(self, sessions: Sessions, seconds: float):
         self._sessions, self._seconds = sessions, seconds
@@ -48,13 +59,13 @@ class EventBroadcaster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._watcher
-        self._watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watcher
+        if self._watcher:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
 
     async def read(self, subscription: RunSubscription, last: int) -> AsyncIterator[Event]:
-        """The events behind `last`, as they come; ends when the run has ended and all is told."""
+        """The events after `last`, as they come; ends when the run has ended and all its events were sent."""
         while True:
             for event in await self._after(subscription, last):
                 yield event
@@ -65,15 +76,15 @@ class EventBroadcaster:
                 await self._news(subscription, last)
 
     async def _news(self, subscription: RunSubscription, last: int) -> None:
-        """Wait until there are events behind `last`, or there will be none."""
+        """Wait until there are events after `last`, or the run has ended."""
         async with subscription.changed:
             await subscription.changed.wait_for(lambda: subscription.last > last or subscription.over)
 
     async def _after(self, subscription: RunSubscription, last: int) -> Sequence[Event]:
-        """From memory where that reaches back far enough."""
+        """Events after `last`: from memory if it reaches back far enough, otherwise from the database."""
         if subscription.events and subscription.events[0].id <= last + 1:
             return [event for event in subscription.events if event.id > last]
-        # a reader that goes away cancels this, and a query that is cancelled costs its connection
+        # a reader that disconnects cancels this, and a cancelled query would lose its connection
         return await asyncio.shield(self._page(subscription.run, last))
 
     async def _page(self, run: str, last: int) -> Sequence[Event]:
@@ -86,11 +97,10 @@ class EventBroadcaster:
         subscription = self._subscriptions.get(run)
         if subscription is None:
             async with self._sessions() as session:
-                found = await run_repository.get_by_id(session, run, None)
-            assert found
-            subscription = self._subscriptions.setdefault(
-                run, RunSubscription(run, found.last_event, found.status in ENDED)
-            )
+                position = (await run_repository.get_event_positions(session, [run])).get(run)
+            if position is None:
+                raise NotFound(f"There is no run {run!r}.")
+            subscription = self._subscriptions.setdefault(run, RunSubscription(run, *position))
         subscription.readers += 1
         try:
             yield subscription
@@ -109,16 +119,9 @@ class EventBroadcaster:
         if not self._subscriptions:
             return
         async with self._sessions() as session:
-            query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(list(self._subscriptions)))
-            for name, last, status in (await session.execute(query)).all():
-                subscription = self._subscriptions.get(name)
-                if subscription is None or (
-                    last == subscription.last and (status in ENDED) == subscription.over
-                ):
-                    continue
-                found = await run_repository.get_events_after(session, name, subscription.last, PAGE)
-                async with subscription.changed:
-                    subscription.events.extend(found)
-                    subscription.last = found[-1].id if found else subscription.last
-                    subscription.over = status in ENDED and subscription.last >= last
-                    subscription.changed.notify_all()
+            positions = await run_repository.get_event_positions(session, list(self._subscriptions))
+            for run, position in positions.items():
+                subscription = self._subscriptions.get(run)
+                if subscription and position != (subscription.last, subscription.over):
+                    events = await run_repository.get_events_after(session, run, subscription.last, PAGE)
+                    await subscription.extend(events, position)

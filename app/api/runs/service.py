@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.runs.schemas import RunRequest
 from app.api.runs.validation import admit
+from app.db import datasets as dataset_repository
 from app.db import runs as run_repository
 from app.db.engine import now
 from app.db.models import DataSet, Run
@@ -18,6 +19,7 @@ from app.engine.reviews import question_of
 from app.engine.run_status import RunStatus
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.settings import Settings
+from graphs.errors import Wait
 from graphs.review import ReviewAnswer
 from graphs.run_paths import RunPaths
 
@@ -77,10 +79,10 @@ class Runs:
         return run
 
     async def _dataset(self, name: str) -> DataSet:
-        found = await self.session.get(DataSet, name)
-        if found is None or (found.owner != self.owner and not self.everybody):
+        row = await dataset_repository.get_by_id(self.session, name, self._whose)
+        if row is None:
             raise NotFound(f"There is no data set {name!r}.")
-        return found
+        return row
 
     async def get(self, name: str, *, lock: bool = False) -> Run:
         """One run; raises NotFound when there is none, or it is another's."""
@@ -147,7 +149,9 @@ class Runs:
         await self._change(run, "queued", "")
         return run
 
-    async def _change(self, run: Run, status: RunStatus, reason: str, waiting_for: str | None = None) -> None:
+    async def _change(
+        self, run: Run, status: RunStatus, reason: str, waiting_for: Wait | None = None
+    ) -> None:
         """A change of a run that nobody works on."""
         run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None

@@ -92,10 +92,10 @@ async def work(settings: Settings, config: RunConfig) -> Report:
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
         await run_repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
-        run = await run_repository.claim_next(session, "worker", 3600)
-    assert run
+        lease = await run_repository.claim_next(session, "worker", 3600)
+    assert lease
     root = settings.runs / NAME
-    store = LeasedRunStore(sessions, settings.database, NAME, run.token, root, RunSummary())
+    store = LeasedRunStore(sessions, settings.database, lease, root, RunSummary())
     report = await Runner(config, root, lambda _: None, RunOptions(store, BayesStudent())).run()
     await engine.dispose()
     return report

@@ -24,6 +24,7 @@ from app.api.runs.event_stream import PAGE
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 from app.db.models import Run
+from app.db.runs import Lease, RunEnd
 from app.engine.events import Event, read_event
 from app.settings import Settings
 from tests.service import Service, serving
@@ -62,11 +63,11 @@ class Writer:
             batch = [note("é\n" * rng.choice((1, 1, 1, 30, 500))) for _ in range(size)]
             size = rng.choice((1, 1, 1, 2, 2, 9))
             async with sessions.begin() as session:
-                assert await run_repository.append_events(session, RUN, 1, batch)
+                assert await run_repository.append_events(session, Lease(RUN, 1), batch)
             self.told += [event.data()["text"] for event in batch]
             await asyncio.sleep(rng.uniform(0, 0.06))
         async with sessions.begin() as session:
-            assert await run_repository.release(session, RUN, 1, "finished", "", None)
+            assert await run_repository.release(session, Lease(RUN, 1), RunEnd("finished", ""))
         await engine.dispose()
 
 
@@ -74,7 +75,7 @@ async def append(settings: Settings, count: int) -> None:
     engine = make_engine(settings.database)
     batch = [note(str(number)) for number in range(count)]
     async with make_sessions(engine).begin() as session:
-        assert await run_repository.append_events(session, RUN, 1, batch)
+        assert await run_repository.append_events(session, Lease(RUN, 1), batch)
     await engine.dispose()
 
 
