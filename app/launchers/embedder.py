@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import sys
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.launchers.processes import dying_with_me
+from app.launchers.processes import python_module, start_child
 from graphs.errors import LoopError
 
 LINE_LIMIT = 2**30
@@ -89,13 +88,9 @@ class EmbeddingWorker:
     async def _exchange(self, texts: list[str]) -> bytes | int:
         """The process's answer, or its exit code when it has ended."""
         child = self._child or await self.start()
-        assert child.stdin
-        assert child.stdout
         line = b""
         with suppress(BrokenPipeError, ConnectionResetError):
-            child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
-            await child.stdin.drain()
-            line = await child.stdout.readline()
+            line = await send_line(child, json.dumps({"texts": texts}).encode() + b"\n")
         if line:
             return line
         self._child = None
@@ -103,17 +98,15 @@ class EmbeddingWorker:
 
     async def start(self) -> asyncio.subprocess.Process:
         """Begin to load the model; returns at once."""
-        self._child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "trainer.embed", self._model),
+        # half the cores: it works alongside the teacher's client, but never alongside the trainer
+        threads = max(1, (os.cpu_count() or 2) // 2)
+        self._child = await start_child(
+            python_module("trainer.embed", self._model),
+            variables={"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
-            start_new_session=True,
-            preexec_fn=dying_with_me(),
-            # half the cores: it works beside the teacher's client, and never beside the trainer
-            env=os.environ
-            | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "TOKENIZERS_PARALLELISM": "false"},
         )
         return self._child
 
@@ -126,3 +119,12 @@ class EmbeddingWorker:
                 self._child.kill()
             await self._child.wait()
             self._child = None
+
+
+async def send_line(child: asyncio.subprocess.Process, line: bytes) -> bytes:
+    """Write one line to a child, and read one back; empty when the child has ended."""
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child was started without pipes")
+    child.stdin.write(line)
+    await child.stdin.drain()
+    return await child.stdout.readline()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.launchers.devices import Devices, devices, give_up, hold
-from app.launchers.processes import Process, dying_with_me
+from app.launchers.processes import Process, start_child
 from app.launchers.trainer_process import (
     Launcher,
     command,
@@ -69,15 +69,12 @@ async def run_child(line: list[str], folder: Path, held: Devices, listen: Callab
     """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
     try:
         with (folder / LOG).open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *line,
-                stdin=asyncio.subprocess.DEVNULL,
+            child = await start_child(
+                line,
+                variables=environment() | held.environment(),
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
-                preexec_fn=dying_with_me(),
                 pass_fds=held.locks,
-                env=os.environ | environment() | held.environment(),
             )
     finally:
         give_up(held.locks)

@@ -9,7 +9,17 @@ import pytest
 from rich.console import Console
 
 from app.cli.compare_watch import Watch
-from app.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, choose, score, spent, trainer
+from app.cli.display import (
+    QUIET,
+    STAGES,
+    JsonDisplay,
+    LiveDisplay,
+    PlainDisplay,
+    choose,
+    score,
+    spent,
+    trainer,
+)
 from app.engine.events import (
     Event,
     PowerEstimate,
@@ -22,6 +32,7 @@ from app.engine.events import (
     TrainerProgress,
     read_event,
 )
+from graphs.state import NODES
 
 NARROW = "\u202f"
 """The space before a percent sign."""
@@ -170,3 +181,8 @@ def test_a_comparison_on_a_terminal() -> None:
     assert "pada, seed 0: Round 1: validation accuracy" in shown
     assert "random, seed 0: Writing and checking new rows" in shown
     assert "All runs, test rows" in shown
+
+
+def test_every_node_of_the_loop_has_a_title() -> None:
+    assert list(STAGES) == list(NODES)
+    assert set(NODES) > QUIET
