@@ -1,4 +1,4 @@
-"""The service: puts routers, errors, limits and the executor together."""
+"""The service: combines routers, errors, limits and the executor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings it reads the environment.
 
     Raises:
-        ConfigError: the settings would let strangers, or code from a checkpoint, in.
+        ConfigError: the settings would open the service to strangers, or allow code in checkpoints.
     """
     settings = settings or Settings()
     if not settings.keys_required and not settings.on_loopback:
@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The database is up to date before the first request; the executor ends before the database does."""
+    """Migrates the database before the first request, and stops the executor before it closes the database."""
     settings: Settings = app.state.settings
     for folder in (settings.runs, settings.datasets):
         folder.mkdir(parents=True, exist_ok=True)

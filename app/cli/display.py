@@ -1,4 +1,4 @@
-"""How a run shows itself in the terminal: a live view, plain lines, or JSON lines. All take the run's events."""
+"""Shows the events of a run: as a live view, plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ STAGES = {
     "finish": "Scoring the sealed test rows",
 }
 QUIET = {"evaluate", "gate", "review", "allocate", "accept", "review_rows"}
-"""Stages of a moment, not worth a line of their own."""
+"""Stages that take a moment; they get no line."""
 PLAIN_SECONDS = 10.0
-"""How often plain output tells of progress inside a stage."""
+"""Shortest time between two plain lines about the progress of a stage."""
 
 
 class Display(Protocol):
@@ -83,10 +83,10 @@ class JsonDisplay:
 
 
 class PlainDisplay:
-    """A line when a stage begins or ends, a score is known, and every few seconds in between.
+    """A line when a stage starts or ends, when a score is known, and every few seconds in between.
 
     Args:
-        name: what each line begins with, where several runs are shown.
+        name: prefix of each line, where several runs are shown.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -128,7 +128,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """One live bar for the stage at work; scores scroll above it."""
+    """A live bar for the current stage; scores scroll above it."""
 
     def __init__(self, console: Console) -> None:
         self._bar = live_bar(console)
@@ -146,7 +146,7 @@ class LiveDisplay:
 
 
 def live_bar(console: Console) -> Progress:
-    """What `RunBar` shows itself on."""
+    """The bar that `RunBar` draws on."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -163,7 +163,7 @@ class RunBar:
     """One run on a live bar.
 
     Args:
-        name: what each line begins with, where several runs are shown.
+        name: prefix of each line, where several runs are shown.
     """
 
     def __init__(self, bar: Progress, name: str = "") -> None:
@@ -230,7 +230,7 @@ def spent(event: TeacherSpend) -> str:
 
 
 def power(event: PowerEstimate) -> str:
-    """What the validation set is able to show, before anything is trained."""
+    """The smallest difference that the validation rows can show."""
     return (
         f"{event.n} validation rows show a true difference of {percent(event.value)} or more "
         f"with a power of {event.power:.0%}."

@@ -1,4 +1,5 @@
-"""A task's own data set as three files of rows: fetched once, with validation rows taken out where the source has none."""
+"""A task's own data set as three files of rows. It is fetched once; validation rows are split off where the source has
+none."""
 
 from __future__ import annotations
 
@@ -14,18 +15,18 @@ from trainer.records import Example
 from trainer.tasks import Task, known_tasks
 
 VALIDATION_SHARE = 0.1
-"""Of the train rows, where the source has no validation split with labels."""
+"""Share of the train rows that become validation rows, where the source has no validation split with labels."""
 
 Rows = dict[Split, list[Example]]
 
 
 def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split, Path]:
-    """The files of the three splits; the same files from the second call on, whatever the source has become.
+    """The files of the three splits. A second call returns the same files, even if the source has changed.
 
     Args:
-        place: a copy to read in place of the task's own data set.
+        place: a copy to read instead of the task's own data set.
         seed: draws the validation rows.
-        folder: gets `train.jsonl`, `validation.jsonl`, `test.jsonl`, and at last `source.json`.
+        folder: receives `train.jsonl`, `validation.jsonl`, `test.jsonl` and, last, `source.json`.
 
     Raises:
         DataError: the task has no data set of its own, or it cannot be loaded.
@@ -53,7 +54,7 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
 
 
 def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Example]:
-    """A row without an id of its own is named by its split in the source and its number there, from 0."""
+    """A row without an id is named by its split in the source and its number there, from 0."""
     converted = ((number, task.convert(row)) for number, row in enumerate(found))
     return [
         Example.model_validate(row | {"id": str(row.get("id") or f"{source}-{number}")})
@@ -63,7 +64,7 @@ def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Exam
 
 
 def split_validation(task: Task, rows: list[Example], seed: int) -> Rows:
-    """Train and validation rows out of train rows: whole groups, in proportion to the task's strata."""
+    """Split train rows into train and validation: whole groups, in proportion to the task's strata."""
     groups: dict[str, list[Example]] = {}
     for example in rows:
         groups.setdefault(task.group(example), []).append(example)
@@ -78,7 +79,8 @@ def split_validation(task: Task, rows: list[Example], seed: int) -> Rows:
 
 
 def deduplicate(rows: Rows) -> Rows:
-    """Published splits share a few prompts: test keeps its own, validation gives way to it, and train to both."""
+    """Drop rows whose prompt is in another split. Test keeps all of its rows; validation loses those of test, and train
+    those of both. Published splits share a few prompts."""
     seen: set[str] = set()
     kept: Rows = {}
     for split in reversed(SPLITS):

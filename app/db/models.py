@@ -39,7 +39,7 @@ def _postgresql_clock(element: clock, compiler: Any, **_: Any) -> str:
 
 
 class ApiKey(Base):
-    """An API key, of which only a digest is kept."""
+    """An API key; only its digest is stored."""
 
     __tablename__ = "api_keys"
 
@@ -53,7 +53,7 @@ class ApiKey(Base):
 
 
 class DataSet(Base):
-    """Uploaded rows; the files are in `Settings.datasets / id`."""
+    """An uploaded data set; its files are in `Settings.datasets / id`."""
 
     __tablename__ = "datasets"
 
@@ -67,7 +67,7 @@ class DataSet(Base):
 
 
 class Run(Base):
-    """One run: what was asked for, who works on it, how far it is."""
+    """One run: its config, its status, its lease and its progress."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -86,7 +86,7 @@ class Run(Base):
     """Why it ended or waits, in one paragraph."""
     waiting_for: Mapped[Wait | None] = mapped_column(String(16))
     """Of a paused run."""
-    asked: Mapped[WorkerRequest | None] = mapped_column(String(16))
+    requested: Mapped[WorkerRequest | None] = mapped_column("asked", String(16))
     """What the user asks its worker to do."""
     answer: Mapped[dict[str, Any] | None]
     """The reviewer's answer, until the run has taken it."""
@@ -95,14 +95,14 @@ class Run(Base):
     started: Mapped[float | None]
     ended: Mapped[float | None]
     token: Mapped[int] = mapped_column(default=0)
-    """The fencing token: counts the processes that the run belonged to."""
+    """The fencing token: number of times the run was claimed."""
     lease_holder: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[float | None]
     last_event: Mapped[int] = mapped_column(default=0)
 
 
 class RunEvent(Base):
-    """What happened in a run, numbered 1, 2, ... without a gap."""
+    """An event of a run (`app.engine.events`), numbered 1, 2, ... without a gap."""
 
     __tablename__ = "run_events"
 
@@ -114,7 +114,7 @@ class RunEvent(Base):
 
 
 class IdempotentReply(Base):
-    """The answer to a POST with an `Idempotency-Key`, given again to the same request."""
+    """The reply to a POST with an `Idempotency-Key`, repeated for the same request."""
 
     __tablename__ = "idempotent_replies"
 
@@ -123,6 +123,6 @@ class IdempotentReply(Base):
     request: Mapped[str] = mapped_column(String(64))
     """SHA-256 (hex) of method, path and body."""
     status: Mapped[int | None]
-    """None while the first request is under way."""
+    """None while the first request is being handled."""
     body: Mapped[dict[str, Any] | None]
     created: Mapped[float]

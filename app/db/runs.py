@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
-from app.db.pages import Place, fetch
+from app.db.pages import PageRequest, fetch
 from app.db.run_summary import RunSummary
 from app.engine.events import Event, RunStatusChanged, StageDone, read_event
 from app.engine.run_status import ENDED, UNFINISHED, RunStatus
@@ -21,9 +21,9 @@ from graphs.state import NODES
 
 COSTS = ("calls", "tokens", "usd", "retries")
 MOST_CRASHES = 5
-"""Workers that may crash at one stage of a run before it has failed."""
+"""Number of workers that may crash at one stage of a run before the run fails."""
 CRASHED = "Its worker"
-"""How the reason of a run begins whose worker has crashed."""
+"""First words of the reason of a run whose worker has crashed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """What becomes of a run that a worker gives up."""
+    """The status of a run that its worker releases, and why."""
 
     status: RunStatus
     reason: str
@@ -69,8 +69,8 @@ async def get_by_id(session: AsyncSession, name: str, owner: str | None, *, lock
     """A run by id.
 
     Args:
-        owner: whose it must be; None is anybody's.
-        lock: keep others from changing it until the transaction ends.
+        owner: the required owner; None accepts any.
+        lock: no other transaction can change the run until this one ends.
     """
     query = select(Run).where(Run.id == name)
     if owner is not None:
@@ -79,51 +79,51 @@ async def get_by_id(session: AsyncSession, name: str, owner: str | None, *, lock
 
 
 async def get_page(
-    session: AsyncSession, owner: str | None, status: str | None, asked: Place
+    session: AsyncSession, owner: str | None, status: str | None, request: PageRequest
 ) -> tuple[list[Run], str | None]:
     """Runs, the newest first, and the cursor of the next page.
 
     Args:
-        owner: whose they must be; None is anybody's.
-        status: which status they must have; None is any.
+        owner: the required owner; None accepts any.
+        status: the required status; None accepts any.
     """
     query = select(Run)
     if owner is not None:
         query = query.where(Run.owner == owner)
     if status is not None:
         query = query.where(Run.status == status)
-    return await fetch(session, query, Run, asked)
+    return await fetch(session, query, Run, request)
 
 
 async def count_unfinished(session: AsyncSession, owner: str) -> int:
-    """Runs of one owner that may still do something."""
+    """Number of unfinished runs of an owner."""
     query = select(func.count()).where(Run.owner == owner, Run.status.in_(UNFINISHED))
     return int(await session.scalar(query) or 0)
 
 
 async def count_by_status(session: AsyncSession) -> dict[str, int]:
-    """How many runs there are of each status."""
+    """Status -> number of runs."""
     rows = await session.execute(select(Run.status, func.count()).group_by(Run.status))
     return {status: int(count) for status, count in rows}
 
 
 async def get_totals(session: AsyncSession) -> dict[str, dict[str, float]]:
-    """What all runs have cost and taken together.
+    """Cost and time of all runs together.
 
     Returns:
         `teacher` -> calls, tokens, usd, retries; `stages` -> seconds by stage.
     """
     paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in NODES]
     sums = [func.coalesce(func.sum(Run.view[path].as_float()), 0.0) for path in paths]
-    found = (await session.execute(select(*sums))).one()
+    values = (await session.execute(select(*sums))).one()
     return {
-        "teacher": dict(zip(COSTS, map(float, found[: len(COSTS)]), strict=True)),
-        "stages": dict(zip(NODES, map(float, found[len(COSTS) :]), strict=True)),
+        "teacher": dict(zip(COSTS, map(float, values[: len(COSTS)]), strict=True)),
+        "stages": dict(zip(NODES, map(float, values[len(COSTS) :]), strict=True)),
     }
 
 
 async def get_training_rates(session: AsyncSession) -> dict[str, float]:
-    """Run -> tokens a second, of the trainers at work."""
+    """Run -> tokens per second of its trainer, for running runs."""
     query = select(Run.id, Run.view["trainer"]["tokens_per_second"].as_float()).where(Run.status == "running")
     return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
@@ -186,7 +186,7 @@ async def release(session: AsyncSession, lease: Lease, end: RunEnd) -> bool:
     run.lease_holder = run.lease_until = None
     if end.status != "queued":
         # a request or an answer that this worker had no time for is left to the next worker
-        run.asked = run.answer = None
+        run.requested = run.answer = None
     if end.status not in UNFINISHED:
         run.ended = await now(session)
     await add_status_event(session, run)
@@ -204,7 +204,7 @@ async def requeue(session: AsyncSession, lease: Lease, why: str) -> None:
 
 
 async def count_crashes(session: AsyncSession, name: str) -> int:
-    """Workers of a run that crashed one after another, without a stage done or a user's word between them."""
+    """Number of workers of a run that crashed in a row, with no stage done and no action of a user in between."""
     done = and_(RunEvent.type == "stage", RunEvent.data["state"].as_string() == "done")
     given_up = and_(RunEvent.type == "run", RunEvent.data["status"].as_string() != "running")
     query = (
@@ -242,7 +242,7 @@ async def append_events(
 
 
 async def add_status_event(session: AsyncSession, run: Run) -> None:
-    """Add the event that a run's status changed; the change itself is the caller's."""
+    """Add the event for a new status of a run, which the caller has set."""
     await session.flush()
     event = RunStatusChanged(
         time=round(await now(session), 3),

@@ -1,4 +1,4 @@
-"""The events of a run: one type for each kind, told apart by `type`, with the JSON that events.jsonl and the stream hold.
+"""The events of a run: one class for each `type`, with the JSON that events.jsonl and the stream hold.
 
     match event:
         case StageDone(name=name, seconds=seconds): ...

@@ -1,4 +1,4 @@
-"""What can be the status of a run."""
+"""The statuses of a run."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from app.engine.events import EventSink, StageDone, StageProgress, StageStarted
 
 @dataclass
 class Stage:
-    """One node at work, in one or many branches."""
+    """A node that runs, in one or many branches."""
 
     began: float = field(default_factory=time.monotonic)
     running: set[str] = field(default_factory=set)
@@ -34,7 +34,8 @@ class Stages:
             self._end(task["name"], task["id"])
 
     def _start(self, name: str, task: str) -> None:
-        # stages follow one another: branches that a resumed run has from its checkpoint are begun and never ended
+        # stages follow one another. LangGraph starts branches again that a resumed run has from its checkpoint, and never
+        # ends them
         for other in [known for known in self._stages if known != name]:
             self._stages[other].done = self._stages[other].total
             self._close(other)
@@ -47,7 +48,7 @@ class Stages:
     def _end(self, name: str, task: str) -> None:
         stage = self._stages.get(name)
         if stage is None:
-            return  # a branch that had ended before a restart
+            return  # a branch that had ended before the restart
         stage.running.discard(task)
         stage.done += 1
         if stage.running:
@@ -61,6 +62,6 @@ class Stages:
         self._events.emit(StageDone(name=name, done=stage.done, total=stage.total, seconds=seconds))
 
     def interrupted(self) -> None:
-        """The run stops here: what is under way is closed with the time that it took so far."""
+        """The run stops: close the open stages with the time they took so far."""
         for name in list(self._stages):
             self._close(name)

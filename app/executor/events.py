@@ -87,7 +87,7 @@ class DatabaseEventLog:
                     own = await run_repository.append_events(session, self._lease, batch, self._summary)
                 break
             except OperationalError:
-                # the database is away for a moment; if it stays away, the lease ends this process
+                # if the database stays unreachable, the lost lease ends this process
                 await asyncio.sleep(RETRY_SECONDS)
         if not own:
             raise Superseded(f"The run {self._lease.run} was taken over by another process.")

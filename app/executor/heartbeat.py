@@ -24,16 +24,16 @@ class LeaseHeartbeat:
     every `poll_seconds`.
 
     Args:
-        asked: called with `pause` or `cancel`, on the heartbeat's thread.
-        lost: called once, on the heartbeat's thread, when another process has taken the run over, or the lease could
+        on_request: called with `pause` or `cancel`, on the heartbeat's thread.
+        on_lost: called once, on the heartbeat's thread, when another process has taken the run over, or the lease could
             not be renewed in time.
     """
 
     def __init__(
-        self, settings: Settings, lease: Lease, asked: Callable[[str], None], lost: Callable[[], None]
+        self, settings: Settings, lease: Lease, on_request: Callable[[str], None], on_lost: Callable[[], None]
     ):
         self._settings, self._lease = settings, lease
-        self._asked, self._lost = asked, lost
+        self._on_request, self._on_lost = on_request, on_lost
         # leaves time for a second try within the lease when the database hangs
         self._patience = settings.lease_seconds / 2
         self._stop = threading.Event()
@@ -60,15 +60,17 @@ class LeaseHeartbeat:
                 renew_at = began + self._settings.heartbeat_seconds
             answered = began if own else answered
             if own is False or began - answered > self._settings.lease_seconds:
-                reason = "another has taken the run" if own is False else "the database does not answer"
+                reason = (
+                    "another process has taken the run" if own is False else "the database does not answer"
+                )
                 log.warning("The lease is lost: %s.", reason)
-                self._lost()
+                self._on_lost()
                 break
             await asyncio.sleep(self._settings.poll_seconds)
         await engine.dispose()
 
     async def _renew(self, sessions: Sessions) -> bool | None:
-        """Whether the run is still ours; None while the database is away."""
+        """Whether the lease still holds; None while the database does not answer."""
         try:
             async with asyncio.timeout(self._patience), sessions.begin() as session:
                 return await run_repository.renew_lease(session, self._lease, self._settings.lease_seconds)
@@ -76,6 +78,7 @@ class LeaseHeartbeat:
             return None
 
     async def _look(self, sessions: Sessions) -> bool | None:
+        """As `_renew`, without writing; also passes on what the user asks of the run."""
         try:
             async with asyncio.timeout(self._patience), sessions() as session:
                 run = await run_repository.get_by_id(session, self._lease.run, None)
@@ -83,6 +86,6 @@ class LeaseHeartbeat:
             return None
         if run is None or run.token != self._lease.token:
             return False
-        if run.asked:
-            self._asked(run.asked)
+        if run.requested:
+            self._on_request(run.requested)
         return True

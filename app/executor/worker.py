@@ -43,7 +43,7 @@ STOPPED = {
 
 
 class Worker:
-    """Works on one run as long as the lease holds; `listen` receives its events."""
+    """Works on one run as long as the lease holds; `listen` receives the run's events."""
 
     def __init__(self, settings: Settings, sessions: Sessions, lease: Lease, listen: Listener):
         self._settings, self._sessions, self._lease, self._listen = settings, sessions, lease, listen

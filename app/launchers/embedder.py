@@ -1,4 +1,4 @@
-"""The embedding worker as a client: one process for the run, many callers at once, each text once."""
+"""A client of the embedding process: one process for the run, many concurrent callers, each text embedded once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from graphs.errors import LoopError
 
 LINE_LIMIT = 2**30
 """Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
-
-
 REMEMBERED = 100_000
-"""Texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row is
-checked with its batch and again with its round."""
+"""Number of texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row
+is checked with its batch and again with its round."""
 
 
 class EmbeddingWorker:
-    """Starts `trainer.embed`, at the latest with the first call. What is asked for while it works is asked together next, and a text
-    that was asked for before is not asked for again."""
+    """Starts `trainer.embed`, with the first call at the latest. Calls that arrive while it works are sent together next, and
+    a text is embedded only once."""
 
     def __init__(self, model: str):
         self._model = model
@@ -41,13 +39,13 @@ class EmbeddingWorker:
         known = {text: self._known[text] for text in texts if text in self._known}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         if new:
-            found = dict(zip(new, await self._queue(new), strict=True))
-            self._remember(found)
-            known |= found
+            vectors = dict(zip(new, await self._queue(new), strict=True))
+            self._remember(vectors)
+            known |= vectors
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
 
-    def _remember(self, found: dict[str, NDArray[np.float32]]) -> None:
-        self._known |= found
+    def _remember(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        self._known |= vectors
         for text in list(islice(self._known, max(0, len(self._known) - REMEMBERED))):
             del self._known[text]  # the oldest
 
@@ -70,13 +68,13 @@ class EmbeddingWorker:
                 continue
             start = 0
             for texts, answer in calls:
-                if not answer.done():  # the caller may have been cancelled meanwhile
+                if not answer.done():  # the caller may have been cancelled
                     answer.set_result(vectors[start : start + len(texts)])
                 start += len(texts)
 
     async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
         line = await self._exchange(texts)
-        if isinstance(line, int) and line < 0:  # it was killed, such as by the kernel for want of memory
+        if isinstance(line, int) and line < 0:  # it was killed, for example by the kernel when memory ran out
             line = await self._exchange(texts)
         if isinstance(line, int):
             raise LoopError(f"The embedding process for {self._model} ended with code {line}.")
@@ -86,7 +84,7 @@ class EmbeddingWorker:
         return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
 
     async def _exchange(self, texts: list[str]) -> bytes | int:
-        """The process's answer, or its exit code when it has ended."""
+        """The process's answer, or its exit code if it has ended."""
         child = self._child or await self.start()
         line = b""
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -97,7 +95,7 @@ class EmbeddingWorker:
         return await child.wait()
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Begin to load the model; returns at once."""
+        """Start loading the model; returns at once."""
         # half the cores: it works alongside the teacher's client, but never alongside the trainer
         threads = max(1, (os.cpu_count() or 2) // 2)
         self._child = await start_child(
@@ -111,7 +109,7 @@ class EmbeddingWorker:
         return self._child
 
     async def aclose(self) -> None:
-        """End the process, whatever it is at; it also ends when we do."""
+        """Kill the process, even mid-request. It also ends when this process does."""
         if self._working:
             self._working.cancel()
         if self._child:

@@ -1,17 +1,17 @@
-"""The student on a Ray cluster: the trainer as a Ray job that outlives us, and is found again.
+"""The student on a Ray cluster: the trainer runs as a Ray job, which outlives this process and is found again.
 
-A run has one job at a time, and `RUN/job.json` says which. It is written before the job is submitted, and the job's name
-comes from the run, the folder and a number, so that whoever submits it again finds it there: Ray refuses a second job
-of a name. A job that is over without a report is followed by one with the next number, which goes on from the last
+A run has one job at a time, recorded in `RUN/job.json`. The record is written before the job is submitted. The job's name
+is made of the run, the folder and a number, and Ray refuses a second job with the same name; so a process that submits the
+job again finds the one that is there. When a job ends without a report, a job with the next number continues from the last
 checkpoint.
 
-Who may write is settled job by job, not owner by owner. The lease's token would end a job with the process that started
-it, and the next owner is to find it at work. So a job is fenced by its number: `RUN/.jobs` has a file for each, and a
-job that Ray has lost sight of is refused on its next write once a later one was started. Only the run's present owner
-may give out a number (`_next`).
+Writes are fenced by job, not by owner. The lease's token would end a job together with the process that started it, but
+the next owner should find the job still running. So the fence is the job's number: `RUN/.jobs` has a file for each number,
+and a job that Ray has lost track of is refused on its next write once a later job was started. Only the run's current
+owner may assign a number (`_next_job`).
 
-A run that stops in good order (cancelled, paused, drained) stops its job; the next one goes on from the checkpoint. A
-process that is killed, or loses its lease, leaves the job at work.
+A run that stops in an orderly way (cancelled, paused, drained) stops its job; the next job continues from the checkpoint. A
+process that is killed, or loses its lease, leaves the job running.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ log = logging.getLogger("pada.ray")
 
 POLL_SECONDS = 1.0
 SEEN_SECONDS = 60.0
-"""How long a file that a node has written may take until it is seen here."""
+"""How long a file that a node has written may take to become visible on this machine."""
 LAST_PATIENCE_SECONDS = 8.0
-"""How long a cluster is waited for by a process that is asked to end."""
+"""How long a process that is asked to end waits for a cluster."""
 LOSSES = 5
-"""Jobs in a row that may be lost without getting any further; then the work has failed."""
+"""Number of jobs in a row that may be lost without progress before the work fails."""
 SUPERSEDED = 3
-"""The trainer's exit code for a number that is not the last any more."""
+"""The trainer's exit code when a job with a later number was started."""
 NO_ROOM = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 
 
@@ -54,9 +54,9 @@ class RayJobRecord(BaseModel):
     """Its submission id."""
     number: int
     folder: Path
-    """Where it leaves its report."""
+    """The folder that receives its report."""
     session: str
-    """Of the cluster that it was made for."""
+    """The cluster's session in which it was submitted."""
 
 
 class RayStudent(Launcher):
@@ -82,10 +82,10 @@ class RayStudent(Launcher):
         self._turn = asyncio.Lock()
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """See a job through to its report.
+        """Run jobs until there is a report.
 
         Raises:
-            ClusterDown: the cluster stayed away, or had no room.
+            ClusterDown: the cluster stayed unreachable, or had no room.
             ConfigError: its address or its token is wrong.
             TrainerError: the trainer failed.
         """
@@ -94,7 +94,7 @@ class RayStudent(Launcher):
             await appear(spec.output / "report.json")
 
     async def _finish(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """See a job through to its success; one that was lost is followed by the next."""
+        """Run jobs until one succeeds; a lost job is followed by the next."""
         progress = spec.output / "progress.jsonl"
         losses, best, last = 0, furthest(progress), ""
         while losses < LOSSES:
@@ -104,11 +104,11 @@ class RayStudent(Launcher):
                 await self._submit(record, module, processes)
                 job = await self._follow(record, position)
             except asyncio.CancelledError:
-                # a run of the service may only have lost its lease: its worker knows, and ends the job if it is to end
+                # a run of the service may have only lost its lease; its worker knows, and ends the job if that is right
                 if self._fence is None:
                     await end_job(self._settings, self._root)
                 raise
-            last = job.said
+            last = job.last_message
             if job.status == "SUCCEEDED":
                 return
             if job.error_type == NO_ROOM:
@@ -121,7 +121,7 @@ class RayStudent(Launcher):
         raise TrainerError(f"The trainer's Ray job was lost {LOSSES} times at the same place: {last}")
 
     async def _current_job(self, spec: TrainSpec | PredictSpec) -> RayJobRecord:
-        """The job that is at work on this folder, or the next one."""
+        """The job that works on this folder, or the next one."""
         session = await self._cluster.session()
         last = read_job_record(self._root)
         if last and (last.folder, last.session) == (spec.output, session):
@@ -159,12 +159,12 @@ class RayStudent(Launcher):
         try:
             await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            # only what is there can be stopped
+            # a job can be stopped only once it is submitted
             await asyncio.wait({submitting}, timeout=LAST_PATIENCE_SECONDS)
             raise
 
     async def _follow(self, record: RayJobRecord, position: int) -> Job:
-        """Pass on progress until the job is over."""
+        """Pass on progress until the job has ended."""
         while True:
             job = await self._cluster.find(record.name)
             position = pass_on(record.folder / "progress.jsonl", position, self._listen)
@@ -184,37 +184,38 @@ def read_job_record(root: Path) -> RayJobRecord | None:
 
 
 def spec_file(record: RayJobRecord) -> Path:
-    """The spec of a job, a file of its own: an earlier job that starts late must not read a later number."""
+    """The file with the spec of a job. Each job has one, because an earlier job that starts late must not read the number of
+    a later job."""
     return record.folder / f"spec-{record.number}.json"
 
 
 def entrypoint(record: RayJobRecord, settings: Settings, module: str, processes: int) -> str:
-    """A job's command; the node says what the trainer is told of it."""
-    # Ray would give each process the threads of all, and Python would look for pada where Ray was started
-    told = [f"OMP_NUM_THREADS={max(1, int(settings.ray_cpus))}", "PYTHONSAFEPATH=1"]
+    """A job's command. Variables that depend on the node are set there."""
+    # Ray would let each process use the threads of all, and Python would import pada from Ray's working directory
+    variables = [f"OMP_NUM_THREADS={max(1, int(settings.ray_cpus))}", "PYTHONSAFEPATH=1"]
     program = ["-m", "app.launchers.trainer_process", module, str(processes), str(spec_file(record))]
-    return shlex.join(["exec", "env", *told, settings.ray_python, *program])
+    return shlex.join(["exec", "env", *variables, settings.ray_python, *program])
 
 
 def lost(job: Job) -> bool:
-    """Whether a job did not end by itself: its node went, it was killed, or somebody stopped it."""
+    """Whether a job did not end by itself: its node was lost, or it was killed or stopped."""
     code = job.driver_exit_code
     return job.status == "STOPPED" or code is None or code < 0 or code == SUPERSEDED
 
 
 def why(job: Job, progress: Path) -> str:
-    """The trainer's own last word, or Ray's."""
+    """The trainer's own message, or Ray's."""
     return last_word(progress) or (
-        f"The trainer failed with exit code {job.driver_exit_code}: {job.said} "
+        f"The trainer failed with exit code {job.driver_exit_code}: {job.last_message} "
         f"`ray job logs {job.submission_id}` shows the rest."
     )
 
 
 async def appear(report: Path) -> None:
-    """Wait for a report that a node has written.
+    """Wait until a report that a node has written is visible here.
 
     Raises:
-        TrainerError: it does not come.
+        TrainerError: it does not appear.
     """
     for _ in range(int(SEEN_SECONDS / POLL_SECONDS)):
         if await asyncio.to_thread(report.exists):
@@ -226,7 +227,7 @@ async def appear(report: Path) -> None:
 
 
 async def end_job(settings: Settings, root: Path) -> None:
-    """Stop what a run that is given up has left at work. Where that cannot be done, the log says so."""
+    """Stop the job of a run that is released. If that fails, the log says so."""
     record = read_job_record(root)
     if record is None or settings.launcher != "ray":
         return

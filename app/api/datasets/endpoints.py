@@ -12,7 +12,7 @@ from app.api.datasets import service
 from app.api.datasets.schemas import UPLOAD, DataSetPage, DataSetView, view
 from app.api.idempotency import Idempotent
 from app.api.keys.auth import Reader, Writer
-from app.api.pagination import Asked
+from app.api.pagination import PageQuery
 from app.api.problems import problems
 from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
@@ -55,11 +55,11 @@ async def upload(request: Request, caller: Writer, idempotent: Idempotent) -> JS
 
 
 @router.get("", summary="List data sets", responses=problems())
-async def list_datasets(request: Request, caller: Reader, asked: Asked) -> DataSetPage:
+async def list_datasets(request: Request, caller: Reader, page: PageQuery) -> DataSetPage:
     """The newest first, in pages."""
     reads: Sessions = request.app.state.reads
     async with reads() as session:
-        rows, cursor = await dataset_repository.get_page(session, caller.sees, asked)
+        rows, cursor = await dataset_repository.get_page(session, caller.sees, page)
     return DataSetPage(items=[view(row) for row in rows], next=cursor)
 
 

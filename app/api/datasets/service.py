@@ -1,4 +1,4 @@
-"""What can be done with data sets."""
+"""Receives, finds and deletes data sets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MISSING = "There is no data set {}, or it is another key's. `GET /v1/datasets` l
 
 @dataclass(frozen=True)
 class Received:
-    """An upload that is on disk and was checked, but is no data set yet."""
+    """An upload that was written to disk and checked, but is not a data set yet."""
 
     folder: Path
     name: str
@@ -43,7 +43,7 @@ class Received:
 
 @contextmanager
 def incoming(settings: Settings) -> Iterator[Path]:
-    """A folder for an upload; what is still in it at the end is removed."""
+    """A folder for an upload; it is removed at the end, unless the upload was published."""
     folder = settings.datasets / f"{INCOMING}{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     try:
@@ -62,7 +62,7 @@ async def receive(
     """Write an upload to `folder` and check its rows.
 
     Args:
-        turn: held while rows are checked, for that takes several times the file's size in memory.
+        turn: held while rows are checked, because that takes several times the file's size in memory.
 
     Raises:
         TooLarge: there are too many bytes or rows.
@@ -94,11 +94,11 @@ async def receive(
 
 
 async def count_rows(folder: Path) -> dict[str, int]:
-    """Check the rows in a process of its own; the rows of each split.
+    """Check the rows in a separate process; returns the number of rows of each split.
 
     Raises:
         DataError: a row cannot be used.
-        RuntimeError: the check did not end, for want of memory perhaps.
+        RuntimeError: the check was killed, for example when memory ran out.
     """
     line = python_module("app.api.datasets.check", str(folder))
     child = await start_child(line, stdout=asyncio.subprocess.PIPE)
@@ -117,10 +117,10 @@ async def count_rows(folder: Path) -> dict[str, int]:
 
 
 async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:
-    """Make a data set of an upload."""
+    """Turn an upload into a data set."""
     row = DataSet(id=uuid.uuid4().hex, owner=owner, name=received.name, files=received.files)
     await dataset_repository.add(session, row)
-    # a folder whose row is not committed after all is removed by `sweep`; a row without a folder would be worse
+    # `sweep` removes the folder if the row is not committed; a row without a folder would be worse
     await asyncio.to_thread(publish_folder, received.folder, settings.datasets / row.id)
     return row
 

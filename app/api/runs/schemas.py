@@ -1,4 +1,4 @@
-"""What the runs' endpoints take and answer. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
+"""Requests and answers of `/v1/runs`. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from graphs.errors import Wait
 
 
 class RunRequest(BaseModel):
-    """A run to be started."""
+    """A run to start."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.START]})
 
     config: dict[str, Any] = Field(description="A config as for `pada run`; see docs/configuration.md.")
     dataset: str | None = Field(
-        None, description="Id of an uploaded data set, in place of the paths in `config.data`."
+        None, description="Id of an uploaded data set, instead of the paths in `config.data`."
     )
 
 
 class Progress(BaseModel):
-    """How far the stage at work is."""
+    """Progress of the current stage."""
 
     done: int
     total: int
@@ -45,7 +45,7 @@ class ScoreView(BaseModel):
 
 
 class CostView(BaseModel):
-    """What the teacher cost so far."""
+    """Cost of the teacher so far."""
 
     calls: int
     usd: float
@@ -54,7 +54,7 @@ class CostView(BaseModel):
 
 
 class ReviewView(BaseModel):
-    """What a run asks its reviewer."""
+    """The review that a run waits for."""
 
     about: Reviewed
     round: int
@@ -68,13 +68,13 @@ class ReviewView(BaseModel):
 
 
 class RunView(BaseModel):
-    """A run as it stands."""
+    """The current state of a run."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.VIEW})
 
     id: str
     status: RunStatus
-    reason: str = Field(description="Why it ended or waits.")
+    reason: str = Field(description="Why it has ended or waits.")
     waiting_for: Wait | None
     review: ReviewView | None = Field(description="Of a run that waits for a review.")
     task: str
@@ -86,7 +86,7 @@ class RunView(BaseModel):
     stage: str | None
     round: int
     progress: Progress | None
-    eta_seconds: float | None = Field(description="Of the stage at work, where it can tell.")
+    eta_seconds: float | None = Field(description="Of the current stage, where it is known.")
     scores: list[ScoreView]
     cost: CostView | None
     last_event: int = Field(description="Id of the newest event.")

@@ -1,4 +1,4 @@
-"""What may happen to a run, and when. Endpoints commit; a worker's part of it is in `app.executor`."""
+"""The operations on runs, and the statuses in which each is allowed. Endpoints commit; workers are in `app.executor`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from graphs.review import ReviewAnswer
 from graphs.run_paths import RunPaths
 
 BUSY_SECONDS = 60
-"""When to ask again with too many unfinished runs."""
+"""`Retry-After` of a caller with too many unfinished runs."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Runs:
     """The runs that one caller may see.
 
     Args:
-        owner: whose runs they are; new ones are the caller's.
-        everybody: the caller may see all runs.
+        owner: the caller; owns the runs that it starts.
+        everybody: the caller sees the runs of all owners.
     """
 
     session: AsyncSession
@@ -85,7 +85,7 @@ class Runs:
         return row
 
     async def get(self, name: str, *, lock: bool = False) -> Run:
-        """One run; raises NotFound when there is none, or it is another's."""
+        """One run; raises NotFound when there is none, or it belongs to another key."""
         run = await run_repository.get_by_id(self.session, name, self._whose, lock=lock)
         if run is None:
             raise NotFound(f"There is no run {name!r}.")
@@ -96,29 +96,29 @@ class Runs:
         return RunPaths(self.settings.runs / run.id)
 
     async def cancel(self, name: str) -> Run:
-        """End a run: at once if nobody works on it, else its worker does within seconds. Accepted rows stay."""
+        """Cancel a run: at once if no worker has it; otherwise its worker does it within seconds. Accepted rows stay."""
         run = await self.get(name, lock=True)
         if run.status in ("queued", "paused"):
             await self._change(run, "cancelled", "It was cancelled.")
         elif run.status == "running":
-            run.asked = "cancel"
+            run.requested = "cancel"
         elif run.status != "cancelled":
             raise Conflict(f"This run is {run.status}: there is nothing to cancel.")
         return run
 
     async def pause(self, name: str) -> Run:
-        """Let a run wait until it is resumed."""
+        """Pause a run until it is resumed."""
         run = await self.get(name, lock=True)
         if run.status == "queued":
             await self._change(run, "paused", "It was paused.", waiting_for="user")
         elif run.status == "running":
-            run.asked = run.asked or "pause"
+            run.requested = run.requested or "pause"
         elif run.status != "paused":
             raise Conflict(f"This run is {run.status}: there is nothing to pause.")
         return run
 
     async def resume(self, name: str) -> Run:
-        """Let a run that waits, or has failed, go on from where it was."""
+        """Queue a paused or failed run, to continue from where it was."""
         run = await self.get(name, lock=True)
         if run.waiting_for == "review":
             raise Conflict("This run waits for a review: answer it with POST .../review.")
@@ -126,8 +126,8 @@ class Runs:
             await self._change(run, "queued", "")
         elif run.status not in ("queued", "running"):
             raise Conflict(f"This run is {run.status}: it cannot be resumed.")
-        elif run.asked == "pause":
-            run.asked = None
+        elif run.requested == "pause":
+            run.requested = None
         return run
 
     async def review(self, name: str, answer: ReviewAnswer) -> Run:
@@ -139,10 +139,10 @@ class Runs:
         run = await self.get(name, lock=True)
         if run.status != "paused" or run.waiting_for != "review":
             raise Conflict("This run does not wait for a review.")
-        asked = RunSummary.read(run.view).review
-        if asked is None:
+        review = RunSummary.read(run.view).review
+        if review is None:
             raise Conflict("This run does not wait for a review.")
-        question = await run_in_threadpool(question_of, asked, self.paths(run))
+        question = await run_in_threadpool(question_of, review, self.paths(run))
         if fault := answer.fault(question):
             raise Conflict(fault)
         run.answer = answer.answering(question).model_dump(mode="json", exclude_none=True)
@@ -152,7 +152,7 @@ class Runs:
     async def _change(
         self, run: Run, status: RunStatus, reason: str, waiting_for: Wait | None = None
     ) -> None:
-        """A change of a run that nobody works on."""
-        run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
+        """Change the status of a run that no worker has."""
+        run.status, run.reason, run.waiting_for, run.requested = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None
         await run_repository.add_status_event(self.session, run)

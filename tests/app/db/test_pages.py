@@ -9,7 +9,7 @@ import pytest
 from app.api.pagination import decode
 from app.db import datasets as dataset_repository
 from app.db.models import DataSet
-from app.db.pages import Place, encode
+from app.db.pages import PageRequest, encode
 from app.errors import Unprocessable
 from tests.app.db.database import empty_database
 
@@ -22,7 +22,7 @@ async def test_pages_hold_every_item_once_newest_first(tmp_path: Path) -> None:
                 session.add(DataSet(id=name, owner="", name=name, created=created, files={}))
         cursor, pages = None, []
         while cursor is not None or not pages:
-            place = Place(decode(cursor) if cursor else None, 2)
+            place = PageRequest(decode(cursor) if cursor else None, 2)
             async with sessions() as session:
                 rows, cursor = await dataset_repository.get_page(session, None, place)
             pages.append([row.id for row in rows])

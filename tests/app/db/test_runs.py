@@ -9,7 +9,7 @@ import pytest
 
 from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.db.pages import Place
+from app.db.pages import PageRequest
 from app.db.run_summary import RunSummary, apply_event
 from app.db.runs import Lease, RunEnd
 from app.engine.events import (
@@ -140,8 +140,8 @@ async def test_an_owner_sees_and_counts_its_own_runs(sessions: Sessions) -> None
         await add_run(sessions, name, owner)
     await claim(sessions)
     async with sessions() as session:
-        mine, _ = await run_repository.get_page(session, "ann", None, Place(None, 10))
-        queued, _ = await run_repository.get_page(session, None, "queued", Place(None, 10))
+        mine, _ = await run_repository.get_page(session, "ann", None, PageRequest(None, 10))
+        queued, _ = await run_repository.get_page(session, None, "queued", PageRequest(None, 10))
         assert await run_repository.get_by_id(session, "b", "ann") is None
         assert await run_repository.count_unfinished(session, "ann") == 2
         assert await run_repository.count_by_status(session) == {"queued": 2, "running": 1}
