@@ -25,7 +25,7 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 
 Spec = dict[str, Any]
@@ -150,7 +150,7 @@ async def worker(spec: Spec) -> Spec:
         view = {"stage": "fine_tune", "trainer": event, "progress": {"done": number, "total": 10_000}}
         due = time.perf_counter()
         async with sessions.begin() as session:
-            assert await repository.append_events(session, run, 0, [event], view)
+            assert await run_repository.append_events(session, run, 0, [event], view)
         seconds.append(time.perf_counter() - due)
     await engine.dispose()
     return {"events": len(seconds), "write": spread(seconds)}

@@ -49,6 +49,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app.config.run_config import parse_config
 from app.engine.events import Event
 from app.engine.runner import Runner
+from app.engine.wiring import RunOptions
 from benchmarks.loop_student import ScriptedStudent, make_data
 from trainer.artifacts import read_json, read_jsonl, write_json
 
@@ -97,7 +98,7 @@ def work(document: Path, training: float) -> None:
 
     student = ScriptedStudent(training)
     began = time.perf_counter()
-    report = asyncio.run(Runner(settings, settings.output, silent, student=student).run())
+    report = asyncio.run(Runner(settings, settings.output, silent, RunOptions(student=student)).run())
     # the student's work is not the loop's; what the loop did beside it cost the run nothing
     seconds = time.perf_counter() - began - report.seconds["fine_tune"]
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -65,7 +65,7 @@ async def probe(runs: Runs, student: Student | None = None) -> Throughput:
         spec = few_steps(runs, here, folder)
         if student:
             return Throughput.of(await student.fine_tune(spec))
-        async with open_student("probe", here, lambda _: None, None) as trainer:
+        async with open_student("probe", here.root, lambda _: None, None) as trainer:
             return Throughput.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

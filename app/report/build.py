@@ -61,7 +61,7 @@ class Outcome:
 def build_report(
     paths: RunPaths,
     config: RunConfig,
-    card: dict[str, Any],
+    run_id: str,
     outcome: Outcome,
     teacher: ChatTeacher | None,
     seconds: dict[str, float],
@@ -74,7 +74,7 @@ def build_report(
     data = read_json(paths.data_report)
     validation_rows = len(list(read_jsonl(paths.data("validation"))))
     return Report(
-        run_id=card["run_id"],
+        run_id=run_id,
         status=outcome.status,
         stopped=outcome.reason,
         waiting_for=outcome.waiting_for,

@@ -1,4 +1,4 @@
-"""Examples of the runs' operations, for the OpenAPI document: one run, round 1, told from all sides."""
+"""Examples of the runs' operations, for the OpenAPI document: all of one run in round 1."""
 
 from __future__ import annotations
 

@@ -60,9 +60,7 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     student = Once()
     told: list[tuple[str, str]] = []
     comparison = load_comparison(write_comparison(tmp_path, data, oracle))
-    runs = Runs(
-        comparison, tmp_path / "out", lambda job, event: told.append((job[0], event["type"])), student
-    )
+    runs = Runs(comparison, tmp_path / "out", lambda job, event: told.append((job[0], event.type)), student)
     before = await planned_before(runs, student, oracle)
     reports = await runs.run()
     assert list(reports) == [("vanilla", 0), ("random", 0), ("pada", 0)]

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from app.config.run_config import RunConfig
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.db.models import Run
+from app.db.run_summary import RunSummary
 from app.engine import wiring
 from app.engine.runner import Runner
-from app.executor.leased_run import ServiceKeeping
+from app.engine.wiring import RunOptions
+from app.executor.leased_run import LeasedRunStore
 from app.settings import Settings
 from graphs.report import Report
 from graphs.run_paths import RunPaths
@@ -89,12 +91,12 @@ async def work(settings: Settings, config: RunConfig) -> Report:
     await upgrade(engine)
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
-        await repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
-        run = await repository.claim(session, "worker", 3600)
-    assert run
+        await run_repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
+        lease = await run_repository.claim_next(session, "worker", 3600)
+    assert lease
     root = settings.runs / NAME
-    keeping = ServiceKeeping(sessions, settings.database, NAME, run.token, root, {})
-    report = await Runner(config, root, lambda _: None, student=BayesStudent(), keeping=keeping).run()
+    store = LeasedRunStore(sessions, settings.database, lease, root, RunSummary())
+    report = await Runner(config, root, lambda _: None, RunOptions(store, BayesStudent())).run()
     await engine.dispose()
     return report
 
