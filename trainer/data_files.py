@@ -19,7 +19,7 @@ class DataError(Exception):
     """The rows or the task that a config names cannot be used; the message says where and what to do."""
 
 
-class _Fault(Exception):  # noqa: N818 - it never leaves this module
+class _RowError(Exception):
     """What is wrong with one row."""
 
 
@@ -34,25 +34,25 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
         check: a task's own check of a row.
 
     Raises:
-        DataError: names the file, the line, the first fault and the number of further faulty rows.
+        DataError: names the file, the line, the first error and the number of further rows with errors.
     """
     path = Path(path)
     examples: list[Example] = []
-    faults: list[str] = []
+    errors: list[str] = []
     lines: dict[str, int] = {}
     for number, line in _lines(path):
         try:
             example = _example(_parse(line), f"{path.stem}-{number}")
-            _refuse(check(example) if check else None)
-            _refuse(_duplicate(example.id, lines))
-        except _Fault as fault:
-            faults.append(f"{path}, line {number}: {fault}")
+            _raise_if(check(example) if check else None)
+            _raise_if(_duplicate(example.id, lines))
+        except _RowError as error:
+            errors.append(f"{path}, line {number}: {error}")
             continue
         lines[example.id] = number
         examples.append(example)
-    if faults:
-        more = f" (Further faulty rows in this file: {len(faults) - 1}.)" if len(faults) > 1 else ""
-        raise DataError(faults[0] + more)
+    if errors:
+        more = f" (Further faulty rows in this file: {len(errors) - 1}.)" if len(errors) > 1 else ""
+        raise DataError(errors[0] + more)
     if not examples:
         raise DataError(f"{path} has no rows. Write one JSON object a line.")
     return examples
@@ -64,7 +64,7 @@ def line_of(path: Path, identifier: str) -> int | None:
         for number, line in _lines(path):
             if _identifier(_parse(line).get("id"), f"{path.stem}-{number}") == identifier:
                 return number
-    except (DataError, _Fault):
+    except (DataError, _RowError):
         pass
     return None
 
@@ -92,9 +92,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _refuse(reason: str | None) -> None:
+def _raise_if(reason: str | None) -> None:
     if reason is not None:
-        raise _Fault(reason)
+        raise _RowError(reason)
 
 
 def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
@@ -109,13 +109,13 @@ def _parse(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise _Fault(
+        raise _RowError(
             f"broken JSON at column {error.colno}: {error.msg}. Each line must be one complete JSON object."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise _Fault(f"JSON that cannot be read: {error}. Simplify the row.") from None
+        raise _RowError(f"JSON that cannot be read: {error}. Simplify the row.") from None
     if not isinstance(row, dict):
-        raise _Fault(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
+        raise _RowError(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
     if "\\u" in line:
         _refuse_surrogates(row)
     return row
@@ -125,7 +125,7 @@ def _refuse_surrogates(row: dict[str, Any]) -> None:
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise _Fault(
+        raise _RowError(
             "half a surrogate pair (\\ud800 to \\udfff), which is no character. "
             "Remove it or write the whole pair."
         ) from None
@@ -145,18 +145,18 @@ def _identifier(value: Any, default: str) -> str:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise _Fault(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
+        raise _RowError(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
     return str(value)
 
 
 def _text(row: dict[str, Any], key: str) -> str:
     if key not in row:
-        raise _Fault(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
+        raise _RowError(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
     value = row[key]
     if not isinstance(value, str):
-        raise _Fault(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
+        raise _RowError(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
     if not value.strip():
-        raise _Fault(f"`{key}` is empty. Fill it in or remove the row.")
+        raise _RowError(f"`{key}` is empty. Fill it in or remove the row.")
     return value
 
 
@@ -168,36 +168,40 @@ def _unfold_chat(row: dict[str, Any]) -> None:
     turns = _turns(row["messages"])
     if "completion" not in row:
         if turns[-1]["role"] != "assistant":
-            raise _Fault(
+            raise _RowError(
                 f"`messages` ends with the {turns[-1]['role']} turn. The last turn must be the assistant's: "
                 "it is the completion."
             )
         row["completion"] = turns.pop()["content"]
     elif turns[-1]["role"] == "assistant":
-        raise _Fault(
+        raise _RowError(
             "`messages` ends with an assistant turn, and there is a `completion` too. Remove one of them."
         )
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     if not asked:
-        raise _Fault("`messages` has no user turn before the completion. Add what the student is asked.")
+        raise _RowError("`messages` has no user turn before the completion. Add what the student is asked.")
     row["messages"] = turns
     row.setdefault("prompt", asked[-1])
 
 
 def _turns(value: Any) -> list[dict[str, str]]:
     if not isinstance(value, list) or not value:
-        raise _Fault(f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}.")
+        raise _RowError(
+            f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}."
+        )
     return [_turn(turn, number) for number, turn in enumerate(value, 1)]
 
 
 def _turn(turn: Any, number: int) -> dict[str, str]:
     if not isinstance(turn, dict):
-        raise _Fault(f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}.")
+        raise _RowError(
+            f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}."
+        )
     role, content = turn.get("role"), turn.get("content")
     if role not in ROLES:
-        raise _Fault(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
+        raise _RowError(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
     if not isinstance(content, str):
-        raise _Fault(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
+        raise _RowError(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
     return {"role": role, "content": content}
 
 

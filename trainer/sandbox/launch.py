@@ -44,7 +44,7 @@ class SandboxError(Exception):
 
 
 class Sandbox:
-    """One fork server of one role, `candidate` or `examiner`, that runs one job at a time.
+    """One fork server of one role, `program_runner` or `test_runner`. It runs one job at a time.
 
     Raises:
         SandboxError: it does not start.
@@ -117,7 +117,7 @@ def unavailable(kind: Kind) -> str | None:
     if kind == "landlock" and _landlock_version() == 0:
         return "the kernel has no Landlock: use Linux 5.13 or newer, with `landlock` among the boot parameter `lsm=`"
     try:
-        Sandbox(kind, "candidate", Limits()).close()
+        Sandbox(kind, "program_runner", Limits()).close()
     except (SandboxError, OSError) as error:
         return f"it does not start: {error}"
     return None

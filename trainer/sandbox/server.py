@@ -14,10 +14,10 @@ import socket
 import sys
 from typing import Any
 
-from trainer.sandbox import candidate, channel, confinement, examiner
+from trainer.sandbox import channel, confinement, program_runner, test_runner
 from trainer.sandbox.limits import Limits
 
-ROLES = {"candidate": candidate.run, "examiner": examiner.run}
+ROLES = {"program_runner": program_runner.run, "test_runner": test_runner.run}
 
 
 def main(role: str, descriptor: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.tasks.base import Hub
 from trainer.tasks.cloze import Cloze
-from trainer.tasks.multiple_choice import MultipleChoice, lettered
+from trainer.tasks.multiple_choice import MultipleChoice, prompt_with_options
 
 
 class ArcChallenge(MultipleChoice):
@@ -28,7 +28,7 @@ class ArcChallenge(MultipleChoice):
         answer = letters[labels.index(row["answerKey"])]
         return {
             "id": row["id"],
-            "prompt": lettered(row["question"], texts),
+            "prompt": prompt_with_options(row["question"], texts),
             "completion": answer,
             "question": row["question"],
             "choices": {"label": letters, "text": texts},

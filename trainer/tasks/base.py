@@ -70,7 +70,7 @@ class Task:
         """Read and check one file of rows; raises `trainer.data_files.DataError` naming file and line."""
         from trainer.data_files import read_examples
 
-        return read_examples(path, self.fault)
+        return read_examples(path, self.row_error)
 
     def convert(self, row: dict[str, Any]) -> dict[str, Any] | None:
         """A row as `hub` has it as one of ours: `prompt`, `completion`, and the fields that scoring needs.
@@ -83,11 +83,11 @@ class Task:
         """Rows of one group stay together when validation rows are taken out of train; those that ask the same by default."""
         return example.prompt
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         """Why a row of a data file cannot be used, and what to do, or None; `load` adds file and line."""
         return None
 
-    def unseen(self, example: Example) -> str | None:
+    def unknown_label(self, example: Example) -> str | None:
         """What a row asks for that `train` never shows, such as `the label 'refund'`, or None."""
         return None
 
@@ -95,7 +95,7 @@ class Task:
         """What the student is asked and what it should answer."""
         return Rendered(prompt=example.prompt, completion=example.completion)
 
-    def stratum(self, example: Example) -> str:
+    def stratify_key(self, example: Example) -> str:
         """The group that a stratified `limit` keeps in proportion, such as the label; one by default."""
         return ""
 
@@ -107,7 +107,7 @@ class Task:
         """`score` for many rows, in the order given; a task that runs programs runs many at once."""
         return [self.score(*row) for row in zip(examples, predictions, strict=True)]
 
-    def obstacle(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why replies cannot be scored on this machine, and what to do, or None."""
         return None
 
@@ -115,6 +115,6 @@ class Task:
         """Further numbers over a split, such as a confusion or F1 by field; JSON data."""
         return {}
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         """Why a new training row cannot be right for this task, or None; costs nothing."""
         return None

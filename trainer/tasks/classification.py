@@ -36,13 +36,13 @@ class Classification(Task):
         """The known label that a reply or a completion means, or None."""
         return self._exact.get(_first_line(text).casefold()) or self._bare.get(_bare(text))
 
-    def stratum(self, example: Example) -> str:
+    def stratify_key(self, example: Example) -> str:
         return self.label(example.completion) or example.completion.strip()
 
-    def unseen(self, example: Example) -> str | None:
+    def unknown_label(self, example: Example) -> str | None:
         return None if self.label(example.completion) else f"the label {example.completion.strip()!r}"
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         label = self.label(completion)
         if label is None:
             return f"The completion {completion!r} is not one of the {len(self.labels)} known labels."
@@ -51,7 +51,7 @@ class Classification(Task):
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        expected, got = self.stratum(example), self._answer(prediction)
+        expected, got = self.stratify_key(example), self._answer(prediction)
         correct = expected == got
         return Score(
             id=example.id,
@@ -67,7 +67,7 @@ class Classification(Task):
         that is no label lowers the recall of the expected one.
         """
         pairs = Counter(
-            (self.stratum(example), self._answer(prediction))
+            (self.stratify_key(example), self._answer(prediction))
             for example, prediction in zip(examples, predictions, strict=True)
         )
         classes = _per_class(pairs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Rendered
-from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, unlettered
+from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, split_options
 
 
 class Cloze(MultipleChoice):
@@ -24,34 +24,34 @@ class Cloze(MultipleChoice):
 
     def context(self, example: Example) -> str:
         """What the options are continuations of."""
-        return f"Question: {unlettered(example.prompt)[0]}\nAnswer:"
+        return f"Question: {split_options(example.prompt)[0]}\nAnswer:"
 
     def texts(self, example: Example) -> list[str]:
         """The options' texts, in order."""
-        return choice_texts(example) or unlettered(example.prompt)[1]
+        return choice_texts(example) or split_options(example.prompt)[1]
 
     def render(self, example: Example) -> Rendered:
-        texts, place = self.texts(example), self.place(example, example.completion)
-        completion = example.completion if place is None else texts[place]
+        texts, index = self.texts(example), self.option_index(example, example.completion)
+        completion = example.completion if index is None else texts[index]
         return Rendered(prompt=self.context(example), completion=completion, choices=texts)
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if not all(self.texts(example)) or len(self.texts(example)) < 2:
             return "the row has no two options with texts, as `choices` or as prompt lines such as `A. ...`. Add them."
-        return super().fault(example)
+        return super().row_error(example)
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        texts = unlettered(prompt)[1]
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        texts = split_options(prompt)[1]
         if len(texts) < 2 or not all(texts):
             return "The prompt offers no lettered options, each on a line of its own, such as 'A. ...' and 'B. ...'."
-        return super().invalid(prompt, completion)
+        return super().new_row_error(prompt, completion)
 
     def answer(self, example: Example, prediction: Prediction) -> int | None:
         return prediction.choice
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         """`detail` has both ways of choosing, whichever the task goes by: `accuracy` and `accuracy_norm`."""
-        expected = self.place(example, example.completion)
+        expected = self.option_index(example, example.completion)
         plain, normalized = self._likeliest(example, prediction)
         detail = {"accuracy": float(plain == expected), "accuracy_norm": float(normalized == expected)}
         return super().score(example, prediction).model_copy(update={"detail": detail})

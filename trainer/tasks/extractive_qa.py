@@ -26,14 +26,14 @@ class ExtractiveQA(Task):
     max_new_tokens = 64
     source = "SQuAD v1.1, Rajpurkar et al. 2016 (arXiv 1606.05250), official evaluation script"
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if _given_answers(example) is None:
             return (
                 "`answers` is not a list of texts. Correct it, or leave it out: then the completion counts."
             )
         return None
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         if completion.strip() not in prompt:
             return f"The answer {completion.strip()!r} must be copied from the prompt, and is not in it."
         return None

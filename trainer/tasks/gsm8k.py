@@ -45,16 +45,16 @@ class GSM8K(Task):
         answer = row["answer"]
         return {"prompt": row["question"], "completion": answer, "answer": answer.rsplit("#### ", 1)[-1]}
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if strict(example.completion) is None:
             return "the completion does not end with a line `#### ` and the answer. Add it."
         return None
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         last = completion.strip().rsplit("\n", 1)[-1]
         if not _STRICT.fullmatch(last):
             return "The completion must end with a line `#### ` and the answer as a number."
-        return next((f"The calculation {wrong} is wrong." for wrong in miscalculated(completion)), None)
+        return next((f"The calculation {wrong} is wrong." for wrong in wrong_calculations(completion)), None)
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = bare(example.completion), strict(prediction.text)
@@ -97,7 +97,7 @@ def bare(text: str) -> str:
     return text.lower()
 
 
-def miscalculated(solution: str) -> list[str]:
+def wrong_calculations(solution: str) -> list[str]:
     """The calculations of a solution, written `<<6*4=24>>`, whose result is not theirs; what is no plain sum is let through."""
     wrong = []
     for expression, result in _CALCULATION.findall(solution):
@@ -129,7 +129,7 @@ def _value(node: ast.expr) -> float:
 def _explain(expected: str, got: str | None, loosely: bool, prediction: Prediction) -> str:
     if got == expected:
         return f"The answer {expected} is right."
-    slips = "".join(f" The calculation {slip} is wrong." for slip in miscalculated(prediction.text)[:3])
+    slips = "".join(f" The calculation {slip} is wrong." for slip in wrong_calculations(prediction.text)[:3])
     if got is not None:
         return f"The answer should be {expected}, and the reply's is {got}.{slips}"
     cut = ", because the token limit cut it off" if prediction.truncated else ""

@@ -14,7 +14,7 @@ from typing import Any
 from trainer.records import Example
 from trainer.tasks.base import Hub
 from trainer.tasks.cloze import Cloze
-from trainer.tasks.multiple_choice import MultipleChoice, lettered, unlettered
+from trainer.tasks.multiple_choice import MultipleChoice, prompt_with_options, split_options
 
 OPENING = "Choose the most plausible continuation of the context.\n\nContext: "
 
@@ -29,7 +29,7 @@ class HellaSwag(MultipleChoice):
     def convert(self, row: dict[str, Any]) -> dict[str, Any]:
         label = int(row["label"])
         return row | {
-            "prompt": lettered(OPENING + row["ctx"], row["endings"]),
+            "prompt": prompt_with_options(OPENING + row["ctx"], row["endings"]),
             "completion": ascii_uppercase[label],
             "choices": row["endings"],
             "label": label,
@@ -49,7 +49,7 @@ class HellaSwagLoglikelihood(Cloze, HellaSwag):
     def context(self, example: Example) -> str:
         """The context, behind its activity where the row has all the source's fields."""
         if example.field("ctx_a") is None:
-            return clean(unlettered(example.prompt)[0].removeprefix(OPENING)).strip()
+            return clean(split_options(example.prompt)[0].removeprefix(OPENING)).strip()
         first, second = example.field("ctx_a"), example.field("ctx_b", "")
         return clean(f"{example.field('activity_label')}: {first} {second.capitalize()}")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.records import Example
-from trainer.sandbox.examination import Exam
+from trainer.sandbox.execution import ProgramTest
 from trainer.tasks.base import Hub
-from trainer.tasks.programs import ProgramTask, loads
+from trainer.tasks.programs import ProgramTask, load_error
 
 
 class HumanEval(ProgramTask):
@@ -35,7 +35,7 @@ class HumanEval(ProgramTask):
             "tests": row["test"],
         }
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         entry_point = example.field("entry_point")
         if not (isinstance(entry_point, str) and entry_point.isidentifier()):
             return "`entry_point` is not the name of a function. Write the name that the prompt defines."
@@ -49,15 +49,15 @@ class HumanEval(ProgramTask):
                 return f"`{key}` is not Python ({error}). It must be source text that compiles."
         return None
 
-    def exam(self, example: Example, text: str) -> Exam:
+    def program_test(self, example: Example, text: str) -> ProgramTest:
         entry_point = example.field("entry_point")
-        return Exam(
+        return ProgramTest(
             program=example.prompt + text,
             preamble=example.prompt,
             tests=f"{example.field('tests')}\n\ncheck({entry_point})",
             provides=(entry_point,),
         )
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        reason = loads(prompt + completion)
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        reason = load_error(prompt + completion)
         return f"Prompt and completion together must be a Python program. {reason}" if reason else None

@@ -36,16 +36,16 @@ class JsonFields(Task):
                 copied.append(_is_copied(value, example.prompt))
         self._copies = bool(copied) and all(copied)
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if parse(example.completion) is None:
             return f"the completion {example.completion!r} is not one JSON object. Correct or remove the row."
         return None
 
-    def stratum(self, example: Example) -> str:
+    def stratify_key(self, example: Example) -> str:
         """The set of fields that the row has."""
         return ", ".join(sorted(parse(example.completion) or {})) or "no field"
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         fields = parse(completion)
         if fields is None:
             return "The completion is not one JSON object."

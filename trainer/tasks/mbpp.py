@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainer.records import Example
-from trainer.sandbox.examination import Exam, examine_all
+from trainer.sandbox.execution import ProgramTest, run_tests
 from trainer.tasks.base import Hub
 from trainer.tasks.programs import ProgramTask
 
@@ -40,41 +40,41 @@ class Mbpp(ProgramTask):
             "challenge_tests": row["challenge_test_list"],
         }
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         tests = example.field("tests")
         if not (isinstance(tests, list) and tests and all(isinstance(test, str) for test in tests)):
             return "`tests` is not a list of assertions. Take it from the data set."
         try:
-            exam = self.exam(example, example.completion)
+            test = self.program_test(example, example.completion)
         except (SyntaxError, ValueError) as error:
             return (
                 f"The completion or a test is not Python ({error}). Both must be source text that compiles."
             )
-        if not exam.provides:
+        if not test.provides:
             return "The tests use nothing that the completion defines. Correct one of them."
         return None
 
-    def exam(self, example: Example, text: str) -> Exam:
+    def program_test(self, example: Example, text: str) -> ProgramTest:
         setup = example.field("test_setup_code") or ""
         tests = example.field("tests") or ["raise LookupError('the row has no tests')"]
-        return _exam(text, [setup, *tests], example.completion)
+        return _program_test(text, [setup, *tests], example.completion)
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         tests = [line.strip() for line in prompt.splitlines() if line.strip().startswith("assert ")]
         try:
-            exam = _exam(completion, tests, completion)
+            test = _program_test(completion, tests, completion)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return f"The completion, and each assertion in the prompt, must be Python: {error}."
-        [verdict] = examine_all([exam], self.limits)
+        [verdict] = run_tests([test], self.limits)
         return None if verdict.passed else f"The completion must pass the prompt's tests. {verdict.reason}"
 
 
-def _exam(program: str, tests: Iterable[str], reference: str) -> Exam:
+def _program_test(program: str, tests: Iterable[str], reference: str) -> ProgramTest:
     source = "\n".join(test.replace("\r\n", "\n") for test in tests)
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     provides = used & _defined(reference)
     modules = sorted((used - provides) & sys.stdlib_module_names)
-    return Exam(
+    return ProgramTest(
         program=program,
         tests=source,
         provides=tuple(sorted(provides)),

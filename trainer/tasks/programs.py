@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from trainer.records import Example, Prediction, Score
-from trainer.sandbox.examination import Exam, Verdict, examine_all
+from trainer.sandbox.execution import ProgramTest, Verdict, run_tests
 from trainer.sandbox.launch import SandboxError, best_kind
 from trainer.sandbox.limits import Limits
 from trainer.tasks.base import Task
@@ -27,13 +27,13 @@ class ProgramTask(Task):
 
     def __init__(self, train: Sequence[Example] = ()):
         super().__init__(train)
-        self._verdicts: dict[Exam, Verdict] = {}
+        self._verdicts: dict[ProgramTest, Verdict] = {}
 
-    def exam(self, example: Example, text: str) -> Exam:
+    def program_test(self, example: Example, text: str) -> ProgramTest:
         """The program that a reply makes, and its tests."""
         raise NotImplementedError
 
-    def obstacle(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         try:
             best_kind()
         except SandboxError as error:
@@ -46,12 +46,12 @@ class ProgramTask(Task):
 
     def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
         """Many programs at once; raises `SandboxError` where programs cannot be run."""
-        verdicts = self._examined(examples, predictions)
+        verdicts = self._run_tests(examples, predictions)
         return [_score(*row) for row in zip(predictions, verdicts, strict=True)]
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """`pass@k` over the problems, for each k up to the replies to each, and the `outcomes`' numbers."""
-        verdicts = self._examined(examples, predictions)
+        verdicts = self._run_tests(examples, predictions)
         passed: dict[str, list[bool]] = defaultdict(list)
         for example, verdict in zip(examples, verdicts, strict=True):
             passed[example.id].append(verdict.passed)
@@ -63,12 +63,12 @@ class ProgramTask(Task):
         }
         return {**rates, "outcomes": dict(Counter(verdict.outcome for verdict in verdicts))}
 
-    def _examined(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
+    def _run_tests(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
         """Each program is run once a process, so that scores and summary say the same."""
-        exams = [self.exam(example, p.text) for example, p in zip(examples, predictions, strict=True)]
-        new = [exam for exam in dict.fromkeys(exams) if exam not in self._verdicts]
-        self._verdicts.update(zip(new, examine_all(new, self.limits), strict=True))
-        return [self._verdicts[exam] for exam in exams]
+        tests = [self.program_test(example, p.text) for example, p in zip(examples, predictions, strict=True)]
+        new = [test for test in dict.fromkeys(tests) if test not in self._verdicts]
+        self._verdicts.update(zip(new, run_tests(new, self.limits), strict=True))
+        return [self._verdicts[test] for test in tests]
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
@@ -84,9 +84,9 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     return 1.0 - prod(1.0 - k / i for i in range(samples - correct + 1, samples + 1))
 
 
-def loads(program: str) -> str | None:
+def load_error(program: str) -> str | None:
     """Why a program cannot be loaded, or None."""
-    [verdict] = examine_all([Exam(program=program, tests="", provides=())])
+    [verdict] = run_tests([ProgramTest(program=program, tests="", provides=())])
     return None if verdict.passed else verdict.reason
 
 

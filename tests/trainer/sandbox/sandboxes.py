@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.sandbox.examination import Exam, Verdict, examine
+from trainer.sandbox.execution import ProgramTest, Verdict, run_test
 from trainer.sandbox.launch import KINDS, Kind, unavailable
 from trainer.sandbox.limits import Limits
 
@@ -17,7 +17,7 @@ RIGHT = "def answer(): return 42"
 def run(
     kind: Kind, program: str, tests: str = "assert answer() == 42", limits: Limits | None = None
 ) -> Verdict:
-    return examine(Exam(program=program, tests=tests, provides=("answer",)), limits or Limits(), kind)
+    return run_test(ProgramTest(program=program, tests=tests, provides=("answer",)), limits or Limits(), kind)
 
 
 def returned(kind: Kind, body: str, limits: Limits | None = None) -> str:

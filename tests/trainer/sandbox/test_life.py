@@ -17,16 +17,16 @@ from trainer.sandbox.launch import Kind
 
 OWNER = """
 import sys, time
-from trainer.sandbox.examination import Exam, examine
+from trainer.sandbox.execution import ProgramTest, run_test
 program = "def answer(): return 42"
-print(examine(Exam(program, "assert answer() == 42", ("answer",)), kind=sys.argv[1]).outcome, flush=True)
+print(run_test(ProgramTest(program, "assert answer() == 42", ("answer",)), kind=sys.argv[1]).outcome, flush=True)
 time.sleep(600)
 """
 
 
 @pytest.fixture
 def owner(kind: Kind) -> Iterator[subprocess.Popen[str]]:
-    """A process that has examined a program and keeps its sandboxes warm."""
+    """A process that has run a program and keeps its sandboxes warm."""
     process = subprocess.Popen([sys.executable, "-c", OWNER, kind], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "passed\n"

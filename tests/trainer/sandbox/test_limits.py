@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.trainer.sandbox.sandboxes import RIGHT, SHORT, function, returned, run
-from trainer.sandbox.examination import Exam, examine_all
+from trainer.sandbox.execution import ProgramTest, run_tests
 from trainer.sandbox.launch import Kind
 from trainer.sandbox.limits import Limits
 
@@ -24,9 +24,9 @@ BOMBS = {
 
 
 def test_time_bombs_are_stopped(kind: Kind) -> None:
-    exams = [Exam(function(bomb), "assert answer() == 42", ("answer",)) for bomb in BOMBS.values()]
+    tests = [ProgramTest(function(bomb), "assert answer() == 42", ("answer",)) for bomb in BOMBS.values()]
     start = time.monotonic()
-    verdicts = dict(zip(BOMBS, examine_all(exams, SHORT, kind), strict=True))
+    verdicts = dict(zip(BOMBS, run_tests(tests, SHORT, kind), strict=True))
     assert time.monotonic() - start < len(BOMBS) * 2 * SHORT.wall_seconds
     flood = verdicts.pop("floods the channel")
     assert flood.outcome in ("stopped", "ended")

@@ -56,18 +56,18 @@ def test_explanations() -> None:
 
 
 def test_new_rows_must_have_a_known_label_as_it_is_written() -> None:
-    assert TASK.invalid("p", "Refund") is None
-    assert TASK.invalid("p", "money") == "The completion 'money' is not one of the 3 known labels."
+    assert TASK.new_row_error("p", "Refund") is None
+    assert TASK.new_row_error("p", "money") == "The completion 'money' is not one of the 3 known labels."
     assert (
-        TASK.invalid("p", "refund.")
+        TASK.new_row_error("p", "refund.")
         == "The completion 'refund.' must be written exactly as the label: 'Refund'."
     )
 
 
 def test_unseen_and_stratum() -> None:
-    assert TASK.unseen(row("refund")) is None
-    assert TASK.unseen(row("money")) == "the label 'money'"
-    assert TASK.stratum(row("refund ")) == "Refund"
+    assert TASK.unknown_label(row("refund")) is None
+    assert TASK.unknown_label(row("money")) == "the label 'money'"
+    assert TASK.stratify_key(row("refund ")) == "Refund"
 
 
 def test_confusions_by_hand() -> None:

@@ -103,8 +103,8 @@ def test_summary() -> None:
 
 
 def test_new_rows_copy_their_answer() -> None:
-    assert TASK.invalid(PASSAGE, "Ann Lee") is None
+    assert TASK.new_row_error(PASSAGE, "Ann Lee") is None
     assert (
-        TASK.invalid(PASSAGE, "Anne Lee")
+        TASK.new_row_error(PASSAGE, "Anne Lee")
         == "The answer 'Anne Lee' must be copied from the prompt, and is not in it."
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from trainer.records import Example, Prediction
-from trainer.tasks.gsm8k import GSM8K, calculate, miscalculated
+from trainer.tasks.gsm8k import GSM8K, calculate, wrong_calculations
 
 TASK = GSM8K()
 SOLUTION = "Half is 48/2=<<48/2=24>>24.\nIn all 48+24=<<48+24=72>>72.\n#### 72"
@@ -51,17 +51,17 @@ def test_calculate(expression: str, value: float | None) -> None:
 
 
 def test_calculations_may_be_rounded_and_words_are_let_through() -> None:
-    assert miscalculated("<<10/3=3.33>> <<2/3*100=67>> <<x+2=5>> <<5=5>>") == []
-    assert miscalculated("<<10/3=3.5>> <<2*3=6>> <<0.5*4=3>>") == ["10/3=3.5", "0.5*4=3"]
+    assert wrong_calculations("<<10/3=3.33>> <<2/3*100=67>> <<x+2=5>> <<5=5>>") == []
+    assert wrong_calculations("<<10/3=3.5>> <<2*3=6>> <<0.5*4=3>>") == ["10/3=3.5", "0.5*4=3"]
 
 
 def test_new_rows_end_with_their_answer_and_calculate_right() -> None:
-    assert TASK.invalid("How many?", SOLUTION) is None
-    assert TASK.invalid("How many?", f"{SOLUTION}\n") is None
+    assert TASK.new_row_error("How many?", SOLUTION) is None
+    assert TASK.new_row_error("How many?", f"{SOLUTION}\n") is None
     missing = "The completion must end with a line `#### ` and the answer as a number."
     for wrong in ("", "72", "#### 72\nThat is it.", "#### seventy", "#### 72 apples"):
-        assert TASK.invalid("How many?", wrong) == missing
-    assert TASK.invalid("?", "<<6*7=41>>41\n#### 41") == "The calculation 6*7=41 is wrong."
+        assert TASK.new_row_error("How many?", wrong) == missing
+    assert TASK.new_row_error("?", "<<6*7=41>>41\n#### 41") == "The calculation 6*7=41 is wrong."
 
 
 def test_summary() -> None:
@@ -70,5 +70,5 @@ def test_summary() -> None:
 
 
 def test_a_row_without_a_final_answer_is_refused() -> None:
-    assert TASK.fault(ROW) is None
-    assert TASK.fault(Example(id="a", prompt="p", completion="72"))
+    assert TASK.row_error(ROW) is None
+    assert TASK.row_error(Example(id="a", prompt="p", completion="72"))

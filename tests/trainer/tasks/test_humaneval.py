@@ -34,7 +34,7 @@ def scores(completions: list[tuple[int, str]], task: HumanEval | None = None) ->
 
 def test_all_rows_can_be_used() -> None:
     assert len(ROWS) == 164
-    assert [fault for row in ROWS if (fault := HumanEval().fault(row))] == []
+    assert [fault for row in ROWS if (fault := HumanEval().row_error(row))] == []
 
 
 @pytest.mark.parametrize("how", ["parquet", "save_to_disk"])
@@ -55,7 +55,7 @@ def test_the_source_s_one_split_is_cut_in_three(how: str, tmp_path: Path) -> Non
 
 
 def test_the_canonical_solutions_all_pass(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.sandbox.examination.best_kind", lambda: kind)
+    monkeypatch.setattr("trainer.sandbox.execution.best_kind", lambda: kind)
     found = scores([(number, row.completion) for number, row in enumerate(ROWS)])
     assert [score.id for score in found if not score.correct] == []
 
@@ -144,8 +144,8 @@ def test_a_score_says_what_failed() -> None:
 
 def test_new_rows_must_be_programs() -> None:
     prompt = 'def double(x):\n    """Twice x."""\n'
-    assert HumanEval().invalid(prompt, "    return 2 * x\n") is None
-    said = HumanEval().invalid(prompt, "return 2 * x\n")
+    assert HumanEval().new_row_error(prompt, "    return 2 * x\n") is None
+    said = HumanEval().new_row_error(prompt, "return 2 * x\n")
     assert said is not None
     assert said.startswith(
         "Prompt and completion together must be a Python program. The program cannot be loaded"
@@ -167,11 +167,11 @@ def test_rows_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 
 def test_without_a_sandbox_the_task_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert HumanEval().obstacle() is None
+    assert HumanEval().unavailable_reason() is None
     launch.best_kind.cache_clear()
     monkeypatch.setattr(launch, "unavailable", lambda kind: "it is not here")
     try:
-        said = HumanEval().obstacle()
+        said = HumanEval().unavailable_reason()
     finally:
         launch.best_kind.cache_clear()
     assert said is not None

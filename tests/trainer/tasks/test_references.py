@@ -44,7 +44,7 @@ def examples(task: Task, rows: list[dict[str, Any]]) -> list[Example]:
     """Rows of a source as the task reads them."""
     converted = [task.convert(row) for row in rows]
     found = [Example.model_validate({"id": str(n)} | row) for n, row in enumerate(converted) if row]
-    assert not any(task.fault(example) for example in found)
+    assert not any(task.row_error(example) for example in found)
     return found
 
 
