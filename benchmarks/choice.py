@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 REPEATS = 2
 BATCH_SIZES = (1, 8, 32)

@@ -10,13 +10,16 @@ the left, `model.generate`; with the adapter merged, and as training leaves it. 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
-from training import STUDENT, synthetic
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.peers import arguments, conditions, publish, read_rows, run_alone, write_rows
+from benchmarks.training import STUDENT, synthetic
 
 MAX_NEW_TOKENS = 96
 PLAIN_BATCH = 8

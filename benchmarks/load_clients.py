@@ -15,7 +15,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -158,13 +158,13 @@ async def worker(spec: Spec) -> Spec:
 
 def main() -> None:
     """Work, and print what was seen and what it cost."""
-    parts: dict[str, Callable[[Spec], Awaitable[Spec]]] = {
+    parts: dict[str, Callable[[Spec], Coroutine[Any, Any, Spec]]] = {
         "posts": posts,
         "polls": polls,
         "readers": readers,
         "worker": worker,
     }
-    found = asyncio.run(parts[sys.argv[1]](json.loads(sys.argv[2])))  # type: ignore[arg-type]
+    found = asyncio.run(parts[sys.argv[1]](json.loads(sys.argv[2])))
     own = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps(found | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
 

@@ -88,7 +88,8 @@ class Draw:
     ) -> NDArray[np.int64]:
         """The first rows of each label, in proportion to the weights; then the first of the rest."""
         left = apportion(count, {label: weights[label] for label in self.labels if weights[label]}, 0)
-        kept, rest = [], []
+        kept: list[np.int64] = []
+        rest: list[np.int64] = []
         for row in order:
             label = str(self.pool.labels[row])
             (kept if left.get(label) else rest).append(row)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def main() -> None:
     load = round(os.getloadavg()[0], 1)
     problems = list(read_problems().values())
     tests = [program_test(problem) for problem in problems]
-    result = {
+    result: dict[str, Any] = {
         "processor": platform.machine(),
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
@@ -65,10 +66,10 @@ def program_test(problem: dict[str, str]) -> ProgramTest:
 def sandboxed(tests: list[ProgramTest], kind: Kind, repeats: int) -> dict[str, Any]:
     # limits that nobody used before have no warm sandbox
     unused = [replace(Limits(), wall_seconds=60.0 + n) for n in range(5)]
-    cold = [seconds(lambda limits=limits: run_test(tests[0], limits, kind)) for limits in unused]
+    cold = [seconds(partial(run_test, tests[0], limits, kind)) for limits in unused]
     run_tests(tests, kind=kind)
-    warm = sorted(seconds(lambda test=test: run_test(test, kind=kind)) for test in tests * repeats)
-    batch = min(seconds(lambda: run_tests(tests, kind=kind)) for _ in range(repeats))
+    warm = sorted(seconds(partial(run_test, test, kind=kind)) for test in tests * repeats)
+    batch = min(seconds(partial(run_tests, tests, kind=kind)) for _ in range(repeats))
     return {
         "cold_ms": milliseconds(statistics.median(cold)),
         "warm_ms_median": milliseconds(statistics.median(warm)),
@@ -86,7 +87,7 @@ def package(problems: list[dict[str, str]], repeats: int) -> dict[str, Any]:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(check, problems))
 
-    alone = sorted(seconds(lambda problem=problem: check(problem)) for problem in problems)
+    alone = sorted(seconds(partial(check, problem)) for problem in problems)
     batch = min(seconds(check_all) for _ in range(repeats))
     return {
         "ms_median": milliseconds(statistics.median(alone)),

@@ -79,7 +79,11 @@ def colours(tmp_path: Path, colour_rows: list[dict[str, str]]) -> Path:
     return path
 
 
-@pytest.fixture(params=HERE or [None])
+KINDS: list[Kind | None] = [*HERE] or [None]
+
+
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind of sandbox that this machine has; where there is none, the error that says what to install."""
-    return request.param or best_kind()
+    kind: Kind | None = request.param
+    return kind or best_kind()

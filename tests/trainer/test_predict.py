@@ -92,7 +92,8 @@ def reference_logprob(model: Any, context: list[int], choice: list[int]) -> floa
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([context + choice])).logits[0]
     logprobs = logits.double().log_softmax(-1)
-    return sum(logprobs[len(context) - 1 + place, token].item() for place, token in enumerate(choice))
+    positions = list(range(len(context) - 1, len(context) - 1 + len(choice)))
+    return float(sum(logprobs[positions, choice]))
 
 
 @pytest.mark.student

