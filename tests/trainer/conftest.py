@@ -58,6 +58,26 @@ def tiny_student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Pa
     return folder
 
 
+@pytest.fixture(scope="module")
+def tiny(tiny_student: Path) -> Any:
+    """The random student in float32, and its tokenizer."""
+    from trainer.model import load_model, load_tokenizer
+    from trainer.specs import StudentSpec
+
+    student = StudentSpec(model=str(tiny_student), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
+@pytest.fixture(scope="module")
+def real(student_folder: Path) -> Any:
+    """The embedded student in float32, and its tokenizer."""
+    from trainer.model import load_model, load_tokenizer
+    from trainer.specs import StudentSpec
+
+    student = StudentSpec(model=str(student_folder), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
 @pytest.fixture(scope="session")
 def colour_rows() -> list[dict[str, str]]:
     """32 rows whose completions have one to three tokens and whose prompts differ in length."""

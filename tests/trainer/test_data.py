@@ -162,13 +162,6 @@ def test_part_of_an_epoch() -> None:
     assert list(batches(list(range(40)), 4, steps=2, seed=5)) == whole[:2]
 
 
-def test_steps_of_a_training() -> None:
-    assert StudentSpec(batch_size=8, epochs=3).steps_for(45) == 18  # 6 batches an epoch
-    assert StudentSpec(batch_size=4, epochs=1.45).steps_for(40) == 15  # 14.5 batches
-    assert StudentSpec(batch_size=4, epochs=0.2).steps_for(40) == 2
-    assert StudentSpec(batch_size=4, epochs=9, steps=7).steps_for(1000) == 7
-
-
 def test_batches_have_like_lengths() -> None:
     lengths = [(37 * n) % 101 for n in range(400)]
     plan = list(batches(lengths, 8, steps=50, seed=0))
