@@ -1,4 +1,4 @@
-"""Log-likelihoods of choices, each token computed once: a row's choices share one copy of their context."""
+"""Log-likelihoods of choices. The choices of a row share one copy of their context, so each token is computed once."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def score_choices(
 ) -> list[list[float]]:
     """Log-probability (nats) of each choice given its context, summed over the choice's tokens.
 
-    A row is one sequence: its context once, then all its choices, each of which sees the context and itself alone
-    (tree attention: Miao et al. 2024, SpecInfer, section 4.2). The first token of a choice is scored by the
-    context's last logits, so a choice's last token is never an input.
+    A row is one sequence: its context, then all its choices. Each choice attends only to the context and to itself (tree
+    attention: Miao et al. 2024, SpecInfer, section 4.2). The last logits of the context score the first token of a
+    choice, so the last token of a choice is never an input.
 
     Args:
         model: a causal language model with full attention, in evaluation mode.
-        contexts: tokens, at least one each.
-        choices: for each context its choices in tokens, at least one token each.
-        batch_size: rows at once; batches are cut from the rows sorted by length, so they depend on nothing else.
+        contexts: tokens; at least one token each.
+        choices: for each context, the tokens of its choices; at least one token each.
+        batch_size: rows per batch. Batches are cut from the rows sorted by length and depend on nothing else.
+        done: called after each batch with its number of rows.
     """
     if not contexts:
         return []
@@ -84,11 +85,11 @@ class ChoiceTree:
     branches: list[int]
     """For each token: 0 for the context, 1 + index for a choice."""
     depths: list[int]
-    """For each token: its position behind the prefix, if its own choice alone followed the context."""
+    """For each token: its position after the prefix, as if only its own choice followed the context."""
     scored: list[bool]
     """For each token: whether its logits score a token of a choice."""
     targets: list[list[tuple[int, int]]]
-    """For each choice and each of its tokens: the number of the scored position, and the token."""
+    """For each choice and each of its tokens: the index of the scored position, and the token."""
 
     @classmethod
     def of(cls, context: list[int], choices: list[list[int]]) -> ChoiceTree:
@@ -107,7 +108,7 @@ class ChoiceTree:
 
 
 def _tree_mask(branches: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch.Tensor:
-    """What may be seen, as 0, and what not, as the lowest number: shape (rows, 1, width, prefix + width)."""
+    """Additive mask, 0 if visible, else the lowest number: shape (rows, 1, width, prefix + width)."""
     rows, width = branches.shape
     query, key = branches[:, :, None], branches[:, None, :]
     causal = torch.ones(width, width, dtype=torch.bool, device=branches.device).tril()
@@ -117,7 +118,7 @@ def _tree_mask(branches: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch
 
 
 def _sum_by_choice(logits: torch.Tensor, trees: list[ChoiceTree]) -> list[list[float]]:
-    """Add up each choice's token log-probabilities; `logits` holds the scored positions of all trees in turn."""
+    """Sum the token log-probabilities of each choice. `logits` has the scored positions of all trees, one tree after the other."""
     total = logits.logsumexp(-1)
     sums, start = [], 0
     for tree in trees:

@@ -1,4 +1,4 @@
-"""Reads the user's files of rows; whatever is wrong with them is one clear error. No torch here."""
+"""Reads files of rows from users and reports what is wrong with them. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trainer.records import Example
 ROLES = ("system", "user", "assistant")
 
 Check = Callable[[Example], str | None]
-"""Says why a row cannot be used, and what to do, or None."""
+"""Returns why a row cannot be used and what to do, or None."""
 
 
 class DataError(Exception):
-    """The rows or the task that a config names cannot be used; the message says where and what to do."""
+    """The rows or the task that a config names cannot be used. The message says where and what to do."""
 
 
 class _RowError(Exception):
@@ -24,14 +24,14 @@ class _RowError(Exception):
 
 
 def read_examples(path: Path, check: Check | None = None) -> list[Example]:
-    """Read a JSONL file of rows, in file order; blank lines are skipped and a byte order mark is tolerated.
+    """Read a JSONL file of rows, in file order. Blank lines and a byte order mark are skipped.
 
-    A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`, whose
-    last turn, the assistant's, is the completion. A row without id gets one from the file's stem and its line
-    number.
+    A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`. In the second
+    form, the last turn must be the assistant's, and it is the completion. A row without an id gets the file's stem and
+    its line number as its id.
 
     Args:
-        check: a task's own check of a row.
+        check: the task's check of a row.
 
     Raises:
         DataError: names the file, the line, the first error and the number of further rows with errors.
@@ -59,7 +59,7 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
 
 
 def line_of(path: Path, identifier: str) -> int | None:
-    """Line number of the row with this id; None where a task reads another format than JSONL."""
+    """Line number of the row with this id; None if the file is not JSONL, because a task can read other formats."""
     try:
         for number, line in _lines(path):
             if _identifier(_parse(line).get("id"), f"{path.stem}-{number}") == identifier:
@@ -86,7 +86,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}, line {number}: byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8."
         ) from None
-    # not splitlines: JSON strings may hold U+2028 and its like
+    # not splitlines: JSON strings may contain U+2028 and other line separators
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line
@@ -163,7 +163,7 @@ def _text(row: dict[str, Any], key: str) -> str:
 def _unfold_chat(row: dict[str, Any]) -> None:
     """Split a chat row into its earlier turns, the last user turn as `prompt`, and the `completion`.
 
-    A row that was already split (`completion` beside messages that end with a user turn) stays as it is.
+    A row that is already split (a `completion`, and messages that end with a user turn) stays as it is.
     """
     turns = _turns(row["messages"])
     if "completion" not in row:

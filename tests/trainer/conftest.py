@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.sandbox.sandboxes import HERE
+from tests.trainer.sandbox.sandboxes import AVAILABLE_KINDS
 from trainer.sandbox.launch import Kind, best_kind
 
 COLOURS = ("red", "green", "blue", "white")
@@ -99,7 +99,7 @@ def colours(tmp_path: Path, colour_rows: list[dict[str, str]]) -> Path:
     return path
 
 
-KINDS: list[Kind | None] = [*HERE] or [None]
+KINDS: list[Kind | None] = [*AVAILABLE_KINDS] or [None]
 
 
 @pytest.fixture(params=KINDS)

@@ -21,11 +21,11 @@ def test_choices_score_as_plain_forward_passes(tiny: Any, batch_size: int) -> No
         [" honey", " honey and wax", " honey", " milk", " nothing"],
     ]
     choices = [[tokenizer(text)["input_ids"] for text in row] for row in texts]
-    found = score_choices(model, contexts, choices, batch_size=batch_size)
-    for context, row, logprobs in zip(contexts, choices, found, strict=True):
+    scores = score_choices(model, contexts, choices, batch_size=batch_size)
+    for context, row, logprobs in zip(contexts, choices, scores, strict=True):
         expected = [reference_logprob(model, context, choice) for choice in row]
         assert logprobs == pytest.approx(expected, abs=1e-4)
-    assert found[3][0] == pytest.approx(found[3][2], abs=1e-5), "a choice must not see the others"
+    assert scores[3][0] == pytest.approx(scores[3][2], abs=1e-5), "a choice must not see the others"
 
 
 @pytest.mark.student
@@ -35,8 +35,8 @@ def test_choices_of_the_real_student(real: Any) -> None:
     choices = [
         [tokenizer(text)["input_ids"] for text in row] for row in (["Paris", "Berlin city"], ["White", "Red"])
     ]
-    found = score_choices(model, contexts, choices, batch_size=2)
-    for context, row, logprobs in zip(contexts, choices, found, strict=True):
+    scores = score_choices(model, contexts, choices, batch_size=2)
+    for context, row, logprobs in zip(contexts, choices, scores, strict=True):
         assert logprobs == pytest.approx(
             [reference_logprob(model, context, choice) for choice in row], abs=1e-3
         )

@@ -108,14 +108,14 @@ def test_answers_that_a_reply_has_no_room_for(tokenizer: Any) -> None:
     rows, _ = encode([example(), example(completion="blue " * 9)], Task(), tokenizer, CHAT)
     longest = len(tokenizer("blue " * 9)["input_ids"])
 
-    def said(limit: int, over_long: int = 0) -> list[str]:
+    def warnings(limit: int, over_long: int = 0) -> list[str]:
         return length_warnings(rows, over_long, Task(), StudentSpec(max_new_tokens=limit))
 
-    assert said(longest) == []
-    (one,) = said(longest - 1)
+    assert warnings(longest) == []
+    (one,) = warnings(longest - 1)
     assert one.startswith("1 of 2 training rows have answers that the student cannot give")
     assert f"Set `student.max_new_tokens` to {longest} or more." in one
-    (left_out,) = said(longest, over_long=3)
+    (left_out,) = warnings(longest, over_long=3)
     assert left_out.startswith("3 of 5 training rows are left out")
 
 

@@ -41,9 +41,9 @@ def test_packed_loss_and_gradients_are_the_plain_ones(batch: list[Row]) -> None:
     layout = choose_layout(model, SHORT, 0, dropout=0)
     assert layout.packed
     assert layout.sliced
-    expected, found = plain_loss(model, batch), layout.loss(model, batch)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    exact, packed = gradients(model, expected), gradients(model, found)
+    expected, loss = plain_loss(model, batch), layout.loss(model, batch)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    exact, packed = gradients(model, expected), gradients(model, loss)
     for name in exact:
         torch.testing.assert_close(packed[name], exact[name], rtol=1e-4, atol=1e-4)
 

@@ -73,8 +73,8 @@ def test_adapter_and_merged_student_answer_alike(student_folder: Path) -> None:
     stops = stop_tokens(tokenizer, student)
 
     def answers() -> list[list[int]]:
-        found = generate(model, prompts, max_new_tokens=6, stops=stops, batch_size=5)
-        return [reply.tokens for reply in found]
+        replies = generate(model, prompts, max_new_tokens=6, stops=stops, batch_size=5)
+        return [reply.tokens for reply in replies]
 
     apart = answers()
     with model.disable_adapter():
@@ -121,19 +121,19 @@ def test_a_file_of_rows(write_spec: Any, tiny: Any) -> None:
     texts = [QUESTIONS[2], QUESTIONS[0], long, QUESTIONS[1]]
     path, output = write_spec("exact_match", rows_of(texts), max_length=40, max_new_tokens=4)
     assert main([str(path)]) == 0
-    found = predictions(output)
+    answers = predictions(output)
     report = PredictReport.model_validate_json((output / "report.json").read_text())
     model, tokenizer = tiny
-    for row, text in zip(found, texts, strict=True):
+    for row, text in zip(answers, texts, strict=True):
         if text is long:
             assert (row["text"], row["tokens"], row["truncated"]) == ("", 0, True)
             continue
         tokens, cut = reference_reply(model, tokenizer(text)["input_ids"], 4, [tokenizer.eos_token_id])
         assert row["text"] == tokenizer.decode(tokens, skip_special_tokens=True)
         assert (row["tokens"], row["truncated"]) == (len(tokens), cut)
-    assert [row["id"] for row in found] == ["row-0", "row-1", "row-2", "row-3"]
+    assert [row["id"] for row in answers] == ["row-0", "row-1", "row-2", "row-3"]
     assert report.over_long == {"rows": ["row-2"]}
-    assert (report.rows, report.generated_tokens) == (4, sum(row["tokens"] for row in found))
+    assert (report.rows, report.generated_tokens) == (4, sum(row["tokens"] for row in answers))
     assert (report.dtype, report.device) == ("float32", "cpu")
     lines = [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines if line["stage"] != "predict"] == ["load", "done"]

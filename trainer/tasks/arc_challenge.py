@@ -22,7 +22,7 @@ class ArcChallenge(MultipleChoice):
     hub = Hub(path="allenai/ai2_arc", name="ARC-Challenge", validation="validation")
 
     def convert(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A few of the source's rows have digits for letters; all get letters, as the prompt has them."""
+        """A few rows of the source have digits instead of letters. All get letters, as in the prompt."""
         labels, texts = row["choices"]["label"], row["choices"]["text"]
         letters = list(ascii_uppercase[: len(labels)])
         answer = letters[labels.index(row["answerKey"])]
@@ -37,7 +37,7 @@ class ArcChallenge(MultipleChoice):
 
 
 class ArcChallengeLoglikelihood(Cloze, ArcChallenge):
-    """Accuracy of the likeliest option, asked as lm-evaluation-harness asks `arc_challenge`: its `acc`."""
+    """Accuracy of the likeliest option, with the prompt of lm-evaluation-harness's `arc_challenge`: its `acc`."""
 
     name = "arc_challenge_loglikelihood"
     source = "lm-evaluation-harness 0.4, `arc_challenge`: `acc`"

@@ -1,4 +1,4 @@
-"""Lettered questions asked without their letters: the likeliest option's text is the answer, and nothing is generated."""
+"""Multiple choice without letters: the answer is the option whose text is the most likely. Nothing is generated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, split_op
 
 
 class Cloze(MultipleChoice):
-    """Accuracy of the option with the highest log-likelihood after the question, as lm-evaluation-harness has it.
+    """Accuracy of the option with the highest log-likelihood after the question, as in lm-evaluation-harness.
 
-    Rows are those of `multiple_choice`: a prompt that offers lettered options, and the letter of the right one. So
-    new rows may come from a teacher that knows prompts and completions alone. The student is asked by `context` and
-    learns the right option's text.
+    Rows are those of `multiple_choice`: a prompt with lettered options, and the letter of the right one. So a teacher
+    that sees only prompts and completions can write new rows. The student gets `context` as its prompt and learns the
+    text of the right option.
     """
 
     name = "multiple_choice_cloze"
@@ -23,7 +23,7 @@ class Cloze(MultipleChoice):
     source = "lm-evaluation-harness 0.4, `multiple_choice`: `acc` and `acc_norm`"
 
     def context(self, example: Example) -> str:
-        """What the options are continuations of."""
+        """The text that the options continue."""
         return f"Question: {split_options(example.prompt)[0]}\nAnswer:"
 
     def texts(self, example: Example) -> list[str]:
@@ -50,7 +50,7 @@ class Cloze(MultipleChoice):
         return prediction.choice
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        """`detail` has both ways of choosing, whichever the task goes by: `accuracy` and `accuracy_norm`."""
+        """`detail` has the results of both ways to choose, `accuracy` and `accuracy_norm`, whichever one the task uses."""
         expected = self.option_index(example, example.completion)
         plain, normalized = self._likeliest(example, prediction)
         detail = {"accuracy": float(plain == expected), "accuracy_norm": float(normalized == expected)}
@@ -66,7 +66,7 @@ class Cloze(MultipleChoice):
         return means | super().summarize(examples, predictions)
 
     def _likeliest(self, example: Example, prediction: Prediction) -> tuple[int, int]:
-        """Places of the likeliest option, plain and per character; -1 for a row that was not answered."""
+        """Indices of the likeliest option, plain and per character; -1 for a row without an answer."""
         logprobs = prediction.choice_logprobs
         if not logprobs:
             return -1, -1
@@ -75,7 +75,7 @@ class Cloze(MultipleChoice):
 
 
 class ClozeNorm(Cloze):
-    """The same with log-likelihoods divided by the characters of the option, so that short ones have no advantage."""
+    """Divides each log-likelihood by the number of characters of its option, so that short options have no advantage."""
 
     name = "multiple_choice_cloze_norm"
     metric = "accuracy_norm"

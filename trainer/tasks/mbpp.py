@@ -1,7 +1,8 @@
 """MBPP: write a short Python program from a description and its tests.
 
 Austin et al. 2021, "Program Synthesis with Large Language Models" (arXiv 2108.07732).
-Rows: https://huggingface.co/datasets/google-research-datasets/mbpp, CC BY 4.0; 374 train, 90 validation and 500 test rows.
+Rows: https://huggingface.co/datasets/google-research-datasets/mbpp, CC BY 4.0; 374 train, 90 validation and 500 test
+rows.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from trainer.tasks.programs import ProgramTask
 
 
 class Mbpp(ProgramTask):
-    """pass@1: the reply is a program, tested by the row's `tests`, a list of assertions.
+    """pass@1: the reply is a program, and the row's `tests`, a list of assertions, test it.
 
-    What the reference program defines and the tests use is taken from the reply; every other name of the tests is
-    theirs: a built-in, a module of the standard library, or set up by `test_setup_code`.
+    Names that the reference program defines and the tests use come from the reply. All other names belong to the tests:
+    built-ins, modules of the standard library, and what `test_setup_code` defines.
     """
 
     name = "mbpp"
@@ -83,12 +84,12 @@ def _program_test(program: str, tests: Iterable[str], reference: str) -> Program
 
 
 def _defined(program: str) -> set[str]:
-    """The functions, classes and variables that a program defines at its top; what it imports is not its own."""
+    """Functions, classes and variables that a program defines at the top level. Imported names do not count."""
     names: set[str] = set()
     for statement in ast.parse(program).body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(statement.name)
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            found = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-            names |= {node.id for node in found if isinstance(node.ctx, ast.Store)}
+            variables = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            names |= {node.id for node in variables if isinstance(node.ctx, ast.Store)}
     return names

@@ -1,4 +1,4 @@
-"""What tasks share whose replies are programs: run in the sandbox, scored by tests."""
+"""Base class of tasks whose replies are programs. They run in the sandbox and tests score them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from trainer.sandbox.limits import Limits
 from trainer.tasks.base import Task
 
 KS = (1, 10, 100)
-"""The k of pass@k, where there are as many replies to each problem."""
+"""Values of k for pass@k. Each needs at least k replies to every problem."""
 
 
 class ProgramTask(Task):
-    """A reply is right when the program passes all tests of its row."""
+    """A reply is right if the program passes all tests of its row."""
 
     metric = "pass@1"
     max_new_tokens = 512
@@ -30,7 +30,7 @@ class ProgramTask(Task):
         self._verdicts: dict[ProgramTest, Verdict] = {}
 
     def program_test(self, example: Example, text: str) -> ProgramTest:
-        """The program that a reply makes, and its tests."""
+        """The program that a reply stands for, and its tests."""
         raise NotImplementedError
 
     def unavailable_reason(self) -> str | None:
@@ -41,16 +41,16 @@ class ProgramTask(Task):
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        """Raises `SandboxError` where programs cannot be run."""
+        """Raises `SandboxError` if this machine cannot run programs."""
         return self.score_all([example], [prediction])[0]
 
     def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
-        """Many programs at once; raises `SandboxError` where programs cannot be run."""
+        """Runs the programs concurrently. Raises `SandboxError` if this machine cannot run programs."""
         verdicts = self._run_tests(examples, predictions)
         return [_score(*row) for row in zip(predictions, verdicts, strict=True)]
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """`pass@k` over the problems, for each k up to the replies to each, and the `outcomes`' numbers."""
+        """`pass@k` over the problems, for each k that has enough replies, and the count of each outcome (`outcomes`)."""
         verdicts = self._run_tests(examples, predictions)
         passed: dict[str, list[bool]] = defaultdict(list)
         for example, verdict in zip(examples, verdicts, strict=True):
@@ -64,7 +64,7 @@ class ProgramTask(Task):
         return {**rates, "outcomes": dict(Counter(verdict.outcome for verdict in verdicts))}
 
     def _run_tests(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
-        """Each program is run once a process, so that scores and summary say the same."""
+        """Runs each program once per process, so that scores and summary agree."""
         tests = [self.program_test(example, p.text) for example, p in zip(examples, predictions, strict=True)]
         new = [test for test in dict.fromkeys(tests) if test not in self._verdicts]
         self._verdicts.update(zip(new, run_tests(new, self.limits), strict=True))
@@ -72,7 +72,7 @@ class ProgramTask(Task):
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased estimate of the chance that one of k replies is right (Chen et al. 2021, equation 1).
+    """Unbiased estimate of the probability that one of k replies is right (Chen et al. 2021, equation 1).
 
     Args:
         samples: replies to the problem, at least k.
@@ -85,7 +85,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
 
 def load_error(program: str) -> str | None:
-    """Why a program cannot be loaded, or None."""
+    """Why a program cannot be loaded, or None if it can."""
     [verdict] = run_tests([ProgramTest(program=program, tests="", provides=())])
     return None if verdict.passed else verdict.reason
 

@@ -8,7 +8,7 @@ from trainer.sandbox.execution import ProgramTest, Verdict, run_test
 from trainer.sandbox.launch import KINDS, Kind, unavailable
 from trainer.sandbox.limits import Limits
 
-HERE = [kind for kind in KINDS if unavailable(kind) is None]
+AVAILABLE_KINDS = [kind for kind in KINDS if unavailable(kind) is None]
 """The kinds of sandbox that this machine has."""
 SHORT = Limits(cpu_seconds=1, wall_seconds=8.0)
 RIGHT = "def answer(): return 42"
@@ -38,10 +38,10 @@ def descendants(of: int) -> set[int]:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, IndexError):
                 continue
-    found = {of}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {of}
+    pids = {of}
+    while more := {child for child, parent in parents.items() if parent in pids} - pids:
+        pids |= more
+    return pids - {of}
 
 
 def alive(pid: int) -> bool:

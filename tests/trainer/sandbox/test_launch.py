@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.sandbox.sandboxes import HERE, RIGHT, SHORT, alive, descendants, returned, run
+from tests.trainer.sandbox.sandboxes import AVAILABLE_KINDS, RIGHT, SHORT, alive, descendants, returned, run
 from trainer.sandbox.launch import Kind
 
 OWNER = """
@@ -43,8 +43,8 @@ def test_no_sandbox_outlives_its_owner(owner: subprocess.Popen[str], how: signal
     owner.send_signal(how)
     owner.wait()
     deadline = time.monotonic() + 20
-    while left := {pid for pid in sandboxes if alive(pid)}:
-        assert time.monotonic() < deadline, left
+    while alive_pids := {pid for pid in sandboxes if alive(pid)}:
+        assert time.monotonic() < deadline, alive_pids
         time.sleep(0.05)
 
 
@@ -98,14 +98,14 @@ def chosen_where(*forbidden: str, path: str | None = None) -> str:
 
 
 def test_without_namespaces_landlock_serves_and_without_both_nothing_runs(tmp_path: Path) -> None:
-    if "landlock" in HERE:
+    if "landlock" in AVAILABLE_KINDS:
         assert chosen_where("namespaces") == "landlock"
         assert chosen_where(path=str(tmp_path)) == "landlock"
-    said = chosen_where("namespaces", "landlock")
-    assert said.startswith(
+    message = chosen_where("namespaces", "landlock")
+    assert message.startswith(
         "Generated programs are not run here, because there is no sandbox for them. By bubblewrap: "
     )
-    assert "By landlock: the kernel has no Landlock: use Linux 5.13 or newer" in said
+    assert "By landlock: the kernel has no Landlock: use Linux 5.13 or newer" in message
     assert "`bwrap` is not installed: install the package bubblewrap" in chosen_where(
         "landlock", path=str(tmp_path)
     )

@@ -44,15 +44,15 @@ def test_labels_that_punctuation_tells_apart() -> None:
 
 
 def test_explanations() -> None:
-    def said(label: str, text: str, truncated: bool = False) -> str:
+    def explanation(label: str, text: str, truncated: bool = False) -> str:
         return TASK.score(row(label), reply(text, truncated)).explanation
 
-    assert said("Refund", "refund") == "The label 'Refund' is right."
+    assert explanation("Refund", "refund") == "The label 'Refund' is right."
     confused = "The label should be 'Refund', and the student confused it with 'card lost'."
-    assert said("Refund", "Card lost") == confused
-    assert said("Refund", "") == "The label should be 'Refund', and the reply is empty."
+    assert explanation("Refund", "Card lost") == confused
+    assert explanation("Refund", "") == "The label should be 'Refund', and the reply is empty."
     unknown = "The label should be 'Refund', and the reply 'mon' (cut off by the token limit) is none of the 3 known"
-    assert said("Refund", "mon", truncated=True).startswith(unknown)
+    assert explanation("Refund", "mon", truncated=True).startswith(unknown)
 
 
 def test_new_rows_must_have_a_known_label_as_it_is_written() -> None:

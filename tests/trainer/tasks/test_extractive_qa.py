@@ -83,9 +83,9 @@ def test_answers_that_are_no_texts(tmp_path: Path) -> None:
     ],
 )
 def test_explanations(text: str, how: str) -> None:
-    said = TASK.score(row("the Duke of York"), reply(text)).explanation
-    assert said.startswith(f"The answer should be 'the Duke of York'; the reply '{text}' ")
-    assert said.endswith(how)
+    explanation = TASK.score(row("the Duke of York"), reply(text)).explanation
+    assert explanation.startswith(f"The answer should be 'the Duke of York'; the reply '{text}' ")
+    assert explanation.endswith(how)
 
 
 def test_further_explanations() -> None:

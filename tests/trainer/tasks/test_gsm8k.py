@@ -10,19 +10,21 @@ SOLUTION = "Half is 48/2=<<48/2=24>>24.\nIn all 48+24=<<48+24=72>>72.\n#### 72"
 ROW = Example(id="a", prompt="How many?", completion=SOLUTION)
 
 
-def said(text: str, truncated: bool = False) -> str:
+def explanation(text: str, truncated: bool = False) -> str:
     return TASK.score(ROW, Prediction(id="a", text=text, truncated=truncated)).explanation
 
 
 def test_explanations() -> None:
-    assert said(SOLUTION) == "The answer 72 is right."
-    assert said("#### 70") == "The answer should be 72, and the reply's is 70."
+    assert explanation(SOLUTION) == "The answer 72 is right."
+    assert explanation("#### 70") == "The answer should be 72, and the reply's is 70."
     slip = "Half is <<48/2=22>>22.\nIn all <<48+22=70>>70.\n#### 70"
-    assert said(slip) == ("The answer should be 72, and the reply's is 70. The calculation 48/2=22 is wrong.")
-    assert said("It is 72.") == (
+    assert explanation(slip) == (
+        "The answer should be 72, and the reply's is 70. The calculation 48/2=22 is wrong."
+    )
+    assert explanation("It is 72.") == (
         "The answer should be 72, and the reply has no line `#### ` with an answer, though its last number is that."
     )
-    assert said("Half of 48", truncated=True) == (
+    assert explanation("Half of 48", truncated=True) == (
         "The answer should be 72, and the reply has no line `#### ` with an answer, because the token limit cut it off."
     )
 

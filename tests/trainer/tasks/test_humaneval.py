@@ -55,8 +55,8 @@ def test_the_source_s_one_split_is_cut_in_three(how: str, tmp_path: Path) -> Non
 
 def test_the_canonical_solutions_all_pass(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.sandbox.execution.best_kind", lambda: kind)
-    found = scores([(number, row.completion) for number, row in enumerate(ROWS)])
-    assert [score.id for score in found if not score.correct] == []
+    results = scores([(number, row.completion) for number, row in enumerate(ROWS)])
+    assert [score.id for score in results if not score.correct] == []
 
 
 ANYTHING = """    pass
@@ -134,9 +134,9 @@ def test_a_score_says_what_failed() -> None:
 def test_new_rows_must_be_programs() -> None:
     prompt = 'def double(x):\n    """Twice x."""\n'
     assert HumanEval().new_row_error(prompt, "    return 2 * x\n") is None
-    said = HumanEval().new_row_error(prompt, "return 2 * x\n")
-    assert said is not None
-    assert said.startswith(
+    reason = HumanEval().new_row_error(prompt, "return 2 * x\n")
+    assert reason is not None
+    assert reason.startswith(
         "Prompt and completion together must be a Python program. The program cannot be loaded"
     )
 
@@ -161,8 +161,8 @@ def test_without_a_sandbox_the_task_says_so_at_once(monkeypatch: pytest.MonkeyPa
     launch.best_kind.cache_clear()
     monkeypatch.setattr(launch, "unavailable", lambda kind: "it is not here")
     try:
-        said = HumanEval().unavailable_reason()
+        reason = HumanEval().unavailable_reason()
     finally:
         launch.best_kind.cache_clear()
-    assert said is not None
-    assert said.startswith("Generated programs are not run here, because there is no sandbox for them.")
+    assert reason is not None
+    assert reason.startswith("Generated programs are not run here, because there is no sandbox for them.")

@@ -68,18 +68,18 @@ def test_score(expected: dict[str, Any], got: Any, correct: bool, f1: float) -> 
 
 
 def test_explanations() -> None:
-    def said(expected: dict[str, Any], got: Any, truncated: bool = False) -> str:
+    def explanation(expected: dict[str, Any], got: Any, truncated: bool = False) -> str:
         return TASK.score(row(expected), reply(got, truncated)).explanation
 
-    assert said({"time": "8pm"}, {"time": "8pm"}) == "All fields are right."
-    assert said({}, {}) == "The reply is rightly the empty object."
-    assert said({"time": "8pm", "people": "4"}, {"people": "5", "date": "today"}) == (
+    assert explanation({"time": "8pm"}, {"time": "8pm"}) == "All fields are right."
+    assert explanation({}, {}) == "The reply is rightly the empty object."
+    assert explanation({"time": "8pm", "people": "4"}, {"people": "5", "date": "today"}) == (
         "In the reply 'time' ('8pm') is missing, 'people' should be '4' and is '5', "
         "'date' ('today') should not be there."
     )
-    assert said({}, "eight") == "The reply is not one JSON object."
+    assert explanation({}, "eight") == "The reply is not one JSON object."
     cut = "The reply is not one JSON object because the token limit cut it off."
-    assert said({}, '{"time": "8', truncated=True) == cut
+    assert explanation({}, '{"time": "8', truncated=True) == cut
 
 
 def test_summary_by_hand() -> None:

@@ -94,13 +94,15 @@ def test_labels_that_are_no_letters() -> None:
 
 
 def test_explanations() -> None:
-    def said(text: str, choices: Any = ARC) -> str:
+    def explanation(text: str, choices: Any = ARC) -> str:
         return MultipleChoice().score(row("D", choices), reply(text)).explanation
 
-    assert said("D") == "The answer 'D' ('a worm') is right."
-    assert said("B") == "The answer should be 'D' ('a worm'), and the student chose 'B' ('water')."
-    assert said("B", None) == "The answer should be 'D', and the student chose 'B'."
-    assert said("Z") == "The answer should be 'D' ('a worm'), and the reply 'Z' names no option offered."
+    assert explanation("D") == "The answer 'D' ('a worm') is right."
+    assert explanation("B") == "The answer should be 'D' ('a worm'), and the student chose 'B' ('water')."
+    assert explanation("B", None) == "The answer should be 'D', and the student chose 'B'."
+    assert (
+        explanation("Z") == "The answer should be 'D' ('a worm'), and the reply 'Z' names no option offered."
+    )
 
 
 def test_summary_shows_a_bias() -> None:
