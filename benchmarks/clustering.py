@@ -2,8 +2,8 @@
 
     python benchmarks/clustering.py [--rows 20000] [--dimensions 384] [--max-k 30]
 
-Vectors are unit vectors around planted centres, as embeddings of error analyses are. Both run in one process, one after
-the other, each in its own way of using the cores; inertia is computed alike from both.
+Vectors are unit vectors around planted centres, like embeddings of error analyses. Both run in one process, one after
+the other, and each uses the cores in its own way. Inertia is computed in the same way for both.
 """
 
 from __future__ import annotations

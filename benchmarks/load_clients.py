@@ -1,10 +1,10 @@
-"""What works beside the service in `load.py`, each in a process of its own; takes a JSON object and prints one.
+"""The clients of the service in `load.py`, each in its own process. Takes a JSON object and prints one.
 
     python benchmarks/load_clients.py posts|polls|readers|worker '{"url": ..., "key": ..., ...}'
 
-`posts` starts runs, all at once. `polls` asks for runs at a fixed rate, and counts from when a request was due, so that an answer
-that keeps the next request waiting counts for both. `readers` follows runs until SIGTERM, and prints `open` when every stream has its
-first event. `worker` writes events as workers do, in one transaction each.
+`posts` starts runs, all at once. `polls` requests runs at a fixed rate. Its times count from when a request was due, so an
+answer that delays the next request counts for both. `readers` follows runs until SIGTERM, and prints `open` when every
+stream has its first event. `worker` writes events as workers do, each in its own transaction.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from app.db.engine import make_engine, make_sessions
 
 Spec = dict[str, Any]
 CONNECTIONS = 64
-"""Of `polls`, at most."""
+"""Maximum connections of `polls`."""
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
     """Median, 99th percentile and largest, in milliseconds."""
-    found = sorted(seconds)
+    ordered = sorted(seconds)
     return {
-        "p50_ms": round(found[len(found) // 2] * 1000, 1),
-        "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 1),
-        "max_ms": round(found[-1] * 1000, 1),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 1),
+        "max_ms": round(ordered[-1] * 1000, 1),
     }
 
 
 def client(spec: Spec, connections: int = 0) -> aiohttp.ClientSession:
-    """Asks the service with the key; 0 connections are any number."""
+    """A session with the key. 0 connections means no limit."""
     return aiohttp.ClientSession(
         spec["url"],
         headers={"Authorization": f"Bearer {spec['key']}"},
@@ -55,17 +55,17 @@ def client(spec: Spec, connections: int = 0) -> aiohttp.ClientSession:
 
 
 async def posts(spec: Spec) -> Spec:
-    """Start `count` runs with `body`; their ids, and how long each answer took."""
+    """Start `count` runs with `body`; returns their ids, and the time of the answers."""
     seconds: list[float] = []
 
     async def post(session: aiohttp.ClientSession, seed: int) -> str:
         began = time.perf_counter()
         body = {"config": spec["body"] | {"seed": seed}}
         async with session.post("/v1/runs", json=body) as answer:
-            found = await answer.json()
-            assert answer.status == 202, found
+            run = await answer.json()
+            assert answer.status == 202, run
         seconds.append(time.perf_counter() - began)
-        return str(found["id"])
+        return str(run["id"])
 
     async with client(spec) as session:
         began = time.perf_counter()
@@ -75,7 +75,7 @@ async def posts(spec: Spec) -> Spec:
 
 
 async def polls(spec: Spec) -> Spec:
-    """Ask for `runs` in turn, `rate` times a second, for `seconds`."""
+    """Request `runs` in turn, `rate` times per second, for `seconds`."""
     answered: list[float] = []
     late: list[float] = []
 
@@ -140,7 +140,7 @@ async def readers(spec: Spec) -> Spec:
 
 
 async def worker(spec: Spec) -> Spec:
-    """One event a run and second for `seconds`, as the workers of `runs` write them: evenly, each in its transaction."""
+    """Write one event per run and second for `seconds`, evenly spaced, as the workers of `runs` do."""
     engine = make_engine(spec["database"])
     sessions = make_sessions(engine)
     seconds: list[float] = []
@@ -158,7 +158,7 @@ async def worker(spec: Spec) -> Spec:
 
 
 def main() -> None:
-    """Work, and print what was seen and what it cost."""
+    """Run one part, and print its result and its processor time."""
     parts: dict[str, Callable[[Spec], Coroutine[Any, Any, Spec]]] = {
         "posts": posts,
         "polls": polls,

