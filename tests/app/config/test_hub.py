@@ -40,7 +40,7 @@ def source_of(task: str, count: int = 120) -> DatasetDict:
     """The splits that the source of a task has, each of other rows."""
     hub = load_task(task).hub
     assert hub
-    names = {hub.train, hub.validation, hub.test} - {None}
+    names = {name for name in (hub.train, hub.validation, hub.test) if name is not None}
     return DatasetDict(
         {name: Dataset.from_list(SOURCES[task](count, seed)) for seed, name in enumerate(sorted(names))}
     )
