@@ -168,8 +168,8 @@ def _refuse_change(before: dict[str, Any], now: dict[str, Any], root: Path) -> N
 
 
 def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:
-    if obstacle := task.obstacle():
-        raise DataError(obstacle)
+    if reason := task.unavailable_reason():
+        raise DataError(reason)
     rows: dict[Split, list[Example]] = {}
     for split, path in files.items():
         try:
@@ -219,7 +219,7 @@ def _refuse_unseen(
     rows: dict[Split, list[Example]], task: Task, files: dict[Split, Path], limit: LimitSpec
 ) -> None:
     for split in SPLITS[1:]:
-        unseen = Counter(reason for example in rows[split] if (reason := task.unseen(example)))
+        unseen = Counter(reason for example in rows[split] if (reason := task.unknown_label(example)))
         if unseen:
             listed = ", ".join(f"{reason} (rows: {count})" for reason, count in unseen.most_common(LISTED))
             further = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
@@ -246,13 +246,13 @@ def _limit(
 ) -> dict[Split, list[Example]]:
     limited = dict(rows)
     if limit.per_class:
-        strata = [task.stratum(example) for example in rows["train"]]
+        strata = [task.stratify_key(example) for example in rows["train"]]
         places = sample_per_stratum(strata, limit.per_class, seed)
         limited["train"] = [rows["train"][place] for place in places]
     for split in SPLITS:
         total = getattr(limit, split)
         if total is not None:
-            strata = [task.stratum(example) for example in limited[split]]
+            strata = [task.stratify_key(example) for example in limited[split]]
             limited[split] = [limited[split][place] for place in sample_stratified(strata, total, seed)]
     return limited
 

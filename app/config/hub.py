@@ -69,7 +69,7 @@ def split_validation(task: Task, rows: list[Example], seed: int) -> Rows:
     for example in rows:
         groups.setdefault(task.group(example), []).append(example)
     names = list(groups)
-    strata = [task.stratum(groups[name][0]) for name in names]
+    strata = [task.stratify_key(groups[name][0]) for name in names]
     places = sample_stratified(strata, max(1, round(len(names) * VALIDATION_SHARE)), seed)
     chosen = {names[place] for place in places}
     return {

@@ -69,7 +69,7 @@ class Corpus:
 
         async def checks() -> RowChecks:
             vectors = await embedded([example for split in guarded.values() for example in split])
-            made = RowChecks(template, train, guarded, vectors, task.invalid, loop)
+            made = RowChecks(template, train, guarded, vectors, task.new_row_error, loop)
             made.add(
                 [row.id for row in accepted],
                 [row.prompt for row in accepted],

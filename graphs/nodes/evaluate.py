@@ -52,7 +52,7 @@ def stratified(examples: Sequence[Example], task: Task, count: int, seed: str) -
     """At most `count` examples, seeded, taking turns over the task's strata; in the order given."""
     groups: dict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
-        groups[task.stratum(example)].append(index)
+        groups[task.stratify_key(example)].append(index)
     rng = random.Random(seed)
     for group in groups.values():
         rng.shuffle(group)

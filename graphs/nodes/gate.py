@@ -72,7 +72,7 @@ def regressed_groups(
     """Groups of rows (the task's strata) that got significantly worse, Holm-corrected over the groups."""
     groups: dict[str, list[int]] = {}
     for index, example in enumerate(examples):
-        groups.setdefault(workspace.task.stratum(example), []).append(index)
+        groups.setdefault(workspace.task.stratify_key(example), []).append(index)
     if len(groups) < 2:
         return []
     results = {

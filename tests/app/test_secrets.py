@@ -173,7 +173,11 @@ async def test_a_key_that_the_teacher_repeats_is_not_left_in_part(tmp_path: Path
     async with ChatTeacher(spec, BudgetSpec(), ledger, {"TINY_KEY": CANARY}) as teacher:
         for before in range(len(CANARY) + 1):
             answer = refuse(CANARY, before)
-            oracle.fault = lambda schema, data, answer=answer: answer
+
+            def fault(schema: str, data: Any, answer: Any = answer) -> Any:
+                return answer
+
+            oracle.fault = fault
             with pytest.raises(TeacherError, match="HTTP 401") as caught:
                 await teacher.ask("analyst", ErrorAnalysis, "Say why.", {"before": before})
             assert str(caught.value).count("***") > 5

@@ -96,7 +96,10 @@ def test_a_missing_model_is_named(name: str) -> None:
 
 
 def test_a_failing_model_is_an_answer() -> None:
-    class Failing:
+    class Failing(Embedder):
+        def __init__(self) -> None:
+            pass
+
         def embed(self, texts: list[str]) -> Any:
             raise RuntimeError("not enough memory")
 

@@ -120,7 +120,7 @@ def test_what_is_no_key(service: Service, key: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "status"), [({"fail": True}, 409), ({"crash": True}, 500)])
-def test_what_failed_may_be_tried_again(service: Service, fault: dict[str, bool], status: int) -> None:
+def test_what_failed_may_be_tried_again(service: Service, fault: dict[str, Any], status: int) -> None:
     with service.client() as client:
         problem(post(client, **fault), status)
         assert made(service) == []

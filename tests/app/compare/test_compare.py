@@ -197,7 +197,9 @@ def test_a_method_goes_through_all_rounds_if_the_file_does_not_say_when_to_stop(
 
 
 def score(runs: Runs, job: Any) -> float:
-    values = [row["value"] for row in read_jsonl(runs.paths(job).final / "baseline" / "scores.jsonl")]
+    values: list[float] = [
+        row["value"] for row in read_jsonl(runs.paths(job).final / "baseline" / "scores.jsonl")
+    ]
     return sum(values) / len(values)
 
 

@@ -40,7 +40,7 @@ def source_of(task: str, count: int = 120) -> DatasetDict:
     """The splits that the source of a task has, each of other rows."""
     hub = load_task(task).hub
     assert hub
-    names = {hub.train, hub.validation, hub.test} - {None}
+    names = {name for name in (hub.train, hub.validation, hub.test) if name is not None}
     return DatasetDict(
         {name: Dataset.from_list(SOURCES[task](count, seed)) for seed, name in enumerate(sorted(names))}
     )
@@ -80,7 +80,7 @@ def test_every_benchmark_is_read(task: str, write: Any, copy: Path, tmp_path: Pa
     found = load_task(task, rows["train"])
     for example in rows["test"]:
         assert found.render(example).completion == example.completion
-        assert found.unseen(example) is None
+        assert found.unknown_label(example) is None
     published = [task_row for row in source[hub.test] if (task_row := found.convert(row))]
     assert [example.prompt for example in rows["test"]] == [row["prompt"] for row in published]
 

@@ -73,7 +73,8 @@ def test_events_are_numbered_without_a_gap_and_end_with_the_run(
 
 def test_a_broken_stream_goes_on_where_it_was(service: Service, ended: dict[str, Any]) -> None:
     whole = service.events(ended["id"])
-    rng, read = random.Random(1), []
+    rng = random.Random(1)
+    read: list[dict[str, Any]] = []
     while len(read) < len(whole):
         last = read[-1]["id"] if read else 0
         read += service.events(ended["id"], last, most=rng.randint(1, 9))

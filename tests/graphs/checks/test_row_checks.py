@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,7 +40,8 @@ def rows(pairs: Sequence[tuple[str, str]], split: str) -> list[Example]:
 
 def unit(n: int, seed: int = 0, d: int = 32) -> np.ndarray:
     vectors = np.random.default_rng(seed).normal(size=(n, d))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit_vectors: np.ndarray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit_vectors
 
 
 def unknown_label(prompt: str, completion: str) -> str | None:
@@ -264,6 +266,12 @@ def test_rows_and_vectors_must_agree(checks: RowChecks) -> None:
         RowChecks(Template(), [], {"test": rows(TEST, "test")}, unit(2), unknown_label, LoopSpec())
 
 
+def differs(seen: list[int], number: int) -> bool:
+    """Record that a search compared with this text, and let it go on."""
+    seen.append(number)
+    return True
+
+
 def test_time_for_a_row_hardly_grows_with_the_accepted_rows() -> None:
     """Counted, not timed: the texts that one search compares with stay few."""
     draw = random.Random(0)
@@ -273,7 +281,7 @@ def test_time_for_a_row_hardly_grows_with_the_accepted_rows() -> None:
     found, compared = NearDuplicates(0.7, {}), []
     for text in texts:
         seen: list[int] = []
-        found.find(text, lambda number, seen=seen: not seen.append(number))
+        found.find(text, partial(differs, seen))
         compared.append(len(seen))
         found.add(text)
     assert sum(compared[-1000:]) / 1000 < 10

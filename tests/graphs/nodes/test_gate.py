@@ -67,11 +67,11 @@ def test_one_group_is_the_whole() -> None:
 @pytest.mark.parametrize(
     ("state", "loop", "stale", "word"),
     [
-        (LoopState(failures=["x"]), LoopSpec(), 0, ""),
-        (LoopState(failures=["x"]), LoopSpec(method="vanilla"), 0, "Plain fine-tuning"),
-        (LoopState(round=3, failures=["x"]), LoopSpec(rounds=3), 0, "All 3 rounds"),
-        (LoopState(round=2, failures=["x"]), LoopSpec(rounds=3, patience=2), 2, "patience 2"),
-        (LoopState(round=2, failures=["x"]), LoopSpec(rounds=3, patience=2), 1, ""),
+        (LoopState(failures=1), LoopSpec(), 0, ""),
+        (LoopState(failures=1), LoopSpec(method="vanilla"), 0, "Plain fine-tuning"),
+        (LoopState(round=3, failures=1), LoopSpec(rounds=3), 0, "All 3 rounds"),
+        (LoopState(round=2, failures=1), LoopSpec(rounds=3, patience=2), 2, "patience 2"),
+        (LoopState(round=2, failures=1), LoopSpec(rounds=3, patience=2), 1, ""),
         (LoopState(round=1), LoopSpec(), 0, "no validation errors"),
         (LoopState(round=1), LoopSpec(patterns=False), 0, ""),
     ],

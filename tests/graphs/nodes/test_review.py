@@ -79,7 +79,7 @@ def test_what_a_run_asks_about() -> None:
     }
     assert asked == {False: [], True: ["patterns", "rows"], "patterns": ["patterns"], "rows": ["rows"]}
     with pytest.raises(ValidationError, match="Input should be False, True, 'patterns' or 'rows'"):
-        LoopSpec(review="row")  # type: ignore[arg-type]
+        LoopSpec(review="row")
 
 
 async def test_the_review_of_patterns_waits_and_takes_a_veto(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def squad_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def squad_reply(row: dict[str, Any], rng: random.Random) -> str:
-    answer = rng.choice(row["answers"]["text"])
+    answer: str = rng.choice(row["answers"]["text"])
     words = answer.split()
     return rng.choice(
         [
@@ -104,11 +104,12 @@ def gsm8k_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def gsm8k_reply(row: dict[str, Any], rng: random.Random) -> str:
-    right = row["answer"].rsplit("#### ", 1)[1]
+    answer: str = row["answer"]
+    right = answer.rsplit("#### ", 1)[1]
     number = rng.choice([right, right.replace(",", ""), right[1:] or "7", str(rng.randint(-99, 99))])
     return rng.choice(
         [
-            row["answer"],
+            answer,
             f"#### {number}",
             f"#### {number}.",
             f"#### {number}.00",

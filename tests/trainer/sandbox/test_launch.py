@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.sandbox.sandboxes import HERE, RIGHT, SHORT, alive, descendants, returned, run
+from tests.trainer.sandbox.sandboxes import AVAILABLE_KINDS, RIGHT, SHORT, alive, descendants, returned, run
 from trainer.sandbox.launch import Kind
 
 OWNER = """
 import sys, time
-from trainer.sandbox.examination import Exam, examine
+from trainer.sandbox.execution import ProgramTest, run_test
 program = "def answer(): return 42"
-print(examine(Exam(program, "assert answer() == 42", ("answer",)), kind=sys.argv[1]).outcome, flush=True)
+print(run_test(ProgramTest(program, "assert answer() == 42", ("answer",)), kind=sys.argv[1]).outcome, flush=True)
 time.sleep(600)
 """
 
 
 @pytest.fixture
 def owner(kind: Kind) -> Iterator[subprocess.Popen[str]]:
-    """A process that has examined a program and keeps its sandboxes warm."""
+    """A process that has run a program and keeps its sandboxes warm."""
     process = subprocess.Popen([sys.executable, "-c", OWNER, kind], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "passed\n"
@@ -43,8 +43,8 @@ def test_no_sandbox_outlives_its_owner(owner: subprocess.Popen[str], how: signal
     owner.send_signal(how)
     owner.wait()
     deadline = time.monotonic() + 20
-    while left := {pid for pid in sandboxes if alive(pid)}:
-        assert time.monotonic() < deadline, left
+    while alive_pids := {pid for pid in sandboxes if alive(pid)}:
+        assert time.monotonic() < deadline, alive_pids
         time.sleep(0.05)
 
 
@@ -98,14 +98,14 @@ def chosen_where(*forbidden: str, path: str | None = None) -> str:
 
 
 def test_without_namespaces_landlock_serves_and_without_both_nothing_runs(tmp_path: Path) -> None:
-    if "landlock" in HERE:
+    if "landlock" in AVAILABLE_KINDS:
         assert chosen_where("namespaces") == "landlock"
         assert chosen_where(path=str(tmp_path)) == "landlock"
-    said = chosen_where("namespaces", "landlock")
-    assert said.startswith(
+    message = chosen_where("namespaces", "landlock")
+    assert message.startswith(
         "Generated programs are not run here, because there is no sandbox for them. By bubblewrap: "
     )
-    assert "By landlock: the kernel has no Landlock: use Linux 5.13 or newer" in said
+    assert "By landlock: the kernel has no Landlock: use Linux 5.13 or newer" in message
     assert "`bwrap` is not installed: install the package bubblewrap" in chosen_where(
         "landlock", path=str(tmp_path)
     )

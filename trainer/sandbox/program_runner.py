@@ -1,4 +1,4 @@
-"""The process that runs a generated program: loads it and answers calls. Nothing that it says means "passed"."""
+"""The process that runs a generated program: loads it and answers calls. No message of this process means "passed"."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from trainer.sandbox.values import NotPlainError, decode, encode
 
 PROGRAM = "<program>"
 MESSAGE = 300
-"""Characters that are kept of an exception's text."""
+"""Characters kept of an exception's text."""
 
 
 def run(job: dict[str, Any], connections: list[socket.socket]) -> None:
-    """Load `job["program"]` and answer requests until the examiner hangs up."""
-    examiner = connections[0]
-    channel.send(examiner, {"confined": True})
-    candidate = _Candidate()
-    answer = candidate.attempt(candidate.load, {"program": job["program"]})
+    """Load `job["program"]` and answer requests until the test runner hangs up."""
+    test_runner = connections[0]
+    channel.send(test_runner, {"confined": True})
+    program = _LoadedProgram()
+    answer = program.attempt(program.load, {"program": job["program"]})
     while True:
-        channel.send(examiner, answer)
-        request = channel.receive(examiner)
+        channel.send(test_runner, answer)
+        request = channel.receive(test_runner)
         if request is None:
             return
-        answer = candidate.attempt(getattr(candidate, request.pop("do")), request)
+        answer = program.attempt(getattr(program, request.pop("do")), request)
 
 
-class _Candidate:
+class _LoadedProgram:
+    """The program's module, and the objects that the test runner has references to."""
+
     def __init__(self) -> None:
         self.module = types.ModuleType("program")
         self.objects: list[Any] = []
@@ -39,7 +41,7 @@ class _Candidate:
             return {"value": encode(action(**request), self.refer)}
         except NotPlainError as error:
             return {"error": "no plain value", "message": str(error)}
-        except BaseException as error:  # `SystemExit` too: a program does not end its examination
+        except BaseException as error:  # `SystemExit` too: a program must not end this process
             return _described(error)
 
     def load(self, program: str) -> None:

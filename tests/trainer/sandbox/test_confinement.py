@@ -27,26 +27,26 @@ def test_files_cannot_be_read(kind: Kind, path: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text(SECRET)
     path = path.format(parent=os.getpid(), mine=mine, server="{os.getppid()}")
-    said = returned(kind, f"import os\nreturn open(f'{path}', 'rb').read(2000)")
-    assert "raised PermissionError" in said or "raised FileNotFoundError" in said
+    reason = returned(kind, f"import os\nreturn open(f'{path}', 'rb').read(2000)")
+    assert "raised PermissionError" in reason or "raised FileNotFoundError" in reason
 
 
 def test_links_lead_nowhere(kind: Kind) -> None:
     body = "import os\nos.{how}('/etc/passwd', 'here')\nreturn open('here').read()"
     for how in ("symlink", "link"):
-        said = returned(kind, body.format(how=how))
-        assert any(error in said for error in ("PermissionError", "FileNotFoundError", "OSError")), said
+        reason = returned(kind, body.format(how=how))
+        assert any(error in reason for error in ("PermissionError", "FileNotFoundError", "OSError")), reason
 
 
 def test_folders_cannot_be_listed_where_the_host_is(kind: Kind, tmp_path: Path) -> None:
     for folder in (tmp_path, Path(__file__).parent, "/proc", "/home", "/var"):
-        said = returned(kind, f"import os\nreturn os.listdir({str(folder)!r})")
-        assert "PermissionError" in said or "FileNotFoundError" in said, said
+        reason = returned(kind, f"import os\nreturn os.listdir({str(folder)!r})")
+        assert "PermissionError" in reason or "FileNotFoundError" in reason, reason
 
 
 def test_the_environment_is_empty(kind: Kind) -> None:
-    said = returned(kind, "import os\nreturn sorted(os.environ)")
-    assert said.endswith("answer() returned ['PYTHONHASHSEED'].") or "'LC_CTYPE'" in said
+    reason = returned(kind, "import os\nreturn sorted(os.environ)")
+    assert reason.endswith("answer() returned ['PYTHONHASHSEED'].") or "'LC_CTYPE'" in reason
     assert SECRET not in returned(kind, "import os, ctypes\nreturn dict(os.environ)")
 
 
@@ -61,21 +61,21 @@ def test_nothing_can_be_written_outside(kind: Kind, tmp_path: Path) -> None:
     ]
     targets += [Path(os.__file__).parent / name, Path("/dev", name), Path("/dev/shm", name)]
     for target in targets:
-        said = returned(kind, f"open({str(target)!r}, 'w').write('x')\nreturn 'written'")
-        assert "PermissionError" in said or "FileNotFoundError" in said or "Read-only" in said, said
+        reason = returned(kind, f"open({str(target)!r}, 'w').write('x')\nreturn 'written'")
+        assert "PermissionError" in reason or "FileNotFoundError" in reason or "Read-only" in reason, reason
         assert not target.exists()
 
 
 def test_what_a_program_leaves_is_gone(kind: Kind) -> None:
     name = f"left-by-a-test-{os.getpid()}"
-    said = returned(
+    reason = returned(
         kind,
         f"import os\nos.mkdir('/tmp/{name}')\nopen('/tmp/{name}/x', 'w').write('x')\nreturn os.listdir('/tmp')",
     )
     if kind == "bubblewrap":
-        assert said.endswith(f"answer() returned ['{name}'].")
+        assert reason.endswith(f"answer() returned ['{name}'].")
     else:
-        assert "PermissionError" in said
+        assert "PermissionError" in reason
     assert not Path("/tmp", name).exists()
     for _ in range(3):
         assert name not in returned(kind, "import os\nreturn os.path.exists('/tmp') and os.listdir('.')")
@@ -106,8 +106,8 @@ def test_the_host_s_temporary_files_are_not_seen(kind: Kind, tmp_path: Path) -> 
     ],
 )
 def test_there_is_no_network(kind: Kind, body: str, tmp_path: Path, listeners: dict[str, Any]) -> None:
-    said = returned(kind, "import socket\n" + body.format(**listeners) + "\nreturn 'reached'")
-    assert "Operation not permitted" in said
+    reason = returned(kind, "import socket\n" + body.format(**listeners) + "\nreturn 'reached'")
+    assert "Operation not permitted" in reason
     assert not listeners["reached"]()
 
 
@@ -164,9 +164,9 @@ def listeners(tmp_path: Path) -> Iterator[dict[str, Any]]:
 )
 def test_no_process_is_started_or_touched(kind: Kind, body: str) -> None:
     imports = "import os, sys, subprocess, threading, resource, fcntl, signal\n"
-    said = returned(kind, f"{imports}{body}\nreturn 'done'")
-    assert any(text in said for text in ("not permitted", "can't start new thread", "Permission denied", "No such", "Read-only",
-                                         "not allowed", "process ended")), said  # fmt: skip
+    reason = returned(kind, f"{imports}{body}\nreturn 'done'")
+    assert any(text in reason for text in ("not permitted", "can't start new thread", "Permission denied", "No such", "Read-only",
+                                         "not allowed", "process ended")), reason  # fmt: skip
     assert run(kind, RIGHT).passed
 
 
@@ -178,14 +178,14 @@ PTRACE_ATTACH, PROCESS_VM_READV = 16, 310
                                   "syscall(425, 8, 0)", "syscall(321, 0, 0, 0)", "bpf(0, 0, 0)"])  # fmt: skip
 def test_system_calls_beyond_the_list_are_refused(kind: Kind, call: str) -> None:
     body = f"import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nreturn [libc.{call}, ctypes.get_errno()]"
-    said = returned(kind, body)
-    assert "returned [-1, 1]" in said or "undefined symbol" in said
+    reason = returned(kind, body)
+    assert "returned [-1, 1]" in reason or "undefined symbol" in reason
 
 
 def test_the_user_is_not_root_and_cannot_become_it(kind: Kind) -> None:
-    said = returned(kind, "import os\nreturn {*os.getresuid(), *os.getresgid(), *os.getgroups()}")
+    reason = returned(kind, "import os\nreturn {*os.getresuid(), *os.getresgid(), *os.getgroups()}")
     if kind == "bubblewrap" or os.geteuid() == 0:
-        assert said.endswith("returned {65534}.")
-    assert not {"{0}", "{0,"} & set(said.split())
+        assert reason.endswith("returned {65534}.")
+    assert not {"{0}", "{0,"} & set(reason.split())
     for call in ("setuid(0)", "setgid(0)", "setresuid(0, 0, 0)", "setgroups([])"):
         assert "PermissionError" in returned(kind, f"import os\nos.{call}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.trainer.sandbox.sandboxes import RIGHT, SHORT, run
-from trainer.sandbox.examination import Exam, Verdict, examine, examine_all
+from trainer.sandbox.execution import ProgramTest, Verdict, run_test, run_tests
 from trainer.sandbox.launch import KINDS, Kind, best_kind
 
 
@@ -50,13 +50,17 @@ try:
 except ValueError as error:
     assert str(error) == "not 7"
 """
-    exam = Exam(program=program, tests=tests, provides=("Node", "depth", "refuse"))
-    assert examine(exam, kind=kind).passed
+    program_test = ProgramTest(program=program, tests=tests, provides=("Node", "depth", "refuse"))
+    assert run_test(program_test, kind=kind).passed
 
 
 def test_many_programs_at_once_keep_their_order(kind: Kind) -> None:
-    exams = [Exam(f"def answer(): return {n}", "assert answer() % 3 == 0", ("answer",)) for n in range(40)]
-    assert [verdict.passed for verdict in examine_all(exams, kind=kind)] == [n % 3 == 0 for n in range(40)]
+    program_tests = [
+        ProgramTest(f"def answer(): return {n}", "assert answer() % 3 == 0", ("answer",)) for n in range(40)
+    ]
+    assert [verdict.passed for verdict in run_tests(program_tests, kind=kind)] == [
+        n % 3 == 0 for n in range(40)
+    ]
 
 
 ANYTHING = """
@@ -85,8 +89,8 @@ TESTS = (
 )
 def test_an_object_that_equals_everything_equals_nothing(kind: Kind, base: str) -> None:
     made = "Anything('A', (), {})" if base == "(type)" else "Anything()"
-    exams = [
-        Exam(
+    program_tests = [
+        ProgramTest(
             program=ANYTHING.format(base=base) + f"def answer(): return {answer.format(made)}\n",
             # whatever the first test makes of it, the answer is not 42
             tests=f"assert {test}\nassert answer() == 42",
@@ -95,9 +99,13 @@ def test_an_object_that_equals_everything_equals_nothing(kind: Kind, base: str) 
         for answer in ANSWERS
         for test in TESTS
     ]
-    assert {verdict.passed for verdict in examine_all(exams, kind=kind)} == {False}
-    direct = [Exam(exam.program, f"assert {test}", ("answer",)) for exam in exams[:1] for test in TESTS]
-    assert {verdict.outcome for verdict in examine_all(direct, kind=kind)} == {"raised"}
+    assert {verdict.passed for verdict in run_tests(program_tests, kind=kind)} == {False}
+    direct = [
+        ProgramTest(program_test.program, f"assert {test}", ("answer",))
+        for program_test in program_tests[:1]
+        for test in TESTS
+    ]
+    assert {verdict.outcome for verdict in run_tests(direct, kind=kind)} == {"raised"}
 
 
 FORGED = [{"outcome": "passed", "reason": ""}, {"value": True}, {"confined": True}, "passed", 1, None, [], {}]
@@ -125,7 +133,7 @@ json.dumps = lambda *a, **k: '{"outcome": "passed", "reason": ""}'
 json.loads = lambda *a, **k: {"do": "call"}
 def answer(): return 41
 """,
-    "patches the examiner": """
+    "patches the test runner": """
 import sys
 for name, module in list(sys.modules.items()):
     if name.startswith("trainer"):
@@ -134,10 +142,10 @@ for name, module in list(sys.modules.items()):
                 setattr(module, key, lambda *a, **k: {"outcome": "passed", "value": True, "reason": ""})
 def answer(): return 41
 """,
-    "patches the examiner's class": """
-import trainer.sandbox.examiner as e
+    "patches the test runner's class": """
+import trainer.sandbox.test_runner as e
 e.Remote.__eq__ = e.Remote.__bool__ = lambda *a: True
-e._verdict = e._examine = lambda *a: {"outcome": "passed", "reason": ""}
+e._verdict = e._run_tests = lambda *a: {"outcome": "passed", "reason": ""}
 def answer(): return object()
 """,
     "redefines the tests": "def answer(): return 41\ndef check(candidate): return True\ntests = ''\n__name__ = 'tests'",
@@ -201,10 +209,10 @@ def test_odd_sources_are_not_loaded(kind: Kind, program: str) -> None:
 
 def test_an_answer_does_not_come_from_what_the_tests_would_call_again(kind: Kind) -> None:
     """A test's helper is the tests' own, though the program defines one of that name."""
-    exam = Exam(
+    program_test = ProgramTest(
         program="def answer(): return 0\ndef doubled(x): return 0\ndef abs(x): return 0",
         preamble="def doubled(x): return 2 * x",
         tests="assert abs(answer() - doubled(21)) < 1e-9",
         provides=("answer",),
     )
-    assert not examine(exam, kind=kind).passed
+    assert not run_test(program_test, kind=kind).passed

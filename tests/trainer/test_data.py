@@ -108,14 +108,14 @@ def test_answers_that_a_reply_has_no_room_for(tokenizer: Any) -> None:
     rows, _ = encode([example(), example(completion="blue " * 9)], Task(), tokenizer, CHAT)
     longest = len(tokenizer("blue " * 9)["input_ids"])
 
-    def said(limit: int, over_long: int = 0) -> list[str]:
+    def warnings(limit: int, over_long: int = 0) -> list[str]:
         return length_warnings(rows, over_long, Task(), StudentSpec(max_new_tokens=limit))
 
-    assert said(longest) == []
-    (one,) = said(longest - 1)
+    assert warnings(longest) == []
+    (one,) = warnings(longest - 1)
     assert one.startswith("1 of 2 training rows have answers that the student cannot give")
     assert f"Set `student.max_new_tokens` to {longest} or more." in one
-    (left_out,) = said(longest, over_long=3)
+    (left_out,) = warnings(longest, over_long=3)
     assert left_out.startswith("3 of 5 training rows are left out")
 
 
@@ -160,13 +160,6 @@ def test_part_of_an_epoch() -> None:
     whole = list(batches(list(range(40)), 4, steps=20, seed=5))
     assert list(batches(list(range(40)), 4, steps=15, seed=5)) == whole[:15]
     assert list(batches(list(range(40)), 4, steps=2, seed=5)) == whole[:2]
-
-
-def test_steps_of_a_training() -> None:
-    assert StudentSpec(batch_size=8, epochs=3).steps_for(45) == 18  # 6 batches an epoch
-    assert StudentSpec(batch_size=4, epochs=1.45).steps_for(40) == 15  # 14.5 batches
-    assert StudentSpec(batch_size=4, epochs=0.2).steps_for(40) == 2
-    assert StudentSpec(batch_size=4, epochs=9, steps=7).steps_for(1000) == 7
 
 
 def test_batches_have_like_lengths() -> None:
