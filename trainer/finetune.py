@@ -26,6 +26,7 @@ from trainer.artifacts import Superseded, guard, publish_folder, write_json
 from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
+from trainer.fitting import Fit, fit
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
 from trainer.predict import predict_files
 from trainer.progress import ProgressLog
@@ -93,9 +94,13 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
     warnings = length_warnings(rows, len(over_long), task, spec.student)
     for warning in warnings:
         progress.write(stage="warning", message=warning)
-    trainer = _prepare(spec, accelerator, rows, tokenizer, progress)
+    trainer, fitted = _prepare(spec, accelerator, rows, tokenizer, progress)
+    if fitted.warning:
+        warnings.append(fitted.warning)
+        progress.write(stage="warning", message=fitted.warning)
     loaded = time.monotonic()
     trainer.train()
+    memory = fitted.report(trainer.memory_mb())
     model = trainer.model
     trainable = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
     if not _leave(accelerator):
@@ -109,6 +114,7 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
         "predict": time.monotonic() - trained,
     }
     report = _report(spec, trainer, over_long, warnings, artifact, sum(trainable), predicted, seconds)
+    report.memory = memory
     write_json(spec.output / "report.json", report)
     shutil.rmtree(checkpoints_folder(spec.output), ignore_errors=True)
     progress.write(stage="done", step=report.steps, steps=report.steps)
@@ -144,8 +150,8 @@ def _read(spec: TrainSpec) -> tuple[Task, list[Example]]:
 
 def _prepare(
     spec: TrainSpec, accelerator: Accelerator, rows: list[Row], tokenizer: Any, progress: ProgressLog
-) -> Trainer:
-    """The trainer, new or as its last checkpoint left it."""
+) -> tuple[Trainer, Fit]:
+    """The trainer, new or as its last checkpoint left it, with a micro-batch that fits."""
     fingerprint = _fingerprint(spec, rows)
     found = last_checkpoint(checkpoints_folder(spec.output))
     accelerator.wait_for_everyone()
@@ -155,6 +161,8 @@ def _prepare(
             "or remove it to start anew."
         )
     state, tensors = found or (_new_state(spec, accelerator, fingerprint), None)
+    fitted = fit(spec.student, accelerator, rows, state.micro_batch_size, state.dtype)
+    state.micro_batch_size = fitted.micro_batch_size
     # The new adapter's random numbers; the same on each process.
     torch.manual_seed(spec.seed)
     model = load_model(
@@ -164,7 +172,8 @@ def _prepare(
         device=accelerator.device,
         dtype=getattr(torch, state.dtype),
     )
-    return Trainer(spec, accelerator, model, rows, state, tensors, tokenizer.pad_token_id, progress)
+    trainer = Trainer(spec, accelerator, model, rows, state, tensors, tokenizer.pad_token_id, progress)
+    return trainer, fitted
 
 
 def _new_state(spec: TrainSpec, accelerator: Accelerator, fingerprint: str) -> TrainState:

@@ -172,6 +172,9 @@ class TrainReport(Strict):
     """One sentence for each time that the micro-batch was halved."""
     resumed_from: list[int] = []
     """Steps at which training went on after an interruption."""
+    memory: dict[str, int] = {}
+    """Bytes: the parts of `trainer.memory.MemoryEstimate` with their sums `training` and `prediction`, what was
+    `available` before the student was loaded, and the `peak` of training."""
     predict: PredictReport
     seconds: dict[str, float]
     """`load`, `train`, `predict`."""

@@ -108,7 +108,7 @@ class Trainer:
             loss=point.loss,
             learning_rate=point.learning_rate,
             tokens_per_second=tokens_per_second,
-            memory_mb=self._memory_mb(),
+            memory_mb=self.memory_mb(),
             eta_seconds=self.state.seconds / point.step * (steps - point.step),
         )
 
@@ -190,7 +190,8 @@ class Trainer:
         if self.accelerator.is_main_process:
             save_checkpoint(checkpoints_folder(self.spec.output), self.state, self.optimizer.state())
 
-    def _memory_mb(self) -> float:
+    def memory_mb(self) -> float:
+        """The largest memory so far, in MB: of the device's tensors, or of the process on a CPU."""
         if self.accelerator.device.type == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         return peak_memory_mb()
