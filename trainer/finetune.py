@@ -261,6 +261,7 @@ def _report(
         accumulation=math.ceil(share / state.micro_batch_size),
         num_processes=processes,
         out_of_memory=state.out_of_memory,
+        skipped=state.skipped,
         resumed_from=state.resumed_from,
         predict=predict,
         seconds=seconds,

@@ -77,6 +77,10 @@ class MasterAdamW:
         for index in self._low:
             self.parameters[index].grad = None
 
+    def unscale(self, scaler: torch.amp.GradScaler) -> None:
+        """Divide the gradient by the loss scale, and let the scaler note whether it overflowed."""
+        scaler.unscale_(self._adam)
+
     def clip(self, max_norm: float) -> float:
         """Scale the gradient down to `max_norm` if it is longer; returns its length before."""
         norm = torch.linalg.vector_norm(self.gradient)

@@ -58,7 +58,8 @@ class StudentSpec(Strict):
     lora: LoraSpec = LoraSpec()
     start_from: Literal["base", "last"] = "base"
     """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the weights. `auto` is bfloat16 where it is fast, float16 with loss scaling on older GPUs, else float32."""
     checkpoint_every: int = Field(50, ge=1)
     """Optimizer steps between checkpoints."""
     num_processes: int = Field(1, ge=1)
@@ -170,6 +171,8 @@ class TrainReport(Strict):
     num_processes: int
     out_of_memory: list[str] = []
     """One sentence for each time that the micro-batch was halved."""
+    skipped: list[int] = []
+    """Steps whose gradient overflowed float16: the weights stayed, and the loss scale was halved."""
     resumed_from: list[int] = []
     """Steps at which training went on after an interruption."""
     memory: dict[str, int] = {}

@@ -23,6 +23,9 @@ MAX_HALVINGS = 3
 """How often a run may halve its micro-batch before it gives up."""
 
 
+LOSS_SCALE = 2.0**16
+"""With which float16 training begins; halved at an overflow, doubled after 2,000 steps without one."""
+
 MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 """How allocators other than CUDA's say it, in a plain RuntimeError."""
 
@@ -73,7 +76,16 @@ class Trainer:
             state.resumed_from.append(state.step)
         elif accelerator.num_processes > 1:
             self.optimizer.restart(broadcast(self.optimizer.master))
+        self.scaler = self._make_scaler()
         self.layout = choose_layout(model, rows, pad_token, dropout=spec.student.lora.dropout)
+
+    def _make_scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss in float16, whose smallest gradients are 0 otherwise (arXiv 1710.03740, section 3.2)."""
+        half = self.state.dtype == "float16"
+        scaler = torch.amp.GradScaler(self.accelerator.device.type, init_scale=LOSS_SCALE, enabled=half)
+        if half and self.state.loss_scale:
+            scaler.load_state_dict(self.state.loss_scale)
+        return scaler
 
     def train(self) -> None:
         """Run to the last step, from wherever the state is.
@@ -115,16 +127,41 @@ class Trainer:
     def _step(self, batch: list[Row], step: int, rate: float) -> LossPoint:
         loss = self._gradient(batch, step)
         if not math.isfinite(loss):
+            if self.scaler.is_enabled():
+                raise TrainingError(self._too_large(step, "loss"))
             raise TrainingError(
                 f"The loss is {loss} at step {step + 1}: the training diverged. Lower student.learning_rate "
                 f"(now {self.spec.student.learning_rate:g}), or look at the rows of this step: "
                 f"{', '.join(row.id for row in batch[:8])}."
             )
+        self.optimizer.unscale(self.scaler)
         norm = self.optimizer.clip(self.spec.student.max_grad_norm)
-        if not math.isfinite(norm):
-            raise TrainingError(f"The gradient is {norm} at step {step + 1}: lower student.learning_rate.")
-        self.optimizer.step(rate)
+        if math.isfinite(norm):
+            self.optimizer.step(rate)
+        else:
+            self._skip(step, norm)
+        self._rescale()
         return LossPoint(step=step + 1, loss=loss, learning_rate=rate)
+
+    def _skip(self, step: int, norm: float) -> None:
+        """Leave the weights as they are where a scaled gradient overflowed."""
+        if not self.scaler.is_enabled():
+            raise TrainingError(f"The gradient is {norm} at step {step + 1}: lower student.learning_rate.")
+        if self.scaler.get_scale() <= 1:
+            raise TrainingError(self._too_large(step, "gradient"))
+        self.optimizer.discard()
+        self.state.skipped.append(step + 1)
+
+    def _rescale(self) -> None:
+        if self.scaler.is_enabled():
+            self.scaler.update()
+            self.state.loss_scale = self.scaler.state_dict()
+
+    def _too_large(self, step: int, what: str) -> str:
+        return (
+            f"The {what} of step {step + 1} is larger than float16 can hold: set student.dtype: float32 (or bfloat16, "
+            f"where the GPU has it), or lower student.learning_rate (now {self.spec.student.learning_rate:g})."
+        )
 
     def _gradient(self, batch: list[Row], step: int) -> float:
         """Fill the optimizer's gradient with the mean over the global batch; returns the mean loss.
@@ -152,7 +189,7 @@ class Trainer:
         try:
             for start in range(0, len(mine), size):
                 loss = self.layout.loss(self.model, mine[start : start + size]) / labels
-                torch.autograd.backward([loss])
+                torch.autograd.backward([self.scaler.scale(loss)])
                 self.optimizer.collect()
                 total += loss.item()
         except (RuntimeError, MemoryError) as error:
