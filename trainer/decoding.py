@@ -11,6 +11,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
 from trainer.data import common_prefix
+from trainer.head import logits_at
 from trainer.model import ModelError
 
 Done = Callable[[int], None]
@@ -150,14 +151,14 @@ def _generate(
     replies = [Reply([], truncated=True) for _ in suffixes]
     rows, start, end = list(range(len(suffixes))), prefix.length, prefix.length + width
     for step in range(limit):
-        logits = model(
-            input_ids=tokens,
-            attention_mask=mask[:, :end],
-            position_ids=positions[:, start:end],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=_last(tokens),
-        ).logits
+        with logits_at(model, _last(tokens)):
+            logits = model(
+                input_ids=tokens,
+                attention_mask=mask[:, :end],
+                position_ids=positions[:, start:end],
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
         chosen = logits.argmax(-1)
         keep = _record([replies[row] for row in rows], chosen.tolist(), stops)
         if not keep or step + 1 == limit:
@@ -172,13 +173,9 @@ def _generate(
 
 
 def _last(tokens: torch.Tensor) -> torch.Tensor:
-    """Asks for the last position's logits, shape (rows, vocabulary).
-
-    As a mask, since `logits_to_keep=1` leaves a strided slice, for which a CPU copies the head's weights per row.
-    """
-    mask = torch.zeros_like(tokens, dtype=torch.bool)
-    mask[:, -1] = True
-    return mask
+    """The places of each row's last token."""
+    rows, width = tokens.shape
+    return torch.arange(1, rows + 1, device=tokens.device) * width - 1
 
 
 def _record(replies: list[Reply], chosen: list[int], stops: set[int]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainer.data import Row
+from trainer.head import logits_at
 from trainer.packing import Batch, pack, pad
 
 TOLERANCE = 0.02
@@ -59,9 +59,10 @@ class Layout:
             "use_cache": False,
         }
         if self.sliced:
-            logits: Tensor = model(**arguments, logits_to_keep=batch.keep).logits
+            with logits_at(model, batch.places):
+                logits: Tensor = model(**arguments).logits
         else:
-            logits = model(**arguments).logits[batch.keep]
+            logits = model(**arguments).logits.flatten(0, 1).index_select(0, batch.places)
         return logits.float()
 
 
@@ -72,14 +73,13 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
     in the sequence, so these rule packing out.
     """
     config = model.config.get_text_config()
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
     layout = Layout(pad_token, config.hidden_size, packed=False, sliced=False)
     window = getattr(config, "sliding_window", None) or math.inf
     probe = sorted(rows, key=lambda row: row.length)[:2]
     training = model.training
     model.eval()
     try:
-        if "logits_to_keep" in inspect.signature(base.forward).parameters and _slices(model, layout, probe):
+        if model.get_output_embeddings() is not None and _slices(model, layout, probe):
             layout = replace(layout, sliced=True)
         packs = dropout == 0 and max(row.length for row in rows) <= window and len(probe) == 2
         if packs and _separates(model, layout, probe):
@@ -91,7 +91,7 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
 
 @torch.no_grad()
 def _slices(model: Any, layout: Layout, rows: Sequence[Row]) -> bool:
-    """Whether the model computes logits at a mask's places alone, and the same ones."""
+    """Whether the model computes logits at some places alone, and the same ones."""
     batch = layout.batch(rows).to(model.device)
     expected = layout.logits(model, batch)
     try:

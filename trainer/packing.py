@@ -37,6 +37,8 @@ class Batch:
     """(B, T) int64, each token's place in its own row."""
     keep: Tensor
     """(B, T) bool, true at N places: the logits there, in order, predict `targets`."""
+    places: Tensor
+    """(N,) int64, the same places with batch and length flattened."""
     targets: Tensor
     """(N,) int64."""
 
@@ -50,11 +52,13 @@ def pad(rows: Sequence[Row], pad_token: int) -> Batch:
     ids = _stack([_inputs(row) for row in rows], pad_token)
     lengths = torch.tensor([row.length - 1 for row in rows])
     positions = torch.arange(ids.shape[1]).expand_as(ids)
+    keep = _stack([_labels(row) for row in rows], 0).bool()
     return Batch(
         input_ids=ids,
         attention_mask=(positions < lengths[:, None]).long(),
         position_ids=positions,
-        keep=_stack([_labels(row) for row in rows], 0).bool(),
+        keep=keep,
+        places=_places(keep),
         targets=_targets(rows),
     )
 
@@ -71,11 +75,13 @@ def pack(rows: Sequence[Row], pad_token: int, hidden_size: float) -> Batch:
     bins = _cheapest_bins(rows, shared, PAIRS_PER_TOKEN * hidden_size)
     sequences = [_side_by_side(members, shared) for members in bins]
     owner = _stack([owner for _, _, owner, _ in sequences], -1)
+    keep = _stack([keep for _, _, _, keep in sequences], 0).bool()
     return Batch(
         input_ids=_stack([ids for ids, _, _, _ in sequences], pad_token),
         attention_mask=_visible(owner)[:, None],
         position_ids=_stack([positions for _, positions, _, _ in sequences], 0),
-        keep=_stack([keep for _, _, _, keep in sequences], 0).bool(),
+        keep=keep,
+        places=_places(keep),
         targets=_targets([row for members in bins for row in members]),
     )
 
@@ -91,6 +97,10 @@ def _labels(row: Row) -> list[int]:
 
 def _targets(rows: Sequence[Row]) -> Tensor:
     return torch.tensor([token for row in rows for token in row.completion])
+
+
+def _places(keep: Tensor) -> Tensor:
+    return keep.flatten().nonzero().squeeze(1)
 
 
 def _stack(sequences: Sequence[Sequence[int]], value: int) -> Tensor:

@@ -1,0 +1,43 @@
+"""The next step's micro-batches, laid out on a thread while a GPU works on this step's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from trainer.data import Row
+from trainer.packing import Batch
+
+
+class Prefetch:
+    """Lays out rows ahead of time; what was not asked for ahead is laid out when it is taken.
+
+    The layout of rows is a function of the rows, so that a run with it has the numbers of one without.
+
+    Args:
+        layout: makes a batch of rows, in memory from which the device copies.
+    """
+
+    def __init__(self, layout: Callable[[Sequence[Row]], Batch]):
+        self._layout = layout
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="layout")
+        self._ahead: dict[tuple[int, ...], Future[Batch]] = {}
+
+    def ask(self, micro_batches: Iterable[Sequence[Row]]) -> None:
+        """Begin to lay these out. What was asked for before, and not taken, is forgotten once it is done."""
+        self._ahead = {_key(rows): self._thread.submit(self._layout, rows) for rows in micro_batches} | {
+            key: batch for key, batch in self._ahead.items() if not batch.done()
+        }
+
+    def take(self, rows: Sequence[Row]) -> Batch:
+        """The batch of these rows."""
+        ahead = self._ahead.pop(_key(rows), None)
+        return ahead.result() if ahead else self._layout(rows)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+def _key(rows: Sequence[Row]) -> tuple[int, ...]:
+    return tuple(id(row) for row in rows)
