@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from trainer.decoding import Done, Prefix, require_full_attention, sorted_batches
+from trainer.decoding import Prefix, require_full_attention, sorted_batches
 from trainer.head import logits_at
+from trainer.replies import Done
 
 
 def score_choices(

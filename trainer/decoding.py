@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,22 +12,10 @@ from transformers.cache_utils import Cache, DynamicLayer
 from trainer.data import common_prefix
 from trainer.head import logits_at
 from trainer.model import ModelError
-
-Done = Callable[[int], None]
-"""Called with the number of rows that a batch finished."""
+from trainer.replies import Done, Reply
 
 COMPACT = 0.75
 """The share of unfinished rows at which the finished ones are dropped from a batch; dropping copies its cache."""
-
-
-@dataclass
-class Reply:
-    """One generated reply."""
-
-    tokens: list[int]
-    """Without the stop token."""
-    truncated: bool
-    """Whether the limit ended it."""
 
 
 class SlotLayer(DynamicLayer):  # type: ignore[misc]  # the library is untyped

@@ -28,14 +28,15 @@ from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.fitting import Fit, fit
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
-from trainer.predict import predict_files
+from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import PredictReport, TrainReport, TrainSpec
 from trainer.tasks import Task, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
+from trainer.vllm import VllmError
 
-KNOWN = (DataError, ModelError, TrainingError, OSError)
+KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError)
 """Errors that speak for themselves."""
 
 DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
@@ -107,12 +108,14 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
         return
     artifact = _publish(spec, model, tokenizer)
     trained = time.monotonic()
-    predicted = _predict(spec, model, tokenizer, task, progress)
+    predicted = _predict(spec, model, tokenizer, task, progress, artifact)
     seconds = {
         "load": loaded - start,
         "train": trainer.state.seconds,
         "predict": time.monotonic() - trained,
     }
+    if spec.student.compile:
+        seconds["compile"] = trainer.compile_seconds
     report = _report(spec, trainer, over_long, warnings, artifact, sum(trainable), predicted, seconds)
     report.memory = memory
     write_json(spec.output / "report.json", report)
@@ -194,6 +197,8 @@ def _fingerprint(spec: TrainSpec, rows: list[Row]) -> str:
             "checkpoint_every",
             "micro_batch_size",
             "predict_batch_size",
+            "engine",
+            "vllm_url",
             "max_new_tokens",
         }
     )
@@ -227,10 +232,16 @@ def _publish(spec: TrainSpec, model: Any, tokenizer: Any) -> Path:
     return final
 
 
-def _predict(spec: TrainSpec, model: Any, tokenizer: Any, task: Task, progress: ProgressLog) -> PredictReport:
+def _predict(
+    spec: TrainSpec, model: Any, tokenizer: Any, task: Task, progress: ProgressLog, artifact: Path
+) -> PredictReport:
     if not spec.predict:
         return PredictReport(device=model.device.type, dtype=str(model.dtype).removeprefix("torch."))
     model.requires_grad_(False).eval()
+    if spec.student.engine == "vllm":
+        model.to("cpu")  # the server may need this GPU's memory
+        torch.cuda.empty_cache()
+        return predict_served(artifact, tokenizer, task, spec.student, spec.predict, progress)
     return predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
 
 

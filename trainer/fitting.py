@@ -28,6 +28,9 @@ from trainer.model import ModelError, resolve_model
 from trainer.packing import pack, pad
 from trainer.specs import StudentSpec
 
+MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
+"""How allocators other than CUDA's say it, in a plain RuntimeError."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -160,3 +163,10 @@ def _agree(accelerator: Accelerator, size: int, fits: bool) -> tuple[int, bool]:
     torch.distributed.all_reduce(least, op=torch.distributed.ReduceOp.MIN)
     smallest, everywhere = least.tolist()
     return int(smallest), bool(everywhere)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in MEMORY_MESSAGES)
