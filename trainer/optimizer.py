@@ -97,8 +97,9 @@ class MasterAdamW:
         self.discard()
 
     def _round(self) -> None:
-        for index in self._low:
-            self.parameters[index].data.copy_(self._masters[index])
+        if self._low:
+            weights = [self.parameters[index].data for index in self._low]
+            torch._foreach_copy_(weights, [self._masters[index] for index in self._low])
 
     def state(self) -> dict[str, Tensor]:
         """All that a continued run needs: the masters and Adam's moments and counts, as CPU or device tensors."""

@@ -8,6 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from trainer.data import Row
 from trainer.packing import Batch
 
+Asked = dict[tuple[int, ...], "Future[Batch]"]
+"""By the identity of the rows."""
+
 
 class Prefetch:
     """Lays out rows ahead of time; what was not asked for ahead is laid out when it is taken.
@@ -21,17 +24,21 @@ class Prefetch:
     def __init__(self, layout: Callable[[Sequence[Row]], Batch]):
         self._layout = layout
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="layout")
-        self._ahead: dict[tuple[int, ...], Future[Batch]] = {}
+        self._now: Asked = {}
+        self._next: Asked = {}
 
     def ask(self, micro_batches: Iterable[Sequence[Row]]) -> None:
-        """Begin to lay these out. What was asked for before, and not taken, is forgotten once it is done."""
-        self._ahead = {_key(rows): self._thread.submit(self._layout, rows) for rows in micro_batches} | {
-            key: batch for key, batch in self._ahead.items() if not batch.done()
-        }
+        """Begin to lay out a step's micro-batches, before those of the step that was asked for last are taken.
+
+        What is left of the step before that is forgotten, as after a micro-batch was halved.
+        """
+        self._now = self._next
+        self._next = {_key(rows): self._thread.submit(self._layout, rows) for rows in micro_batches}
 
     def take(self, rows: Sequence[Row]) -> Batch:
         """The batch of these rows."""
-        ahead = self._ahead.pop(_key(rows), None)
+        key = _key(rows)
+        ahead = self._now.pop(key, None) or self._next.pop(key, None)
         return ahead.result() if ahead else self._layout(rows)
 
     def close(self) -> None:

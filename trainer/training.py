@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 
 from trainer.checkpoints import TrainState, save_checkpoint
+from trainer.compiling import compile_layers, undo, warm_up
 from trainer.data import Row, batches
+from trainer.fitting import is_out_of_memory
 from trainer.loss import choose_layout
 from trainer.optimizer import MasterAdamW, learning_rate
+from trainer.prefetch import Prefetch
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.specs import LossPoint, TrainSpec
 
@@ -25,9 +30,6 @@ MAX_HALVINGS = 3
 
 LOSS_SCALE = 2.0**16
 """With which float16 training begins; halved at an overflow, doubled after 2,000 steps without one."""
-
-MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
-"""How allocators other than CUDA's say it, in a plain RuntimeError."""
 
 
 class TrainingError(Exception):
@@ -78,6 +80,9 @@ class Trainer:
             self.optimizer.restart(broadcast(self.optimizer.master))
         self.scaler = self._make_scaler()
         self.layout = choose_layout(model, rows, pad_token, dropout=spec.student.lora.dropout)
+        if works_apart(accelerator.device):
+            self.layout = replace(self.layout, prefetch=Prefetch(self.layout.for_gpu))
+        self.compile_seconds = 0.0
 
     def _make_scaler(self) -> torch.amp.GradScaler:
         """Scales the loss in float16, whose smallest gradients are 0 otherwise (arXiv 1710.03740, section 3.2)."""
@@ -97,9 +102,12 @@ class Trainer:
         lengths = [row.length for row in self.rows]
         steps = student.steps_for(len(lengths))
         plan = list(batches(lengths, student.batch_size, steps=steps, seed=self.spec.seed))
+        compiled = self._compile() if student.compile and self.state.step < len(plan) else []
         for step in range(self.state.step, len(plan)):
             begin = time.monotonic()
             batch = [self.rows[index] for index in plan[step]]
+            if self.layout.prefetch and step + 1 < len(plan):
+                self.layout.prefetch.ask(self._micro_batches([self.rows[index] for index in plan[step + 1]]))
             point = self._step(batch, step, learning_rate(student, step, len(plan)))
             seconds = time.monotonic() - begin
             self.state.step = step + 1
@@ -110,7 +118,29 @@ class Trainer:
             self._report(point, len(plan), sum(row.length for row in batch) / seconds)
             if (step + 1) % student.checkpoint_every == 0 or step + 1 == len(plan):
                 self._checkpoint()
+        if self.layout.prefetch:
+            self.layout.prefetch.close()
+        undo(compiled)
         self.optimizer.release()
+
+    def _compile(self) -> list[torch.nn.Module]:
+        """Compile the decoder's layers with the longest and the shortest rows, whose gradients are thrown away."""
+        layers = compile_layers(self.model)
+        ordered = sorted(self.rows, key=lambda row: row.length)
+        size = self.state.micro_batch_size
+
+        def both_ways(rows: list[Row]) -> None:
+            try:
+                torch.autograd.backward([self.layout.loss(self.model, rows)])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+
+        self.compile_seconds = warm_up(
+            [partial(both_ways, rows) for rows in (ordered[-size:], ordered[:size])]
+        )
+        self.optimizer.discard()
+        return layers
 
     def _report(self, point: LossPoint, steps: int, tokens_per_second: float) -> None:
         self.progress.write(
@@ -183,20 +213,26 @@ class Trainer:
         # Dropout's random numbers follow from the step, so that a continued run draws the same ones.
         torch.manual_seed((self.spec.seed * 1_000_003 + step) * world + rank)
         labels = sum(len(row.completion) for row in batch)
-        mine = batch[rank::world]
-        size = self.state.micro_batch_size
-        total = 0.0
+        losses = []
         try:
-            for start in range(0, len(mine), size):
-                loss = self.layout.loss(self.model, mine[start : start + size]) / labels
+            for rows in self._micro_batches(batch):
+                loss = self.layout.loss(self.model, rows) / labels
                 torch.autograd.backward([self.scaler.scale(loss)])
                 self.optimizer.collect()
-                total += loss.item()
+                losses.append(loss.detach())
+            # read once: each reading waits for all that the GPU has to do
+            total = sum(torch.stack(losses).tolist()) if losses else 0.0
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return [0.0, 1.0]
         return [total, 0.0]
+
+    def _micro_batches(self, batch: list[Row]) -> list[list[Row]]:
+        """This process's share of a global batch."""
+        mine = batch[self.accelerator.process_index :: self.accelerator.num_processes]
+        size = self.state.micro_batch_size
+        return [mine[start : start + size] for start in range(0, len(mine), size)]
 
     def _sum_over_processes(self, values: list[float]) -> list[float]:
         if self.accelerator.num_processes == 1:
@@ -234,13 +270,11 @@ class Trainer:
         return peak_memory_mb()
 
 
+def works_apart(device: torch.device) -> bool:
+    """Whether the device works while this process prepares the next step."""
+    return device.type == "cuda"
+
+
 def checkpoints_folder(output: Path) -> Path:
     """Where a run keeps its checkpoints."""
     return output / "checkpoints"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in MEMORY_MESSAGES)
