@@ -60,8 +60,9 @@ def train(rows: Path, output: Path) -> dict[str, Any]:
 def answer_ours(rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     import torch
 
+    from trainer.merged import ready
     from trainer.model import load_model, load_tokenizer
-    from trainer.predict import Counter, Predictor, ready
+    from trainer.predict import Counter, Predictor
     from trainer.progress import ProgressLog
     from trainer.tasks import load_task
 

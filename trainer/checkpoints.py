@@ -35,6 +35,10 @@ class TrainState(BaseModel):
     seconds: float = 0.0
     """Training time of all attempts."""
     out_of_memory: list[str] = []
+    skipped: list[int] = []
+    """Steps whose gradient overflowed float16."""
+    loss_scale: dict[str, int | float] = {}
+    """State of `torch.amp.GradScaler`; empty in other precisions."""
     resumed_from: list[int] = []
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-from trainer.decoding import Done, Prefix, require_full_attention, sorted_batches
+from trainer.decoding import Prefix, require_full_attention, sorted_batches
+from trainer.head import logits_at
+from trainer.replies import Done
 
 
 def score_choices(
@@ -57,23 +59,25 @@ def _score(
     """One batch, padded on the right."""
     trees = [ChoiceTree.of(context, row) for context, row in zip(contexts, choices, strict=True)]
     width = max(len(tree.tokens) for tree in trees)
-    tokens, branches, depths, scored = (
+    tokens, branches, depths = (
         torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=model.device)
         for rows, fill in (
             ([tree.tokens for tree in trees], 0),
             ([tree.branches for tree in trees], -1),
             ([tree.depths for tree in trees], 0),
-            ([tree.scored for tree in trees], False),
         )
     )
-    logits = model(
-        input_ids=tokens,
-        attention_mask=_tree_mask(branches, prefix.length, model.dtype),
-        position_ids=prefix.length + depths,
-        past_key_values=prefix.cache(width),
-        use_cache=True,
-        logits_to_keep=scored,
-    ).logits.float()
+    scored = [
+        row * width + place for row, tree in enumerate(trees) for place, at in enumerate(tree.scored) if at
+    ]
+    with logits_at(model, torch.tensor(scored, device=model.device)):
+        logits = model(
+            input_ids=tokens,
+            attention_mask=_tree_mask(branches, prefix.length, model.dtype),
+            position_ids=prefix.length + depths,
+            past_key_values=prefix.cache(width),
+            use_cache=True,
+        ).logits.float()
     return _sum_by_choice(logits, trees)
 
 

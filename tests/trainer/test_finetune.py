@@ -12,10 +12,10 @@ from torch import Tensor
 
 from trainer import finetune as process
 from trainer.finetune import main
+from trainer.fitting import is_out_of_memory
 from trainer.loss import Layout
 from trainer.model import load_model
 from trainer.specs import StudentSpec, TrainReport
-from trainer.training import is_out_of_memory
 
 FAST = {
     "dtype": "float32",

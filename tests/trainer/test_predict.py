@@ -18,8 +18,9 @@ from tests.trainer.reference_model import (
 )
 from trainer.data import Encoder, stop_tokens
 from trainer.decoding import generate
+from trainer.merged import ready
 from trainer.model import load_tokenizer
-from trainer.predict import main, ready
+from trainer.predict import main
 from trainer.specs import LoraSpec, PredictReport, StudentSpec
 from trainer.tasks.base import Rendered, Task
 
