@@ -28,7 +28,9 @@ def steps_named(text: str) -> list[str]:
     """The steps of a comma-separated list."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := set(names) - set(NAMES):
-        raise argparse.ArgumentTypeError(f"no such step: {', '.join(sorted(unknown))}; there is {', '.join(NAMES)}")
+        raise argparse.ArgumentTypeError(
+            f"no such step: {', '.join(sorted(unknown))}; there is {', '.join(NAMES)}"
+        )
     return names
 
 

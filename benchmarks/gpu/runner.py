@@ -34,7 +34,9 @@ LEAST_SHARE = 0.3
 REHEARSAL_FACTOR = 3.0
 """A rehearsal may take longer than a GPU does: two slow cores load the same libraries."""
 
-REHEARSAL_NOTE = "A rehearsal on a CPU at toy size: it shows that every step works. Its figures say nothing about a GPU."
+REHEARSAL_NOTE = (
+    "A rehearsal on a CPU at toy size: it shows that every step works. Its figures say nothing about a GPU."
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,10 @@ class Runner:
             "TOKENIZERS_PARALLELISM": "false",
             "PADA_CACHE": os.environ.get("PADA_CACHE", str(self.work / "cache")),
         }
-        return told | ({"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""} if self.rehearse else {})
+        if self.rehearse:
+            # One thread: on a busy machine threads that wait for each other by spinning are many times slower.
+            told |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        return told
 
     def _end(self, step: Step, status: str, **more: Any) -> str:
         for key, value in ({"about": step.about, "status": status} | more).items():

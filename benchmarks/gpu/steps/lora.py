@@ -16,7 +16,9 @@ def run(check: Check) -> None:
     scale = check.scale
     rows = training_file(check)
     best = best_micro_batch(check, rows, SHAPE)
-    run = train(check, "best", rows, SHAPE, batch_size=scale.batch_size, micro_batch_size=best, steps=scale.steps)
+    run = train(
+        check, "best", rows, SHAPE, batch_size=scale.batch_size, micro_batch_size=best, steps=scale.steps
+    )
     check.put("best", value=figures(check, SHAPE, run))
     compare_precisions(check, rows, SHAPE)
 

@@ -14,8 +14,26 @@ from trainer.model import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
 LIBRARIES = (
-    *("torch", "triton", "transformers", "accelerate", "peft", "trl", "liger-kernel", "bitsandbytes", "safetensors"),
-    *("tokenizers", "sentence-transformers", "huggingface-hub", "datasets", "faiss-cpu", "langgraph", "pydantic"),
+    *(
+        "torch",
+        "triton",
+        "transformers",
+        "accelerate",
+        "peft",
+        "trl",
+        "liger-kernel",
+        "bitsandbytes",
+        "safetensors",
+    ),
+    *(
+        "tokenizers",
+        "sentence-transformers",
+        "huggingface-hub",
+        "datasets",
+        "faiss-cpu",
+        "langgraph",
+        "pydantic",
+    ),
 )
 REPEATS = 10
 
