@@ -49,7 +49,14 @@ MINILM: dict[str, Any] = {
 """all-MiniLM-L6-v2's shape, with the vocabulary of the tokenizer that travels."""
 
 SMALL_LAYERS = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
-TOY_LLAMA = {**SMALL_LAYERS, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
+TOY_LLAMA = {
+    **SMALL_LAYERS,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    # At the default of 0.02 so narrow a model repeats its last token.
+    "initializer_range": 0.2,
+}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import statistics
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def train(check: Check, name: str, rows: Path, shape: str, **student: Any) -> Tr
     times = [line["time"] for line in steps]
     return TrainingRun(
         spec,
-        [after - before for before, after in zip(times, times[1:], strict=False)],
+        [after - before for before, after in pairwise(times)],
         json.loads((spec.output / "report.json").read_text(encoding="utf-8")),
         max(line["memory_mb"] for line in steps),
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.steps.lora import training_file
@@ -57,56 +59,74 @@ def out_of_memory(check: Check, rows: Path) -> dict[str, Any]:
 
     The limit lies halfway between what the whole batch takes and what half of it takes, both measured.
     """
-    batch: dict[str, Any] = {"batch_size": check.scale.batch_size, "steps": 3}
-    half, whole = batch["batch_size"] // 2, batch["batch_size"]
-    small = train(check, "half", rows, SHAPE, micro_batch_size=half, **batch)
-    low = peak_bytes(check)
+    whole = check.scale.batch_size
+    batch = {"batch_size": whole, "steps": 3}
+    memory = AllocatorMemory() if check.on_gpu else PretendedMemory()
+    train(check, "half", rows, SHAPE, micro_batch_size=whole // 2, **batch)
+    low = memory.peak()
     free = train(check, "whole", rows, SHAPE, micro_batch_size=whole, **batch)
-    high = peak_bytes(check)
+    high = memory.peak()
     release()
-    with Memory(check, (low + high) // 2):
+    with memory.limited((low + high) // 2):
         tight = train(check, "tight", rows, SHAPE, micro_batch_size=whole, **batch)
     return {
-        "peak_mb": {"half": low / 2**20, "whole": high / 2**20},
+        "forced_by": memory.how,
+        "peak": {"half": low, "whole": high, "limit": (low + high) // 2},
         "halvings": tight.report["out_of_memory"],
         "micro_batch_size": tight.report["micro_batch_size"],
         "loss_difference": difference(tight.loss, free.loss),
-        "loss_difference_of_half": difference(small.loss, free.loss),
         "steps": len(tight.loss),
     }
 
 
-def peak_bytes(check: Check) -> int:
-    """The most that was allocated since the last training began: on the GPU, or of address space."""
-    if check.on_gpu:
+class AllocatorMemory:
+    """A GPU's memory, in bytes, limited by PyTorch's allocator."""
+
+    how = "a limit on the GPU's allocator"
+
+    def peak(self) -> int:
+        """The most that was allocated since the last training began."""
         return torch.cuda.max_memory_allocated()
-    return status_bytes("VmPeak")
 
-
-def status_bytes(field: str) -> int:
-    """A size that the kernel counts for this process (proc(5), status)."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
-
-
-class Memory:
-    """A limit on memory while a block runs: the allocator's on a GPU, the kernel's on address space on a CPU."""
-
-    def __init__(self, check: Check, limit: int):
-        self.on_gpu, self.limit = check.on_gpu, limit
-
-    def __enter__(self) -> None:
-        if self.on_gpu:
-            total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(self.limit / total)
-        else:
-            resource.setrlimit(resource.RLIMIT_AS, (self.limit, resource.RLIM_INFINITY))
-
-    def __exit__(self, *_: object) -> None:
-        if self.on_gpu:
+    @contextmanager
+    def limited(self, limit: int) -> Iterator[None]:
+        """Let a block allocate no more."""
+        torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
+        try:
+            yield
+        finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
-        else:
-            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+class PretendedMemory:
+    """A CPU's stand-in, in tokens of one forward pass: beyond the limit the embedding raises what a full GPU raises."""
+
+    how = "an exception from the embedding layer, because a CPU has no such limit"
+
+    def __init__(self) -> None:
+        self.most, self.limit = 0, 2**62
+        register_module_forward_pre_hook(self._look)
+
+    def _look(self, module: torch.nn.Module, inputs: Any) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            tokens = inputs[0].numel()
+            self.most = max(self.most, tokens)
+            if tokens > self.limit:
+                raise torch.OutOfMemoryError(f"out of memory (pretended): {tokens} tokens at once")
+
+    def peak(self) -> int:
+        """The most tokens of a forward pass since this was last asked."""
+        found, self.most = self.most, 0
+        return found
+
+    @contextmanager
+    def limited(self, limit: int) -> Iterator[None]:
+        """Let a block compute no more tokens at once."""
+        self.limit = limit
+        try:
+            yield
+        finally:
+            self.limit = 2**62
 
 
 def killed(check: Check, rows: Path) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers.generation import ContinuousBatchingConfig
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.rows import training_rows
@@ -24,10 +26,20 @@ from trainer.specs import PredictSpec, StudentSpec
 from trainer.tasks import load_task
 
 SHAPE = "large"
-PLAIN_BATCH = 8
-"""What people write."""
+SMALL_BATCH, LARGE_BATCH = 8, 64
+"""Of the plain loop: what people write, and a batch that fills a GPU better."""
 
-Answers = list[list[int]]
+Prompts = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What one contender answered, in the order of the prompts."""
+
+    seconds: float
+    """Loading not counted."""
+    tokens: int
+    texts: list[str]
 
 
 def run(check: Check) -> None:
@@ -37,86 +49,75 @@ def run(check: Check) -> None:
     prompts = tokens_of(check, rows)
     check.put("prompt_tokens", value=[min(map(len, prompts)), max(map(len, prompts))])
     low = "bfloat16" if check.on_gpu else "float32"
-    answers: dict[str, Answers] = {}
-    for size in scale.predict_batches:
-        name = f"ours, batches of {size}"
-        measure(check, name, len(prompts), lambda size=size: ours(check, rows, low, size), answers)
-    model = plain_model(check, low)
-    count = scale.few_prompts
-    measure(
-        check,
-        "plain, batches of 8",
-        count,
-        lambda: plain(check, model, prompts[:count], PLAIN_BATCH),
-        answers,
-    )
-    measure(check, "plain, batches of 64", len(prompts), lambda: plain(check, model, prompts, 64), answers)
-    del model
-    release()
-    measure(check, "generate_batch", len(prompts), lambda: continuous(check, low, prompts), answers)
-    compare(check, answers)
-    del answers
-    release()
-    exact(check, few, prompts[:count])
+    compare(check, measured(check, rows, prompts, low))
+    exact(check, few, prompts[: scale.few_prompts])
 
 
-def measure(
-    check: Check,
-    name: str,
-    count: int,
-    answer: Callable[[], tuple[float, Answers]],
-    answers: dict[str, Answers],
-) -> None:
-    """Run one contender; an error is written instead of a rate."""
-    try:
-        seconds, answers[name] = answer()
-    except Exception as error:
-        check.put("contenders", name, value={"error": f"{type(error).__name__}: {str(error)[:300]}"})
-        return
-    check.put(
-        "contenders",
-        name,
-        value={
-            "prompts": count,
-            "seconds": seconds,
-            "prompts_per_second": count / seconds,
-            "tokens_per_second": sum(map(len, answers[name])) / seconds,
-        },
-    )
+def measured(check: Check, rows: Path, prompts: Prompts, dtype: str) -> dict[str, Replies]:
+    """The replies of every contender that could answer; errors and rates are written."""
+    few = prompts[: check.scale.few_prompts]
+    contenders: dict[str, Callable[[], Replies]] = {
+        f"ours, batches of {size}": lambda size=size: ours(check, rows, dtype, size)  # type: ignore[misc]
+        for size in check.scale.predict_batches
+    }
+    contenders |= {
+        f"plain, batches of {SMALL_BATCH}": lambda: plain(check, few, dtype, SMALL_BATCH),
+        f"plain, batches of {LARGE_BATCH}": lambda: plain(check, prompts, dtype, LARGE_BATCH),
+        "generate_batch": lambda: continuous(check, prompts, dtype),
+    }
+    found = {}
+    for name, answer in contenders.items():
+        release()
+        try:
+            found[name] = answer()
+        except Exception as error:
+            message = " ".join(str(error).split())[:300]
+            check.put("contenders", name, value={"error": f"{type(error).__name__}: {message}"})
+        else:
+            check.put("contenders", name, value=rates(found[name]))
+    return found
 
 
-def compare(check: Check, answers: dict[str, Answers]) -> None:
+def rates(replies: Replies) -> dict[str, float]:
+    """What is written of one contender."""
+    return {
+        "prompts": len(replies.texts),
+        "seconds": replies.seconds,
+        "prompts_per_second": len(replies.texts) / replies.seconds,
+        "tokens_per_second": replies.tokens / replies.seconds,
+    }
+
+
+def compare(check: Check, found: dict[str, Replies]) -> None:
     """Ratios of our fastest to every other, and how alike the answers are."""
-    rates = {name: check.figure("generate", "contenders", name, "prompts_per_second") for name in answers}
-    own = {name: rate for name, rate in rates.items() if name.startswith("ours")}
-    best = max(own, key=lambda name: own[name])
+    rate = {name: rates(replies)["prompts_per_second"] for name, replies in found.items()}
+    best = max((name for name in rate if name.startswith("ours")), key=lambda name: rate[name])
     check.put("fastest", value=best)
-    for name in answers:
-        if name not in own:
-            check.put("times", name, value=rates[best] / rates[name])
-            check.put("agreement", name, value=agreement(answers[best], answers[name]))
+    for name in found:
+        if not name.startswith("ours"):
+            check.put("times", name, value=rate[best] / rate[name])
+            check.put("agreement", name, value=agreement(found[best].texts, found[name].texts))
 
 
-def exact(check: Check, few: Path, prompts: Answers) -> None:
+def exact(check: Check, few: Path, prompts: Prompts) -> None:
     """In float32 rounding hides nothing: the same answers as the plain loop."""
-    reference = plain(check, plain_model(check, "float32"), prompts, PLAIN_BATCH)[1]
-    release()
-    check.put("agreement", "float32, plain", value=agreement(ours(check, few, "float32", 64)[1], reference))
+    reference = plain(check, prompts, "float32", SMALL_BATCH)
+    found = ours(check, few, "float32", LARGE_BATCH)
+    check.put("agreement", "float32, plain", value=agreement(found.texts, reference.texts))
 
 
-def agreement(ours: Sequence[list[int]], theirs: Sequence[list[int]]) -> dict[str, float]:
-    """Shares of equal answers, of equal first tokens, and of the tokens before the first that differs."""
+def agreement(ours: Sequence[str], theirs: Sequence[str]) -> dict[str, float]:
+    """Share of equal answers, and the mean share of an answer before the first character that differs."""
     pairs = list(zip(ours, theirs, strict=False))
     same = [
-        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*pair, strict=False))) for pair in pairs
+        sum(1 for _ in takewhile(lambda each: each[0] == each[1], zip(*pair, strict=False))) for pair in pairs
     ]
-    longest = [max(1, len(one), len(other)) for one, other in pairs]
+    shares = [length / max(1, *map(len, pair)) for length, pair in zip(same, pairs, strict=True)]
+    equal = sum(one == other for one, other in pairs)
     return {
         "prompts": len(pairs),
-        "equal": sum(one == other for one, other in pairs) / len(pairs),
-        "first_token": sum(one[:1] == other[:1] for one, other in pairs) / len(pairs),
-        "until_first_difference": sum(map(float.__truediv__, map(float, same), map(float, longest)))
-        / len(pairs),
+        "equal": equal / len(pairs),
+        "until_first_difference": sum(shares) / len(pairs),
     }
 
 
@@ -127,15 +128,15 @@ def student_spec(check: Check, **more: Any) -> StudentSpec:
     )
 
 
-def tokens_of(check: Check, rows: Path) -> Answers:
+def tokens_of(check: Check, rows: Path) -> Prompts:
     """The prompts in tokens, as the product writes them."""
     student = student_spec(check)
     encoder = Encoder(load_task("exact_match"), load_tokenizer(student), student)
     return [row.prompt for row in encoder.rows(read_examples(rows))]
 
 
-def ours(check: Check, rows: Path, dtype: str, size: int) -> tuple[float, Answers]:
-    """Seconds of the prediction, loading not counted, and the replies in tokens of their text."""
+def ours(check: Check, rows: Path, dtype: str, size: int) -> Replies:
+    """The product's own predictions."""
     release()
     output = check.folder("ours")
     spec = PredictSpec.model_validate(
@@ -148,14 +149,8 @@ def ours(check: Check, rows: Path, dtype: str, size: int) -> tuple[float, Answer
     )
     report = predict(spec, ProgressLog(output / "progress.jsonl"))
     lines = (output / "answers.jsonl").read_text(encoding="utf-8").splitlines()
-    tokenizer = load_tokenizer(spec.student)
-    return report.seconds["predict"], [words(tokenizer, json.loads(line)["text"]) for line in lines]
-
-
-def words(tokenizer: Any, text: str) -> list[int]:
-    """A reply's text in tokens again: all contenders are compared in this form."""
-    found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return found
+    texts = [json.loads(line)["text"] for line in lines]
+    return Replies(report.seconds["predict"], report.generated_tokens, texts)
 
 
 def plain_model(check: Check, dtype: str, **more: Any) -> Any:
@@ -165,47 +160,50 @@ def plain_model(check: Check, dtype: str, **more: Any) -> Any:
     return model.to(pick_device()).eval()
 
 
-@torch.inference_mode()
-def plain(check: Check, model: Any, prompts: Answers, size: int) -> tuple[float, Answers]:
-    """Batches in the order of the file, padded on the left."""
-    student = student_spec(check)
-    tokenizer = load_tokenizer(student)
-    tokenizer.padding_side = "left"
-    stops = stop_tokens(tokenizer, student)
-    answers: Answers = []
-    began = time.perf_counter()
-    for start in range(0, len(prompts), size):
-        inputs = tokenizer.pad({"input_ids": prompts[start : start + size]}, return_tensors="pt").to(
-            model.device
-        )
-        out = model.generate(
-            **inputs,
-            max_new_tokens=check.scale.new_tokens,
-            do_sample=False,
-            eos_token_id=stops,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        texts = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        answers += [words(tokenizer, text) for text in texts]
-    return time.perf_counter() - began, answers
-
-
-def continuous(check: Check, dtype: str, prompts: Answers) -> tuple[float, Answers]:
-    """Continuous batching with paged attention; the first few prompts warm it up."""
-    student = student_spec(check)
-    tokenizer = load_tokenizer(student)
-    model = plain_model(check, dtype, attn_implementation="paged|sdpa")
-    config = GenerationConfig(
+def generation_config(check: Check, tokenizer: Any) -> GenerationConfig:
+    """Greedy, with the product's stop tokens."""
+    return GenerationConfig(
         max_new_tokens=check.scale.new_tokens,
         do_sample=False,
-        eos_token_id=stop_tokens(tokenizer, student),
+        eos_token_id=stop_tokens(tokenizer, student_spec(check)),
         pad_token_id=tokenizer.pad_token_id,
     )
-    model.generate_batch(inputs=prompts[:PLAIN_BATCH], generation_config=config)
+
+
+@torch.inference_mode()
+def plain(check: Check, prompts: Prompts, dtype: str, size: int) -> Replies:
+    """`generate` on batches in the order of the file, padded on the left."""
+    model = plain_model(check, dtype)
+    tokenizer = load_tokenizer(student_spec(check))
+    tokenizer.padding_side = "left"
+    config = generation_config(check, tokenizer)
+    texts: list[str] = []
+    tokens = 0
     began = time.perf_counter()
-    found = model.generate_batch(inputs=prompts, generation_config=config)
+    for start in range(0, len(prompts), size):
+        batch = tokenizer.pad({"input_ids": prompts[start : start + size]}, return_tensors="pt").to(
+            model.device
+        )
+        out = model.generate(**batch, generation_config=config)[:, batch["input_ids"].shape[1] :]
+        texts += tokenizer.batch_decode(out, skip_special_tokens=True)
+        tokens += int((out != tokenizer.pad_token_id).sum())
+    return Replies(time.perf_counter() - began, tokens, texts)
+
+
+def continuous(check: Check, prompts: Prompts, dtype: str) -> Replies:
+    """Continuous batching with paged attention; the first few prompts warm it up."""
+    model = plain_model(check, dtype, attn_implementation="paged|sdpa")
+    tokenizer = load_tokenizer(student_spec(check))
+    config = generation_config(check, tokenizer)
+    # On a GPU it sizes its cache by the memory there is, and on a CPU that takes most of the time.
+    toy = ContinuousBatchingConfig(block_size=32, num_blocks=128, max_batch_tokens=256)
+    options = {"generation_config": config, "continuous_batching_config": None if check.on_gpu else toy}
+    model.generate_batch(inputs=prompts[:SMALL_BATCH], **options)
+    began = time.perf_counter()
+    found = model.generate_batch(inputs=prompts, **options)
     seconds = time.perf_counter() - began
     if len(found) < len(prompts):
         raise RuntimeError(f"{len(prompts) - len(found)} of {len(prompts)} prompts were not answered")
-    texts = [tokenizer.decode(each.generated_tokens, skip_special_tokens=True) for each in found.values()]
-    return seconds, [words(tokenizer, text) for text in texts]
+    replies = [each.generated_tokens for each in found.values()]
+    texts = [tokenizer.decode(reply, skip_special_tokens=True) for reply in replies]
+    return Replies(seconds, sum(map(len, replies)), texts)

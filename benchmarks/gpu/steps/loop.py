@@ -19,7 +19,8 @@ from benchmarks.gpu.rows import labelled_rows
 
 KEY = "GPU_CHECK_KEY"
 SPLITS = ("train", "validation", "test")
-KEPT = ("status", "accepted", "rounds", "test", "seconds", "cost")
+KEPT = ("status", "accepted", "seconds", "cost")
+KEPT_OF_ROUNDS = ("round", "validation", "promoted", "accepted", "train_rows", "verdicts")
 
 
 def run(check: Check) -> None:
@@ -50,6 +51,8 @@ def run(check: Check) -> None:
     report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
     for name in KEPT:
         check.put(name, value=report.get(name))
+    rounds = [{name: each.get(name) for name in KEPT_OF_ROUNDS} for each in report["rounds"]]
+    check.put("rounds", value=rounds)
     check.put("calls", value=len((folder / "calls.jsonl").read_text(encoding="utf-8").splitlines()))
     check.put("report_html", value=(folder / "out" / "report.html").exists())
     check.put("student", value=student_reports(folder / "out"))
