@@ -110,6 +110,7 @@ def figures(check: Check, shape: str, run: TrainingRun) -> dict[str, Any]:
         "tflops": flops / seconds / 1e12,
         **utilization(check, flops / seconds),
         "memory_mb": run.memory_mb,
+        "memory_estimate": run.report.get("memory"),
         "batch_size": student.batch_size,
         "micro_batch_size": run.report["micro_batch_size"],
         "halvings": run.report["out_of_memory"],

@@ -37,7 +37,7 @@ def best_micro_batch(check: Check, rows: Path, shape: str, **student: Any) -> in
         batch = {"batch_size": scale.batch_size, "micro_batch_size": size, "steps": scale.probe_steps}
         found = figures(check, shape, train(check, f"micro-{size}", rows, shape, **batch, **student))
         check.put("micro_batches", str(size), value=found)
-        if found["halvings"]:
+        if found["micro_batch_size"] < size:
             break
         rates[size] = found["tokens_per_second"]
     best = max(rates, key=lambda size: rates[size]) if rates else scale.micro_batches[0]
