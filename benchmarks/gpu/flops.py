@@ -8,8 +8,8 @@ its weight. So with N body weights (those of the decoder layers), r the adapter'
     both               + 6 A sum(length^2)                         (A: layers x heads x head dimension)
 
 The last line is causal attention: scores and values cost 4 A length^2 forward for all pairs, half of it under the
-mask, three times that with the backward pass. `labels` are the tokens that have a loss: logits elsewhere are not needed, and what computes
-them wastes them. A prefix that rows share counts in each row. Element-wise work is not counted.
+mask, three times that with the backward pass. `labels` are the tokens that have a loss: logits elsewhere are not
+needed, and computing them is waste. A prefix that rows share counts in each row. Element-wise work is not counted.
 """
 
 from __future__ import annotations

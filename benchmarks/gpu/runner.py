@@ -158,8 +158,9 @@ class Runner:
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of a log."""
-    return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-TAIL:]
+    """The last lines of a log, without those that only underline."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return [line for line in lines if line.strip(" ^~")][-TAIL:]
 
 
 def gpu() -> dict[str, Any]:

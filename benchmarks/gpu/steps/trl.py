@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with its best settings against the trainer: one model, one set of rows, one process, one after the other.
+"""TRL's SFTTrainer with its best settings against the trainer: same model, same rows, one process, one after the other.
 
 The global batch has the same number of rows, or of tokens where rows are packed. `wrapped` packing lets rows see
 each other, which is fast and wrong; it is here so that TRL's fastest is among them.
@@ -79,9 +79,6 @@ def run(check: Check) -> None:
     spec = spec_for(rows, check.model(SHAPE), check.folder("plan"), **batch)
     rates = {}
     for name, variant in VARIANTS.items():
-        if variant.liger and not check.on_gpu:
-            check.put("trl", name, value={"skipped": "Liger's kernels need a GPU."})
-            continue
         found = attempt(check, spec, variant, size)
         check.put("trl", name, value=found)
         if "tokens_per_second" in found:
@@ -182,7 +179,7 @@ def settings(check: Check, variant: Variant, size: int, accumulation: int, steps
         "packing_strategy": variant.packing or "bfd",
         "max_length": BLOCK,
         "train_sampling_strategy": "sequential",
-        "use_liger_kernel": variant.liger,
+        "use_liger_kernel": variant.liger and check.on_gpu,  # its kernels need a GPU
         "dataloader_pin_memory": check.on_gpu,
         "logging_steps": 1,
         "save_strategy": "no",
