@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
@@ -58,7 +59,8 @@ def measured(check: Check, rows: Path, prompts: Prompts, dtype: str) -> dict[str
     """The replies of every contender that could answer; errors and rates are written."""
     few = prompts[: check.scale.few_prompts]
     contenders: dict[str, Callable[[], Replies]] = {
-        f"ours, batches of {size}": lambda size=size: ours(check, rows, dtype, size)  # type: ignore[misc]
+        f"ours{label}, batches of {size}": partial(ours, check, rows, dtype, size, **engine)
+        for label, engine in engines().items()
         for size in check.scale.predict_batches
     }
     contenders |= {
@@ -77,6 +79,13 @@ def measured(check: Check, rows: Path, prompts: Prompts, dtype: str) -> dict[str
         else:
             check.put("contenders", name, value=rates(found[name]))
     return found
+
+
+def engines() -> dict[str, dict[str, str]]:
+    """What `student.engine` may name, by a label; vLLM is a server of its own, which does not travel."""
+    field = StudentSpec.model_fields.get("engine")
+    names = [name for name in get_args(field.annotation) if name not in ("auto", "vllm")] if field else []
+    return {f" ({name})": {"engine": name} for name in names} or {"": {}}
 
 
 def rates(replies: Replies) -> dict[str, float]:
@@ -143,14 +152,14 @@ def tokens_of(check: Check, rows: Path) -> Prompts:
     return [row.prompt for row in encoder.rows(read_examples(rows))]
 
 
-def ours(check: Check, rows: Path, dtype: str, size: int) -> Replies:
+def ours(check: Check, rows: Path, dtype: str, size: int, **student: str) -> Replies:
     """The product's own predictions."""
     release()
     output = check.folder("ours")
     spec = PredictSpec.model_validate(
         {
             "task": "exact_match",
-            "student": student_spec(check, dtype=dtype, predict_batch_size=size),
+            "student": student_spec(check, dtype=dtype, predict_batch_size=size, **student),
             "output": output,
             "predict": [{"name": "prompts", "rows": rows, "output": output / "answers.jsonl"}],
         }
