@@ -25,7 +25,7 @@ STEPS = (
     Step("trl", "TRL's SFTTrainer at its best on the same rows", 100, ("trl", "datasets")),
     Step("generate", "greedy replies against generate and generate_batch", 100),
     Step("compile", "LoRA on the 1B shape with torch.compile", 100),
-    Step("full", "full fine-tuning of the 1B shape", 50),
+    Step("full", "full fine-tuning of the 1B shape", 90),
     Step("durability", "equal runs from one seed; SIGKILL and resume; forced out-of-memory", 70),
     Step("small", "LoRA and full fine-tuning of the 135M shape", 50),
     Step("choices", "choice scoring against a loop over choices", 45),

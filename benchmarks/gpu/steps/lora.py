@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.rows import training_rows
@@ -29,13 +28,13 @@ def training_file(check: Check) -> Path:
     return check.file("rows.jsonl", training_rows(scale.rows, scale.prompt_words, scale.completion_words))
 
 
-def best_micro_batch(check: Check, rows: Path, shape: str, **student: Any) -> int:
+def best_micro_batch(check: Check, rows: Path, shape: str) -> int:
     """Try each micro-batch; the fastest one that fits."""
     scale = check.scale
     rates: dict[int, float] = {}
     for size in scale.micro_batches:
         batch = {"batch_size": scale.batch_size, "micro_batch_size": size, "steps": scale.probe_steps}
-        found = figures(check, shape, train(check, f"micro-{size}", rows, shape, **batch, **student))
+        found = figures(check, shape, train(check, f"micro-{size}", rows, shape, **batch))
         check.put("micro_batches", str(size), value=found)
         if found["micro_batch_size"] < size:
             break
