@@ -36,8 +36,8 @@ from trainer.specs import StudentSpec
 
 SHAPE = "large"
 
-BLOCK = 2048
-"""Tokens of a packed sequence."""
+BLOCKS = {"full": 2048, "toy": 256}
+"""Tokens of a packed sequence, by scale."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,11 @@ def train_trl(check: Check, spec: Any, variant: Variant, size: int) -> dict[str,
     plan = planned(spec)
     ordered = [row for batch in plan for row in batch]
     mean = sum(row.length for row in ordered) / len(ordered)
+    block = BLOCKS[check.scale.name]
     if variant.packing:
         # 'bfd' makes one sequence of all blocks of a batch, whose mask grows with its square: one block at a time
-        size = 1 if variant.packing == "bfd" else max(1, round(size * mean / BLOCK))
-        steps_rows = max(size, round(check.scale.batch_size * mean / BLOCK))
+        size = 1 if variant.packing == "bfd" else max(1, round(size * mean / block))
+        steps_rows = max(size, round(check.scale.batch_size * mean / block))
     else:
         steps_rows = check.scale.batch_size
     clock = Clock()
@@ -177,7 +178,7 @@ def settings(check: Check, variant: Variant, size: int, accumulation: int, steps
         "completion_only_loss": True,
         "packing": variant.packing is not None,
         "packing_strategy": variant.packing or "bfd",
-        "max_length": BLOCK,
+        "max_length": BLOCKS[check.scale.name],
         "train_sampling_strategy": "sequential",
         "use_liger_kernel": variant.liger and check.on_gpu,  # its kernels need a GPU
         "dataloader_pin_memory": check.on_gpu,
