@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-DATASHEET = {"H100": 989.4e12, "H200": 989.4e12}
-"""Dense bf16 peak of the SXM parts, operations per second, from the vendor's datasheets."""
+DATASHEET = {"NVIDIA H100 80GB HBM3": 989.4e12, "NVIDIA H200": 989.4e12}
+"""Dense bf16 peak in operations per second, from the vendor's datasheets; these are the names of the SXM parts."""
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def training_flops(shape: dict[str, Any], work: Work, method: str, rank: int) ->
 
 def datasheet_peak(device: str) -> float | None:
     """The datasheet's dense bf16 peak, or None for a device that is not listed."""
-    return next((peak for name, peak in DATASHEET.items() if name in device), None)
+    return DATASHEET.get(device)
