@@ -164,4 +164,5 @@ def test_the_whole_rehearsal(tmp_path: Path) -> None:
     assert steps["generate"]["agreement"]["float32, plain"]["equal"] == 1.0
     assert steps["loop"]["status"] == "done"
     assert steps["loop"]["accepted"] > 0
+    assert steps["loop"]["report_html"]
     assert steps["embed"]["lowest_cosine"] > 0.99

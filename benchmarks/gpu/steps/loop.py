@@ -19,7 +19,8 @@ from benchmarks.gpu.rows import labelled_rows
 
 KEY = "GPU_CHECK_KEY"
 SPLITS = ("train", "validation", "test")
-KEPT = ("status", "accepted", "seconds", "cost")
+KEPT = {"run_status": "status", "accepted": "accepted", "stage_seconds": "seconds", "cost": "cost"}
+"""Name here -> name in the run's report."""
 KEPT_OF_ROUNDS = ("round", "validation", "promoted", "accepted", "train_rows", "verdicts")
 
 
@@ -49,8 +50,8 @@ def run(check: Check) -> None:
     if done.returncode:
         raise RuntimeError(f"pada run ended with {done.returncode}: {done.stderr[-2000:]}")
     report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
-    for name in KEPT:
-        check.put(name, value=report.get(name))
+    for name, key in KEPT.items():
+        check.put(name, value=report.get(key))
     rounds = [{name: each.get(name) for name in KEPT_OF_ROUNDS} for each in report["rounds"]]
     check.put("rounds", value=rounds)
     check.put("calls", value=len((folder / "calls.jsonl").read_text(encoding="utf-8").splitlines()))
