@@ -23,7 +23,7 @@ STEPS = (
     Step("students", "random weights of the two students and the embedder", 60),
     Step("lora", "LoRA on the 1B shape: tokens/s, MFU, memory, micro-batch, loss against float32", 110),
     Step("trl", "TRL's SFTTrainer at its best on the same rows", 100, ("trl", "datasets")),
-    Step("generate", "greedy replies against generate and generate_batch", 100),
+    Step("generate", "greedy replies against generate and generate_batch", 130),
     Step("compile", "LoRA on the 1B shape with torch.compile", 100),
     Step("full", "full fine-tuning of the 1B shape", 90),
     Step("durability", "equal runs from one seed; SIGKILL and resume; forced out-of-memory", 70),

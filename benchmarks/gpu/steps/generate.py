@@ -61,7 +61,7 @@ def measured(check: Check, rows: Path, prompts: Prompts, dtype: str) -> dict[str
     contenders: dict[str, Callable[[], Replies]] = {
         f"ours{label}, batches of {size}": partial(ours, check, rows, dtype, size, **engine)
         for label, engine in engines().items()
-        for size in check.scale.predict_batches
+        for size in check.scale.predict_batches[: 1 if engine.get("engine") == "paged" else None]
     }
     contenders |= {
         f"plain, batches of {SMALL_BATCH}": lambda: plain(check, few, dtype, SMALL_BATCH),
