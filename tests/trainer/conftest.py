@@ -1,4 +1,4 @@
-"""A student of two layers, so that what the trainer does is tested in seconds; and the embedded one."""
+"""Students for the tests: a random one with two layers, so that tests take seconds, and the embedded one."""
 
 from __future__ import annotations
 
@@ -104,6 +104,6 @@ KINDS: list[Kind | None] = [*AVAILABLE_KINDS] or [None]
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """Each kind of sandbox that this machine has; where there is none, the error that says what to install."""
+    """Each kind of sandbox that this machine has. If it has none, the fixture fails and says what to install."""
     kind: Kind | None = request.param
     return kind or best_kind()

@@ -1,4 +1,4 @@
-"""Prompts, and replies and log-probabilities computed by the library alone, to compare ours with."""
+"""Prompts, and the replies and log-probabilities that transformers alone computes for them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chat_prompts(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def reference_reply(model: Any, prompt: list[int], limit: int, stops: list[int]) -> tuple[list[int], bool]:
-    """One row through the library's own greedy generation: its tokens without the stop, and whether it was cut."""
+    """Greedy generation by transformers for one row: the tokens without the stop token, and whether the limit cut it off."""
     ids = torch.tensor([prompt])
     output = model.generate(
         input_ids=ids,
@@ -46,7 +46,7 @@ def reference_reply(model: Any, prompt: list[int], limit: int, stops: list[int])
 
 
 def reference_logprob(model: Any, context: list[int], choice: list[int]) -> float:
-    """One choice by a whole forward pass over context and choice."""
+    """Log-probability of one choice from a single forward pass over context and choice."""
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([context + choice])).logits[0]
     logprobs = logits.double().log_softmax(-1)
@@ -55,7 +55,7 @@ def reference_logprob(model: Any, context: list[int], choice: list[int]) -> floa
 
 
 def with_adapter(student: StudentSpec, dtype: torch.dtype) -> Any:
-    """A student whose adapter does something: both of its matrices are random."""
+    """A student whose adapter changes the output: both of its matrices are random."""
     torch.manual_seed(1)
     model = load_model(student, trainable=True, dtype=dtype)
     for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""Files are complete or absent, whatever goes wrong while they are written."""
+"""Files are complete or absent, even if writing fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The owner with the highest token may write into a run's folder, and no other; see also app/executor/test_fence.py."""
+"""Only the owner with the highest token may write into a run's folder; see also app/executor/test_fence.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.specs import Progress
 
 @pytest.fixture(autouse=True)
 def own_fences(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`guard` is for the life of a process; a test must not guard the next one."""
+    """`guard` lasts as long as the process, so a test must not leave its fence to the next test."""
     monkeypatch.setattr(fencing, "_fences", [])
 
 

@@ -1,4 +1,4 @@
-"""Packed rows are computed as if each stood alone."""
+"""Packed rows give the same loss and gradients as separate rows."""
 
 from __future__ import annotations
 

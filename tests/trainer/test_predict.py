@@ -1,4 +1,4 @@
-"""Files of predictions, and students made ready to predict, against the library alone."""
+"""Prediction files, and students prepared for prediction, against transformers alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ChoiceByByte(Choice):
 
 
 def test_a_merged_student_is_itself_again(tiny_student: Path) -> None:
-    """bf16 weights, as training leaves them: float32 and merged inside, the same bits and layers outside."""
+    """With bf16 weights, as after training: inside the block float32 and merged, after it the same bits and layers."""
     student = StudentSpec(model=str(tiny_student))
     model = with_adapter(student, torch.bfloat16)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -117,7 +117,7 @@ def rows_of(texts: list[str], **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_a_file_of_rows(write_spec: Any, tiny: Any) -> None:
-    """Order kept, an over-long row answered empty and named, replies cut at the student's own limit."""
+    """The order is kept, an over-long row is reported with an empty reply, and replies are cut at the student's limit."""
     long = "and so on " * 40
     texts = [QUESTIONS[2], QUESTIONS[0], long, QUESTIONS[1]]
     path, output = write_spec("exact_match", rows_of(texts), max_length=40, max_new_tokens=4)
@@ -194,7 +194,7 @@ def test_a_missing_student_is_one_paragraph(write_spec: Any, capsys: pytest.Capt
 def test_students_of_one_base_answer_in_one_start(
     write_spec: Any, tiny_student: Path, tmp_path: Path
 ) -> None:
-    """Each file's replies are those of its own student when it is asked alone."""
+    """Each file's replies equal those of its own student when it runs alone."""
     student = StudentSpec(model=str(tiny_student), dtype="float32", lora=LoraSpec(r=4))
     with_adapter(student, torch.float32).save_pretrained(tmp_path / "adapter")
     rows = rows_of(["one", "two", "three"])

@@ -1,4 +1,4 @@
-"""`progress.jsonl` as a watcher reads it."""
+"""`progress.jsonl` as an observer reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specs refuse what they do not know, and count steps."""
+"""Specs refuse unknown keys and wrong values, and count steps."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ PREFIX = list(range(5, 25))
 
 
 def rows(prefix: list[int], lengths: list[tuple[int, int]], vocabulary: int = VOCABULARY) -> list[Row]:
-    """Rows with these numbers of own prompt tokens and completion tokens."""
+    """Rows with these numbers of prompt tokens after the prefix, and of completion tokens."""
     draw = torch.Generator().manual_seed(3)
 
     def some(number: int) -> list[int]:

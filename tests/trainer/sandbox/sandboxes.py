@@ -1,4 +1,4 @@
-"""What the tests of the sandbox share."""
+"""Helpers of the sandbox's tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run(
 
 
 def returned(kind: Kind, body: str, limits: Limits | None = None) -> str:
-    """What a function of that body gives back or raises, as the verdict shows it."""
+    """What a function with this body returns or raises, as the verdict shows it."""
     return run(kind, function(body), "assert answer() == 'no such value'", limits).reason
 
 
@@ -30,7 +30,7 @@ def function(body: str) -> str:
 
 
 def descendants(of: int) -> set[int]:
-    """Processes below one, by `/proc`."""
+    """Ids of all descendants of a process, from `/proc`."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

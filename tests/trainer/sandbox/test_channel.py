@@ -1,4 +1,4 @@
-"""Messages arrive whole, and what is no message is refused."""
+"""Messages arrive complete, and other data is refused."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_the_host_s_temporary_files_are_not_seen(kind: Kind, tmp_path: Path) -> 
     assert "returned False" in returned(
         kind, f"import os\nreturn os.access({str(tmp_path / 'x')!r}, os.R_OK)"
     ) or (
-        # Landlock lets a file's existence be seen, not its content
+        # Landlock shows that a file exists, but not its content
         kind == "landlock"
     )
 
@@ -113,7 +113,7 @@ def test_there_is_no_network(kind: Kind, body: str, tmp_path: Path, listeners: d
 
 @pytest.fixture
 def listeners(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """Servers on TCP, on a path and on an abstract name, and whether anything came to them."""
+    """Servers on TCP, on a path and on an abstract name; `reached` says whether anything connected."""
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as path, socket.socket(socket.AF_UNIX) as abstract:  # fmt: skip
         port = tcp.getsockname()[1]
         path.bind(str(tmp_path / "socket"))

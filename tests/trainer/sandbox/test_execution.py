@@ -1,4 +1,4 @@
-"""No program passes its tests but by right answers."""
+"""A program passes its tests only with right answers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_object_that_equals_everything_equals_nothing(kind: Kind, base: str) 
     program_tests = [
         ProgramTest(
             program=ANYTHING.format(base=base) + f"def answer(): return {answer.format(made)}\n",
-            # whatever the first test makes of it, the answer is not 42
+            # even if the first test passes, the answer is not 42
             tests=f"assert {test}\nassert answer() == 42",
             provides=("answer",),
         )
@@ -208,7 +208,7 @@ def test_odd_sources_are_not_loaded(kind: Kind, program: str) -> None:
 
 
 def test_an_answer_does_not_come_from_what_the_tests_would_call_again(kind: Kind) -> None:
-    """A test's helper is the tests' own, though the program defines one of that name."""
+    """A test's helper belongs to the tests, even if the program defines a function of that name."""
     program_test = ProgramTest(
         program="def answer(): return 0\ndef doubled(x): return 0\ndef abs(x): return 0",
         preamble="def doubled(x): return 2 * x",

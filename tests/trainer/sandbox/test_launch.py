@@ -1,4 +1,4 @@
-"""Which sandbox is used, and that none is left behind."""
+"""Which kind of sandbox is used, and that no sandbox outlives its owner."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_runs_leave_no_process(kind: Kind) -> None:
     for body in ("import os\nos.fork()", "import os\nos._exit(0)", "import time\nwhile True: pass"):
         returned(kind, body, SHORT)
     run(kind, RIGHT, limits=SHORT)
-    # the sandboxes of the shorter limits, if they were not there before: two servers, each perhaps below bwrap
+    # the shorter limits may need new sandboxes: two servers, each possibly with a bwrap parent
     assert len(descendants(os.getpid())) <= before + 4
 
 

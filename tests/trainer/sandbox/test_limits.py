@@ -1,4 +1,4 @@
-"""What a generated program cannot use up: time, memory, disk."""
+"""Limits on what a generated program uses: time, memory, disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of Banking77 as one of ours."""
+"""A row of Banking77 is converted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a task does that overrides nothing but its score."""
+"""Defaults of a task that implements only `score`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW = Example(id="a", prompt="Which?", completion="this")
 
 
 class Length(Task):
-    """Right when the reply is as long as the completion."""
+    """A reply is right if it is as long as the completion."""
 
     def row_error(self, example: Example) -> str | None:
         return "the completion is 'bad'. Correct it." if example.completion == "bad" else None
@@ -32,7 +32,7 @@ def test_a_row_is_asked_as_it_is_and_refused_for_nothing() -> None:
     assert task.unknown_label(ROW) is None
     assert task.unavailable_reason() is None
     assert task.new_row_error("any", "row") is None
-    # rows that ask the same stay together, and no label parts them
+    # rows with the same prompt form a group, and all rows are one stratum
     assert task.group(ROW) == task.group(ROW.model_copy(update={"id": "b"})) == "Which?"
     assert task.stratify_key(ROW) == task.stratify_key(ROW.model_copy(update={"completion": "that"}))
 

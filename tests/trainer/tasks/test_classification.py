@@ -1,4 +1,4 @@
-"""Labels: what counts as one, macro F1 as scikit-learn has it, and what the teacher is told."""
+"""Classification: what counts as a label, macro F1 as in scikit-learn, and explanations for the teacher."""
 
 import random
 

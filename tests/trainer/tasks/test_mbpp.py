@@ -1,4 +1,4 @@
-"""MBPP's programs are tested by assertions, and the assertions are not the reply's to change."""
+"""Assertions test MBPP's programs, and a reply cannot change the assertions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.tasks.mbpp import Mbpp
 
 
 def row(code: str, tests: list[str], setup: str = "") -> Example:
-    """A row as the task makes it of one of the source's."""
+    """A row of the source, converted by the task."""
     source = {"task_id": 1, "text": "Write it.", "code": code, "test_list": tests}
     made = Mbpp().convert(source | {"test_setup_code": setup, "challenge_test_list": []})
     return Example(**made)

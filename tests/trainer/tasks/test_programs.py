@@ -1,4 +1,4 @@
-"""What tasks share whose replies are programs."""
+"""The base class of tasks whose replies are programs."""
 
 from __future__ import annotations
 

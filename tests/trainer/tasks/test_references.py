@@ -1,4 +1,4 @@
-"""Scores are those of the reference code, row by row, on the same replies: lm-evaluation-harness 0.4, scikit-learn.
+"""Scores equal those of the reference code, row by row, on the same replies: lm-evaluation-harness 0.4, scikit-learn.
 
 Of SQuAD's evaluation script the harness has the v1.1 functions, in its task qasper.
 """
@@ -23,7 +23,7 @@ Harness = Callable[[str, list[dict[str, Any]]], Any]
 
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> Harness:
-    """The harness's own task, on rows of ours in place of the hub's."""
+    """The harness's own task, with our rows instead of the hub's."""
     import datasets
     import lm_eval.tasks
 
@@ -70,7 +70,7 @@ def test_squad(seed: int) -> None:
 
 
 def test_an_answer_that_normalisation_empties_is_exact_and_shares_no_word() -> None:
-    """As in the script of v1.1, unlike that of v2."""
+    """As in the v1.1 script, not as in the v2 script."""
     row = {"id": "a", "title": "t", "context": "The A.", "question": "q", "answers": {"text": ["The"]}}
     task = load_task("squad")
     score = task.score(examples(task, [row])[0], Prediction(id="a", text="a"))
@@ -135,7 +135,7 @@ def test_choices(harness: Harness, name: str, seed: int) -> None:
         assert rendered.completion == rendered.choices[theirs.doc_to_target(doc)]
         choice_logprobs = logprobs(rendered.choices, rng)
         wanted = theirs.process_results(doc, [(logprob, False) for logprob in choice_logprobs])
-        # The student's prediction is chosen by the same numbers, in trainer.predict.
+        # trainer.predict chooses the student's prediction by the same numbers.
         chosen = choice_logprobs.index(max(choice_logprobs))
         prediction = Prediction(
             id=example.id, text=rendered.choices[chosen], choice=chosen, choice_logprobs=choice_logprobs
@@ -156,7 +156,7 @@ def test_choices(harness: Harness, name: str, seed: int) -> None:
 @pytest.mark.student
 @pytest.mark.parametrize("name", ROWS_OF)
 def test_choices_of_a_student(harness: Harness, tiny_student: Path, tmp_path: Path, name: str) -> None:
-    """From the rows to the scores: the harness asks the same student by its own code."""
+    """From rows to scores: the harness runs the same student with its own code."""
     import torch
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -217,7 +217,7 @@ def test_banking77() -> None:
 
 
 def test_restaurant8k_slots() -> None:
-    """Slot F1 is that of the set of (message, slot, value)."""
+    """Slot F1 is the F1 of the set of (message, slot, value)."""
     from sklearn.metrics import f1_score
     from sklearn.preprocessing import MultiLabelBinarizer
 

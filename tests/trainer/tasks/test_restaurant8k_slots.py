@@ -1,4 +1,4 @@
-"""A row of RESTAURANTS-8K as one of ours."""
+"""A row of RESTAURANTS-8K is converted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of SQuAD as one of ours; the row is quoted from its source."""
+"""A row of SQuAD is converted. The row is quoted from the source."""
 
 from __future__ import annotations
 

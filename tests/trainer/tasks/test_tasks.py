@@ -1,4 +1,4 @@
-"""Tasks are found by name, and a user's own by `module:object`."""
+"""Tasks are loaded by name, and a user's own by `module:object`."""
 
 import json
 import subprocess
