@@ -14,7 +14,7 @@ from graphs.loop import build_loop
 from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
-from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example
@@ -29,8 +29,8 @@ class Loop:
     """One run in a folder; every `go` is a new start with nothing in memory."""
 
     paths: RunPaths
-    teacher: OracleTeacher
-    student: BayesStudent
+    teacher: ScriptedTeacher
+    student: FakeStudent
     loop: LoopSpec
     validation: int
 
@@ -38,7 +38,7 @@ class Loop:
     async def graph(self) -> AsyncIterator[Any]:
         train = [Example(**row) for row in read_jsonl(self.paths.data("train"))]
         task = load_task("classification", train)
-        workspace = Workspace(self.teacher, self.student, HashEmbedder(), task, self.loop, self.paths)
+        workspace = Workspace(self.teacher, self.student, FakeEmbedder(), task, self.loop, self.paths)
         async with open_checkpoints(self.paths) as saver:
             yield build_loop(workspace).compile(checkpointer=saver)
 
@@ -67,12 +67,12 @@ class Loop:
 
 
 def new_loop(
-    folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
+    folder: Path, teacher: ScriptedTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
 ) -> Loop:
     paths = RunPaths(folder)
     for split, count in {"train": 40, "validation": validation, "test": test}.items():
         write_jsonl(paths.data(split), rows(split, count))
-    return Loop(paths, teacher or OracleTeacher(), BayesStudent(), LoopSpec(**{**LOOP, **loop}), validation)
+    return Loop(paths, teacher or ScriptedTeacher(), FakeStudent(), LoopSpec(**{**LOOP, **loop}), validation)
 
 
 def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:

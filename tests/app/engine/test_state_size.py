@@ -24,8 +24,8 @@ from app.settings import Settings
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
-from tests import stand_ins
-from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests import fakes
+from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows, write_rows
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.fencing import Fence
@@ -76,12 +76,12 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @asynccontextmanager
     async def open_workspace(
-        config: RunConfig, run_id: str, paths: RunPaths, student: BayesStudent, fence: Fence | None
+        config: RunConfig, run_id: str, paths: RunPaths, student: FakeStudent, fence: Fence | None
     ) -> AsyncIterator[Workspace]:
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
-        yield Workspace(OracleTeacher(), student, HashEmbedder(), task, config.loop, paths)
+        yield Workspace(ScriptedTeacher(), student, FakeEmbedder(), task, config.loop, paths)
 
-    monkeypatch.setattr(stand_ins, "answer_files", answer_files)
+    monkeypatch.setattr(fakes, "answer_files", answer_files)
     monkeypatch.setattr(wiring, "open_workspace", open_workspace)
 
 
@@ -96,7 +96,7 @@ async def work(settings: Settings, config: RunConfig) -> Report:
     assert lease
     root = settings.runs / NAME
     store = LeasedRunStore(sessions, settings.database, lease, root, RunSummary())
-    report = await Runner(config, root, lambda _: None, RunOptions(store, BayesStudent())).run()
+    report = await Runner(config, root, lambda _: None, RunOptions(store, FakeStudent())).run()
     await engine.dispose()
     return report
 

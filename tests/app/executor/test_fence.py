@@ -33,7 +33,7 @@ from app.settings import Settings
 from graphs.run_paths import RunPaths
 from graphs.teacher.ledger import Charge, Ledger
 from tests.conftest import Run as WholeRun
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import new_database, serving
 from tests.tiny_task import config_for
 from trainer.fencing import Fence, Superseded
@@ -272,23 +272,28 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["fine_tune", "augment"])
 def test_a_stopped_worker_that_wakes_up_does_no_harm(
-    tmp_path: Path, data: Path, student: Path, oracle: Oracle, whole_run: WholeRun, stage: str
+    tmp_path: Path,
+    data: Path,
+    student: Path,
+    scripted_teacher: ScriptedTeacherServer,
+    whole_run: WholeRun,
+    stage: str,
 ) -> None:
     """Two services on one database: the first one's worker sleeps, the second takes the run over and ends it."""
     settings = {
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "PADA_LEASE_SECONDS": "6",
         "PADA_HEARTBEAT_SECONDS": "1",
     }
-    config = config_for(data, student, oracle.url) | {"data": {"folder": str(data)}}
-    oracle.latency = 0.1
+    config = config_for(data, student, scripted_teacher.url) | {"data": {"folder": str(data)}}
+    scripted_teacher.latency = 0.1
     with serving(tmp_path / "home", **settings) as first:
         run = first.start_run(config)
         first.wait(run, stage=stage)
         sleeping = first.worker(run)
         os.kill(sleeping, signal.SIGSTOP)
-        oracle.latency = 0.0
+        scripted_teacher.latency = 0.0
         with serving(tmp_path / "home", **first.settings) as second:
             second.wait(run, stage="finish")
             os.kill(sleeping, signal.SIGCONT)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.command import CANARY, pada
 from tests.conftest import Run
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import config_for
 
@@ -26,18 +26,21 @@ LEASE = {"PADA_LEASE_SECONDS": "6", "PADA_HEARTBEAT_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
-def config(data: Path, student: Path, oracle: Oracle) -> dict[str, Any]:
-    found = config_for(data, student, oracle.url)
+def config(data: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> dict[str, Any]:
+    found = config_for(data, student, scripted_teacher.url)
     return found | {"data": {"folder": str(data)}}
 
 
 @pytest.fixture(scope="module")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, data: Path, student: Path, oracle: Oracle
+    tmp_path_factory: pytest.TempPathFactory,
+    data: Path,
+    student: Path,
+    scripted_teacher: ScriptedTeacherServer,
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("service") / "home"
     allowed = json.dumps([str(data), str(student)])
-    keys = json.dumps({oracle.url: ["TINY_KEY"]})
+    keys = json.dumps({scripted_teacher.url: ["TINY_KEY"]})
     with serving(home, PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys, **LEASE) as found:
         yield found
 
