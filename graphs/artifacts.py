@@ -108,7 +108,7 @@ Outcome = Literal["fixed", "unmoved", "regressed"]
 """What became of one failure: right now; wrong with the same score or a better one; wrong with a lower score."""
 
 
-class TestScores(Comparison):
+class SealedScores(Comparison):
     """`final/test.json`: the baseline and the best student on the sealed test rows."""
 
     metric: str

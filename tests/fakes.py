@@ -100,7 +100,7 @@ class FakeEmbedder:
 
 @dataclass
 class ScriptedTeacher:
-    """The scripted_teacher without HTTP; `change` may put another answer in place of its own, or raise."""
+    """The scripted teacher without HTTP; `change` may put another answer in place of its own, or raise."""
 
     change: Any = None
     calls: list[tuple[Role, str, dict[str, Any]]] = field(default_factory=list)

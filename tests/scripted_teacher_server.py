@@ -128,7 +128,7 @@ def completion(model: str, text: str) -> dict[str, Any]:
 
 
 def answer(schema: str, data: dict[str, Any]) -> dict[str, Any]:
-    """The scripted_teacher's answer in a schema."""
+    """The scripted teacher's answer in a schema."""
     return ANSWERS[schema](data)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.artifacts import Outcome as FailureOutcome
-from graphs.artifacts import PatternAccount, TestScores
+from graphs.artifacts import PatternAccount, SealedScores
 from graphs.errors import Wait
 from graphs.report import (
     BrokenExample,
@@ -102,7 +102,7 @@ def test_result(paths: RunPaths) -> TestResult | None:
     """The sealed test's result, once there is one."""
     if not paths.test_scores.exists():
         return None
-    scores = TestScores(**read_json(paths.test_scores))
+    scores = SealedScores(**read_json(paths.test_scores))
     return TestResult(
         **scores.model_dump(include=set(TestResult.model_fields)),
         ci95=(scores.low, scores.high),

@@ -10,7 +10,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.analysis.statistics import conclude
-from graphs.artifacts import TestScores
+from graphs.artifacts import SealedScores
 from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
@@ -30,7 +30,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     baseline, best = scores["baseline"], scores.get("best", scores["baseline"])
     comparison = compare(baseline, best, context.seed)
     answered = read_predictions(folder, "best" if state.best_round else "baseline")
-    result = TestScores(
+    result = SealedScores(
         **asdict(comparison),
         metric=workspace.task.metric,
         n=len(examples),

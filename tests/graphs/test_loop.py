@@ -33,7 +33,7 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     written = sum(len(loop.candidates(number)) for number in (1, 2))
     assert (
         state["candidates"] == written == sum(data["count"] for data in loop.teacher.asked("SampleBatch"))
-    ), "the scripted_teacher writes as many rows as it is asked for, and none gets lost"
+    ), "the scripted teacher writes as many rows as it is asked for, and none gets lost"
     assert state["accepted"] == len(read_rows(loop, 1, "accepted")) + len(read_rows(loop, 2, "accepted"))
     test = read_json(loop.paths.final / "test.json")
     assert test["best"] > test["baseline"]
