@@ -20,7 +20,8 @@ async def test_pages_hold_every_item_once_newest_first(tmp_path: Path) -> None:
         async with sessions.begin() as session:
             for name, created in times.items():
                 session.add(DataSet(id=name, owner="", name=name, created=created, files={}))
-        cursor, pages = None, []
+        cursor: str | None = None
+        pages: list[list[str]] = []
         while cursor is not None or not pages:
             place = PageRequest(decode(cursor) if cursor else None, 2)
             async with sessions() as session:

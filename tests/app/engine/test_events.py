@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.engine.events import (
     BaseEvent,
+    Event,
     RoundScore,
     RunStatusChanged,
     StageDone,
@@ -84,7 +85,7 @@ def test_a_new_event_takes_no_unknown_field() -> None:
 
 
 def test_seconds_add_up_by_stage() -> None:
-    events = [
+    events: list[Event] = [
         StageStarted(name="gate"),
         StageDone(name="gate", done=1, total=1, seconds=0.1),
         StageDone(name="accept", done=1, total=1, seconds=2.0),
