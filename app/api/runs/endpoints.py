@@ -117,8 +117,8 @@ async def resume(request: Request, run: RunId, caller: Writer, idempotent: Idemp
 async def review(
     request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, idempotent: Idempotent
 ) -> JSONResponse:
-    """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells which): an
-    empty answer leaves all as it is."""
+    """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells
+    which): an empty answer leaves all as it is."""
     return await change(request, caller, idempotent, lambda runs: runs.review(run, answer))
 
 
