@@ -41,8 +41,8 @@ class BestStudent:
 async def export_run(root: Path, target: Path, *, merged: bool) -> str:
     """Write the best student to `target`, complete or not at all.
 
-    The exported files answer the validation rows again, on this machine or where the settings say that students work. They
-    must answer as the scored student did.
+    The exported files answer the validation rows again, on this machine or where the settings say that students
+    work. They must answer as the scored student did.
 
     Returns:
         One sentence that says what was compared.

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     """Largest upload, all splits together."""
     max_dataset_rows: int = Field(500_000, ge=1)
     max_running: int = Field(1, ge=0)
-    """Maximum number of runs that work at once in this process; 0 serves HTTP only. One for each GPU is a good number."""
+    """Maximum number of runs that work at once in this process; 0 serves HTTP only. One for each GPU is a good
+    number."""
     max_unfinished: int = Field(1000, ge=1)
     """Maximum number of unfinished runs of one key."""
     requests_per_minute: int = Field(1200, ge=1)

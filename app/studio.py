@@ -42,13 +42,14 @@ STEPS = 15
 SERVERS = ExitStack()
 """Servers that all runs of the process share."""
 
-# Nodes write small files, and this server would end a run for that. The flag `--allow-blocking` sets the same variable; no
-# key of langgraph.json does. The server reads it after it has imported the graphs.
+# Nodes write small files, and this server would end a run for that. The flag `--allow-blocking` sets the same
+# variable; no key of langgraph.json does. The server reads it after it has imported the graphs.
 os.environ["LANGGRAPH_ALLOW_BLOCKING"] = "true"
 
 
 class ShownError(RuntimeError):
-    """An error that the user can fix. The server hides the message of an error whose base is not a built-in exception."""
+    """An error that the user can fix. The server hides the message of an error whose base is not a built-in
+    exception."""
 
 
 class StudioContext(Context):

@@ -18,6 +18,7 @@ from app.api.datasets.service import sweep
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.runs import endpoints as runs
+from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
-    for router in (runs.router, datasets.router, health.router):
+    for router in (runs.router, results.router, datasets.router, health.router):
         app.include_router(router)
     problems.install(app)
     links.install(app)

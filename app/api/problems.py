@@ -66,8 +66,8 @@ def install(app: FastAPI) -> None:
 class Guard:
     """Middleware that answers unexpected errors with 500 and logs them.
 
-    Starlette's own middleware raises the error again after its answer, and uvicorn then closes the connection, which breaks
-    the client's next request.
+    Starlette's own middleware raises the error again after its answer, and uvicorn then closes the connection, which
+    breaks the client's next request.
     """
 
     def __init__(self, app: ASGIApp):

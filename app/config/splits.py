@@ -11,12 +11,13 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 _FOLDED = re.compile(r"""[\s.,;:!?'"`()\[\]{}…“”‘’«»–—]+""")
-"""White space and the punctuation of sentences. Signs such as + - * / stay, because they change the meaning of a sum."""
+"""White space and the punctuation of sentences. Signs such as + - * / stay, because they change the meaning of a
+sum."""
 
 
 def comparable_prompt(example: Example) -> str:
-    """A row's prompt in the form in which prompts are compared. It has every turn of a chat, because the last turn may be a
-    bare "yes"."""
+    """A row's prompt in the form in which prompts are compared. It has every turn of a chat, because the last turn
+    may be a bare "yes"."""
     turns = [turn.content for turn in example.messages] if example.messages else [example.prompt]
     return normalize_text("\n".join(turns))
 

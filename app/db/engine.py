@@ -23,7 +23,8 @@ READING: dict[str, dict[str, Any]] = {
 
 
 def make_engine(url: str) -> AsyncEngine:
-    """An engine for `Settings.database`. SQLite gets a write-ahead log, and transactions that lock the file when they begin."""
+    """An engine for `Settings.database`. SQLite gets a write-ahead log, and transactions that lock the file when
+    they begin."""
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_pre_ping=True, hide_parameters=True, **POOL)
     engine = create_async_engine(

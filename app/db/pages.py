@@ -47,5 +47,6 @@ def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
 
 
 def encode(created: float, identifier: str) -> str:
-    """The cursor after the item with this time (seconds since the epoch) and id; `app.api.pagination.decode` reads it."""
+    """The cursor after the item with this time (seconds since the epoch) and id; `app.api.pagination.decode` reads
+    it."""
     return base64.urlsafe_b64encode(f"{created!r}|{identifier}".encode()).decode().rstrip("=")

@@ -1,7 +1,8 @@
 """Composes customer messages from hand-written parts.
 
 A message is an issue (what the customer wants, which decides the team) in a frame (how it is said). Frames other than
-`plain` also speak of topics that are not the issue. Each source of parts, `phrases/<source>.yaml`, has its own sentences.
+`plain` also speak of topics that are not the issue. Each source of parts, `phrases/<source>.yaml`, has its own
+sentences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded teacher: a stand-in for a large model that answers by rules.
 
-It reads messages with the rules of `grammar`, and writes with its own sentences. It has no state: the same request gets the
-same answer.
+It reads messages with the rules of `grammar`, and writes with its own sentences. It has no state: the same request
+gets the same answer.
 """
 
 from __future__ import annotations

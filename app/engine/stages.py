@@ -34,8 +34,8 @@ class Stages:
             self._end(task["name"], task["id"])
 
     def _start(self, name: str, task: str) -> None:
-        # stages follow one another. LangGraph starts branches again that a resumed run has from its checkpoint, and never
-        # ends them
+        # stages follow one another. LangGraph starts branches again that a resumed run has from its checkpoint, and
+        # never ends them
         for other in [known for known in self._stages if known != name]:
             self._stages[other].done = self._stages[other].total
             self._close(other)

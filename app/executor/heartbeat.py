@@ -1,4 +1,5 @@
-"""Renews a run's lease from a thread of its own, because the run's event loop may be busy for longer than a lease lasts."""
+"""Renews a run's lease from a thread of its own, because the run's event loop may be busy for longer than a lease
+lasts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Claims runs and starts a worker process for each. It is the part of the executor that runs in the API process.
 
-Any number of supervisors may share a database. As long as it has room, each claims the oldest run that is queued or whose
-lease has lapsed.
+Any number of supervisors may share a database. As long as it has room, each claims the oldest run that is queued or
+whose lease has lapsed.
 """
 
 from __future__ import annotations

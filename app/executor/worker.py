@@ -1,7 +1,7 @@
 """One run in a process of its own: `python -m app.executor.worker RUN TOKEN`, started by the supervisor.
 
-The worker owns the run as long as it holds the lease. On SIGTERM it requeues the run. It dies with its supervisor, and the
-trainer dies with it.
+The worker owns the run as long as it holds the lease. On SIGTERM it requeues the run. It dies with its supervisor,
+and the trainer dies with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One trainer on each GPU of this machine, across all processes. Further trainers wait.
 
-A device is taken by a lock on a file that the trainer's process inherits. The kernel frees the lock when the trainer ends,
-however it ends, even if the process that started it is gone.
+A device is taken by a lock on a file that the trainer's process inherits. The kernel frees the lock when the trainer
+ends, however it ends, even if the process that started it is gone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def devices(environment: Mapping[str, str]) -> list[str]:
 async def hold(names: list[str], count: int, waits: Callable[[], None]) -> Devices:
     """Take `count` devices, or all if there are fewer; waits while other trainers have them.
 
-    Start the trainer with the locks, and then close them in this process, which must not keep a device when it is stopped.
+    Start the trainer with the locks, and then close them in this process, which must not keep a device when it is
+    stopped.
 
     Args:
         names: as by `devices`.

@@ -19,13 +19,13 @@ from graphs.errors import LoopError
 LINE_LIMIT = 2**30
 """Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
 REMEMBERED = 100_000
-"""Number of texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row
-is checked with its batch and again with its round."""
+"""Number of texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and
+a row is checked with its batch and again with its round."""
 
 
 class EmbeddingWorker:
-    """Starts `trainer.embed`, with the first call at the latest. Calls that arrive while it works are sent together next, and
-    a text is embedded only once."""
+    """Starts `trainer.embed`, with the first call at the latest. Calls that arrive while it works are sent together
+    next, and a text is embedded only once."""
 
     def __init__(self, model: str):
         self._model = model

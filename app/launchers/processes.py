@@ -90,6 +90,7 @@ class Process:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it was in this place and has ended. False for processes of other places, of which nothing is known."""
+        """Whether it was in this place and has ended. False for processes of other places, of which nothing is
+        known."""
         this = Process.find(os.getpid())
         return this is not None and this.place == self.place and not self.lives

@@ -1,17 +1,17 @@
 """The student on a Ray cluster: the trainer runs as a Ray job, which outlives this process and is found again.
 
-A run has one job at a time, recorded in `RUN/job.json`. The record is written before the job is submitted. The job's name
-is made of the run, the folder and a number, and Ray refuses a second job with the same name; so a process that submits the
-job again finds the one that is there. When a job ends without a report, a job with the next number continues from the last
-checkpoint.
+A run has one job at a time, recorded in `RUN/job.json`. The record is written before the job is submitted. The job's
+name is made of the run, the folder and a number, and Ray refuses a second job with the same name; so a process that
+submits the job again finds the one that is there. When a job ends without a report, a job with the next number
+continues from the last checkpoint.
 
 Writes are fenced by job, not by owner. The lease's token would end a job together with the process that started it, but
-the next owner should find the job still running. So the fence is the job's number: `RUN/.jobs` has a file for each number,
-and a job that Ray has lost track of is refused on its next write once a later job was started. Only the run's current
-owner may assign a number (`_next_job`).
+the next owner should find the job still running. So the fence is the job's number: `RUN/.jobs` has a file for each
+number, and a job that Ray has lost track of is refused on its next write once a later job was started. Only the
+run's current owner may assign a number (`_next_job`).
 
-A run that stops in an orderly way (cancelled, paused, drained) stops its job; the next job continues from the checkpoint. A
-process that is killed, or loses its lease, leaves the job running.
+A run that stops in an orderly way (cancelled, paused, drained) stops its job; the next job continues from the
+checkpoint. A process that is killed, or loses its lease, leaves the job running.
 """
 
 from __future__ import annotations
@@ -184,8 +184,8 @@ def read_job_record(root: Path) -> RayJobRecord | None:
 
 
 def spec_file(record: RayJobRecord) -> Path:
-    """The file with the spec of a job. Each job has one, because an earlier job that starts late must not read the number of
-    a later job."""
+    """The file with the spec of a job. Each job has one, because an earlier job that starts late must not read the
+    number of a later job."""
     return record.folder / f"spec-{record.number}.json"
 
 

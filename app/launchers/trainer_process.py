@@ -1,7 +1,7 @@
 """The trainer as a program: its command line, its progress lines and its last message.
 
-`python -m app.launchers.trainer_process MODULE PROCESSES SPEC` becomes the trainer on the machine where it is called, for
-a launcher on another machine. It imports nothing that the trainer does not need.
+`python -m app.launchers.trainer_process MODULE PROCESSES SPEC` becomes the trainer on the machine where it is
+called, for a launcher on another machine. It imports nothing that the trainer does not need.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The operations on runs, and the statuses in which each is allowed. Endpoints commit; workers are in `app.executor`."""
+"""The operations on runs, and the statuses in which each is allowed. Endpoints commit; workers are in
+`app.executor`."""
 
 from __future__ import annotations
 
@@ -96,7 +97,8 @@ class Runs:
         return RunPaths(self.settings.runs / run.id)
 
     async def cancel(self, name: str) -> Run:
-        """Cancel a run: at once if no worker has it; otherwise its worker does it within seconds. Accepted rows stay."""
+        """Cancel a run: at once if no worker has it; otherwise its worker does it within seconds. Accepted rows
+        stay."""
         run = await self.get(name, lock=True)
         if run.status in ("queued", "paused"):
             await self._change(run, "cancelled", "It was cancelled.")
