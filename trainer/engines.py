@@ -14,6 +14,7 @@ from transformers import GenerationConfig
 from trainer.choices import score_choices
 from trainer.decoding import generate
 from trainer.fitting import is_out_of_memory
+from trainer.memory import PREDICT_ROWS, rows_at_once
 from trainer.replies import Done, Reply, reply_of
 from trainer.specs import StudentSpec
 
@@ -150,9 +151,17 @@ def local_engine(model: Any, student: StudentSpec) -> TorchEngine:
 
     `auto` is the library's paged attention on a GPU that has flash attention, and our loop elsewhere.
     """
+    rows = student.predict_batch_size or _rows(model, student)
     if student.engine == "paged" or (student.engine == "auto" and _pages_well(model)):
-        return PagedEngine(model, student.predict_batch_size)
-    return TorchEngine(model, student.predict_batch_size)
+        return PagedEngine(model, rows)
+    return TorchEngine(model, rows)
+
+
+def _rows(model: Any, student: StudentSpec) -> int:
+    if model.device.type != "cuda":
+        return PREDICT_ROWS
+    memory = torch.cuda.get_device_properties(model.device).total_memory
+    return rows_at_once(model.config.to_dict(), student, memory, model.dtype.itemsize)
 
 
 def _pages_well(model: Any) -> bool:

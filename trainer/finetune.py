@@ -23,6 +23,7 @@ from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import ValidationError
 
 from trainer.artifacts import publish_folder, write_json
+from trainer.attention import attention_warning
 from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
@@ -97,9 +98,9 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
     for warning in warnings:
         progress.write(stage="warning", message=warning)
     trainer, fitted = _prepare(spec, accelerator, rows, tokenizer, progress)
-    if fitted.warning:
-        warnings.append(fitted.warning)
-        progress.write(stage="warning", message=fitted.warning)
+    for warning in filter(None, (fitted.warning, attention_warning(trainer.model))):
+        warnings.append(warning)
+        progress.write(stage="warning", message=warning)
     loaded = time.monotonic()
     trainer.train()
     memory = fitted.report(trainer.memory_mb())

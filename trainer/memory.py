@@ -29,6 +29,12 @@ CONTEXT = {"cuda": 600 * 2**20, "cpu": 350 * 2**20}
 SLACK = {"cuda": 1.1, "cpu": 1.4}
 """Times what tensors take: blocks that are cut, and temporaries. The CPU's is measured, with the embedded student."""
 
+PREDICT_ROWS = 64
+"""Rows of a batch of predictions, where the student does not say and the device is a CPU."""
+
+MOST_ROWS = 512
+"""Rows of such a batch on a large GPU: a step costs little more for them, since its time goes into starting kernels."""
+
 DEFAULT_REPLY = 256
 """Tokens of a reply, where neither the student nor a task says how many."""
 
@@ -125,11 +131,34 @@ def estimate(
         optimizer=8 * trained + masters,
         activations=tokens * shape.saved(size, student, device) + tokens * span * size * shape.layers,
         logits=(tokens // 2 if labels is None else labels) * shape.vocabulary * (size + 12),
-        cache=student.predict_batch_size * length * shape.cached(4 if device == "cpu" else size),
+        cache=(student.predict_batch_size or PREDICT_ROWS)
+        * length
+        * shape.cached(4 if device == "cpu" else size),
         merged=_merged(shape, student, total, size, device),
         context=CONTEXT.get(device, CONTEXT["cuda"]),
         slack=SLACK.get(device, SLACK["cuda"]),
     )
+
+
+def rows_at_once(config: dict[str, Any], student: StudentSpec, memory: int, size: int) -> int:
+    """Rows of a batch of predictions on a GPU: a power of two, `PREDICT_ROWS` to `MOST_ROWS`, that fits into half of it.
+
+    Of the whole memory and not of what is free, so that a student's replies do not depend on who else is there.
+
+    Args:
+        config: the model's config.json.
+        student: lengths.
+        memory: bytes of the device.
+        size: bytes of a number in the weights' precision.
+    """
+    shape = Shape.of(config)
+    length = student.max_length + (student.max_new_tokens or DEFAULT_REPLY)
+    row = length * (shape.cached(size) + shape.passing(size))
+    room = memory // 2 - size * shape.parameters
+    rows = MOST_ROWS
+    while rows > PREDICT_ROWS and rows * row > room:
+        rows //= 2
+    return rows
 
 
 def _merged(shape: Shape, student: StudentSpec, total: int, size: int, device: str) -> int:

@@ -22,25 +22,41 @@ def ready(model: Any, student: StudentSpec) -> Iterator[torch.dtype]:
     if student.method == "qlora":
         yield model.dtype
         return
-    originals = [(parameter, parameter.data) for parameter in model.parameters()]
+    originals = originals_of(model)
     layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
     dtype = predict_dtype(model.device, student)
     try:
         # Merged in float32 whatever comes after, so that it is what `trainer.merge` writes; a safe merge makes a
-        # new weight instead of writing into the old one.
-        cast(model, torch.float32)
+        # new weight instead of writing into the old one. One layer at a time, for there may be no room for all.
         for layer in layers:
+            cast(layer, torch.float32)
             layer.merge(safe_merge=True)
+            cast(layer, dtype)
         cast(model, dtype)
         yield dtype
     finally:
         for layer in layers:
             layer.merged_adapters.clear()
         for parameter, data in originals:
-            parameter.data = data
+            parameter.data = data.to(parameter.device)
 
 
-def cast(model: Any, dtype: torch.dtype) -> None:
+def originals_of(model: Any) -> list[tuple[torch.nn.Parameter, torch.Tensor]]:
+    """Parameters and their data; on a GPU that has no room for both, the originals wait in the host's memory."""
+    if no_room_for_two(model):
+        return [(parameter, parameter.data.cpu()) for parameter in model.parameters()]
+    return [(parameter, parameter.data) for parameter in model.parameters()]
+
+
+def no_room_for_two(model: Any) -> bool:
+    """Whether a GPU has no room for a second copy of the weights, and half as much to work in."""
+    if model.device.type != "cuda":
+        return False
+    size = sum(parameter.nbytes for parameter in model.parameters())
+    return bool(torch.cuda.mem_get_info(model.device)[0] < 1.5 * size)
+
+
+def cast(model: torch.nn.Module, dtype: torch.dtype) -> None:
     """Cast the parameters alone: buffers, such as rotary frequencies, are float32 in every model."""
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype)

@@ -114,6 +114,12 @@ class Shape:
         dropped = 2 * (7 * self.hidden) if student.lora.dropout and student.method != "full" else 0
         return self.layers * (norms + size * (inputs + attention + mlp + low_rank + dropped))
 
+    def passing(self, size: int) -> int:
+        """Bytes of one token on its way through one layer, without gradients: the most at any moment."""
+        return 8 * self.hidden + size * (
+            2 * self.hidden + max(5 * self.queries, 3 * self.active * self.intermediate)
+        )
+
     def cached(self, size: int) -> int:
         """Bytes of one token's keys and values, in all layers."""
         return 2 * self.layers * self.keys * size

@@ -54,7 +54,8 @@ class StudentSpec(Strict):
     """Longest row, prompt and completion, in tokens; longer rows are left out and reported."""
     max_new_tokens: int | None = Field(None, ge=1)
     """Longest reply in tokens; default: the task's own."""
-    predict_batch_size: int = Field(64, ge=1)
+    predict_batch_size: int | None = Field(None, ge=1)
+    """Rows at once when predicting; default: 64, and on a GPU up to 512, by its size."""
     engine: Literal["auto", "torch", "paged", "vllm"] = "auto"
     """What predicts: our own loop (`torch`), the library's continuous batching (`paged`), or a vLLM server."""
     vllm_url: str | None = None

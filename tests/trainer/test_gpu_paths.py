@@ -83,6 +83,16 @@ def test_wider_sequences_and_added_masks_give_the_same_loss(batch: list[Row]) ->
         torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_eager_attention_is_told(
+    write_spec: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("transformers.LlamaForCausalLM._supports_sdpa", False)
+    found = run(write_spec(epochs=0.25))
+    (warning,) = found.warnings
+    assert warning.startswith("LlamaForCausalLM knows no attention but the eager one")
+
+
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiled_layers_train_alike(
     write_spec: Any,  # noqa: F811

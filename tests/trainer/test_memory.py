@@ -162,6 +162,16 @@ def test_quantised_weights_are_a_quarter() -> None:
     assert quantised.merged == 0
 
 
+@pytest.mark.parametrize(
+    ("gigabytes", "rows"),
+    # a row of 1,280 tokens takes 32 KiB of cache and about 0.07 MB on its way for each: about 0.14 GB
+    [(80, 256), (24, 64), (8, 64), (141, 256), (180, 512)],
+)
+def test_rows_at_once_follow_the_gpu(gigabytes: int, rows: int) -> None:
+    assert memory.rows_at_once(LLAMA_1B, StudentSpec(), gigabytes * 10**9, 2) == rows
+    assert memory.rows_at_once(LLAMA_1B, StudentSpec(max_length=64, max_new_tokens=8), 10**11, 2) == 512
+
+
 def test_micro_batch_is_lowered_where_memory_is_short(
     write_spec: Any, monkeypatch: pytest.MonkeyPatch, tiny_student: Path
 ) -> None:
