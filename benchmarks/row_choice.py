@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from graphs.nodes.allocate import apportion
+from graphs.nodes.allocate import apportion_with_floor
 
 RESULTS = Path(__file__).parent / "results" / "row_choice.json"
 HELD_OUT = 1500
@@ -90,7 +90,9 @@ class Draw:
         self, count: int, weights: Mapping[str, float], order: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """The first rows of each label, in proportion to the weights, then the first of the rest."""
-        quotas = apportion(count, {label: weights[label] for label in self.labels if weights[label]}, 0)
+        quotas = apportion_with_floor(
+            count, {label: weights[label] for label in self.labels if weights[label]}, 0
+        )
         kept: list[np.int64] = []
         rest: list[np.int64] = []
         for row in order:

@@ -6,6 +6,8 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
+from graphs.analysis.apportion import apportion
+
 
 def sample_stratified(strata: Sequence[str], total: int, seed: int) -> list[int]:
     """Indices of `total` items (all, if there are fewer), in order, in proportion to the strata.
@@ -16,7 +18,7 @@ def sample_stratified(strata: Sequence[str], total: int, seed: int) -> list[int]
     """
     groups = _groups(strata)
     sizes = {stratum: len(group) for stratum, group in groups.items()}
-    return _draw(groups, apportion(sizes, min(total, len(strata))), seed)
+    return _draw(groups, spread_over_strata(sizes, min(total, len(strata))), seed)
 
 
 def sample_per_stratum(strata: Sequence[str], maximum: int, seed: int) -> list[int]:
@@ -25,16 +27,12 @@ def sample_per_stratum(strata: Sequence[str], maximum: int, seed: int) -> list[i
     return _draw(groups, {stratum: min(maximum, len(group)) for stratum, group in groups.items()}, seed)
 
 
-def apportion(sizes: dict[str, int], total: int) -> dict[str, int]:
-    """Divide `total` in proportion to the sizes, by largest remainder (Hamilton's method); ties go by name.
+def spread_over_strata(sizes: dict[str, int], total: int) -> dict[str, int]:
+    """Share `total` out in proportion to the sizes; ties go by name.
 
-    Where `total` allows it, no stratum stays empty: each of the empty ones takes one item from the largest.
+    Where `total` allows it, no stratum goes empty: the largest give one up each.
     """
-    whole = sum(sizes.values())
-    counts = {stratum: total * size // whole for stratum, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda stratum: (-(total * sizes[stratum] % whole), stratum))
-    for stratum in by_remainder[: total - sum(counts.values())]:
-        counts[stratum] += 1
+    counts = apportion(total, {stratum: sizes[stratum] for stratum in sorted(sizes)})
     if total >= len(sizes):
         for stratum in sorted(stratum for stratum in counts if not counts[stratum]):
             counts[max(sorted(counts), key=counts.__getitem__)] -= 1

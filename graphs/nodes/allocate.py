@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Hashable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.analysis.apportion import Name, apportion
 from graphs.context import Context, LoopSpec
 from graphs.methods import Origin
 from graphs.pattern_outcomes import expected_fixes
@@ -16,7 +17,6 @@ from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
-Name = TypeVar("Name", bound=Hashable)
 Purpose = tuple[Origin, str, int]
 """What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
 
@@ -53,7 +53,7 @@ def allocation(
     if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
     return [
-        *purposes("pattern", apportion(for_patterns, patterns, loop.pattern_floor)),
+        *purposes("pattern", apportion_with_floor(for_patterns, patterns, loop.pattern_floor)),
         *purposes("train_error", spread_evenly(for_errors, errors)),
     ]
 
@@ -90,18 +90,13 @@ def split_budget(loop: LoopSpec, patterns: bool, errors: int) -> tuple[int, int]
     return asked - for_errors, for_errors
 
 
-def apportion(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name, int]:
-    """Whole rows in proportion to the weights, all positive (largest remainders), none below the floor while rows last."""
+def apportion_with_floor(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name, int]:
+    """Rows in proportion to the weights, all positive, and none below the floor while rows last."""
     if not weights or not rows:
         return {}
     floor = min(floor, rows // len(weights))
-    left, total = rows - floor * len(weights), sum(weights.values())
-    exact = {name: left * weight / total for name, weight in weights.items()}
-    shares = {name: floor + math.floor(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: exact[name] - math.floor(exact[name]), reverse=True)
-    for name in by_remainder[: rows - sum(shares.values())]:
-        shares[name] += 1
-    return shares
+    above = apportion(rows - floor * len(weights), weights)
+    return {name: floor + share for name, share in above.items()}
 
 
 def spread_evenly(rows: int, names: list[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from graphs.context import Context
 from graphs.methods import Origin
-from graphs.nodes.allocate import apportion
+from graphs.nodes.allocate import apportion_with_floor
 from graphs.rows import Batch, NewRow
 from graphs.workspace import Workspace
 from trainer.artifacts import read_jsonl, write_jsonl
@@ -35,7 +35,7 @@ def chosen(passed: Sequence[NewRow], plan: Sequence[Batch], rows: int, right: di
     for batch in plan:
         planned[batch.origin, batch.pattern] += batch.count
     # what a plan may lack, such as errors to write for, is not made up for by other rows
-    quotas = apportion(min(rows, planned.total()), planned, 0)
+    quotas = apportion_with_floor(min(rows, planned.total()), planned, 0)
     kept: list[str] = []
     rest: list[str] = []
     for candidate in sorted(passed, key=lambda candidate: right[candidate.id]):

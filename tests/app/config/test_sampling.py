@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from app.config.sampling import apportion, sample_per_stratum, sample_stratified
+from app.config.sampling import sample_per_stratum, sample_stratified, spread_over_strata
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from app.config.sampling import apportion, sample_per_stratum, sample_stratified
     ],
 )
 def test_apportion(sizes: dict[str, int], total: int, expected: dict[str, int]) -> None:
-    assert apportion(sizes, total) == expected
+    assert spread_over_strata(sizes, total) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import apportion, make_batches, split_budget, spread_evenly
+from graphs.nodes.allocate import apportion_with_floor, make_batches, split_budget, spread_evenly
 
 
 def test_apportion_by_hand() -> None:
     """10 rows, a floor of 1 each, 7 left: 4.67, 1.4 and 0.93 by weight, so the one left over goes to the third."""
-    assert apportion(10, {"a": 10, "b": 3, "c": 2}, 1) == {"a": 6, "b": 2, "c": 2}
-    assert apportion(10, {"a": 10, "b": 3, "c": 2}, 0) == {"a": 7, "b": 2, "c": 1}
+    assert apportion_with_floor(10, {"a": 10, "b": 3, "c": 2}, 1) == {"a": 6, "b": 2, "c": 2}
+    assert apportion_with_floor(10, {"a": 10, "b": 3, "c": 2}, 0) == {"a": 7, "b": 2, "c": 1}
 
 
 def test_apportion_without_rows_or_patterns() -> None:
-    assert apportion(0, {"a": 1.0}, 2) == {}
-    assert apportion(5, {}, 2) == {}
+    assert apportion_with_floor(0, {"a": 1.0}, 2) == {}
+    assert apportion_with_floor(5, {}, 2) == {}
 
 
 def test_apportion_gives_the_floor_that_rows_allow() -> None:
-    assert apportion(3, {"a": 100.0, "b": 1.0, "c": 1.0}, 2) == {"a": 1, "b": 1, "c": 1}
-    assert apportion(2, {"a": 100.0, "b": 1.0, "c": 1.0}, 2) == {"a": 2, "b": 0, "c": 0}
+    assert apportion_with_floor(3, {"a": 100.0, "b": 1.0, "c": 1.0}, 2) == {"a": 1, "b": 1, "c": 1}
+    assert apportion_with_floor(2, {"a": 100.0, "b": 1.0, "c": 1.0}, 2) == {"a": 2, "b": 0, "c": 0}
 
 
 def test_apportion_always_gives_all_rows_and_keeps_the_order_of_weights() -> None:
@@ -34,7 +34,7 @@ def test_apportion_always_gives_all_rows_and_keeps_the_order_of_weights() -> Non
             str(n): rng.choice([rng.random(), rng.expovariate(0.1)]) for n in range(rng.randint(1, 12))
         }
         rows, floor = rng.randint(1, 200), rng.randint(0, 5)
-        shares = apportion(rows, weights, floor)
+        shares = apportion_with_floor(rows, weights, floor)
         total = sum(weights.values())
         assert sum(shares.values()) == rows
         least = min(floor, rows // len(weights))
