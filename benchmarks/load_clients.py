@@ -27,6 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
+from app.db.run_summary import RunSummary, apply_event
+from app.db.runs import Lease
+from app.engine.events import TrainerProgress
 
 Spec = dict[str, Any]
 CONNECTIONS = 64
@@ -146,11 +149,11 @@ async def worker(spec: Spec) -> Spec:
     began, gap = time.perf_counter(), 1 / len(spec["runs"])
     for number, run in zip(range(int(spec["seconds"] / gap)), cycle(spec["runs"]), strict=False):
         await asyncio.sleep(max(0.0, began + number * gap - time.perf_counter()))
-        event = {"time": time.time(), "type": "trainer", "step": number, "steps": 10_000, "loss": 0.5}
-        view = {"stage": "fine_tune", "trainer": event, "progress": {"done": number, "total": 10_000}}
+        event = TrainerProgress(time=time.time(), stage="train", step=number, steps=10_000, loss=0.5)
+        summary = apply_event(RunSummary(stage="fine_tune"), event)
         due = time.perf_counter()
         async with sessions.begin() as session:
-            assert await run_repository.append_events(session, run, 0, [event], view)
+            assert await run_repository.append_events(session, Lease(run, 0), [event], summary)
         seconds.append(time.perf_counter() - due)
     await engine.dispose()
     return {"events": len(seconds), "write": spread(seconds)}
