@@ -15,7 +15,7 @@ PROMPTS = (
     "سؤال", "نص",
 )  # fmt: skip
 ANSWERS = (
-    "completion", "answer", "response", "output", "label", "labels", "target", "category", "class", "intent",
+    "completion", "answer", "response", "output", "label_text", "label_name", "intent_name", "label", "labels", "target", "category", "class", "intent",
     "sentiment", "topic", "expected", "expected_output", "reply", "gold", "solution", "assistant", "chosen", "tag",
     "result", "ground_truth", "reference", "summary", "translation", "priority", "department", "json", "answers",
     "code", "rating", "score", "type", "antwort", "kategorie", "klasse", "ausgabe", "ergebnis", "abteilung",
@@ -25,6 +25,12 @@ ANSWERS = (
     "카테고리", "출력", "उत्तर", "जवाब", "लेबल", "श्रेणी", "คำตอบ", "ป้ายกำกับ", "หมวดหมู่", "إجابة", "تصنيف",
 )  # fmt: skip
 CONTEXTS = ("context", "passage", "document", "article", "paragraph", "kontext", "textstelle", "文脈", "本文")
+SUBJECTS = ("subject", "title", "headline", "betreff", "titel", "asunto", "objet", "件名", "标题", "제목")
+BODIES = (
+    "body", "text", "message", "content", "description", "nachricht", "beschreibung", "mensaje", "texte", "本文",
+    "正文", "内容",
+)  # fmt: skip
+INPUTS = ("input", "context", "inputs")
 SYSTEMS = ("system", "system_prompt", "systemprompt", "system_message")
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat")
 CHOICES = ("choices", "options", "endings", "alternatives", "candidates")
