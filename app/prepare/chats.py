@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from app.prepare.columns import is_empty, unpack
@@ -62,7 +63,9 @@ def _turn(turn: Any, number: int) -> Turn:
     if lost:
         raise RowFault(f"turn {number} has `{lost}`, which pada cannot train on. Remove the row, or the key")
     if turn.get("weight") == 0 and ROLES.get(str(speaker).casefold()) == "assistant":
-        raise RowFault(f"turn {number} has the weight 0, and pada knows no weights. Remove the turn or its weight")
+        raise RowFault(
+            f"turn {number} has the weight 0, and pada knows no weights. Remove the turn or its weight"
+        )
     role = ROLES.get(str(speaker).strip().casefold())
     if role is None:
         raise RowFault(f"turn {number} is of the unknown speaker {speaker!r}. Use system, user and assistant")
@@ -90,9 +93,13 @@ def _refuse_order(turns: list[Turn]) -> None:
         raise RowFault(f"turn {roles.index('system', 1) + 1} is the system's; it may only be the first")
     spoken = roles[1:] if roles[0] == "system" else roles
     if not spoken or spoken[-1] != "assistant":
-        raise RowFault(f"the conversation ends with the {roles[-1]}'s turn. The last must be the assistant's: it is the answer")
-    for number, (one, other) in enumerate(zip(spoken, spoken[1:], strict=False), 1 + len(roles) - len(spoken)):
+        raise RowFault(
+            f"the conversation ends with the {roles[-1]}'s turn. The last must be the assistant's: it is the answer"
+        )
+    for number, (one, other) in enumerate(pairwise(spoken), 1 + len(roles) - len(spoken)):
         if one == other:
-            raise RowFault(f"the turns {number} and {number + 1} are both the {one}'s. Join them or remove one")
+            raise RowFault(
+                f"the turns {number} and {number + 1} are both the {one}'s. Join them or remove one"
+            )
     if spoken[0] != "user":
         raise RowFault(f"the conversation begins with the {spoken[0]}'s turn. The user's must come first")

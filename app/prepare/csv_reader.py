@@ -41,12 +41,11 @@ class Dialect:
 
     def fields(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """The records of lines, by the csv module."""
-        quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         escape = "\\" if self.backslash else None
         return csv.reader(
             lines,
             delimiter=self.separator,
-            quoting=quoting,
+            quoting=csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE,
             escapechar=escape,
             doublequote=not self.backslash,
             strict=True,
@@ -68,7 +67,9 @@ def read_csv(source: Source, options: ReadOptions) -> list[Table]:
     file = open_text(source.path, source.name, options.encoding)
     sample = [line.text for line in islice(file.lines(), SAMPLE_LINES)]
     separator = options.separator or _declared(sample)
-    dialect = choose(sample, separator, prefer_tab=source.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")))
+    dialect = choose(
+        sample, separator, prefer_tab=source.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
+    )
     table = Table(source.name, source.split, f"CSV, {dialect.spoken}, {file.spoken}", notes=file.notes)
     records = _records(file.lines(), dialect, skip_first=bool(_declared(sample)))
     _fill(table, records, options, dialect)
@@ -93,7 +94,9 @@ def choose(sample: list[str], separator: str | None, *, prefer_tab: bool = False
         for quotes, backslash in ((True, False), (True, True), (False, False))
     ]
     if not tried:
-        raise InputError(f"--separator: {separator!r} is not one character. Use a sign such as ';', or 'tab'.")
+        raise InputError(
+            f"--separator: {separator!r} is not one character. Use a sign such as ';', or 'tab'."
+        )
     whole = [f"{line}\n" for line in _without_tail(sample) if line.strip()]
     # max keeps the first of equals: the order of the separators, then quotes
     return max(tried, key=lambda dialect: _agreement(dialect, whole))
@@ -194,7 +197,9 @@ def _explain(error: csv.Error, dialect: Dialect) -> str:
 def _fill(table: Table, records: Iterator[Parsed], options: ReadOptions, dialect: Dialect) -> None:
     first = next(records, None)
     if first is None or first[3]:
-        raise InputError(f"{table.name}: the first line cannot be read: {first[3] if first else 'it is empty'}.")
+        raise InputError(
+            f"{table.name}: the first line cannot be read: {first[3] if first else 'it is empty'}."
+        )
     # decided on the first rows, which are then read like the others
     ahead = list(islice(records, 50))
     header = options.header
@@ -208,11 +213,15 @@ def _fill(table: Table, records: Iterator[Parsed], options: ReadOptions, dialect
             f"{table.name}, line {first[0]}: this looks like a row, not like the names of columns: {names(first[2])}. "
             "Write a first line with names, or pass --no-header."
         )
-    table.columns = [name.strip() or f"column_{n}" for n, name in enumerate(first[2], 1)] if header else [
-        f"column_{number}" for number in range(1, width + 1)
-    ]
-    check_columns([name or f"column_{n}" for n, name in enumerate(first[2], 1)] if header else table.columns,
-                  f"{table.name}, line {first[0]}")
+    table.columns = (
+        [name.strip() or f"column_{n}" for n, name in enumerate(first[2], 1)]
+        if header
+        else [f"column_{number}" for number in range(1, width + 1)]
+    )
+    check_columns(
+        [name or f"column_{n}" for n, name in enumerate(first[2], 1)] if header else table.columns,
+        f"{table.name}, line {first[0]}",
+    )
     if not header:
         _add(table, first)
     for record in [*ahead, *records]:

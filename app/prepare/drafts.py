@@ -96,7 +96,9 @@ def _common_kind(tables: Sequence[Table], layout: Layout) -> str:
 
 def _texts_are_objects(tables: Sequence[Table], layout: Layout) -> bool:
     values = (value_at(record.values, layout.answer or "") for table in tables for record in table.records)
-    return all(isinstance(unpack(value), dict) for value in values if isinstance(value, str) and value.strip())
+    return all(
+        isinstance(unpack(value), dict) for value in values if isinstance(value, str) and value.strip()
+    )
 
 
 def _first_option(tables: Sequence[Table], layout: Layout) -> int:
@@ -158,6 +160,9 @@ def _pair(record: Record, layout: Layout, kind: str) -> Draft:
         answer, extra = references[0].strip(), {"answers": references} if len(references) > 1 else {}
     else:
         answer, extra = _answer(value, layout.answer or "", kind), {}
+    if not extra and isinstance(record.values.get("answers"), list) and layout.answer != "answers":
+        references = _references(record.values["answers"]) or []
+        extra = {"answers": references} if answer in references else {}
     return Draft(record.place, prompt, answer, extra=extra, passage=passage)
 
 
@@ -182,8 +187,14 @@ def _references(value: Any) -> list[str] | None:
     if isinstance(found, dict) and isinstance(found.get("text"), list):
         found = found["text"]
         if not found:
-            raise RowFault("the question has no answer (SQuAD 2 calls it impossible). pada asks only what can be answered")
-    if not isinstance(found, list) or not found or not all(isinstance(item, str | int | float) for item in found):
+            raise RowFault(
+                "the question has no answer (SQuAD 2 calls it impossible). pada asks only what can be answered"
+            )
+    if (
+        not isinstance(found, list)
+        or not found
+        or not all(isinstance(item, str | int | float) for item in found)
+    ):
         return None
     texts = list(dict.fromkeys(as_text(item) for item in found if not is_empty(item)))
     return texts or None
@@ -198,7 +209,9 @@ def _answer(value: Any, name: str, kind: str) -> str:
         raise RowFault(f"the answer `{name}` is a list of {len(value)} things, not one text")
     if kind and (kind == "object") != isinstance(value, dict):
         what = "an object" if isinstance(value, dict) else "a text"
-        raise RowFault(f"the answer `{name}` is {what}, and most are {'objects' if kind == 'object' else 'texts'}")
+        raise RowFault(
+            f"the answer `{name}` is {what}, and most are {'objects' if kind == 'object' else 'texts'}"
+        )
     return as_text(value).strip()
 
 
@@ -221,7 +234,9 @@ def _choice(record: Record, layout: Layout, start: int) -> Draft:
         raise RowFault(f"{len(texts)} options; pada knows the letters A to Z")
     place = _place(_cell(record.values, layout.answer), texts, labels, start)
     if place is None:
-        raise RowFault(f"the answer {excerpt(_cell(record.values, layout.answer), 40)!r} names none of the {len(texts)} options")
+        raise RowFault(
+            f"the answer {excerpt(_cell(record.values, layout.answer), 40)!r} names none of the {len(texts)} options"
+        )
     return Draft(
         record.place, lettered(question, texts), LETTERS[place], extra={"choices": texts}, passage=passage
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from charset_normalizer import from_bytes
 
@@ -163,7 +163,7 @@ def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             size = path.stat().st_size
-            source: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw
+            source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
             limit = min(MAX_BYTES, max(64 << 20, size * GZIP_RATIO)) if packed else MAX_BYTES
             yield io.BufferedReader(_Bounded(source, limit, name, packed), 1 << 20)  # type: ignore[type-var]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -222,7 +222,9 @@ def refuse_binary(head: bytes, name: str) -> None:
     """Name a file of another kind by its first bytes."""
     for magic, kind in BINARY.items():
         if head.startswith(magic):
-            raise InputError(f"{name}: this is {kind}, not a table of rows. Give CSV, JSONL, XLSX or Parquet.")
+            raise InputError(
+                f"{name}: this is {kind}, not a table of rows. Give CSV, JSONL, XLSX or Parquet."
+            )
 
 
 def _known(encoding: str) -> str:
@@ -264,9 +266,7 @@ def _eight_bit(path: Path, name: str) -> TextFile:
     if not odd:
         return TextFile(path, name, "utf-8")
     legacy = detect(b"\n".join(odd))
-    return (
-        TextFile(path, name, "utf-8", legacy, count) if beyond else TextFile(path, name, legacy)
-    )
+    return TextFile(path, name, "utf-8", legacy, count) if beyond else TextFile(path, name, legacy)
 
 
 def detect(data: bytes) -> str:

@@ -50,7 +50,10 @@ def read_excel(source: Source, options: ReadOptions) -> list[Table]:
             if any(b"<f>" in part or b"<f " in part for part in xml.values())
             else None
         )
-        return [_read_sheet(source, sheet, split, formulas, xml, options) for sheet, split in _chosen(book, source, options)]
+        return [
+            _read_sheet(source, sheet, split, formulas, xml, options)
+            for sheet, split in _chosen(book, source, options)
+        ]
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{source.name}: the workbook cannot be read ({type(error).__name__}: {str(error)[:100]}). "
@@ -70,7 +73,9 @@ def _sheet_xml(source: Source) -> dict[str, bytes]:
     """The XML of each sheet, by its path in the workbook; the sizes are checked before anything is unpacked."""
     with zipfile.ZipFile(source.path) as archive:
         if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
-            raise InputError(f"{source.name}: the workbook unpacks to more than {MAX_BYTES >> 20} MB. Split it.")
+            raise InputError(
+                f"{source.name}: the workbook unpacks to more than {MAX_BYTES >> 20} MB. Split it."
+            )
         return {
             name: archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/sheet")
         }
@@ -82,13 +87,17 @@ def _chosen(book: Any, source: Source, options: ReadOptions) -> list[tuple[Any, 
     titles = [sheet.title for sheet in sheets]
     if options.sheet is not None:
         if options.sheet not in titles:
-            raise InputError(f"--sheet: {source.name} has no sheet {options.sheet!r}; it has {names(titles)}.")
+            raise InputError(
+                f"--sheet: {source.name} has no sheet {options.sheet!r}; it has {names(titles)}."
+            )
         return [(sheets[titles.index(options.sheet)], source.split)]
     splits = {sheet.title: SPLIT_NAMES.get(sheet.title.strip().casefold()) for sheet in sheets}
     if any(splits.values()) and source.split is None:
         return [(sheet, splits[sheet.title]) for sheet in sheets if splits[sheet.title]]
     for sheet in sheets:
-        if sheet.sheet_state == "visible" and any(any(cell for cell in row) for row in sheet.iter_rows(max_row=50, values_only=True)):
+        if sheet.sheet_state == "visible" and any(
+            any(cell for cell in row) for row in sheet.iter_rows(max_row=50, values_only=True)
+        ):
             return [(sheet, source.split)]
     raise InputError(f"{source.name}: no visible sheet has rows.")
 
@@ -116,7 +125,9 @@ def _note_others(table: Table, sheet: Any) -> None:
         if other.title != sheet.title and SPLIT_NAMES.get(other.title.strip().casefold()) is None
     ]
     if others:
-        table.notes.append(f"{table.name}: the sheet {sheet.title!r} was read, and not {names(others)}; --sheet names another.")
+        table.notes.append(
+            f"{table.name}: the sheet {sheet.title!r} was read, and not {names(others)}; --sheet names another."
+        )
     if sheet.sheet_state != "visible":
         table.notes.append(f"{table.name}: the sheet {sheet.title!r} is hidden.")
 
@@ -127,7 +138,9 @@ def _rows(sheet: Any, formulas: Any, table: Table) -> Iterator[tuple[int, list[A
     sheet.reset_dimensions()
     if formulas is not None:
         formulas.reset_dimensions()
-        table.notes.append(f"{table.name}: some cells are formulas; the values they had when the file was saved were taken.")
+        table.notes.append(
+            f"{table.name}: some cells are formulas; the values they had when the file was saved were taken."
+        )
     twins = formulas.iter_rows() if formulas is not None else None
     for number, cells in enumerate(sheet.iter_rows(), 1):
         values = [_shown(cell) for cell in cells]
@@ -208,17 +221,27 @@ def _two_rows(
     for place in range(width):
         above = str(upper[place]).strip() if place < len(upper) and upper[place] is not None else above
         groups.append(above)
-    own = [str(lower[place]).strip() if place < len(lower) and lower[place] is not None else "" for place in range(width)]
+    own = [
+        str(lower[place]).strip() if place < len(lower) and lower[place] is not None else ""
+        for place in range(width)
+    ]
     found = [
         f"{group} {name}".strip() if own.count(name) > 1 else (name or group)
         for group, name in zip(groups, own, strict=True)
     ]
-    table.notes.append(f"{table.name}, {unit} {number}: a header of two rows with merged cells, read as {names(found)}.")
+    table.notes.append(
+        f"{table.name}, {unit} {number}: a header of two rows with merged cells, read as {names(found)}."
+    )
     return lower_number, found
 
 
 def _fill(
-    table: Table, unit: str, number: int, header: list[str], rows: Iterator[tuple[int, list[Any]]], merges: list[Any]
+    table: Table,
+    unit: str,
+    number: int,
+    header: list[str],
+    rows: Iterator[tuple[int, list[Any]]],
+    merges: list[Any],
 ) -> None:
     while header and not header[-1].strip():
         header.pop()
@@ -232,11 +255,15 @@ def _fill(
         try:
             beyond = [value for value in values[len(columns) :] if value is not None]
             if beyond:
-                raise RowFault(f"a value beyond the last named column: {beyond[0]!r}. Name its column or remove it")
+                raise RowFault(
+                    f"a value beyond the last named column: {beyond[0]!r}. Name its column or remove it"
+                )
             refuse_signs("".join(str(value) for value in values if value is not None))
             found = dict(zip(table.columns, values, strict=False))
             if row in below and None in found.values():
-                raise RowFault("a cell is merged with the one above it and has no value. Unmerge the cells and fill them")
+                raise RowFault(
+                    "a cell is merged with the one above it and has no value. Unmerge the cells and fill them"
+                )
             table.add(unit, row, found)
         except RowFault as fault:
             table.skip(unit, row, str(fault), " | ".join(str(value or "") for value in values))

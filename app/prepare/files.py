@@ -39,7 +39,9 @@ def _read(given: str, options: ReadOptions) -> list[Table]:
     sources, left = _sources(Path(given).expanduser())
     tables = [table for source in sources for table in _read_file(source, options)]
     if left:
-        tables[0].notes.append(f"{given}: {names(left)} were not read, because the folder has files for the splits.")
+        tables[0].notes.append(
+            f"{given}: {names(left)} were not read, because the folder has files for the splits."
+        )
     return tables
 
 
@@ -67,7 +69,9 @@ def _sources(path: Path) -> tuple[list[Source], list[str]]:
     sources = [Source(item, str(item.relative_to(path)), _split_of(item)) for item in found]
     if len({source.split for source in sources} - {None}) < 2:
         return sources, []
-    return [source for source in sources if source.split], [source.name for source in sources if not source.split]
+    return [source for source in sources if source.split], [
+        source.name for source in sources if not source.split
+    ]
 
 
 def _is_data(path: Path, folder: Path) -> bool:
@@ -104,7 +108,9 @@ def reader_of(source: Source) -> Reader:
         raise InputError(f"{source.name}: gzip around a file that is packed already. Unpack it first.")
     name = source.path.name.lower().removesuffix(".gz")
     first = text.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
-    if name.endswith((".json", ".jsonl", ".ndjson")) or (first in (b"{", b"[") and not name.endswith((".csv", ".tsv"))):
+    if name.endswith((".json", ".jsonl", ".ndjson")) or (
+        first in (b"{", b"[") and not name.endswith((".csv", ".tsv"))
+    ):
         return read_json
     return read_csv
 
@@ -114,19 +120,25 @@ def _zipped(source: Source) -> Reader:
         with zipfile.ZipFile(source.path) as archive:
             inside = archive.namelist()
     except zipfile.BadZipFile:
-        raise InputError(f"{source.name}: the file is damaged (no whole zip or XLSX file). Save it again.") from None
+        raise InputError(
+            f"{source.name}: the file is damaged (no whole zip or XLSX file). Save it again."
+        ) from None
     if "xl/workbook.xml" in inside:
         return read_excel
     if "xl/workbook.bin" in inside:
         raise InputError(f"{source.name}: an .xlsb workbook. Save it as .xlsx or as CSV (UTF-8).")
     if "content.xml" in inside:
         raise InputError(f"{source.name}: an OpenDocument sheet. Save it as .xlsx or as CSV (UTF-8).")
-    raise InputError(f"{source.name}: a zip archive of {names(inside, 4)}. Unpack it and give the files or their folder.")
+    raise InputError(
+        f"{source.name}: a zip archive of {names(inside, 4)}. Unpack it and give the files or their folder."
+    )
 
 
 def _old_office(source: Source) -> InputError:
     with source.path.open("rb") as raw:
         content = raw.read(16 << 20)
     if "EncryptedPackage".encode("utf-16-le") in content:
-        return InputError(f"{source.name}: the workbook is protected by a password. Save it without one, or as CSV (UTF-8).")
+        return InputError(
+            f"{source.name}: the workbook is protected by a password. Save it without one, or as CSV (UTF-8)."
+        )
     return InputError(f"{source.name}: an old Excel file (.xls). Save it as .xlsx or as CSV (UTF-8).")

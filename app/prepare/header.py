@@ -23,7 +23,7 @@ def looks_like_names(first: Sequence[str], rows: Sequence[Sequence[str]]) -> boo
         return False
     if any(len(cell.split()) > 6 or cell.endswith((".", "?", "!", "。", "？")) for cell in cells):
         return False
-    below = [set() for _ in cells]
+    below: list[set[str]] = [set() for _ in cells]
     for row in rows:
         for column, cell in zip(below, row, strict=False):
             column.add(cell.strip())

@@ -49,7 +49,9 @@ def _library(given: str) -> Any:
     try:
         import datasets
     except ImportError:
-        raise InputError(f"{given}: this needs the datasets library. Install the extra: pip install 'pada[hub]'.") from None
+        raise InputError(
+            f"{given}: this needs the datasets library. Install the extra: pip install 'pada[hub]'."
+        ) from None
     return datasets
 
 
@@ -64,12 +66,16 @@ def _table(datasets: Any, name: str, split: Split | None, rows: Any) -> Table:
     table = Table(name, split, "data set of the hub", list(rows.column_names))
     check_columns(table.columns, name)
     classes = {
-        key: feature.int2str for key, feature in rows.features.items() if isinstance(feature, datasets.ClassLabel)
+        key: feature.int2str
+        for key, feature in rows.features.items()
+        if isinstance(feature, datasets.ClassLabel)
     }
     for number, row in enumerate(rows, 1):
         # -1 is what data sets have where the label is kept secret
         values = {
-            key: (classes[key](value) if value not in (None, -1) else None) if key in classes else plain(value)
+            key: (classes[key](value) if value not in (None, -1) else None)
+            if key in classes
+            else plain(value)
             for key, value in row.items()
         }
         try:

@@ -42,9 +42,7 @@ def parse(text: str) -> Any:
         RowFault: broken JSON, a key twice, or half a surrogate pair.
     """
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_float=Number, parse_constant=lambda _: None
-        )
+        value = json.loads(text, object_pairs_hook=_object, parse_float=Number, parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise RowFault(f"broken JSON at {where}: {error.msg}") from None
@@ -156,7 +154,9 @@ def _lists(value: Any, source: Source) -> list[tuple[list[Any], Split | None, st
     if len(found) == 1:
         [(key, rows)] = found.items()
         others = [name for name in value if name != key]
-        note = f"{source.name}: the rows are the list `{key}`; {names(others)} were not read." if others else ""
+        note = (
+            f"{source.name}: the rows are the list `{key}`; {names(others)} were not read." if others else ""
+        )
         return [(rows, source.split, f"JSON, list `{key}`", note)]
     if not found and (rows := _by_column(value)):
         return [(rows, source.split, "JSON by columns", "")]

@@ -75,7 +75,12 @@ def guess_layout(columns: dict[str, Column], said: Choices) -> Layout:
     taken = {*layout.prompt, layout.answer, layout.context, *layout.options}
     layout.system = next((name for name in columns if known(name, SYSTEMS) and name not in taken), None)
     layout.identifier = next(
-        (name for name, column in columns.items() if known(name, IDS) and column.distinct == column.filled == 1.0), None
+        (
+            name
+            for name, column in columns.items()
+            if known(name, IDS) and column.distinct == column.filled == 1.0
+        ),
+        None,
     )
     _group(layout, columns, said, taken)
     _time(layout, columns, said, taken)
@@ -83,18 +88,28 @@ def guess_layout(columns: dict[str, Column], said: Choices) -> Layout:
 
 
 def _refuse_unknown(columns: dict[str, Column], said: Choices) -> None:
-    given = {"--prompt": said.prompt, "--answer": [said.answer], "--group": [said.group], "--time": [said.time]}
+    given: dict[str, Sequence[str | None]] = {
+        "--prompt": said.prompt,
+        "--answer": [said.answer],
+        "--group": [said.group],
+        "--time": [said.time],
+    }
     for option, wanted in given.items():
         for name in wanted:
             if name is not None and name not in columns and not (option == "--group" and name == NONE):
-                raise InputError(f"{option}: there is no column {name!r}; the columns are {names(list(columns))}.")
+                raise InputError(
+                    f"{option}: there is no column {name!r}; the columns are {names(list(columns))}."
+                )
 
 
 def _chat(columns: dict[str, Column], said: Choices) -> Layout | None:
     """A conversation in one column."""
     if said.answer or (said.prompt and not columns[said.prompt[0]].mostly("turns")):
         return None
-    found = sorted((name for name in said.prompt or columns if columns[name].mostly("turns")), key=lambda n: rank(n, CHATS))
+    found = sorted(
+        (name for name in said.prompt or columns if columns[name].mostly("turns")),
+        key=lambda n: rank(n, CHATS),
+    )
     if not found:
         return None
     chat = found[0]
@@ -117,7 +132,9 @@ def _columns(columns: dict[str, Column], said: Choices) -> Layout:
         )
     options = _options(usable)
     answer = said.answer or _answer_by_name(usable, inner, options, said)
-    prompt = list(said.prompt) or _prompt_by_name({**usable, **inner} if not _named(usable, PROMPTS) else usable, {answer, *options})
+    prompt = list(said.prompt) or _prompt_by_name(
+        {**usable, **inner} if not _named(usable, PROMPTS) else usable, {answer, *options}
+    )
     layout = Layout(prompt, answer, options=options)
     by_name = [bool(prompt), bool(answer)]
     if not prompt:
@@ -137,7 +154,11 @@ def _named(columns: dict[str, Column], kind: tuple[str, ...]) -> list[str]:
 
 def _options(columns: dict[str, Column]) -> list[str]:
     """The columns of a multiple choice question's options."""
-    lists = [name for name in columns if known(name, CHOICES) and (columns[name].mostly("list") or columns[name].mostly("object"))]
+    lists = [
+        name
+        for name in columns
+        if known(name, CHOICES) and (columns[name].mostly("list") or columns[name].mostly("object"))
+    ]
     if lists:
         return lists[:1]
     lettered = {letter: name for name in columns if (letter := option_letter(name)) is not None}
@@ -178,7 +199,9 @@ def _prompt_by_content(columns: dict[str, Column], taken: set[str | None]) -> st
     """The column of the longest and most different texts."""
     found = [column for name, column in columns.items() if name not in taken and not known(name, TIMES)]
     if not found:
-        raise InputError(f"No column is left for what is asked; the columns are {names(list(columns))}. Pass --prompt.")
+        raise InputError(
+            f"No column is left for what is asked; the columns are {names(list(columns))}. Pass --prompt."
+        )
     return max(found, key=lambda column: (column.mostly("text"), column.length * column.distinct)).name
 
 
@@ -190,10 +213,15 @@ def _answer_by_content(columns: dict[str, Column], taken: set[str]) -> str:
         if name not in taken and column.filled >= 0.5 and not known(name, (*TIMES, *GROUPS))
     ]
     if not found:
-        raise InputError(f"No column is left for the answer; the columns are {names(list(columns))}. Pass --answer.")
-    for fits in (lambda c: c.mostly("object"), lambda c: c.values > 1 and c.distinct <= 0.25 and c.mostly("text")):
-        if chosen := [column for column in found if fits(column)]:
-            return chosen[-1].name
+        raise InputError(
+            f"No column is left for the answer; the columns are {names(list(columns))}. Pass --answer."
+        )
+    objects = [column for column in found if column.mostly("object")]
+    labels = [
+        column for column in found if column.values > 1 and column.distinct <= 0.25 and column.mostly("text")
+    ]
+    if chosen := objects or labels:
+        return chosen[-1].name
     return found[-1].name
 
 
@@ -223,9 +251,21 @@ def _context(layout: Layout, columns: dict[str, Column], said: Choices) -> None:
         return
     asked = layout.prompt[0]
     found = [name for name in _named(columns, CONTEXTS) if name not in (asked, layout.answer)]
-    if found and fold(asked) in ("question", "query", "frage", "pregunta", "質問", "问题", "질문", "प्रश्न", "คำถาม"):
+    if found and fold(asked) in (
+        "question",
+        "query",
+        "frage",
+        "pregunta",
+        "質問",
+        "问题",
+        "질문",
+        "प्रश्न",
+        "คำถาม",
+    ):
         layout.context = found[0]
-        layout.reasons.append(f"`{found[0]}` is the passage that the question is about; it goes before the question.")
+        layout.reasons.append(
+            f"`{found[0]}` is the passage that the question is about; it goes before the question."
+        )
 
 
 def _group(layout: Layout, columns: dict[str, Column], said: Choices, taken: set[str | None]) -> None:
@@ -236,7 +276,7 @@ def _group(layout: Layout, columns: dict[str, Column], said: Choices, taken: set
         return
     for name in _named(columns, GROUPS):
         column = columns[name]
-        if name not in taken and column.filled > 0.5 and 10 <= column.values and column.distinct < 0.95:
+        if name not in taken and column.filled > 0.5 and column.values >= 10 and column.distinct < 0.95:
             layout.group = name
             layout.reasons.append(
                 f"Rows of one `{name}` stay in one split, so that the test has nobody that train has "
@@ -248,8 +288,12 @@ def _group(layout: Layout, columns: dict[str, Column], said: Choices, taken: set
 def _time(layout: Layout, columns: dict[str, Column], said: Choices, taken: set[str | None]) -> None:
     layout.time = said.time
     if said.time:
-        layout.reasons.append(f"The oldest rows by `{said.time}` are for training and the newest for the test: you said so.")
+        layout.reasons.append(
+            f"The oldest rows by `{said.time}` are for training and the newest for the test: you said so."
+        )
         return
-    dates: Sequence[str] = [name for name, column in columns.items() if name not in taken and column.mostly("date")]
+    dates: Sequence[str] = [
+        name for name, column in columns.items() if name not in taken and column.mostly("date")
+    ]
     if dates:
         layout.reasons.append(f"`{dates[0]}` holds dates. Pass --time {dates[0]} to test on the newest rows.")

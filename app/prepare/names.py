@@ -40,12 +40,29 @@ GROUPS = (
     "article_id", "case_id", "order_id", "company_id", "company", "kunde", "kunden_id", "kundennummer", "kunden_nr",
     "cliente", "client", "顧客id", "顧客番号", "客户id",
 )  # fmt: skip
-IDS = ("id", "_id", "uid", "uuid", "guid", "row_id", "example_id", "qid", "idx", "index", "nr", "no", "number", "#")
+IDS = (
+    "id",
+    "_id",
+    "uid",
+    "uuid",
+    "guid",
+    "row_id",
+    "example_id",
+    "qid",
+    "idx",
+    "index",
+    "nr",
+    "no",
+    "number",
+    "#",
+)
 TIMES = (
     "created_at", "created", "date", "datetime", "timestamp", "time", "updated_at", "received", "received_at",
     "sent_at", "datum", "erstellt", "zeit", "fecha", "data", "日付", "日時", "日期",
 )  # fmt: skip
-_OPTION_COLUMN = re.compile(r"(?:option|choice|answer|opt|distractor|ending|antwort)?[ _-]?([a-h]|[0-9])", re.IGNORECASE)
+_OPTION_COLUMN = re.compile(
+    r"(?:option|choice|answer|opt|distractor|ending|antwort)?[ _-]?([a-h]|[0-9])", re.IGNORECASE
+)
 
 
 def fold(name: str) -> str:

@@ -148,7 +148,9 @@ def _signatures(runs: sparse.csr_array) -> tuple[NDArray[np.uint32], Ints]:
     factors = rng.integers(0, 2**32, BANDS * BAND, dtype=np.uint32) | np.uint32(1)
     terms = rng.integers(0, 2**32, BANDS * BAND, dtype=np.uint32)
     # spread over all 32 bits
-    values = (runs.indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)).astype(np.uint32)
+    values = (runs.indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)).astype(
+        np.uint32
+    )
     texts = np.flatnonzero(np.diff(runs.indptr))
     starts = runs.indptr[texts].astype(np.int64)
     signatures = np.empty((len(texts), len(factors)), dtype=np.uint32)
@@ -168,6 +170,8 @@ def _connect(groups: Ints, one: Ints, other: Ints) -> Ints:
     if not len(one):
         return groups
     count = len(groups)
-    edges = sparse.coo_array((np.ones(len(one), dtype=np.int8), (groups[one], groups[other])), shape=(count, count))
+    edges = sparse.coo_array(
+        (np.ones(len(one), dtype=np.int8), (groups[one], groups[other])), shape=(count, count)
+    )
     _, joined = connected_components(edges, directed=False)
     return np.asarray(joined[groups], dtype=np.int64)

@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 from app.prepare.json_reader import refuse_signs
-from app.prepare.tables import MAX_BYTES, MAX_ROWS, InputError, ReadOptions, RowFault, Source, Table, check_columns
+from app.prepare.tables import (
+    MAX_BYTES,
+    MAX_ROWS,
+    InputError,
+    ReadOptions,
+    RowFault,
+    Source,
+    Table,
+    check_columns,
+)
 
 INSTALL = "Install the extra: pip install 'pada[tables]', or export the rows as JSONL or CSV."
 
@@ -36,9 +45,13 @@ def read_parquet(source: Source, options: ReadOptions) -> list[Table]:
                     number += 1
                     _add(table, number, row)
     except pyarrow.ArrowException as error:
-        raise InputError(f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again.") from None
+        raise InputError(
+            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
+        ) from None
     except OSError as error:
-        raise InputError(f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again.") from None
+        raise InputError(
+            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
+        ) from None
     return [table]
 
 

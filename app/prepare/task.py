@@ -89,7 +89,9 @@ def _choices(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
         reason = "Every row has options; the student answers with a letter."
         return TaskGuess("multiple_choice", "multiple choice", "sure", [reason])
     fits = [
-        len(draft.answer) <= 3 and letter(draft.answer) in offered(draft.prompt) and len(offered(draft.prompt)) > 1
+        len(draft.answer) <= 3
+        and letter(draft.answer) in offered(draft.prompt)
+        and len(offered(draft.prompt)) > 1
         for draft in drafts
     ]
     if _share(fits) < MOST:
@@ -136,7 +138,9 @@ def _label_warnings(labels: Counter[str]) -> list[str]:
         return []
     shown = ", ".join(f"{label!r}" for label in single[:5])
     more = f" and {len(single) - 5} more" if len(single) > 5 else ""
-    return [f"Labels with fewer than three rows can hardly be tested: {shown}{more}. They may be typing errors."]
+    return [
+        f"Labels with fewer than three rows can hardly be tested: {shown}{more}. They may be typing errors."
+    ]
 
 
 def _extractive(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:

@@ -29,10 +29,12 @@ def parse_times(texts: Sequence[str], column: str) -> list[float | None]:
             f"--time {column}: in dates such as {parts[0][0]!r} the day and the month cannot be told apart. "
             "Write them as 2024-12-31."
         )
-    found = [_parse(text.strip(), dotted or day_first) for text in texts]
-    if texts and all(time is None for time in found):
-        raise InputError(f"--time {column}: {texts[0]!r} is no date. Write dates as 2024-12-31 or 2024-12-31 23:59.")
-    return found
+    times = [_parse(text.strip(), dotted or day_first) for text in texts]
+    if texts and all(time is None for time in times):
+        raise InputError(
+            f"--time {column}: {texts[0]!r} is no date. Write dates as 2024-12-31 or 2024-12-31 23:59."
+        )
+    return times
 
 
 def _parse(text: str, day_first: bool) -> float | None:
