@@ -149,9 +149,8 @@ def _guess(plan: Plan, console: Console) -> None:
     console.print(f"\n[bold]Columns[/bold] ({plan.layout.sureness})")
     for reason in plan.layout.reasons:
         console.print(f"  {escape(reason)}")
-    console.print(
-        f"[bold]Task: {escape(plan.task.name)}[/bold], {escape(plan.task.kind)} ({plan.task.sureness})"
-    )
+    kind = "" if plan.task.kind == plan.task.name else f", {plan.task.kind}"
+    console.print(f"[bold]Task: {escape(plan.task.name)}[/bold]{escape(kind)} ({plan.task.sureness})")
     for reason in plan.task.reasons:
         console.print(f"  {escape(reason)}")
 
@@ -172,16 +171,17 @@ def _warnings(plan: Plan, console: Console) -> None:
     for warning in plan.task.warnings:
         console.print(f"[yellow]Look at this:[/yellow] {escape(warning)}")
     if plan.conflicts:
+        count = len(plan.conflicts)
+        what = "1 row asks the same as another and has" if count == 1 else f"{count:,} rows ask the same as another and have"
         console.print(
-            f"[yellow]Look at this:[/yellow] {len(plan.conflicts):,} {_rows(len(plan.conflicts), 'row asks', 'rows ask')} the same "
-            "as another and have another answer. They stay in one split; correct those that are wrong:"
+            f"[yellow]Look at this:[/yellow] {what} another answer. They stay in one split; correct those that are wrong:"
         )
         for conflict in plan.conflicts[:SHOWN_CONFLICTS]:
             console.print(f"  {escape(str(conflict))}")
         _rest(len(plan.conflicts) - SHOWN_CONFLICTS, console)
     if plan.skipped:
         console.print(
-            f"[yellow]{len(plan.skipped):,} of {plan.read:,} rows are left out[/yellow], listed in data/skipped.jsonl:"
+            f"[yellow]{len(plan.skipped):,} of {plan.read:,} rows left out[/yellow], listed in data/skipped.jsonl:"
         )
         for item in plan.skipped[:SHOWN_SKIPPED]:
             console.print(f"  {escape(f'{item.place}: {item.reason}')}")
@@ -200,10 +200,6 @@ def _kind(reason: str) -> str:
     return excerpt("another split's row asks the same" if " asks the same" in reason else reason, 60)
 
 
-def _rows(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many
-
-
 def _rest(count: int, console: Console) -> None:
     if count > 0:
         console.print(f"  … and {count:,} more")
@@ -211,7 +207,7 @@ def _rest(count: int, console: Console) -> None:
 
 def _next_steps(plan: Plan, folder: Path, console: Console) -> None:
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    left = f"; {len(plan.skipped):,} rows are left out" if plan.skipped else ""
+    left = f"; {len(plan.skipped):,} left out" if plan.skipped else ""
     written = sum(map(len, plan.rows.values()))
     console.print(f"\n[bold]Written[/bold]: {written:,} rows of {plan.read:,}{left}.")
     console.print("[bold]Next[/bold]")

@@ -92,6 +92,8 @@ def choose(sample: list[str], separator: str | None, *, prefer_tab: bool = False
         for sign in given
         if len(sign) == 1
         for quotes, backslash in ((True, False), (True, True), (False, False))
+        # with backslashes the csv module forgives what follows a closing mark
+        if not backslash or any('\\"' in line for line in sample)
     ]
     if not tried:
         raise InputError(
@@ -174,10 +176,10 @@ def _parsed(lines: Iterator[Line], dialect: Dialect, width: int = 0) -> Iterator
             feed.back_up()
             yield feed.taken[0].number, 1, [], _explain(error, dialect)
             continue
-        if not fields:
+        if not fields and not feed.taken[0].fault:
             continue
         width = width or len(fields)
-        if len(fields) != width and len(feed.taken) > 1:
+        if len(fields) != width and len(feed.taken) > 1 and not feed.taken[0].fault:
             feed.back_up()
             yield feed.taken[0].number, 1, [], _explain(csv.Error("unexpected end of data"), dialect)
             continue
@@ -191,6 +193,8 @@ def _explain(error: csv.Error, dialect: Dialect) -> str:
         return 'a quotation mark (") opens a text and is never closed. Close it, or write it twice ("")'
     if "expected after" in text:
         return 'a quotation mark (") inside a quoted text. Write it twice ("")'
+    if "new-line" in text:
+        return "a lone carriage return, as old Macintosh files have it. Save the file with today's line ends (LF or CRLF)"
     return f"{text}. Correct the line"
 
 

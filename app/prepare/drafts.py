@@ -237,9 +237,9 @@ def _choice(record: Record, layout: Layout, start: int) -> Draft:
         raise RowFault(
             f"the answer {excerpt(_cell(record.values, layout.answer), 40)!r} names none of the {len(texts)} options"
         )
-    return Draft(
-        record.place, lettered(question, texts), LETTERS[place], extra={"choices": texts}, passage=passage
-    )
+    # rows of benchmarks bring a prompt that has the options already
+    prompt = question if len(offered(question)) >= len(texts) else lettered(question, texts)
+    return Draft(record.place, prompt, LETTERS[place], extra={"choices": texts}, passage=passage)
 
 
 def _options(values: dict[str, Any], names: list[str]) -> tuple[list[str], list[str]]:

@@ -134,6 +134,10 @@ class TextFile:
                     yield Line(number, line.rstrip("\n").removesuffix("\r").lstrip("\ufeff"))
         except UnicodeError:
             yield Line(number + 1, "", f"the text breaks off: the bytes that follow are not {self.spoken}")
+            return
+        # the decoder is silent on half a sign at the very end
+        if stream.tell() % 2:
+            yield Line(number + 1, "", "the text breaks off: half a sign is left at the end of the file")
 
 
 def too_long(what: str) -> str:
@@ -178,6 +182,9 @@ class _Bounded(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return self._limit - self._left
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         data = self._source.read(len(buffer))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from app.config.splits import SPLITS, Split
+from app.prepare.columns import is_turns
 from app.prepare.encoding import TextFile, open_text
 from app.prepare.squad import unfold_squad
 from app.prepare.tables import (
@@ -83,13 +84,14 @@ def _is_jsonl(file: TextFile) -> bool:
     if not first.strip():  # a line too long to look at
         return True
     if first.lstrip().startswith("["):
-        return False
+        return first.rstrip().endswith("]") and second.lstrip().startswith("[")
     try:
-        found = parse(first)
+        found = parse(first.rstrip().removesuffix(","))
     except RowFault:
-        return second.lstrip().startswith("{") and first.rstrip().endswith("}")
+        return second.lstrip().startswith("{") and first.rstrip().removesuffix(",").endswith("}")
     # one line alone may be an object that holds the rows
-    return bool(second) or not (isinstance(found, dict) and any(_is_rows(value) for value in found.values()))
+    holds_rows = isinstance(found, dict) and bool(_by_column(found) or any(map(_is_rows, found.values())))
+    return bool(second) or (not holds_rows and not file.path.name.lower().removesuffix(".gz").endswith(".json"))
 
 
 def _lines(file: TextFile, source: Source) -> list[Table]:
@@ -182,7 +184,7 @@ SPLIT_NAMES: dict[str, Split] = {name: name for name in SPLITS} | {
 
 
 def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and not is_turns(value)
 
 
 def _by_column(value: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ ANSWERS = (
     "回答", "答え", "ラベル", "カテゴリ", "カテゴリー", "分類", "出力", "答案", "标签", "类别", "输出", "답변", "라벨",
     "카테고리", "출력", "उत्तर", "जवाब", "लेबल", "श्रेणी", "คำตอบ", "ป้ายกำกับ", "หมวดหมู่", "إجابة", "تصنيف",
 )  # fmt: skip
+MAIN_ANSWERS = 14
+"""So many of the names of answers count as the first word of a name, too."""
 CONTEXTS = ("context", "passage", "document", "article", "paragraph", "kontext", "textstelle", "文脈", "本文")
 SUBJECTS = ("subject", "title", "headline", "betreff", "titel", "asunto", "objet", "件名", "标题", "제목")
 BODIES = (
@@ -72,13 +74,20 @@ def fold(name: str) -> str:
 
 def known(name: str, kind: tuple[str, ...]) -> bool:
     """Whether a column's name is one of a kind's."""
-    return fold(name) in kind
+    return rank(name, kind) < 2 * len(kind)
 
 
 def rank(name: str, kind: tuple[str, ...]) -> int:
-    """Place of a name among those of a kind; the number of them where it is none."""
+    """Place of a name among those of a kind: first whole names, then those like `customer_message`; twice their number for none."""
     folded = fold(name)
-    return kind.index(folded) if folded in kind else len(kind)
+    if folded in kind:
+        return kind.index(folded)
+    words = folded.split("_")
+    telling = words[0] if words[0] in ANSWERS[:MAIN_ANSWERS] else words[-1]
+    # the last word says what a column is, but `answer_text` is an answer and no text
+    if kind in (PROMPTS, ANSWERS) and len(words) > 1 and telling in kind:
+        return len(kind) + kind.index(telling)
+    return 2 * len(kind)
 
 
 def option_letter(name: str) -> str | None:
