@@ -14,16 +14,63 @@ from app.prepare.layout import Choices
 from app.prepare.plan import Plan, SplitOptions, make_plan
 from app.prepare.tables import ReadOptions, Table
 
-GERMAN = ("Ich möchte mein Geld zurück", "Meine Karte ist verloren gegangen", "Die Rechnung für März ist zu hoch")
+GERMAN = (
+    "Ich möchte mein Geld zurück",
+    "Meine Karte ist verloren gegangen",
+    "Die Rechnung für März ist zu hoch",
+)
 JAPANESE = ("返金してください", "カードを紛失しました", "請求額が高すぎます")
 HINDI = ("मुझे पैसे वापस चाहिए", "मेरा कार्ड खो गया है", "मेरा बिल बहुत ज़्यादा है")
 THAI = ("ขอเงินคืนด้วยค่ะ", "ฉันทำบัตรหาย", "บิลของฉันแพงเกินไป")
 LABELS = ("refund", "card", "bill")
-WORDS = (
-    "amber anchor badge barn canyon carpet desert dune eagle ember fabric falcon garden ginger hammer harbor island "
-    "ivory jacket jasmine kettle ladder lagoon magnet maple mirror needle nectar ocean olive paddle pebble quartz quilt "
-    "rabbit raven saddle sage tunnel turtle valley velvet walnut willow yarn zephyr"
-).split()
+WORDS = [
+    "amber",
+    "anchor",
+    "badge",
+    "barn",
+    "canyon",
+    "carpet",
+    "desert",
+    "dune",
+    "eagle",
+    "ember",
+    "fabric",
+    "falcon",
+    "garden",
+    "ginger",
+    "hammer",
+    "harbor",
+    "island",
+    "ivory",
+    "jacket",
+    "jasmine",
+    "kettle",
+    "ladder",
+    "lagoon",
+    "magnet",
+    "maple",
+    "mirror",
+    "needle",
+    "nectar",
+    "ocean",
+    "olive",
+    "paddle",
+    "pebble",
+    "quartz",
+    "quilt",
+    "rabbit",
+    "raven",
+    "saddle",
+    "sage",
+    "tunnel",
+    "turtle",
+    "valley",
+    "velvet",
+    "walnut",
+    "willow",
+    "yarn",
+    "zephyr",
+]
 
 Rows = list[tuple[str, str]]
 
@@ -31,7 +78,10 @@ Rows = list[tuple[str, str]]
 def requests(count: int, texts: Sequence[str] = GERMAN) -> Rows:
     """Different requests in one language with the three labels in turn."""
     return [
-        (f"{texts[n % 3]} {' '.join(WORDS[(step * n + n // 7) % len(WORDS)] for step in (1, 7, 11))} {n}", LABELS[n % 3])
+        (
+            f"{texts[n % 3]} {' '.join(WORDS[(step * n + n // 7) % len(WORDS)] for step in (1, 7, 11))} {n}",
+            LABELS[n % 3],
+        )
         for n in range(count)
     ]
 
@@ -41,7 +91,9 @@ def mixed(count: int) -> Rows:
     return [row for texts in (GERMAN, JAPANESE, HINDI, THAI) for row in requests(count // 4, texts)]
 
 
-def as_csv(rows: Sequence[Sequence[object]], header: Sequence[str] = ("text", "label"), separator: str = ",") -> str:
+def as_csv(
+    rows: Sequence[Sequence[object]], header: Sequence[str] = ("text", "label"), separator: str = ","
+) -> str:
     """The rows by the csv module."""
     target = io.StringIO()
     csv.writer(target, delimiter=separator).writerows([header, *rows])

@@ -172,7 +172,11 @@ def _warnings(plan: Plan, console: Console) -> None:
         console.print(f"[yellow]Look at this:[/yellow] {escape(warning)}")
     if plan.conflicts:
         count = len(plan.conflicts)
-        what = "1 row asks the same as another and has" if count == 1 else f"{count:,} rows ask the same as another and have"
+        what = (
+            "1 row asks the same as another and has"
+            if count == 1
+            else f"{count:,} rows ask the same as another and have"
+        )
         console.print(
             f"[yellow]Look at this:[/yellow] {what} another answer. They stay in one split; correct those that are wrong:"
         )

@@ -13,7 +13,7 @@ from app.prepare.chats import Turn, read_turns
 from app.prepare.columns import as_text, is_empty, unpack, value_at
 from app.prepare.layout import Layout
 from app.prepare.tables import CellError, InputError, Place, Record, RowFault, Skipped, Table, excerpt
-from trainer.tasks.multiple_choice import lettered
+from trainer.tasks.multiple_choice import lettered, offered
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 KIND_SHARE = 0.1

@@ -181,25 +181,26 @@ def _number(value: int | float, how: str) -> str:
 def _header(
     rows: Iterator[tuple[int, list[Any]]], merges: list[Any], options: ReadOptions, table: Table, unit: str
 ) -> tuple[int, list[str]]:
-    """The header's row number and the names of the columns; a title above it is left out and noted."""
+    """The header's row number and the names of the columns; titles above it are left out and noted."""
+    titles: list[tuple[int, str]] = []
     for number, values in islice(rows, TITLE_ROWS):
         filled = [value for value in values if value is not None and str(value).strip()]
-        wide = any(top <= number <= bottom and left != right for left, top, right, bottom in merges)
-        if not filled:
-            continue
-        if len(filled) == 1 and (wide or len(values) > 1):
-            table.notes.append(f"{table.name}, {unit} {number}: a title, left out: {str(filled[0])[:60]!r}.")
-            continue
         if len(filled) == 1:
-            raise InputError(
-                f"{table.name}, {unit} {number}: only one column, {names([str(filled[0])])}. "
-                "pada needs one with what is asked and one with the answer."
-            )
-        if wide:
+            titles.append((number, str(filled[0])))
+        if len(filled) < 2:
+            continue
+        for title, text in titles:
+            table.notes.append(f"{table.name}, {unit} {title}: a title, left out: {text[:60]!r}.")
+        if any(top <= number <= bottom and left != right for left, top, right, bottom in merges):
             return _two_rows(number, values, rows, table, unit)
         found = [str(value or "").strip() for value in values]
         _refuse_row(found, filled, options, f"{table.name}, {unit} {number}")
         return number, [str(value) if value is not None else "" for value in values]
+    if titles:
+        raise InputError(
+            f"{table.name}, {unit} {titles[0][0]}: only one column, {names([titles[0][1]])}. "
+            "pada needs one with what is asked and one with the answer."
+        )
     raise InputError(f"{table.name}: the sheet has no row of column names in its first {TITLE_ROWS} rows.")
 
 
@@ -259,6 +260,7 @@ def _fill(
                     f"a value beyond the last named column: {beyond[0]!r}. Name its column or remove it"
                 )
             refuse_signs("".join(str(value) for value in values if value is not None))
+            values += [None] * (len(columns) - len(values))
             found = dict(zip(table.columns, values, strict=False))
             if row in below and None in found.values():
                 raise RowFault(

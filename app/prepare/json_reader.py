@@ -91,7 +91,9 @@ def _is_jsonl(file: TextFile) -> bool:
         return second.lstrip().startswith("{") and first.rstrip().removesuffix(",").endswith("}")
     # one line alone may be an object that holds the rows
     holds_rows = isinstance(found, dict) and bool(_by_column(found) or any(map(_is_rows, found.values())))
-    return bool(second) or (not holds_rows and not file.path.name.lower().removesuffix(".gz").endswith(".json"))
+    return bool(second) or (
+        not holds_rows and not file.path.name.lower().removesuffix(".gz").endswith(".json")
+    )
 
 
 def _lines(file: TextFile, source: Source) -> list[Table]:

@@ -126,9 +126,12 @@ def _columns(columns: dict[str, Column], said: Choices) -> Layout:
     }
     # what is inside of objects counts by its name alone, or where the user names it
     inner = {name: column for name, column in columns.items() if "." in name and column.filled > 0}
-    if not {*usable, *inner} or len(usable) + len(inner) < 2:
+    if len(usable) + len(inner) < 2:
+        empty = [name for name, column in columns.items() if not column.filled]
+        without = f" ({names(empty)} without any value)" if empty else ""
         raise InputError(
-            f"Only one column, {names(list(usable or columns))}. pada needs one with what is asked and one with the answer."
+            f"only one column, {names(list(usable or inner or columns))}{without}. "
+            "pada needs one with what is asked and one with the answer."
         )
     options = _options(usable)
     answer = said.answer or _answer_by_name(usable, inner, options, said)
@@ -200,7 +203,7 @@ def _prompt_by_content(columns: dict[str, Column], taken: set[str | None]) -> st
     found = [column for name, column in columns.items() if name not in taken and not known(name, TIMES)]
     if not found:
         raise InputError(
-            f"No column is left for what is asked; the columns are {names(list(columns))}. Pass --prompt."
+            f"no column is left for what is asked; the columns are {names(list(columns))}. Pass --prompt."
         )
     return max(found, key=lambda column: (column.mostly("text"), column.length * column.distinct)).name
 
@@ -214,7 +217,7 @@ def _answer_by_content(columns: dict[str, Column], taken: set[str]) -> str:
     ]
     if not found:
         raise InputError(
-            f"No column is left for the answer; the columns are {names(list(columns))}. Pass --answer."
+            f"no column is left for the answer; the columns are {names(list(columns))}. Pass --answer."
         )
     objects = [column for column in found if column.mostly("object")]
     labels = [

@@ -58,7 +58,12 @@ def make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> 
     columns = describe(
         sample(records), list(dict.fromkeys(name for table in tables for name in table.columns))
     )
-    layout = guess_layout(columns, said)
+    try:
+        layout = guess_layout(columns, said)
+    except InputError as error:
+        if str(error).startswith("--"):
+            raise
+        raise InputError(f"{names([table.name for table in tables], 4)}: {error}") from None
     drafts, without = draft_all(tables, layout)
     notes = [note for table in tables for note in table.notes]
     if not drafts:

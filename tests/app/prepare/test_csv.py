@@ -60,7 +60,10 @@ def test_records_with_another_number_of_fields_are_listed_with_their_line(tmp_pa
     lines[9] = "alone"
     table = read_one(write(tmp_path / "a.csv", "\n".join(lines)))
     assert len(table.records) == 18
-    assert [(item.place.number, item.reason[:8]) for item in table.skipped] == [(6, "3 fields"), (10, "1 fields")]
+    assert [(item.place.number, item.reason[:8]) for item in table.skipped] == [
+        (6, "3 fields"),
+        (10, "1 fields"),
+    ]
 
 
 def test_excels_first_line_names_the_separator(tmp_path: Path) -> None:
@@ -92,7 +95,13 @@ def test_no_header_is_an_error_until_the_user_says_so(tmp_path: Path) -> None:
 
 
 def test_a_header_in_another_language_is_a_header(tmp_path: Path) -> None:
-    for header in (("Frage", "Antwort"), ("質問", "回答"), ("प्रश्न", "उत्तर"), ("คำถาม", "คำตอบ"), ("Betreffzeile", "Team")):
+    for header in (
+        ("Frage", "Antwort"),
+        ("質問", "回答"),
+        ("प्रश्न", "उत्तर"),
+        ("คำถาม", "คำตอบ"),
+        ("Betreffzeile", "Team"),
+    ):
         assert read_one(write(tmp_path / "a.csv", as_csv(requests(20), header))).columns == list(header)
 
 

@@ -10,7 +10,19 @@ import pytest
 
 from app.prepare.encoding import detect, open_text
 from app.prepare.tables import InputError
-from tests.input_files import GERMAN, HINDI, JAPANESE, THAI, as_csv, mixed, pairs, plan, read_one, requests, write
+from tests.input_files import (
+    GERMAN,
+    HINDI,
+    JAPANESE,
+    THAI,
+    as_csv,
+    mixed,
+    pairs,
+    plan,
+    read_one,
+    requests,
+    write,
+)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -29,7 +41,10 @@ def test_unicode_in_every_form_gives_the_same_rows(tmp_path: Path, encoding: str
         (JAPANESE, "cp932"),
         (THAI, "cp874"),
         (("Где моя карта? Верните деньги", "Не могу войти в приложение", "Счёт слишком большой"), "cp1251"),
-        (("Zażółć gęślą jaźń, proszę", "Gdzie jest moja karta? Proszę", "Rachunek jest za wysoki, żółw"), "cp1250"),
+        (
+            ("Zażółć gęślą jaźń, proszę", "Gdzie jest moja karta? Proszę", "Rachunek jest za wysoki, żółw"),
+            "cp1250",
+        ),
         (("我的银行卡丢了怎么办", "请退款给我", "账单太高了"), "gb18030"),
     ],
 )
@@ -42,7 +57,10 @@ def test_eight_bit_files_are_read_and_named(tmp_path: Path, texts: tuple[str, ..
 
 
 def test_latin_1_is_named_as_such(tmp_path: Path) -> None:
-    assert "Windows-1252 (Latin-1)" in read_one(write(tmp_path / "a.csv", as_csv(requests(30)), "latin-1")).format
+    assert (
+        "Windows-1252 (Latin-1)"
+        in read_one(write(tmp_path / "a.csv", as_csv(requests(30)), "latin-1")).format
+    )
 
 
 def test_lines_in_two_encodings_are_each_read_in_their_own(tmp_path: Path) -> None:

@@ -37,7 +37,11 @@ def test_every_form_gives_the_same_rows(tmp_path: Path, content: str, ending: st
 def test_lists_named_as_splits_are_splits(tmp_path: Path) -> None:
     document = {"train": ROWS[:20], "dev": ROWS[20:30], "test": ROWS[30:]}
     tables = read(write(tmp_path / "a.json", json.dumps(document)))
-    assert [(table.split, len(table.records)) for table in tables] == [("train", 20), ("validation", 10), ("test", 10)]
+    assert [(table.split, len(table.records)) for table in tables] == [
+        ("train", 20),
+        ("validation", 10),
+        ("test", 10),
+    ]
 
 
 def test_broken_lines_are_listed_and_the_others_kept(tmp_path: Path) -> None:
@@ -55,14 +59,18 @@ def test_broken_lines_are_listed_and_the_others_kept(tmp_path: Path) -> None:
     assert [item.place.number for item in table.skipped] == list(range(41, 48))
     reasons = [item.reason for item in table.skipped]
     for reason, words in zip(
-        reasons, ("column 24", "a list", "surrogate", "NUL", "'text' stands twice", "cannot be read", "null"), strict=True
+        reasons,
+        ("column 24", "a list", "surrogate", "NUL", "'text' stands twice", "cannot be read", "null"),
+        strict=True,
     ):
         assert words in reason
 
 
 def test_numbers_and_booleans_stay_as_written(tmp_path: Path) -> None:
     values = ["1.50", "1e3", "12345678901234567890", "true", "false", "0.1", "-0"]
-    content = "".join(f'{{"prompt": "what is it, {n}?", "completion": {value}}}\n' for n, value in enumerate(values * 3))
+    content = "".join(
+        f'{{"prompt": "what is it, {n}?", "completion": {value}}}\n' for n, value in enumerate(values * 3)
+    )
     made = plan(write(tmp_path / "a.jsonl", content))
     answers = {d.place.number: d.answer for drafts in made.rows.values() for d in drafts}
     assert [answers[n] for n in range(1, 8)] == values[:6] + ["0"]
@@ -91,7 +99,13 @@ def test_squads_own_file_is_unfolded(tmp_path: Path) -> None:
     paragraphs = [
         {
             "context": f"The {n}th river of the country is called River{n} and flows north.",
-            "qas": [{"id": f"q{n}", "question": f"How is river {n} called?", "answers": [{"text": f"River{n}", "answer_start": 4}]}],
+            "qas": [
+                {
+                    "id": f"q{n}",
+                    "question": f"How is river {n} called?",
+                    "answers": [{"text": f"River{n}", "answer_start": 4}],
+                }
+            ],
         }
         for n in range(30)
     ]
@@ -99,12 +113,17 @@ def test_squads_own_file_is_unfolded(tmp_path: Path) -> None:
     made = plan(write(tmp_path / "dev-v1.1.json", json.dumps(document)))
     assert made.task.name == "extractive_qa"
     row = next(d for drafts in made.rows.values() for d in drafts if d.identifier == "q7")
-    assert row.prompt == "The 7th river of the country is called River7 and flows north.\n\nHow is river 7 called?"
+    assert (
+        row.prompt
+        == "The 7th river of the country is called River7 and flows north.\n\nHow is river 7 called?"
+    )
     assert row.answer == "River7"
 
 
 def test_keys_inside_of_objects_are_found(tmp_path: Path) -> None:
-    rows = [{"data": {"question": f"What is {n} and {n}?", "answer": 2 * n}, "meta": {"x": 1}} for n in range(30)]
+    rows = [
+        {"data": {"question": f"What is {n} and {n}?", "answer": 2 * n}, "meta": {"x": 1}} for n in range(30)
+    ]
     made = plan(write(tmp_path / "a.jsonl", as_jsonl(rows)))
     assert (made.layout.prompt, made.layout.answer) == (["data.question"], "data.answer")
 
