@@ -24,7 +24,7 @@ FLOORS = {
     "app": [
         {"errors", "settings", "logs"},
         {"config", "launchers"},
-        {"report", "demo"},
+        {"report", "demo", "prepare"},
         {"engine"},
         {"compare", "db", "export", "studio", "telemetry"},
         {"executor"},

@@ -61,6 +61,65 @@ def main() -> None:
 
 
 @app.command()
+def init(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="JSONL, JSON, CSV, TSV, XLSX or Parquet files, a folder of them, or hub:OWNER/NAME.",
+            metavar="FILE...",
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: the name of the first file.")
+    ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="Column of what is asked; several are joined.", metavar="COL")
+    ] = None,
+    answer: Annotated[str | None, typer.Option(help="Column of the answer.", metavar="COL")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column whose rows stay in one split, or none.", metavar="COL"),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Column of dates: the newest rows are the test.", metavar="COL")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task; see docs/tasks.md.", metavar="NAME")] = None,
+    validation: Annotated[int | None, typer.Option(help="Validation rows.", min=1)] = None,
+    test: Annotated[int | None, typer.Option(help="Test rows.", min=1)] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of text files, such as cp1252.", metavar="NAME")
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="Separator of CSV files, such as ';' or tab.", metavar="SIGN")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.", metavar="NAME")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split.", min=0)] = 0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the guess without asking.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace `data/` and `config.yaml` of the folder.")
+    ] = False,
+) -> None:
+    """Make the data and the config of a run from the files that you have."""
+    from app.cli.init import init as prepare
+    from app.prepare.layout import Choices
+    from app.prepare.plan import SplitOptions
+    from app.prepare.tables import ReadOptions
+
+    prepare(
+        files,
+        output,
+        Choices(prompt or [], answer, group, time, task),
+        ReadOptions(encoding, separator, header, sheet),
+        SplitOptions(validation, test, seed),
+        yes=yes,
+        force=force,
+    )
+
+
+@app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="The run's YAML file.", metavar="CONFIG.yaml")],
     output: Output = None,

@@ -1,0 +1,285 @@
+"""From bytes to lines of text: which encoding, and what cannot be decoded. Bounded in lines and in bytes."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from charset_normalizer import from_bytes
+
+from app.prepare.tables import MAX_BYTES, MAX_LINE, InputError
+
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+LEGACY = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
+    "koi8_r", "mac_roman", "cp932", "euc_jp", "gb18030", "big5", "cp949", "euc_kr",
+]  # fmt: skip
+"""Encodings other than Unicode that files of people come in, as Python names them."""
+WESTERN = set("äöüßéèêëàâáãåçîïíìôóòõûùúœæñøÿÄÖÜẞÉÈÊËÀÂÁÃÅÇÎÏÍÌÔÓÒÕÛÙÚŒÆÑØ€£§°–—“”„‘’‚«»‹›…·´•™®©¿¡ºª\xa0")
+"""Signs of Western European texts, most of which have the same bytes in the Central European encoding."""
+SPOKEN = {"cp1252": "Windows-1252 (Latin-1)", "utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16",
+          "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32": "UTF-32", "cp932": "Shift-JIS",
+          "cp874": "Windows-874 (Thai)"}  # fmt: skip
+GZIP_RATIO = 400
+"""Texts pack to a tenth, rarely to a fiftieth; what unpacks to more than this is a bomb."""
+SAMPLE = 1 << 20
+BINARY = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"SQLite format 3": "an SQLite database",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"\x7fELF": "a program",
+    b"ARROW1": "an Arrow (Feather) file",
+    b"\x80\x04\x95": "a Python pickle",
+}
+
+
+class Line(NamedTuple):
+    """One line of a file with its number, from 1; `fault` says why it has no text."""
+
+    number: int
+    text: str
+    fault: str = ""
+
+
+@dataclass
+class TextFile:
+    """A text file whose encoding is known."""
+
+    path: Path
+    name: str
+    encoding: str
+    legacy: str = ""
+    """The encoding of the lines that are not UTF-8, where there are both."""
+    legacy_lines: int = 0
+
+    @property
+    def spoken(self) -> str:
+        """The encoding in words."""
+        name = SPOKEN.get(self.encoding, self.encoding)
+        return f"{name} and {SPOKEN.get(self.legacy, self.legacy)} mixed" if self.legacy else name
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should check."""
+        if self.legacy:
+            return [
+                f"{self.name}: {self.legacy_lines:,} lines are {SPOKEN.get(self.legacy, self.legacy)} and the others "
+                "UTF-8; each was read in its own. If letters look wrong, pass --encoding."
+            ]
+        if not self.encoding.startswith("utf"):
+            return [f"{self.name}: read as {self.spoken}. If letters look wrong, pass --encoding."]
+        return []
+
+    def lines(self) -> Iterator[Line]:
+        """The lines without their ends, each decoded; lines that are too long have no text.
+
+        Raises:
+            InputError: the file unpacks to too much, or cannot be read.
+        """
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
+        with open_bytes(self.path, self.name) as stream:
+            yield from (self._wide_lines(stream) if wide else self._byte_lines(stream))
+
+    def _byte_lines(self, stream: IO[bytes]) -> Iterator[Line]:
+        for number, raw in enumerate(byte_lines(stream), 1):
+            if raw is None:
+                yield Line(number, "", too_long("line"))
+                continue
+            if number == 1 and raw.startswith(codecs.BOM_UTF8):
+                raw = raw[3:]
+            try:
+                yield Line(number, raw.decode(self.encoding))
+                continue
+            except UnicodeDecodeError as error:
+                fault = (
+                    f"byte 0x{raw[error.start]:02x} at position {error.start + 1} is not {self.encoding}. "
+                    "Save the file as UTF-8, or pass --encoding"
+                )
+            if self.legacy:
+                yield Line(number, raw.decode(self.legacy, "replace"))
+            else:
+                yield Line(number, raw.decode(self.encoding, "replace"), fault)
+
+    def _wide_lines(self, stream: IO[bytes]) -> Iterator[Line]:
+        # surrogates pass here and are refused with their row
+        text = io.TextIOWrapper(stream, self.encoding, errors="surrogatepass", newline="\n")
+        number = 0
+        try:
+            while line := text.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    while line and not line.endswith("\n"):
+                        line = text.readline(MAX_LINE)
+                    yield Line(number, "", too_long("line"))
+                else:
+                    yield Line(number, line.rstrip("\n").removesuffix("\r").lstrip("\ufeff"))
+        except UnicodeError:
+            yield Line(number + 1, "", f"the text breaks off: the bytes that follow are not {self.spoken}")
+            return
+        # the decoder is silent on half a sign at the very end
+        if stream.tell() % 2:
+            yield Line(number + 1, "", "the text breaks off: half a sign is left at the end of the file")
+
+
+def too_long(what: str) -> str:
+    return f"the {what} is longer than {MAX_LINE >> 20} MB. Split it or shorten its texts"
+
+
+def byte_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
+    """Lines without their ends; None stands for one that is too long, which is never held in memory."""
+    while raw := stream.readline(MAX_LINE + 1):
+        if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(MAX_LINE)
+            yield None
+        else:
+            yield raw.rstrip(b"\n").removesuffix(b"\r")
+
+
+@contextmanager
+def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked where it is gzip; at most `MAX_BYTES` of them.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, or unpacks to too much.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            size = path.stat().st_size
+            source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
+            limit = min(MAX_BYTES, max(64 << 20, size * GZIP_RATIO)) if packed else MAX_BYTES
+            yield io.BufferedReader(_Bounded(source, limit, name, packed), 1 << 20)  # type: ignore[type-var]
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{name}: the gzip file is damaged ({error}). Pack or download it again.") from None
+
+
+class _Bounded(io.RawIOBase):
+    """Refuses to give more than `limit` bytes."""
+
+    def __init__(self, source: IO[bytes], limit: int, name: str, packed: bool):
+        self._source, self._left, self._limit, self._name, self._packed = source, limit, limit, name, packed
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._limit - self._left
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._source.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            how = "unpacks to" if self._packed else "has"
+            raise InputError(
+                f"{self._name}: the file {how} more than {self._limit >> 20} MB. Split it, or take a sample of its rows."
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def open_text(path: Path, name: str, encoding: str | None = None) -> TextFile:
+    """Find out a text file's encoding, over all of its lines.
+
+    Args:
+        encoding: the user's word for it, which is taken.
+
+    Raises:
+        InputError: the file is empty or no text, or there is no such encoding.
+    """
+    with open_bytes(path, name) as stream:
+        head = stream.read(SAMPLE)
+    if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
+        raise InputError(f"{name}: the file is empty. Give a file with rows.")
+    refuse_binary(head, name)
+    if encoding:
+        return TextFile(path, name, _known(encoding))
+    for mark, found in BOMS:
+        if head.startswith(mark):
+            return TextFile(path, name, "utf-8" if found == "utf-8-sig" else found)
+    if wide := _without_mark(head):
+        return TextFile(path, name, wide)
+    control = sum(byte < 9 or 13 < byte < 27 for byte in head[:65536])
+    if control > 0.02 * min(len(head), 65536):
+        raise InputError(f"{name}: this is a binary file, not text. Export it as CSV, JSONL or XLSX.")
+    return _eight_bit(path, name)
+
+
+def refuse_binary(head: bytes, name: str) -> None:
+    """Name a file of another kind by its first bytes."""
+    for magic, kind in BINARY.items():
+        if head.startswith(magic):
+            raise InputError(
+                f"{name}: this is {kind}, not a table of rows. Give CSV, JSONL, XLSX or Parquet."
+            )
+
+
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise InputError(
+            f"--encoding: there is no encoding {encoding!r}. Use a name such as utf-8, utf-16, cp1252 or shift_jis."
+        ) from None
+
+
+def _without_mark(head: bytes) -> str | None:
+    """UTF-16 without a byte order mark: in most scripts' files every other byte of ASCII signs is zero."""
+    sample = head[:8192]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    least = 0.15 * len(sample) / 2
+    if odd > least and even < odd / 10:
+        return "utf-16-le"
+    if even > least and odd < even / 10:
+        return "utf-16-be"
+    return None
+
+
+def _eight_bit(path: Path, name: str) -> TextFile:
+    """UTF-8, or what the lines that are not UTF-8 look like."""
+    odd, beyond, count, size = [], 0, 0, 0
+    with open_bytes(path, name) as stream:
+        for raw in byte_lines(stream):
+            if raw is None or raw.isascii():
+                continue
+            try:
+                raw.decode("utf-8")
+                beyond += 1
+            except UnicodeDecodeError:
+                count += 1
+                if size < SAMPLE:
+                    odd.append(raw)
+                    size += len(raw)
+    if not odd:
+        return TextFile(path, name, "utf-8")
+    legacy = detect(b"\n".join(odd))
+    return TextFile(path, name, "utf-8", legacy, count) if beyond else TextFile(path, name, legacy)
+
+
+def detect(data: bytes) -> str:
+    """The likeliest encoding of bytes that are not Unicode; Windows-1252 where nothing speaks for another."""
+    best = from_bytes(data, cp_isolation=LEGACY, enable_fallback=False).best()
+    western = data.decode("cp1252", "replace")
+    if best is None or {sign for sign in western if not sign.isascii()} <= WESTERN:
+        return "cp1252"
+    return best.encoding

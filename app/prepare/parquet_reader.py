@@ -1,0 +1,94 @@
+"""Parquet files, through pyarrow."""
+
+from __future__ import annotations
+
+import base64
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from app.prepare.json_reader import refuse_signs
+from app.prepare.tables import (
+    MAX_BYTES,
+    MAX_ROWS,
+    InputError,
+    ReadOptions,
+    RowFault,
+    Source,
+    Table,
+    check_columns,
+)
+
+INSTALL = "Install the extra: pip install 'pada[tables]', or export the rows as JSONL or CSV."
+
+
+def read_parquet(source: Source, options: ReadOptions) -> list[Table]:
+    """The rows of a Parquet file.
+
+    Raises:
+        InputError: pyarrow is missing, the file is damaged or too large, or two columns are named alike.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise InputError(f"{source.name}: Parquet files need pyarrow. {INSTALL}") from None
+    table = Table(source.name, source.split, "Parquet")
+    try:
+        with parquet.ParquetFile(source.path) as file:
+            _refuse_size(file, source.name)
+            table.columns = list(file.schema_arrow.names)
+            check_columns(table.columns, source.name)
+            number = 0
+            for batch in file.iter_batches(batch_size=10_000):
+                for row in batch.to_pylist():
+                    number += 1
+                    _add(table, number, row)
+    except pyarrow.ArrowException as error:
+        raise InputError(
+            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
+        ) from None
+    return [table]
+
+
+def _refuse_size(file: Any, name: str) -> None:
+    meta = file.metadata
+    size = sum(meta.row_group(number).total_byte_size for number in range(meta.num_row_groups))
+    if size > MAX_BYTES or meta.num_rows > MAX_ROWS:
+        raise InputError(
+            f"{name}: {meta.num_rows:,} rows and {size >> 20} MB unpacked; pada init takes up to {MAX_ROWS:,} rows and "
+            f"{MAX_BYTES >> 20} MB. Take a sample of its rows."
+        )
+
+
+def _add(table: Table, number: int, row: dict[str, Any]) -> None:
+    values = {key: plain(value) for key, value in row.items()}
+    try:
+        refuse_signs("".join(value for value in values.values() if isinstance(value, str)))
+        table.add("row", number, values)
+    except RowFault as fault:
+        table.skip("row", number, str(fault), values)
+
+
+def plain(value: Any) -> Any:
+    """A value of a typed column as JSON has it; dates in ISO form, bytes as UTF-8 text or base64."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date | time | Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode()
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

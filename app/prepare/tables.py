@@ -1,0 +1,169 @@
+"""What every reader returns: records with their place in a file, and what could not be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.config.splits import Split
+from app.errors import PadaError
+
+MAX_BYTES = 1 << 30
+"""Most bytes of one file, unpacked."""
+MAX_LINE = 16 << 20
+"""Most bytes of one line."""
+MAX_DOCUMENT = 256 << 20
+"""Most bytes of a file that is one JSON document: it is held in memory as a whole."""
+MAX_ROWS = 1_000_000
+"""Most rows of all files together."""
+
+
+class InputError(PadaError):
+    """A file that cannot be read; the message names the place and says what to do."""
+
+    status = 422
+
+
+class RowFault(Exception):  # noqa: N818 - it never leaves this room
+    """Why one row cannot be used."""
+
+
+class Number(float):
+    """A number of a JSON text that remembers how it was written: 1.50 stays 1.50."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Number:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+class CellError(str):
+    """What an Excel cell holds in place of a value, such as `#REF!`."""
+
+
+class Place(NamedTuple):
+    """Where a row stands."""
+
+    file: str
+    unit: str
+    """What is counted: `line`, `row`, or `sheet 'Tickets', row`."""
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.unit} {self.number}"
+
+
+class Record(NamedTuple):
+    """One row as the file has it: values by column."""
+
+    place: Place
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A row that is not in the written data, and why."""
+
+    place: Place
+    reason: str
+    text: str = ""
+    """The beginning of the row."""
+
+    def row(self) -> dict[str, Any]:
+        """As `skipped.jsonl` has it."""
+        return {
+            "file": self.place.file,
+            self.place.unit.rsplit(" ", 1)[-1]: self.place.number,
+            "place": str(self.place),
+            "reason": self.reason,
+            "text": self.text,
+        }
+
+
+@dataclass
+class Table:
+    """The rows of one file, or of one split of it."""
+
+    name: str
+    """The file as messages name it."""
+    split: Split | None = None
+    """Which split the file's name or its place says that it is."""
+    format: str = ""
+    """How it was read, in words: `CSV, separated by ;, UTF-8`."""
+    columns: list[str] = field(default_factory=list)
+    """Names in the order of the file; those of JSON objects in the order of appearance."""
+    records: list[Record] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What was decided while reading, a sentence each."""
+
+    def skip(self, unit: str, number: int, reason: str, text: object = "") -> None:
+        """List a row that cannot be used."""
+        self.skipped.append(Skipped(Place(self.name, unit, number), reason, excerpt(text)))
+
+    def add(self, unit: str, number: int, values: dict[str, Any]) -> None:
+        """Keep a row."""
+        self.records.append(Record(Place(self.name, unit, number), values))
+
+
+class Source(NamedTuple):
+    """A file to read."""
+
+    path: Path
+    name: str
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about the files where the readers would guess."""
+
+    encoding: str | None = None
+    separator: str | None = None
+    header: bool | None = None
+    sheet: str | None = None
+
+
+Reader = Callable[[Source, ReadOptions], list[Table]]
+
+
+def excerpt(value: object, length: int = 120) -> str:
+    """The beginning of a text in one line, safe to print."""
+    text = " ".join(str(value)[: 4 * length].split())
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def names(values: list[str], most: int = 12) -> str:
+    """Column names as messages list them."""
+    shown = ", ".join(f"`{excerpt(value, 40)}`" for value in values[:most])
+    return shown + (f" and {len(values) - most} more" if len(values) > most else "")
+
+
+def check_columns(columns: list[str], where: str) -> None:
+    """Refuse names that people could not tell apart.
+
+    Raises:
+        InputError: two columns have the same name, or names that differ only by case or space.
+    """
+    for name, count in Counter(columns).items():
+        if count > 1:
+            numbers = [place for place, column in enumerate(columns, 1) if column == name]
+            raise InputError(
+                f"{where}: the columns {' and '.join(map(str, numbers))} are both named `{excerpt(name, 40)}`. "
+                "Rename one of them."
+            )
+    seen: dict[str, str] = {}
+    for name in columns:
+        folded = "".join(name.split()).casefold()
+        other = seen.setdefault(folded, name)
+        if other != name:
+            raise InputError(
+                f"{where}: the columns {other!r} and {name!r} differ only by case or space. "
+                "Rename one of them, or give all rows the same name."
+            )
