@@ -13,7 +13,7 @@ from app.prepare.chats import Turn, read_turns
 from app.prepare.columns import as_text, is_empty, unpack, value_at
 from app.prepare.layout import Layout
 from app.prepare.tables import CellError, InputError, Place, Record, RowFault, Skipped, Table, excerpt
-from trainer.tasks.multiple_choice import lettered, offered
+from trainer.tasks.multiple_choice import offered_letters, prompt_with_options
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 KIND_SHARE = 0.1
@@ -238,7 +238,9 @@ def _choice(record: Record, layout: Layout, start: int) -> Draft:
             f"the answer {excerpt(_cell(record.values, layout.answer), 40)!r} names none of the {len(texts)} options"
         )
     # rows of benchmarks bring a prompt that has the options already
-    prompt = question if len(offered(question)) >= len(texts) else lettered(question, texts)
+    prompt = (
+        question if len(offered_letters(question)) >= len(texts) else prompt_with_options(question, texts)
+    )
     return Draft(record.place, prompt, LETTERS[place], extra={"choices": texts}, passage=passage)
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.config.splits import fold
+from app.config.splits import normalize_text
 from app.prepare.drafts import Draft
 from app.prepare.near import normalize
 from app.prepare.tables import Skipped, excerpt
@@ -33,7 +33,7 @@ class Conflict:
 def same_question(draft: Draft) -> str:
     """What two rows that ask the same have in common; never empty."""
     # whatever `pada run` takes for the same prompt is the same here
-    asked = fold(f"{draft.system}\n{draft.asked}")
+    asked = normalize_text(f"{draft.system}\n{draft.asked}")
     return normalize(asked) or asked
 
 

@@ -118,7 +118,7 @@ def _refused_by_task(drafts: list[Draft], task_name: str) -> tuple[list[Draft], 
         example = Example.model_validate(
             {"id": "", "prompt": draft.prompt, "completion": draft.answer, **draft.extra}
         )
-        if reason := task.fault(example):
+        if reason := task.row_error(example):
             skipped.append(Skipped(draft.place, reason.rstrip("."), excerpt(draft.asked)))
         else:
             kept.append(draft)

@@ -14,7 +14,7 @@ from app.prepare.tables import InputError
 from trainer.data_files import DataError
 from trainer.tasks import known_tasks, load_task
 from trainer.tasks.json_fields import parse
-from trainer.tasks.multiple_choice import letter, offered
+from trainer.tasks.multiple_choice import offered_letters, parse_letter
 
 MOST = 0.95
 LABEL_LENGTH = 60
@@ -90,8 +90,8 @@ def _choices(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
         return TaskGuess("multiple_choice", "multiple choice", "sure", [reason])
     fits = [
         len(draft.answer) <= 3
-        and letter(draft.answer) in offered(draft.prompt)
-        and len(offered(draft.prompt)) > 1
+        and parse_letter(draft.answer) in offered_letters(draft.prompt)
+        and len(offered_letters(draft.prompt)) > 1
         for draft in drafts
     ]
     if _share(fits) < MOST:

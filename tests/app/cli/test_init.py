@@ -15,7 +15,7 @@ from app.config.run_config import load_config
 from tests.command import PADA, environment, pada
 from tests.conftest import Run
 from tests.input_files import as_csv, as_jsonl, mixed, requests, write
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import rows as tiny_rows
 
 
@@ -144,7 +144,9 @@ def test_answers_that_are_longer_than_the_tasks_limit_raise_it(tmp_path: Path) -
 
 
 @pytest.mark.student
-def test_from_a_spreadsheet_to_a_finished_run(tmp_path: Path, student: Path, oracle: Oracle) -> None:
+def test_from_a_spreadsheet_to_a_finished_run(
+    tmp_path: Path, student: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
     """The written config runs as it is, once the teacher's address and the student are set."""
     import openpyxl
 
@@ -159,10 +161,10 @@ def test_from_a_spreadsheet_to_a_finished_run(tmp_path: Path, student: Path, ora
     path = tmp_path / "out" / "config.yaml"
     config = yaml.safe_load(path.read_text())
     config["teacher"] |= {
-        "base_url": oracle.url,
-        "model": "oracle",
+        "base_url": scripted_teacher.url,
+        "model": "scripted_teacher",
         "api_key_env": "TINY_KEY",
-        "prices": {"oracle": {"input_per_million": 0, "output_per_million": 0}},
+        "prices": {"scripted_teacher": {"input_per_million": 0, "output_per_million": 0}},
     }
     config["student"] |= {
         "model": str(student),

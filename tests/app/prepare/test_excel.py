@@ -64,14 +64,14 @@ def test_formulas_without_a_saved_value_and_errors_are_listed(tmp_path: Path) ->
 
 
 def test_a_title_and_blank_rows_above_the_header_are_left_out_and_said(tmp_path: Path) -> None:
-    rows = [["Support tickets 2024", None], [None, None], *rows_of(), [None, None]]
+    rows: list[list[Any]] = [["Support tickets 2024", None], [None, None], *rows_of(), [None, None]]
     table = read_one(workbook(tmp_path / "a.xlsx", ("Sheet", rows)))
     assert pairs(table) == mixed(40)
     assert any("a title, left out" in note for note in table.notes)
 
 
 def test_a_header_with_merged_cells_is_read_from_both_rows(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Customer", None, "Answer", None],
         ["name", "text", "label", "name"],
         *[["x", t, a, "y"] for t, a in requests(30)],

@@ -73,7 +73,7 @@ def test_numbers_and_booleans_stay_as_written(tmp_path: Path) -> None:
     )
     made = plan(write(tmp_path / "a.jsonl", content))
     answers = {d.place.number: d.answer for drafts in made.rows.values() for d in drafts}
-    assert [answers[n] for n in range(1, 8)] == values[:6] + ["0"]
+    assert [answers[n] for n in range(1, 8)] == [*values[:6], "0"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,13 +21,13 @@ ROWS = [{"text": text, "label": label} for text, label in mixed(40)]
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
 
 
-def parquet(path: Path, rows: list[dict[str, object]]) -> Path:
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+def parquet(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
     return path
 
 
 def test_parquet(tmp_path: Path) -> None:
-    assert pairs(read_one(parquet(tmp_path / "a.parquet", list(ROWS)))) == mixed(40)
+    assert pairs(read_one(parquet(tmp_path / "a.parquet", ROWS))) == mixed(40)
 
 
 def test_parquet_keeps_types_as_text_and_lists_as_they_are(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_parquet_keeps_types_as_text_and_lists_as_they_are(tmp_path: Path) -> No
 
 
 def test_a_damaged_parquet_file(tmp_path: Path) -> None:
-    data = parquet(tmp_path / "a.parquet", list(ROWS)).read_bytes()
+    data = parquet(tmp_path / "a.parquet", ROWS).read_bytes()
     with pytest.raises(InputError, match=r"b\.parquet: the Parquet file cannot be read"):
         read(write(tmp_path / "b.parquet", data[: len(data) // 2]))
 
@@ -56,7 +57,7 @@ def test_a_missing_library_says_what_to_install(
 ) -> None:
     path = tmp_path / name
     if module == "pyarrow":
-        parquet(path, list(ROWS))
+        parquet(path, ROWS)
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("xl/workbook.xml", "")
