@@ -33,7 +33,7 @@ from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
 from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
-from trainer.specs import PredictReport, TrainReport, TrainSpec
+from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
 from trainer.tasks import Task, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
 from trainer.vllm import VllmError
@@ -193,17 +193,9 @@ def _new_state(spec: TrainSpec, accelerator: Accelerator, fingerprint: str) -> T
 
 def _fingerprint(spec: TrainSpec, rows: list[Row]) -> str:
     """Of all that decides the trained weights: the student, the seed, and the rows in tokens."""
-    student = spec.student.model_dump_json(
-        exclude={
-            "num_processes",
-            "checkpoint_every",
-            "micro_batch_size",
-            "predict_batch_size",
-            "engine",
-            "vllm_url",
-            "max_new_tokens",
-        }
-    )
+    # an option that is off leaves the fingerprint as it was before there was the option
+    off = {"compile"} if not spec.student.compile else set()
+    student = spec.student.model_dump_json(exclude={*EXECUTION, *off, "max_new_tokens"})
     digest = hashlib.sha256(f"{student}|{spec.adapter}|{spec.seed}".encode())
     for row in rows:
         digest.update(repr((row.prompt, row.completion)).encode())

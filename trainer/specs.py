@@ -30,6 +30,12 @@ class LoraSpec(Strict):
     target_modules: str | list[str] = "all-linear"
 
 
+EXECUTION = frozenset(
+    {"num_processes", "checkpoint_every", "micro_batch_size", "predict_batch_size", "engine", "vllm_url"}
+)
+"""Keys of a student that say how its work is done, not what it is: they may change while a run goes on."""
+
+
 class StudentSpec(Strict):
     """Which model is trained and how."""
 

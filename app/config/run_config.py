@@ -14,6 +14,7 @@ from app.config.splits import SPLITS
 from app.errors import ConfigError
 from graphs.context import Context
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
+from trainer.specs import EXECUTION
 
 
 class RunConfig(Context):
@@ -36,8 +37,12 @@ class RunConfig(Context):
         return Context(**{name: getattr(self, name) for name in Context.model_fields})
 
     def identity(self) -> dict[str, Any]:
-        """The keys that may not change while a run goes on: all but `teacher`, `budget` and `output`."""
-        return self.model_dump(mode="json", exclude={"teacher", "budget", "output"})
+        """The keys that may not change while a run goes on.
+
+        All but `teacher`, `budget` and `output`, and but how the student's work is done (`trainer.specs.EXECUTION`).
+        """
+        free: dict[str, Any] = {"teacher": True, "budget": True, "output": True, "student": set(EXECUTION)}
+        return self.model_dump(mode="json", exclude=free)
 
 
 def load_config(path: Path) -> RunConfig:

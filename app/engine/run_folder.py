@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from app.config.run_config import RunConfig
 from app.errors import FolderError
@@ -70,7 +70,7 @@ def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> R
         new = RunMetadata(run_id=run_id or uuid.uuid4().hex, created=time.time(), identity=config.identity())
         write_json(file, new)
     metadata = RunMetadata(**read_json(file))
-    if differing := differences(metadata.identity, config.identity()):
+    if differing := differences(today(metadata.identity), config.identity()):
         raise FolderError(
             f"{paths.root}: this folder holds a run with other settings: {'; '.join(differing[:3])}. "
             "Choose another `output`, or restore the settings to continue this run."
@@ -92,6 +92,14 @@ def write_config(paths: RunPaths, config: RunConfig) -> None:
     """Write the resolved config, all defaults included. It holds the names of API keys, never the keys."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_text(paths.config, text)
+
+
+def today(identity: dict[str, Any]) -> dict[str, Any]:
+    """The identity of a run that an earlier version began, as this version has it: new options have their defaults."""
+    try:
+        return RunConfig.model_validate(identity).identity()
+    except ValidationError:
+        return identity  # a key has gone or has another meaning: the difference names it
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -56,6 +56,40 @@ def test_a_folder_has_one_owner(tmp_path: Path) -> None:
         pass
 
 
+def test_a_run_of_an_earlier_version_goes_on_where_new_options_have_their_defaults(tmp_path: Path) -> None:
+    with owned(tmp_path) as paths:
+        first = open_run(paths, config())
+        document = json.loads((tmp_path / "run.json").read_text())
+        del document["identity"]["student"]["compile"], document["identity"]["loop"]["oversample"]
+        document["identity"]["student"]["predict_batch_size"] = 64
+        (tmp_path / "run.json").write_text(json.dumps(document))
+        assert open_run(paths, config()).run_id == first.run_id
+        changed = config().model_copy(update={"loop": config().loop.model_copy(update={"oversample": 2.0})})
+        with pytest.raises(FolderError, match=r"loop\.oversample was 1\.0, is 2\.0"):
+            open_run(paths, changed)
+
+
+def test_a_key_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
+    with owned(tmp_path) as paths:
+        open_run(paths, config())
+        document = json.loads((tmp_path / "run.json").read_text())
+        document["identity"]["loop"]["aim"] = "cases"
+        (tmp_path / "run.json").write_text(json.dumps(document))
+        with pytest.raises(FolderError, match=r"loop\.aim was 'cases', is None"):
+            open_run(paths, config())
+
+
+def test_how_the_student_works_may_change_and_what_it_is_may_not(tmp_path: Path) -> None:
+    def with_student(**keys: Any) -> RunConfig:
+        return config().model_copy(update={"student": config().student.model_copy(update=keys)})
+
+    with owned(tmp_path) as paths:
+        open_run(paths, config())
+        open_run(paths, with_student(micro_batch_size=2, predict_batch_size=8, checkpoint_every=5))
+        with pytest.raises(FolderError, match=r"student\.learning_rate was"):
+            open_run(paths, with_student(learning_rate=0.5))
+
+
 def test_differences_name_the_whole_key() -> None:
     old = {"loop": {"rounds": 2, "qc": True}, "seed": 1, "gone": 3}
     new = {"loop": {"rounds": 3, "qc": True}, "seed": 1, "added": 4}
