@@ -234,7 +234,7 @@ def test_no_torch_is_loaded() -> None:
 @pytest.mark.student
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_embedded_students_peak(tmp_path: Path, colours: Path, dtype: str) -> None:
-    """A process's peak is between 0.8 and 1.4 times the estimate."""
+    """A process's peak is between 0.8 and 1.25 times the estimate."""
     spec = tmp_path / "spec.json"
     student = {"steps": 2, "dtype": dtype, "batch_size": 32, "max_length": 128}
     spec.write_text(
@@ -249,4 +249,6 @@ def test_the_embedded_students_peak(tmp_path: Path, colours: Path, dtype: str) -
     )
     subprocess.run([sys.executable, "-m", "trainer.finetune", str(spec)], check=True, env=ENVIRONMENT)
     found = TrainReport.model_validate_json((tmp_path / "out" / "report.json").read_text()).memory
-    assert 0.8 < found["peak"] / found["training"] < 1.4
+    ratio = found["peak"] / found["training"]
+    print(f"{dtype}: peak {found['peak'] / 1e6:.0f} MB, {ratio:.2f} times the estimate")
+    assert 0.8 < ratio < 1.25
