@@ -39,7 +39,7 @@ loop:
   rounds: 3
   synthetic_per_round: {synthetic:<7} # new rows in each round
 budget:
-  max_usd: 5                   # a hard cap: at it the run pauses
+  max_usd: 5                   # a hard cap: at it the run pauses. For a model without a known price, set teacher.prices or remove it
 seed: {seed}
 {embedder}output: runs/first
 """

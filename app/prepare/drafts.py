@@ -116,7 +116,9 @@ def _first_option(tables: Sequence[Table], layout: Layout) -> int:
 
 def _draft(record: Record, layout: Layout, split: Split | None, kind: str, start: int) -> Draft:
     values = record.values
-    if layout.chat:
+    # a file may have rows of both kinds
+    plain = bool(layout.prompt) and is_empty(value_at(values, layout.chat or ""))
+    if layout.chat and not plain:
         draft = _chat(record, layout)
     elif layout.options:
         draft = _choice(record, layout, start)

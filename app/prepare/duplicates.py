@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,9 +92,15 @@ def unify_labels(drafts: Sequence[Draft]) -> list[str]:
             if draft.messages:
                 draft.messages[-1]["content"] = wanted
     return [
-        f"{count:,} {'answer' if count == 1 else 'answers'} {spelling!r} became {usual[key]!r}: only case, spaces or "
-        "the composition of signs differ."
+        f"{count:,} {'answer' if count == 1 else 'answers'} {_shown(spelling, usual[key])} became "
+        f"{_shown(usual[key], spelling)}: only case, spaces or the composition of signs differ."
         for key, counts in spellings.items()
         for spelling, count in counts.items()
         if spelling != usual[key]
     ]
+
+
+def _shown(text: str, other: str) -> str:
+    """A label in quotes; by the codes of its signs where it looks like the other."""
+    alike = unicodedata.normalize("NFC", text) == unicodedata.normalize("NFC", other)
+    return ascii(text) if alike else repr(text)

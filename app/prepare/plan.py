@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from app.config.splits import SPLITS, Split
 from app.prepare.columns import describe, sample
 from app.prepare.drafts import Draft, draft_all
 from app.prepare.duplicates import Conflict, conflicts, drop_repeats, unify_labels
-from app.prepare.layout import Choices, Layout, guess_layout
+from app.prepare.guess import guess_layout
+from app.prepare.layout import Choices, Layout
 from app.prepare.sizes import Sizes, choose_sizes
 from app.prepare.split import assign, assign_by_time, find_clusters
 from app.prepare.tables import InputError, Skipped, Table, excerpt, names
 from app.prepare.task import TaskGuess, guess_task
 from trainer.records import Example
 from trainer.tasks import load_task
+
+_SPECIAL = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<s>|\[/?INST\]|<(?:start|end)_of_turn>")
 
 
 @dataclass
@@ -33,7 +37,6 @@ class Plan:
     """What was decided on the way, a sentence each."""
     read: int = 0
     """Rows that the files hold, readable or not."""
-    sureness: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,23 @@ def make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> 
         notes,
         len(records) + len(unreadable),
     )
+    plan.notes += _special_signs(drafts)
     _split(plan, drafts, options)
     return plan
+
+
+def _special_signs(drafts: Sequence[Draft]) -> list[str]:
+    """A sentence where texts hold what tokenizers take for control tokens."""
+    found = [
+        (draft, match) for draft in drafts if (match := _SPECIAL.search(f"{draft.asked}\n{draft.answer}"))
+    ]
+    if not found:
+        return []
+    draft, match = found[0]
+    return [
+        f"{len(found):,} rows hold signs such as {match[0]!r} ({draft.place}), which a student may take for control "
+        "tokens. Remove them where they are left over from an export."
+    ]
 
 
 def _nothing(tables: Sequence[Table], skipped: list[Skipped]) -> InputError:

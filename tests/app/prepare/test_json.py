@@ -67,13 +67,13 @@ def test_broken_lines_are_listed_and_the_others_kept(tmp_path: Path) -> None:
 
 
 def test_numbers_and_booleans_stay_as_written(tmp_path: Path) -> None:
-    values = ["1.50", "1e3", "12345678901234567890", "true", "false", "0.1", "-0"]
+    values = ["1.50", "1e3", "12345678901234567890", "true", "false", "0.1", "-7"]
     content = "".join(
         f'{{"prompt": "what is it, {n}?", "completion": {value}}}\n' for n, value in enumerate(values * 3)
     )
     made = plan(write(tmp_path / "a.jsonl", content))
     answers = {d.place.number: d.answer for drafts in made.rows.values() for d in drafts}
-    assert [answers[n] for n in range(1, 8)] == [*values[:6], "0"]
+    assert [answers[n] for n in range(1, 8)] == values
 
 
 @pytest.mark.parametrize(

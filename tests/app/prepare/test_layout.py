@@ -21,7 +21,12 @@ def made(tmp_path: Path, rows: list[dict[str, Any]], **said: Any) -> Any:
 
 def first(found: Any) -> Any:
     """The row of the file's first line."""
-    return next(d for drafts in found.rows.values() for d in drafts if d.place.number == 1)
+    return first_of(found, 1)
+
+
+def first_of(found: Any, number: int) -> Any:
+    """The row of a line."""
+    return next(d for drafts in found.rows.values() for d in drafts if d.place.number == number)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,24 @@ def test_conversations_as_json_in_a_cell(tmp_path: Path) -> None:
         (json.dumps([{"role": "user", "content": t}, {"role": "assistant", "content": a}]),) for t, a in TEXTS
     ]
     path = write(tmp_path / "a.csv", as_csv([(*row, "x") for row in rows], ("messages", "source")))
-    assert first(plan(path)) if False else plan(path).layout.chat == "messages"
+    found = plan(path)
+    assert found.layout.chat == "messages"
+    assert (first_of(found, 2).asked, first_of(found, 2).answer) == TEXTS[0]
+
+
+def test_rows_of_both_kinds_in_one_file(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"prompt": t, "completion": a} for t, a in TEXTS]
+    rows[9] = {
+        "messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "card"}]
+    }
+    found = made(tmp_path, rows)
+    assert found.skipped == []
+    assert (first(found).prompt, first_of(found, 10).asked) == (TEXTS[0][0], "Where is it?")
+
+
+def test_left_over_control_tokens_are_named(tmp_path: Path) -> None:
+    found = made(tmp_path, [{"text": t, "label": f"{a}<|im_end|>"} for t, a in TEXTS])
+    assert any("'<|im_end|>' (a.jsonl, line 1)" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +241,7 @@ def test_rows_that_the_task_cannot_score_are_listed(tmp_path: Path) -> None:
 
 def test_spellings_of_one_label_are_made_one(tmp_path: Path) -> None:
     rows = [{"text": t, "label": "réclamation" if a == "bill" else a} for t, a in requests(60)]
-    rows[2]["label"] = "Re\u0301clamation"
+    rows[2]["label"] = "re\u0301clamation"
     found = made(tmp_path, rows)
     assert set(found.task.labels) == {"réclamation", "refund", "card"}
-    assert any("became 'réclamation'" in note for note in found.notes)
+    assert any(r"'re\u0301clamation' became 'r\xe9clamation'" in note for note in found.notes)
