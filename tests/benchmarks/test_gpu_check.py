@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.gpu import memory_table
 from benchmarks.gpu.catalog import STEPS, Step
 from benchmarks.gpu.flops import Work, adapter_weights, body_weights, training_flops
 from benchmarks.gpu.pack import trim, wanted
@@ -166,3 +167,8 @@ def test_the_whole_rehearsal(tmp_path: Path) -> None:
     assert steps["loop"]["accepted"] > 0
     assert steps["loop"]["report_html"]
     assert steps["embed"]["lowest_cosine"] > 0.99
+
+
+def test_the_table_of_the_docs_is_what_the_memory_estimate_says() -> None:
+    (page,) = (ROOT / "docs").rglob("gpu.md")
+    assert memory_table.table() in page.read_text(encoding="utf-8")
