@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.compare import compare
 from app.cli.exit_codes import PAUSED, fail
+from app.cli.init import init
 from app.cli.keys import keys
 from app.cli.runs import runs, start
 from app.errors import PadaError
@@ -28,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(init)
 app.add_typer(keys, name="keys")
 app.add_typer(runs, name="runs")
 
@@ -58,65 +61,6 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         fail("Stopped. Start the same command again to go on from here.", code=130)
-
-
-@app.command()
-def init(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            help="JSONL, JSON, CSV, TSV, XLSX or Parquet files, a folder of them, or hub:OWNER/NAME.",
-            metavar="FILE...",
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option(help="Folder to write; default: the name of the first file.")
-    ] = None,
-    prompt: Annotated[
-        list[str] | None, typer.Option(help="Column of what is asked; several are joined.", metavar="COL")
-    ] = None,
-    answer: Annotated[str | None, typer.Option(help="Column of the answer.", metavar="COL")] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(help="Column whose rows stay in one split, or none.", metavar="COL"),
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(help="Column of dates: the newest rows are the test.", metavar="COL")
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="The task; see docs/tasks.md.", metavar="NAME")] = None,
-    validation: Annotated[int | None, typer.Option(help="Validation rows.", min=1)] = None,
-    test: Annotated[int | None, typer.Option(help="Test rows.", min=1)] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Encoding of text files, such as cp1252.", metavar="NAME")
-    ] = None,
-    separator: Annotated[
-        str | None, typer.Option(help="Separator of CSV files, such as ';' or tab.", metavar="SIGN")
-    ] = None,
-    header: Annotated[
-        bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")
-    ] = None,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.", metavar="NAME")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the split.", min=0)] = 0,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the guess without asking.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace `data/` and `config.yaml` of the folder.")
-    ] = False,
-) -> None:
-    """Make the data and the config of a run from the files that you have."""
-    from app.cli.init import init as prepare
-    from app.prepare.layout import Choices
-    from app.prepare.plan import SplitOptions
-    from app.prepare.tables import ReadOptions
-
-    prepare(
-        files,
-        output,
-        Choices(prompt or [], answer, group, time, task),
-        ReadOptions(encoding, separator, header, sheet),
-        SplitOptions(validation, test, seed),
-        yes=yes,
-        force=force,
-    )
 
 
 @app.command()
@@ -190,43 +134,6 @@ def review(
 
 
 @app.command()
-def compare(
-    config: Annotated[
-        Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
-    ],
-    output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Only print the expected calls, cost and time.")
-    ] = False,
-) -> None:
-    """Run several methods on the same task and compare them. Start it again to continue."""
-    from app.cli.compare_tables import show, show_plan
-    from app.cli.compare_watch import Watch
-    from app.compare.files import write
-    from app.compare.plan import make_plan
-    from app.compare.results import find_results
-    from app.compare.runs import ComparisonPaused, Runs
-    from app.compare.spec import load_comparison
-
-    comparison = load_comparison(config)
-    folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
-    watch = Watch(len(comparison.configs))
-    runs = Runs(comparison, folder, watch.show)
-    if plan:
-        show_plan(asyncio.run(make_plan(runs)))
-        return
-    try:
-        with watch:
-            reports = asyncio.run(runs.run())
-    except ComparisonPaused as pause:
-        fail(str(pause), code=PAUSED)
-    results = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
-    write(results, folder)
-    show(results)
-    typer.echo(str(folder))
-
-
-@app.command()
 def report(folder: RunFolder) -> None:
     """Show a run's result and write its report again."""
     from app.report.html import render_html
@@ -262,6 +169,9 @@ def export(
     checked = asyncio.run(export_run(root, target, merged=merged))
     typer.echo(checked)
     typer.echo(str(target))
+
+
+app.command()(compare)
 
 
 @app.command()

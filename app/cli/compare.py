@@ -1,0 +1,47 @@
+"""`pada compare CONFIG.yaml`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.exit_codes import PAUSED, fail
+
+
+def compare(
+    config: Annotated[
+        Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
+    ],
+    output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only print the expected calls, cost and time.")
+    ] = False,
+) -> None:
+    """Run several methods on the same task and compare them. Start it again to continue."""
+    from app.cli.compare_tables import show, show_plan
+    from app.cli.compare_watch import Watch
+    from app.compare.files import write
+    from app.compare.plan import make_plan
+    from app.compare.results import find_results
+    from app.compare.runs import ComparisonPaused, Runs
+    from app.compare.spec import load_comparison
+
+    comparison = load_comparison(config)
+    folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
+    watch = Watch(len(comparison.configs))
+    runs = Runs(comparison, folder, watch.show)
+    if plan:
+        show_plan(asyncio.run(make_plan(runs)))
+        return
+    try:
+        with watch:
+            reports = asyncio.run(runs.run())
+    except ComparisonPaused as pause:
+        fail(str(pause), code=PAUSED)
+    results = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
+    write(results, folder)
+    show(results)
+    typer.echo(str(folder))
