@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Folders under which a run posted over HTTP may name data, students and embedders; data sets need none."""
     teacher_keys: dict[str, list[str]] = {"https://api.openai.com/v1": ["OPENAI_API_KEY"]}
     """Teacher address -> names of environment variables whose keys runs posted over HTTP may send there."""
+    vllm_urls: list[str] = []
+    """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []
     """Teacher addresses (`base_url`) that `/readyz` checks."""
     max_body_bytes: int = Field(1 << 20, ge=1)

@@ -34,6 +34,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_places(config)
     _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
+    _refuse_servers(config, settings)
     return _resolve_keys(config, settings)
 
 
@@ -80,6 +81,16 @@ def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -
                 f"config.{key}: {path} lies in no folder of PADA_ALLOWED_PATHS. Upload a data set, or ask whoever runs "
                 "the service to allow the folder."
             )
+
+
+def _refuse_servers(config: RunConfig, settings: Settings) -> None:
+    """Refuse to send requests from the trainer's host to a server that the settings do not name."""
+    url = config.student.vllm_url
+    if url is not None and url not in settings.vllm_urls:
+        raise ConfigError(
+            "config.student.vllm_url: this server is not one that runs may use. Ask whoever runs the service to add it to "
+            "PADA_VLLM_URLS, or leave it out."
+        )
 
 
 def local_path(student: StudentSpec) -> Path | None:
