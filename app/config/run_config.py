@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.data import DataSpec
 from app.config.splits import SPLITS
+from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from graphs.context import Context
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
@@ -58,15 +59,17 @@ def read_document(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds.
 
     Raises:
-        ConfigError: the file is missing, or is no YAML mapping.
+        ConfigError: the file is missing, is no YAML mapping, or a key stands twice in it.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = load_yaml(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {explain_yaml(error)}") from None
     if not isinstance(document, dict):
