@@ -23,9 +23,11 @@ class RunConfig(Context):
     """
 
     data: DataSpec
+    """Where the rows are."""
     teacher: TeacherSpec | None = None
-    """Needed by every method but `vanilla`."""
+    """Who analyses, writes and judges. Needed by every method but `vanilla`."""
     budget: BudgetSpec = BudgetSpec()
+    """Hard caps on what the teacher may cost."""
     embedder: str = "builtin:minilm"
     """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
     output: Path | None = None
