@@ -5,13 +5,13 @@ Over HTTP an error is a problem document with the status that its class carries 
 PadaError                400
 ├── ConfigError          422  the configuration
 ├── FolderError          409  the run's folder: in use, of another run, or not a run
-├── Unauthorized         401  no API key, or one that does not count
+├── Unauthorized         401  no API key, or one that is unknown or revoked
 ├── Forbidden            403  the key may not do this
-├── NotFound             404  there is no such thing, or it is another key's
-├── Conflict             409  not in this state
+├── NotFound             404  it does not exist, or belongs to another key
+├── Conflict             409  not possible in the present state
 ├── TooLarge             413  a body, a file, or too many rows
 ├── Unprocessable        422  a request that cannot be understood
-├── TooManyRequests      429  wait and send it again
+├── TooManyRequests      429  wait, then send the request again
 └── Unavailable          503  the service cannot work at the moment
 """
 
@@ -23,13 +23,13 @@ from typing import ClassVar
 
 
 class PadaError(Exception):
-    """Something that the user can mend; the message says how."""
+    """An error that the user can fix; the message says how."""
 
     status: ClassVar[int] = 400
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the HTTP answer carries beside the problem."""
+        """Headers of the HTTP answer."""
         return {}
 
 
@@ -46,7 +46,7 @@ class FolderError(PadaError):
 
 
 class Unauthorized(PadaError):
-    """A request without a key that counts."""
+    """A request without a valid key."""
 
     status = 401
 
@@ -62,7 +62,7 @@ class Forbidden(PadaError):
 
 
 class NotFound(PadaError):
-    """Something that is not there, or not for this key."""
+    """It does not exist, or belongs to another key."""
 
     status = 404
 

@@ -1,30 +1,48 @@
-"""The best student as something to deploy: an adapter or a whole model, checked on validation, with a model card."""
+"""Exports the best student: an adapter or a whole model, checked on validation, with a model card."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from app.config.run_config import load_config
+from app.engine.wiring import open_student
 from app.errors import FolderError
-from app.launchers.local import LocalStudent
-from app.launchers.processes import dying_with_me
+from app.launchers.processes import python_module, start_child
 from app.report.card import render_card
 from graphs.errors import TrainerError
+from graphs.ports import Student
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_text
-from trainer.specs import MergeSpec, PredictFile, PredictSpec, StudentSpec
+from trainer.specs import MergeSpec, PredictFile, PredictReport, PredictSpec, StudentSpec
+
+
+@dataclass(frozen=True)
+class BestStudent:
+    """The student to export, and the run that has scored it."""
+
+    paths: RunPaths
+    report: Report
+    spec: StudentSpec
+    round_number: int
+
+    @property
+    def artifact(self) -> Path:
+        """The trained adapter or model."""
+        return Path(read_json(self.paths.round(self.round_number).student / "report.json")["artifact"])
 
 
 async def export_run(root: Path, target: Path, *, merged: bool) -> str:
     """Write the best student to `target`, complete or not at all.
 
-    What is exported answers validation anew, and must answer as the student did that was scored.
+    The exported files answer the validation rows again, on this machine or where the settings say that students
+    work. They must answer as the scored student did.
 
     Returns:
         One sentence that says what was compared.
@@ -32,23 +50,24 @@ async def export_run(root: Path, target: Path, *, merged: bool) -> str:
     Raises:
         FolderError: the run has no judged student yet, or `target` is not empty.
         TrainerError: merging failed, or the answers differ.
+        ClusterDown: the cluster that the settings name stayed away.
     """
-    paths = RunPaths(root)
-    report = best_report(paths)
+    best = best_student(RunPaths(root))
     refuse_full(target)
-    student, number = load_config(paths.config).student, int(report.best["round"])
-    trained = Path(read_json(paths.round(number).student / "report.json")["artifact"])
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "model"
         if merged:
-            await merge(MergeSpec(student=student, adapter=trained, output=folder), Path(scratch))
+            await merge(MergeSpec(student=best.spec, adapter=best.artifact, output=folder), Path(scratch))
         else:
-            await asyncio.to_thread(shutil.copytree, trained, folder)
-        compared, same = await compare(paths, report, student, number, folder, merged=merged)
-        form: Literal["adapter", "merged", "full"] = "full" if student.method == "full" else "adapter"
+            await asyncio.to_thread(shutil.copytree, best.artifact, folder)
+        # an id and a folder of its own: a job of the run that is at work now must not take this one for its successor
+        name = f"{best.report.run_id}-export-{uuid.uuid4().hex[:8]}"
+        async with open_student(name, Path(scratch), lambda _: None, None) as student:
+            compared, same = await compare(best, folder, student, merged=merged)
+        form: Literal["adapter", "merged", "full"] = "full" if best.spec.method == "full" else "adapter"
         card = render_card(
-            report, export={"form": "merged" if merged else form, "compared": compared, "same": same}
+            best.report, export={"form": "merged" if merged else form, "compared": compared, "same": same}
         )
         write_text(folder / "README.md", card)
         publish_folder(folder, target)
@@ -56,56 +75,61 @@ async def export_run(root: Path, target: Path, *, merged: bool) -> str:
 
 
 def refuse_full(target: Path) -> None:
-    """An export never replaces what is there."""
+    """An export never replaces existing files."""
     if target.exists() and any(target.iterdir()):
         raise FolderError(f"{target}: the folder is not empty. Choose another with --output.")
 
 
-def best_report(paths: RunPaths) -> Report:
-    """The run's report, if it has a student to export."""
+def best_student(paths: RunPaths) -> BestStudent:
+    """The best student of a run; raises FolderError before one was scored."""
     report = Report(**read_json(paths.report)) if paths.report.exists() else None
     if report is None or not report.best:
         raise FolderError(f"{paths.root}: no student has been scored yet; let `pada run` go on first.")
-    return report
+    return BestStudent(paths, report, load_config(paths.config).student, int(report.best["round"]))
 
 
 async def merge(spec: MergeSpec, scratch: Path) -> None:
     """Run `trainer.merge` in a process of its own."""
     write_json(scratch / "merge.json", spec)
-    command = (sys.executable, "-m", "trainer.merge", str(scratch / "merge.json"))
-    child = await asyncio.create_subprocess_exec(
-        *command, stderr=asyncio.subprocess.PIPE, preexec_fn=dying_with_me()
-    )
-    _, said = await child.communicate()
+    line = python_module("trainer.merge", str(scratch / "merge.json"))
+    child = await start_child(line, stderr=asyncio.subprocess.PIPE)
+    _, errors = await child.communicate()
     if child.returncode:
-        raise TrainerError(f"Merging failed: {said.decode(errors='replace').strip().splitlines()[-1]}")
+        lines = errors.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
+        raise TrainerError(f"Merging failed: {lines[-1]}")
 
 
-async def compare(
-    paths: RunPaths, report: Report, student: StudentSpec, number: int, folder: Path, *, merged: bool
-) -> tuple[int, int]:
-    """Validation rows compared, and those with the same answer as the scored student's.
+async def compare(best: BestStudent, folder: Path, student: Student, *, merged: bool) -> tuple[int, int]:
+    """Number of validation rows compared, and of those with the same answer as the scored student's.
 
     Raises:
-        TrainerError: on a CPU, where predictions are exact, any answer differs; elsewhere more than one in fifty.
+        TrainerError: more answers differ than `allowed_differences`.
     """
-    scratch = folder.parent / "check"
-    output = scratch / "validation.jsonl"
+    output = folder.parent / "check" / "validation.jsonl"
+    validation = best.paths.data("validation")
     spec = PredictSpec(
-        task=report.task,
-        student=student.model_copy(update={"model": str(folder), "method": "full"} if merged else {}),
-        train=[paths.data("train")],
+        task=best.report.task,
+        student=best.spec.model_copy(update={"model": str(folder), "method": "full"} if merged else {}),
+        train=[best.paths.data("train")],
         adapter=None if merged else folder,
-        output=scratch,
-        predict=[PredictFile(name="validation", rows=paths.data("validation"), output=output)],
+        output=output.parent,
+        predict=[PredictFile(name="validation", rows=validation, output=output)],
     )
-    done = await LocalStudent(lambda _: None).predict(spec)
-    scored = {row["id"]: row["text"] for row in read_jsonl(paths.round(number).predictions("validation"))}
-    answers = {row["id"]: row["text"] for row in read_jsonl(output)}
-    same = sum(scored[name] == text for name, text in answers.items())
-    allowed = 0 if done.device == "cpu" and done.dtype == "float32" else len(scored) // 50
-    if len(scored) - same > allowed:
+    done = await student.predict(spec)
+    scored = answers(best.paths.round(best.round_number).predictions("validation"))
+    same = sum(scored[name] == text for name, text in answers(output).items())
+    if len(scored) - same > allowed_differences(done, len(scored)):
         raise TrainerError(
             f"Not exported: {len(scored) - same} of {len(scored)} validation answers differ from the scored student's."
         )
     return len(scored), same
+
+
+def answers(path: Path) -> dict[str, str]:
+    """Row id -> answer."""
+    return {row["id"]: row["text"] for row in read_jsonl(path)}
+
+
+def allowed_differences(done: PredictReport, rows: int) -> int:
+    """None on a CPU, where predictions are exact; elsewhere one row in fifty."""
+    return 0 if done.device == "cpu" and done.dtype == "float32" else rows // 50

@@ -9,7 +9,7 @@ import time
 from contextvars import ContextVar
 
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
-"""The run that the present task works for; its lines carry it."""
+"""The run that the current task works on; its log lines name it."""
 
 QUIET = (
     "httpx",
@@ -22,11 +22,11 @@ QUIET = (
     "python_multipart",
     "urllib3",
 )
-"""They tell of each of their steps, some with headers and bodies: at no level more than their warnings."""
+"""Loggers limited to warnings: they log every step, some with headers and bodies."""
 
 
 class JsonLines(logging.Formatter):
-    """`time` (UTC), `level`, `logger`, `message`, and `run` and `error` where there are any."""
+    """Formats `time` (UTC), `level`, `logger`, `message`, and `run` and `error` where present."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))

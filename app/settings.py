@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Where the service keeps things, and what it allows. Times are seconds, sizes are bytes."""
+    """Settings of the service. Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
 
@@ -31,24 +31,25 @@ class Settings(BaseSettings):
     teacher_keys: dict[str, list[str]] = {"https://api.openai.com/v1": ["OPENAI_API_KEY"]}
     """Teacher address -> names of environment variables whose keys runs posted over HTTP may send there."""
     ready_teachers: list[str] = []
-    """Teacher addresses (`base_url`) that `/readyz` wants to reach."""
+    """Teacher addresses (`base_url`) that `/readyz` checks."""
     max_body_bytes: int = Field(1 << 20, ge=1)
     """Longest JSON body."""
     max_dataset_bytes: int = Field(512 << 20, ge=1)
     """Largest upload, all splits together."""
     max_dataset_rows: int = Field(500_000, ge=1)
     max_running: int = Field(1, ge=0)
-    """Runs at work in this process at a time; 0 serves HTTP alone. One a GPU is a good number."""
+    """Maximum number of runs that work at once in this process; 0 serves HTTP only. One for each GPU is a good
+    number."""
     max_unfinished: int = Field(1000, ge=1)
-    """Unfinished runs of one key; more are refused."""
+    """Maximum number of unfinished runs of one key."""
     requests_per_minute: int = Field(1200, ge=1)
-    """Of one key, or of one address where keys are off."""
+    """Maximum for one key, or for one address where keys are off."""
     lease_seconds: float = Field(30.0, gt=0)
     heartbeat_seconds: float = Field(10.0, gt=0)
     poll_seconds: float = Field(1.0, gt=0)
-    """How often the executor looks for work, and a worker for what its run is asked to do."""
+    """How often the executor looks for runs, and a worker for requests to pause or cancel."""
     drain_seconds: float = Field(25.0, gt=0)
-    """How long a worker may take to stop."""
+    """How long workers may take to stop when the service ends."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     launcher: Literal["local", "ray"] = "local"
     """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/ray.md)."""
@@ -59,9 +60,9 @@ class Settings(BaseSettings):
     ray_cpus: float = Field(1.0, gt=0)
     """CPUs of one training process, and its threads."""
     ray_python: str = sys.executable
-    """The Python with pada on every node; by default the path that it has here."""
+    """Path of the Python with pada on every node; by default that of this process."""
     ray_patience_seconds: float = Field(300.0, ge=0)
-    """How long a cluster that does not answer is waited for before the run pauses."""
+    """How long a cluster may not answer before the run pauses."""
 
     @cached_property
     def database(self) -> str:
@@ -72,12 +73,12 @@ class Settings(BaseSettings):
         return url
 
     def environment(self) -> dict[str, str]:
-        """The same settings for a process that is started from here."""
+        """The same settings as environment variables, for a child process."""
         whole = self.model_copy(update={"home": self.home.resolve(), "database_url": self.database})
-        found = whole.model_dump(mode="json")
+        fields = whole.model_dump(mode="json")
         return {
             f"PADA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in found.items()
+            for name, value in fields.items()
         }
 
     @property
@@ -105,7 +106,7 @@ class Settings(BaseSettings):
 
 
 class RayToken(BaseSettings):
-    """The token of a Ray cluster, by the names that Ray gives it."""
+    """The token of a Ray cluster, in the variables that Ray uses."""
 
     model_config = SettingsConfigDict(env_prefix="RAY_", frozen=True)
 
@@ -116,12 +117,12 @@ class RayToken(BaseSettings):
     def read(self) -> str:
         """The token; empty where there is none."""
         path = self.auth_token_path.expanduser()
-        found = self.auth_token.get_secret_value()
-        return (found or (path.read_text(encoding="utf-8") if path.is_file() else "")).strip()
+        token = self.auth_token.get_secret_value()
+        return (token or (path.read_text(encoding="utf-8") if path.is_file() else "")).strip()
 
 
 class GraphSettings(BaseSettings):
-    """What LangGraph reads of the environment, and the service depends on."""
+    """Variables of LangGraph that the service depends on."""
 
     model_config = SettingsConfigDict(env_prefix="LANGGRAPH_", frozen=True)
 
@@ -130,7 +131,7 @@ class GraphSettings(BaseSettings):
 
 
 class ClientSettings(BaseSettings):
-    """What the command line needs to ask a service."""
+    """Settings of the command line as a client of a service."""
 
     model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
 
@@ -148,5 +149,5 @@ class TraceSettings(BaseSettings):
 
     @property
     def on(self) -> bool:
-        """Whether there is somewhere to send traces to."""
+        """Whether traces have a destination."""
         return bool(self.endpoint or self.traces_endpoint)

@@ -21,7 +21,7 @@ from pydantic import ConfigDict, ValidationError, field_validator
 
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig, explain, parse_config
-from app.engine.run_folder import enter, owned
+from app.engine.run_folder import open_run, owned
 from app.errors import ConfigError, PadaError
 from graphs.context import Context, LoopSpec
 from graphs.errors import LoopError, RunPaused
@@ -40,15 +40,16 @@ FEW = {"train": 24, "validation": 24, "test": 24}
 STEPS = 15
 """Three epochs of those and the new ones."""
 SERVERS = ExitStack()
-"""What runs share for as long as the process lives."""
+"""Servers that all runs of the process share."""
 
-# Nodes write small files, which this server would end a run for; its flag `--allow-blocking` sets the same, and no key in
-# langgraph.json can. It is read after the graphs are loaded.
+# Nodes write small files, and this server would end a run for that. The flag `--allow-blocking` sets the same
+# variable; no key of langgraph.json does. The server reads it after it has imported the graphs.
 os.environ["LANGGRAPH_ALLOW_BLOCKING"] = "true"
 
 
 class ShownError(RuntimeError):
-    """What the user can mend. The server hides the words of an error that is not of a kind of Python's own."""
+    """An error that the user can fix. The server hides the message of an error whose base is not a built-in
+    exception."""
 
 
 class StudioContext(Context):
@@ -76,13 +77,13 @@ class StudioContext(Context):
     @field_validator("loop", mode="before")
     @classmethod
     def _stay_small(cls, given: Any) -> Any:
-        """What a given `loop` leaves out stays as it is here."""
+        """Keys that a given `loop` leaves out keep the small defaults."""
         return SMALL | given if isinstance(given, dict) else given
 
 
 @asynccontextmanager
 async def graph(config: RunnableConfig, runtime: ServerRuntime[StudioContext]) -> AsyncIterator[Graph]:
-    """The graph of one run, bound to the folder of its thread; bound to nothing where it is only looked at."""
+    """The graph of one run, bound to the folder of its thread; unbound where Studio only shows it."""
     running = runtime.execution_runtime
     if running is None:
         yield unbound()
@@ -97,18 +98,18 @@ async def graph(config: RunnableConfig, runtime: ServerRuntime[StudioContext]) -
 
 @cache
 def unbound() -> Graph:
-    """The same graph for drawings, schemas and states; it runs no node."""
+    """The graph for drawings, schemas and states; it runs no node."""
     nothing: Any = None
     return compiled(nothing)
 
 
 def compiled(workspace: Workspace) -> Graph:
-    """The loop with its sub-graph to be seen; the server adds its own checkpointer."""
+    """The loop with a visible sub-graph; the server adds its own checkpointer."""
     return build_loop(workspace, visible=True, context_schema=StudioContext).compile(name="pada")
 
 
 def checked(context: Any) -> StudioContext:
-    """The context of a run, with an error for the person who filled in the form."""
+    """Validates the context of a run; errors are written for the person who filled in the form."""
     if isinstance(context, StudioContext):
         return context
     try:
@@ -121,7 +122,7 @@ def checked(context: Any) -> StudioContext:
 
 @asynccontextmanager
 async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Workspace]:
-    """What the thread's nodes work with; closed when the run ends or waits, and opened again when it goes on.
+    """The workspace of the thread's nodes. It is closed when the run ends or waits, and opened again when it continues.
 
     Raises:
         ConfigError, DataError, FolderError: the context cannot be used, or is not that of the thread's first run.
@@ -130,16 +131,16 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     from app.launchers.local import LocalStudent
 
     folder = (context.output or Path("runs", "studio", thread)).expanduser().resolve()
-    config = settled(context, folder)
+    config = resolved_config(context, folder)
     with owned(folder) as paths:
-        card = enter(paths, config)
+        run_id = open_run(paths, config).run_id
         check_rows(config, paths)
-        async with open_workspace(config, card["run_id"], paths, LocalStudent(lambda _: None)) as workspace:
+        async with open_workspace(config, run_id, paths, LocalStudent(lambda _: None)) as workspace:
             yield workspace
 
 
-def settled(context: StudioContext, folder: Path) -> RunConfig:
-    """The config of the run: what the context leaves out is the demo's."""
+def resolved_config(context: StudioContext, folder: Path) -> RunConfig:
+    """The config of the run; the demo's data and teacher fill in for missing ones."""
     document = context.model_dump(mode="json", exclude_none=True)
     if "data" not in document:
         document["data"] = {"folder": str(demo_rows(folder.with_name("demo-data"))), "limit": FEW}
@@ -166,7 +167,7 @@ def demo_rows(folder: Path) -> Path:
 
 @cache
 def embedded_teacher() -> str:
-    """Base URL of the embedded teacher, which starts with the first run that asks for it and ends with the process."""
+    """Base URL of the embedded teacher. It starts on first use and ends with the process."""
     from app.demo.run import served_teacher
 
     return SERVERS.enter_context(served_teacher())

@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry, of requests and of runs, where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+"""OpenTelemetry traces of requests and runs, if `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
 
-The extra `otel` brings the packages, and none of them is imported where the variable is not set. The SDK reads the other
-`OTEL_*` variables itself. A span holds names, numbers and states, and never a text of rows, prompts, answers or errors.
+The extra `otel` installs the packages; none is imported unless the variable is set. The SDK reads the other `OTEL_*`
+variables itself. A span holds names, numbers and states, and never a text of rows, prompts, answers or errors.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from app.engine.events import Event, Listener
+from app.engine.events import Event, Listener, RunStatusChanged, StageDone, StageStarted
 from app.errors import ConfigError
 from app.settings import TraceSettings
-from graphs.teacher.hooks import Attempt, watcher
+from graphs.teacher.hooks import RequestRecord, watcher
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 PROBES = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds, for ever: not worth a trace."""
+"""Polled every few seconds; these requests are not traced."""
 FLUSH_SECONDS = 2.0
-"""For the last spans; a collector that is away must not keep a process from its end."""
+"""Time limit for sending the last spans: an unreachable collector must not keep a process from ending."""
 MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but OpenTelemetry's SDK is not installed ({}). Install the extra: "
     "`pip install 'pada[otel]'`, in a checkout `scripts/setup otel`; or unset the variable."
@@ -35,7 +35,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class RequestTraces:
-    """What FastAPI is told about traces of requests, and what sends the last of them at the end."""
+    """FastAPI's settings for traces of requests, and a function that sends the last of them."""
 
     config: TelemetryConfig
     end: Callable[[], None]
@@ -68,16 +68,16 @@ def trace_run(run: str) -> Iterator[Listener]:
     Its id is the run's, so that all processes that work on a run add to one trace.
 
     Yields:
-        What listens to the run's events; it does nothing where traces are off.
+        A listener for the run's events. It does nothing where traces are off.
     """
     if not TraceSettings().on:
         yield lambda _: None
         return
     provider = _provider(run)
     trace = RunTrace(provider.get_tracer("pada"), run)
-    watcher.set(trace.attempted)
+    watcher.set(trace.on_attempt)
     try:
-        yield trace.hear
+        yield trace.on_event
     finally:
         trace.end()
         _flush(provider)
@@ -91,20 +91,20 @@ class RunTrace:
         self._root = tracer.start_span("run", attributes={"pada.run": run})
         self._stage: Span | None = None
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """See `app.engine.events.Listener`."""
         match event:
-            case {"type": "stage", "state": "started", "name": name}:
+            case StageStarted(name=name):
                 self._stage = self._tracer.start_span(name, context=self._within(self._root))
-            case {"type": "stage", "state": "done", "done": done, "total": total} if self._stage:
+            case StageDone(done=done, total=total) if self._stage:
                 self._stage.set_attributes({"pada.done": done, "pada.total": total})
                 self._stage.end()
                 self._stage = None
-            case {"type": "run", "status": status}:
+            case RunStatusChanged(status=status):
                 self._root.set_attribute("pada.status", status)
                 _mark(self._root, failed=status == "failed")
 
-    def attempted(self, attempt: Attempt) -> None:
+    def on_attempt(self, attempt: RequestRecord) -> None:
         """One request to a teacher, as a span of the stage that it was made in."""
         now = time.time_ns()
         span = self._tracer.start_span(
@@ -127,7 +127,7 @@ class RunTrace:
         span.end(now)
 
     def end(self) -> None:
-        """The run leaves this process."""
+        """End the open spans."""
         if self._stage:
             self._stage.end()
         self._root.end()
@@ -145,7 +145,7 @@ def _mark(span: Span, *, failed: bool) -> None:
 
 
 def _provider(run: str | None = None) -> TracerProvider:
-    """What makes spans and sends them; with a run, all of them are of the trace that has the run's id."""
+    """Creates and sends spans. With a run, all spans belong to the trace that has the run's id."""
     with _extra():
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -155,7 +155,7 @@ def _provider(run: str | None = None) -> TracerProvider:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     ids, sampler = RandomIdGenerator(), None
     if run:
-        # runs are few; and a sampler that goes by the id would draw all of them, or none
+        # runs are few, and a sampler that decides by the id would keep either all of their spans or none
         ids.generate_trace_id, sampler = lambda: int(run, 16), ALWAYS_ON
     resource = Resource.create({"service.name": "pada"}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, id_generator=ids, sampler=sampler, shutdown_on_exit=False)
@@ -173,7 +173,7 @@ def _extra() -> Iterator[None]:
 
 
 def _flush(provider: TracerProvider) -> None:
-    """Send what waits, for a while; the SDK would try for half a minute."""
+    """Send the waiting spans, for `FLUSH_SECONDS` at most; the SDK would try for half a minute."""
     sender = Thread(target=provider.shutdown, daemon=True)
     sender.start()
     sender.join(FLUSH_SECONDS)

@@ -1,26 +1,29 @@
-"""Choice scoring against lm-evaluation-harness (hf backend): same student, questions and choices; a process each.
+"""Choice scoring against lm-evaluation-harness (hf backend): same student, questions and choices, each in its own process.
 
 `python benchmarks/choice.py [--data FOLDER] [--rows N] [--student NAME] [--output FILE]`
 
-Questions are asked as the harness asks ARC: `Question: ...\\nAnswer:`, with the texts of the choices as continuations.
-The harness runs in both precisions, at its default batch size of 1 and at larger ones, and its fastest run counts.
-Loading is not timed; tokenising is. Each contender scores all questions `REPEATS` times, and its best time counts.
+Prompts are those of the harness for ARC: `Question: ...\\nAnswer:`. The texts of the choices are the continuations. The
+harness runs in both precisions, at its default batch size of 1 and at larger ones, and its fastest run counts. The time
+includes tokenising, but not loading. Each contender scores all questions `REPEATS` times, and its best time counts.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 REPEATS = 2
 BATCH_SIZES = (1, 8, 32)
-"""Of the harness; ours has the student's default."""
+"""Batch sizes of the harness. Ours uses the student's default."""
 
 DTYPES = ("float32", "bfloat16")
 OURS = [f"ours {dtype}" for dtype in DTYPES]
@@ -46,7 +49,7 @@ SETTINGS = (
 
 
 def synthetic(count: int) -> list[dict[str, Any]]:
-    """Questions made of a setting and a kind, with the choices turned by one place each."""
+    """Questions made of a setting and a kind. From one question to the next, the choices rotate by one."""
     pairs = itertools.islice(itertools.cycle(itertools.product(SETTINGS, KINDS.items())), count)
     rows = []
     for number, (setting, (kind, choices)) in enumerate(pairs):
@@ -56,7 +59,7 @@ def synthetic(count: int) -> list[dict[str, Any]]:
 
 
 def question(name: str, text: str, choices: Any) -> dict[str, Any]:
-    """A row as both contenders read it."""
+    """A row in the form that both contenders read."""
     return {
         "id": name,
         "prompt": f"Question: {text}\nAnswer:",
@@ -109,7 +112,7 @@ def score_harness(path: Path, student_name: str, dtype: str, batch_size: int) ->
 
 
 def best_of(run: Any) -> tuple[float, Any]:
-    """The best time of a few runs, and what the last one returned."""
+    """The best time of a few runs, and the result of the last one."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -119,7 +122,7 @@ def best_of(run: Any) -> tuple[float, Any]:
 
 
 def work(name: str, path: Path, student: str, output: Path) -> None:
-    """In a process of its own: one contender; its result goes to `output`."""
+    """Runs one contender in its own process and writes the result to `output`."""
     match name.split():
         case ["ours", dtype]:
             result = score_ours(path, student, dtype)
@@ -137,7 +140,7 @@ def agreement(results: dict[str, dict[str, Any]], one: str, other: str) -> dict[
 
 
 def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Ratios of rates, and how far the answers agree with the harness's in float32, one question at a time."""
+    """Ratios of rates, and agreement with the harness in float32 with batch size 1."""
     rate = {name: len(result["logprobs"]) / result["seconds"] for name, result in results.items()}
     fastest = {
         dtype: max((name for name in HARNESS if dtype in name), key=rate.__getitem__) for dtype in DTYPES

@@ -2,8 +2,8 @@
 
     python benchmarks/clustering.py [--rows 20000] [--dimensions 384] [--max-k 30]
 
-Vectors are unit vectors around planted centres, as embeddings of error analyses are. Both run in one process, one after
-the other, each in its own way of using the cores; inertia is computed alike from both.
+Vectors are unit vectors around planted centres, like embeddings of error analyses. Both run in one process, one after
+the other, and each uses the cores in its own way. Inertia is computed in the same way for both.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from graphs.analysis.clustering import cluster, elbow
 

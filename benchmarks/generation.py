@@ -1,22 +1,26 @@
-"""Greedy replies against a plain `generate` loop: same student, adapter and rows; a process each.
+"""Greedy replies against a plain `generate` loop: same student, adapter and rows, each in its own process.
 
 `python benchmarks/generation.py [--data FOLDER] [--rows N] [--train N] [--output FILE]`
 
-A student is first fine-tuned on some train rows, so that its replies end as those of a run do. Then every contender answers
-the validation rows greedily. The plain loop is what people write: rows in the order of the file, eight at a time, padded on
-the left, `model.generate`; with the adapter merged, and as training leaves it. Loading is not timed; tokenising is.
+The script first fine-tunes a student on some train rows, so that its replies end like those of a run. Then every
+contender answers the validation rows greedily. The plain loop is what people usually write: rows in file order, eight at
+a time, padded on the left, `model.generate`. It runs with the adapter merged, and with the adapter as training leaves it.
+The time includes tokenising, but not loading.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
-from training import STUDENT, synthetic
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.peers import arguments, conditions, publish, read_rows, run_alone, write_rows
+from benchmarks.training import STUDENT, synthetic
 
 MAX_NEW_TOKENS = 96
 PLAIN_BATCH = 8
@@ -24,7 +28,7 @@ DTYPES = ("float32", "bfloat16")
 OURS = [f"ours {dtype}" for dtype in DTYPES]
 MERGED = [f"plain {dtype} merged" for dtype in DTYPES]
 ADAPTER = "plain bfloat16 adapter"
-"""As training leaves the student."""
+"""The student as training leaves it."""
 
 
 def student_of(dtype: str) -> Any:
@@ -34,7 +38,7 @@ def student_of(dtype: str) -> Any:
 
 
 def train(rows: Path, output: Path) -> dict[str, Any]:
-    """Two epochs on the rows; the adapter's folder."""
+    """Train two epochs on the rows; returns the adapter's folder."""
     from trainer.finetune import finetune
     from trainer.progress import ProgressLog
     from trainer.specs import TrainSpec
@@ -56,8 +60,9 @@ def train(rows: Path, output: Path) -> dict[str, Any]:
 def answer_ours(rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     import torch
 
+    from trainer.merged import ready
     from trainer.model import load_model, load_tokenizer
-    from trainer.predict import Counter, Predictor, ready
+    from trainer.predict import Counter, Predictor
     from trainer.progress import ProgressLog
     from trainer.tasks import load_task
 
@@ -102,7 +107,7 @@ def answer_plain(rows: Path, adapter: Path, dtype: str, *, merged: bool) -> dict
 
 
 def work(name: str, rows: Path, output: Path) -> None:
-    """In a process of its own: training, or one contender."""
+    """Runs in its own process: the training, or one contender."""
     adapter = rows.with_name("student") / "adapter"
     match name.split():
         case ["train"]:

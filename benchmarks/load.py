@@ -1,11 +1,12 @@
-"""One service under load: start, memory, 200 runs posted at once, 500 readers of events, and polls among them.
+"""One service under load: start, memory, 200 runs posted at once, 500 readers of events, and polls at the same time.
 
     python benchmarks/load.py                                  on SQLite, into benchmarks/results/load.json
     scripts/postgres .venv/bin/python benchmarks/load.py       on SQLite, then on PostgreSQL
 
-The service is `pada serve` with keys on and no executor, so that nothing is trained. Whoever loads it (`load_clients.py`) has
-processes of their own. Polls come at a fixed rate: to the idle service, then with all streams open, then while events are
-written to the runs that are followed. CPU seconds of the service and of each client say who had the two cores.
+The service is `pada serve` with keys on and no executor, so nothing is trained. The clients (`load_clients.py`) run in
+their own processes. Polls come at a fixed rate: first to the idle service, then with all streams open, then while events
+are written to the runs that the streams follow. The CPU seconds of the service and of each client show who used the
+cores.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ HERE = Path(__file__).parent
 PADA = str(Path(sys.executable).with_name("pada"))
 STARTS = 5
 RUNS, WAITING, READERS, FOLLOWED = 200, 50, 500, 20
-"""Runs posted at once; runs that wait when memory is read; streams; runs that these follow and that a worker writes to."""
+"""Runs posted at once; waiting runs when memory is read; streams; runs that they follow and a worker writes to."""
 RATE, SECONDS = 100, 20
-"""Polls a second, and how long each load lasts."""
+"""Polls per second, and the duration of each load in seconds."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -76,7 +77,7 @@ class Service:
         }
 
     def start(self) -> float:
-        """Seconds until `/readyz` says yes."""
+        """Start it; returns the seconds until `/readyz` succeeds."""
         began = time.perf_counter()
         self.process = subprocess.Popen([PADA, "serve"], env=self.environment, stderr=subprocess.DEVNULL)
         while not self._ready():
@@ -95,46 +96,46 @@ class Service:
             connection.close()
 
     def stop(self) -> float:
-        """Seconds until it has ended after SIGTERM."""
+        """Stop it; returns the seconds from SIGTERM to its end."""
         began = time.perf_counter()
         self.process.terminate()
         assert self.process.wait() == 0
         return round(time.perf_counter() - began, 2)
 
     def megabytes(self) -> int:
-        """Resident memory."""
+        """Resident memory in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
         return round(int(line.split()[1]) / 1024)
 
     def cpu_seconds(self) -> float:
-        """So far."""
+        """Processor time so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def begin(self, part: str, **spec: Any) -> subprocess.Popen[str]:
-        """A client in a process of its own."""
-        told = {"url": f"http://127.0.0.1:{self.port}", "key": self.key, **spec}
-        command = [sys.executable, str(HERE / "load_clients.py"), part, json.dumps(told)]
+        """Start a client in its own process."""
+        client = {"url": f"http://127.0.0.1:{self.port}", "key": self.key, **spec}
+        command = [sys.executable, str(HERE / "load_clients.py"), part, json.dumps(client)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    def beside(self, part: str, **spec: Any) -> dict[str, Any]:
-        """What a client has seen in the end, and what the service took meanwhile."""
+    def run_client(self, part: str, **spec: Any) -> dict[str, Any]:
+        """Run a client to its end; returns its result, and the processor time of the service meanwhile."""
         before = self.cpu_seconds()
-        found = result(self.begin(part, **spec))
-        return found | {"service_cpu_seconds": round(self.cpu_seconds() - before, 2)}
+        seen = result(self.begin(part, **spec))
+        return seen | {"service_cpu_seconds": round(self.cpu_seconds() - before, 2)}
 
 
 def result(child: subprocess.Popen[str]) -> dict[str, Any]:
     """The last line that a client prints."""
     output, _ = child.communicate()
     assert child.returncode == 0
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return found
+    seen: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return seen
 
 
 def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
-    """Starts, and memory with nothing to do and with runs that wait."""
+    """Start times, and memory without work and with waiting runs."""
     service = Service(folder, database)
     seconds, idle, stops = [], 0, []
     for _ in range(STARTS):
@@ -142,7 +143,7 @@ def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
         idle = service.megabytes()
         stops.append(service.stop())
     service.start()
-    service.beside("posts", body=service.body, count=WAITING)
+    service.run_client("posts", body=service.body, count=WAITING)
     waiting = service.megabytes()
     service.stop()
     return {
@@ -158,33 +159,33 @@ def load(folder: Path, database: str) -> dict[str, Any]:
     """Posts, then polls under three loads."""
     service = Service(folder, database)
     service.start()
-    posted = service.beside("posts", body=service.body, count=RUNS)
+    posted = service.run_client("posts", body=service.body, count=RUNS)
     runs = posted.pop("runs")
-    found: dict[str, Any] = {"posts": posted, "mb_after_posts": service.megabytes()}
-    asked = {"runs": runs, "rate": RATE, "seconds": SECONDS}
-    found["polls_alone"] = service.beside("polls", **asked)
+    figures: dict[str, Any] = {"posts": posted, "mb_after_posts": service.megabytes()}
+    poll = {"runs": runs, "rate": RATE, "seconds": SECONDS}
+    figures["polls_alone"] = service.run_client("polls", **poll)
 
     followed, before = runs[:FOLLOWED], service.cpu_seconds()
     streams = service.begin("readers", runs=followed, count=READERS)
     assert streams.stdout
     assert streams.stdout.readline() == "open\n"
-    found["open_service_cpu_seconds"] = round(service.cpu_seconds() - before, 2)
-    found["mb_with_streams"] = service.megabytes()
-    found["polls_with_streams"] = service.beside("polls", **asked)
+    figures["open_service_cpu_seconds"] = round(service.cpu_seconds() - before, 2)
+    figures["mb_with_streams"] = service.megabytes()
+    figures["polls_with_streams"] = service.run_client("polls", **poll)
 
     writing = service.begin("worker", database=with_driver(service.database), runs=followed, seconds=SECONDS)
-    found["polls_with_events"] = service.beside("polls", **asked)
-    found["worker"] = result(writing)
-    time.sleep(2)  # the last events are on their way
-    found["mb_with_events"] = service.megabytes()
+    figures["polls_with_events"] = service.run_client("polls", **poll)
+    figures["worker"] = result(writing)
+    time.sleep(2)  # the last events are still being delivered
+    figures["mb_with_events"] = service.megabytes()
     streams.terminate()
-    found["streams"] = result(streams)
-    assert found["streams"]["delivered"] == found["worker"]["events"] * READERS / FOLLOWED
-    assert found["streams"]["gaps"] == 0
+    figures["streams"] = result(streams)
+    assert figures["streams"]["delivered"] == figures["worker"]["events"] * READERS / FOLLOWED
+    assert figures["streams"]["gaps"] == 0
     time.sleep(2)
-    found["mb_after_streams"] = service.megabytes()
+    figures["mb_after_streams"] = service.megabytes()
     service.stop()
-    return found
+    return figures
 
 
 def with_driver(url: str) -> str:
@@ -196,7 +197,7 @@ def with_driver(url: str) -> str:
 
 @contextmanager
 def database(server: str) -> Iterator[str]:
-    """An empty PostgreSQL database; nothing where there is no server."""
+    """An empty PostgreSQL database; yields an empty URL if there is no server."""
     if not server:
         yield ""
         return
@@ -209,13 +210,13 @@ def database(server: str) -> Iterator[str]:
 
 
 def measure(server: str) -> dict[str, Any]:
-    """All of it on one kind of database."""
-    found: dict[str, Any] = {}
+    """All measurements on one kind of database."""
+    figures: dict[str, Any] = {}
     for part in (start_and_wait, load):
         with tempfile.TemporaryDirectory() as folder, database(server) as url:
-            found[part.__name__] = part(Path(folder), url)
-        print(json.dumps(found[part.__name__], indent=2), flush=True)
-    return found
+            figures[part.__name__] = part(Path(folder), url)
+        print(json.dumps(figures[part.__name__], indent=2), flush=True)
+    return figures
 
 
 def main() -> None:

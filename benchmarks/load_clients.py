@@ -1,21 +1,22 @@
-"""What works beside the service in `load.py`, each in a process of its own; takes a JSON object and prints one.
+"""The clients of the service in `load.py`, each in its own process. Takes a JSON object and prints one.
 
     python benchmarks/load_clients.py posts|polls|readers|worker '{"url": ..., "key": ..., ...}'
 
-`posts` starts runs, all at once. `polls` asks for runs at a fixed rate, and counts from when a request was due, so that an answer
-that keeps the next request waiting counts for both. `readers` follows runs until SIGTERM, and prints `open` when every stream has its
-first event. `worker` writes events as workers do, in one transaction each.
+`posts` starts runs, all at once. `polls` requests runs at a fixed rate. Its times count from when a request was due, so an
+answer that delays the next request counts for both. `readers` follows runs until SIGTERM, and prints `open` when every
+stream has its first event. `worker` writes events as workers do, each in its own transaction.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import resource
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -25,26 +26,28 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from app.db import runs as repository
 from app.db.engine import make_engine, make_sessions
+from app.db.run_summary import RunSummary, apply_event
+from app.db.runs import Lease, append_events
+from app.engine.events import TrainerProgress
 
 Spec = dict[str, Any]
 CONNECTIONS = 64
-"""Of `polls`, at most."""
+"""Maximum connections of `polls`."""
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
     """Median, 99th percentile and largest, in milliseconds."""
-    found = sorted(seconds)
+    ordered = sorted(seconds)
     return {
-        "p50_ms": round(found[len(found) // 2] * 1000, 1),
-        "p99_ms": round(found[int(len(found) * 0.99)] * 1000, 1),
-        "max_ms": round(found[-1] * 1000, 1),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 1),
+        "max_ms": round(ordered[-1] * 1000, 1),
     }
 
 
 def client(spec: Spec, connections: int = 0) -> aiohttp.ClientSession:
-    """Asks the service with the key; 0 connections are any number."""
+    """A session with the key. 0 connections means no limit."""
     return aiohttp.ClientSession(
         spec["url"],
         headers={"Authorization": f"Bearer {spec['key']}"},
@@ -54,17 +57,17 @@ def client(spec: Spec, connections: int = 0) -> aiohttp.ClientSession:
 
 
 async def posts(spec: Spec) -> Spec:
-    """Start `count` runs with `body`; their ids, and how long each answer took."""
+    """Start `count` runs with `body`; returns their ids, and the time of the answers."""
     seconds: list[float] = []
 
     async def post(session: aiohttp.ClientSession, seed: int) -> str:
         began = time.perf_counter()
         body = {"config": spec["body"] | {"seed": seed}}
         async with session.post("/v1/runs", json=body) as answer:
-            found = await answer.json()
-            assert answer.status == 202, found
+            run = await answer.json()
+            assert answer.status == 202, run
         seconds.append(time.perf_counter() - began)
-        return str(found["id"])
+        return str(run["id"])
 
     async with client(spec) as session:
         began = time.perf_counter()
@@ -74,7 +77,7 @@ async def posts(spec: Spec) -> Spec:
 
 
 async def polls(spec: Spec) -> Spec:
-    """Ask for `runs` in turn, `rate` times a second, for `seconds`."""
+    """Request `runs` in turn, `rate` times per second, for `seconds`."""
     answered: list[float] = []
     late: list[float] = []
 
@@ -139,34 +142,40 @@ async def readers(spec: Spec) -> Spec:
 
 
 async def worker(spec: Spec) -> Spec:
-    """One event a run and second for `seconds`, as the workers of `runs` write them: evenly, each in its transaction."""
+    """Write one event per run and second for `seconds`, evenly spaced, as the workers of `runs` do."""
     engine = make_engine(spec["database"])
     sessions = make_sessions(engine)
     seconds: list[float] = []
     began, gap = time.perf_counter(), 1 / len(spec["runs"])
     for number, run in zip(range(int(spec["seconds"] / gap)), cycle(spec["runs"]), strict=False):
         await asyncio.sleep(max(0.0, began + number * gap - time.perf_counter()))
-        event = {"time": time.time(), "type": "trainer", "step": number, "steps": 10_000, "loss": 0.5}
-        view = {"stage": "fine_tune", "trainer": event, "progress": {"done": number, "total": 10_000}}
+        event = TrainerProgress(stage="train", step=number, steps=10_000, loss=0.5)
+        summary = apply_event(RunSummary(stage="fine_tune"), event)
         due = time.perf_counter()
         async with sessions.begin() as session:
-            assert await repository.append_events(session, run, 0, [event], view)
+            assert await append_events(session, Lease(run, 0), [event], summary)
         seconds.append(time.perf_counter() - due)
     await engine.dispose()
     return {"events": len(seconds), "write": spread(seconds)}
 
 
 def main() -> None:
-    """Work, and print what was seen and what it cost."""
-    parts: dict[str, Callable[[Spec], Awaitable[Spec]]] = {
+    """Run one part, and print its result and its processor time."""
+    parts: dict[str, Callable[[Spec], Coroutine[Any, Any, Spec]]] = {
         "posts": posts,
         "polls": polls,
         "readers": readers,
         "worker": worker,
     }
-    found = asyncio.run(parts[sys.argv[1]](json.loads(sys.argv[2])))  # type: ignore[arg-type]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=parts)
+    parser.add_argument("spec", type=json.loads, help="JSON object: `url`, `key`, and what the part needs")
+    options = parser.parse_args()
+    seen = asyncio.run(parts[options.part](options.spec))
     own = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps(found | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
+    print(json.dumps(seen | {"cpu_seconds": round(own.ru_utime + own.ru_stime, 2)}))
 
 
 if __name__ == "__main__":

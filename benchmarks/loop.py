@@ -1,24 +1,25 @@
-"""How much time and memory the loop itself takes: everything but the student's work.
+"""How much time and memory the loop itself takes, without the student's work.
 
-The real loop runs on made data in a process of its own; only the student is scripted. The teacher is `loop_teacher.py`, in another process, or any OpenAI-compatible one that is given by address.
+The real loop runs on generated data in its own process. Only the student is scripted. The teacher is `loop_teacher.py` in
+another process, or any OpenAI-compatible server whose URL you give.
 
-*Latency.* With a teacher of 400 ms and 16 calls in flight, the wall time of the run is compared with its critical
-path, which comes from the teacher's own log alone. The stages of a round follow one another, so the path is the sum
-over the stages. No schedule can end a stage earlier than
+*Latency.* The teacher takes 400 ms, with 16 calls in flight. The wall time of the run is compared with its critical path,
+which is computed only from the teacher's log. The stages of a round run one after the other, so the path is the sum over
+the stages. No schedule can finish a stage faster than the larger of these two bounds:
 
-- its longest chain of calls that depend on each other (a batch is written, judged, written again, judged again; all
-  other stages have chains of one call), nor
-- the sum of its calls' times divided by the calls in flight.
+- its longest chain of dependent calls (a batch is written, judged, written again, judged again; in all other stages a
+  chain is one call);
+- the total time of its calls divided by the number of calls in flight.
 
-The larger of the two is the stage's part. The student's work is taken off: each training takes ten idle seconds, since in a
-real run it takes at least that, and the loop makes use of them (the embedder loads). Everything else counts against us: checks, embeddings, files, checkpoints, stages
-that ask nothing, the report.
+The student's work does not count. Each training takes ten idle seconds, because a real one takes at least that long and
+the loop uses the time (the embedder loads). Everything else counts: checks, embeddings, files, checkpoints, stages
+without calls, the report.
 
-*Growth.* With a teacher that answers at once, one round is run at several sizes, and time and peak memory are
-reported by row. What the embedding process does is part of the time; its memory is reported apart.
+*Growth.* The teacher answers immediately. One round runs at several sizes, and time and peak memory are reported per row.
+The time includes the embedding process; its memory is reported separately.
 
-*Resume.* A fan-out of thousands of branches is killed with SIGKILL in the middle and started again. What is asked twice
-may only be what was in flight.
+*Resume.* A fan-out of thousands of branches is killed with SIGKILL in the middle and started again. Only requests that
+were in flight may be sent twice.
 
     python benchmarks/loop.py                    all, into benchmarks/results/loop.json
     python benchmarks/loop.py latency growth     some of latency, growth, resume
@@ -49,17 +50,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app.config.run_config import parse_config
 from app.engine.events import Event
 from app.engine.runner import Runner
+from app.engine.wiring import RunOptions
 from benchmarks.loop_student import ScriptedStudent, make_data
 from trainer.artifacts import read_json, read_jsonl, write_json
 
 HERE = Path(__file__).parent
 IN_FLIGHT = 16
 SPLIT_ROWS = 400
-"""Rows of each split; those of train, validation and test are embedded once."""
+"""Rows of each split. The rows of all three splits are embedded once."""
 SIZES = (200, 1000, 5000, 20000)
 BATCH = 10
 TRAINING_SECONDS = 10.0
-"""Of a training in `latency`: less than any real one."""
+"""Duration of a training in `latency`; any real one takes longer."""
 RESUME_BATCH = 5
 STAGE = {
     "ErrorAnalysis": "analyze_errors",
@@ -89,7 +91,7 @@ def config(folder: Path, base_url: str, rows: int, rounds: int, batch: int) -> d
 
 
 def work(document: Path, training: float) -> None:
-    """The measured process: one run, whose trainings take so many seconds; prints what it took as one JSON line."""
+    """The measured process: one run whose trainings take `training` seconds. Prints the figures as one JSON line."""
     settings = parse_config(read_json(document), document.name, document.parent)
     assert settings.output
 
@@ -97,11 +99,11 @@ def work(document: Path, training: float) -> None:
 
     student = ScriptedStudent(training)
     began = time.perf_counter()
-    report = asyncio.run(Runner(settings, settings.output, silent, student=student).run())
-    # the student's work is not the loop's; what the loop did beside it cost the run nothing
+    report = asyncio.run(Runner(settings, settings.output, silent, RunOptions(student=student)).run())
+    # the student's work does not count; what the loop did at the same time cost nothing
     seconds = time.perf_counter() - began - report.seconds["fine_tune"]
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    found = {
+    figures = {
         "seconds": seconds,
         "stages": report.seconds,
         "accepted": report.accepted,
@@ -112,12 +114,12 @@ def work(document: Path, training: float) -> None:
         "peak_mb_embedder": children.ru_maxrss / 1024,
         "folder_mb": sum(path.stat().st_size for path in settings.output.rglob("*") if path.is_file()) / 1e6,
     }
-    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 @contextmanager
 def teacher(log: Path, latency: float) -> Iterator[str]:
-    """The teacher of `loop_teacher.py`; yields its base URL."""
+    """Start `loop_teacher.py`; yields its base URL."""
     command = [sys.executable, str(HERE / "loop_teacher.py"), "--log", str(log), "--latency", str(latency)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout
@@ -129,24 +131,24 @@ def teacher(log: Path, latency: float) -> Iterator[str]:
 
 
 def prepare(folder: Path, base_url: str, rows: int, rounds: int, batch: int = BATCH) -> list[str]:
-    """Data and config of a run; the command that runs it in a new process."""
+    """Write data and config of a run; returns the command that runs it in a new process."""
     make_data(folder / "data", SPLIT_ROWS)
     write_json(folder / "config.json", config(folder, base_url, rows, rounds, batch))
     return [sys.executable, __file__, "--work", str(folder / "config.json")]
 
 
 def measure(command: list[str], rows: int) -> dict[str, Any]:
-    """One run in a new process; `wall` is that process from start to end, imports included."""
+    """One run in a new process. `wall` is the lifetime of the process, imports included."""
     began = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     wall = time.perf_counter() - began
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {"rows": rows, "wall": wall, **found}
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {"rows": rows, "wall": wall, **figures}
 
 
 def critical_path(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each stage in the order of the log: its name, calls, and the two bounds in seconds."""
-    found = []
+    """For each stage in the order of the log: name, number of calls, and the two bounds in seconds."""
+    stages = []
     for name, stage in groupby(sorted(calls, key=lambda call: call["began"]), lambda c: STAGE[c["stage"]]):
         chains: dict[Any, float] = defaultdict(float)
         times = []
@@ -155,8 +157,8 @@ def critical_path(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
             times.append(seconds)
             chains[call["batch"] or number] += seconds
         chain, work = max(chains.values()), sum(times) / IN_FLIGHT
-        found.append({"stage": name, "calls": len(times), "chain": chain, "work": work})
-    return found
+        stages.append({"stage": name, "calls": len(times), "chain": chain, "work": work})
+    return stages
 
 
 def latency(rows: int, rounds: int, given: str | None, given_log: Path | None) -> dict[str, Any]:
@@ -166,44 +168,44 @@ def latency(rows: int, rounds: int, given: str | None, given_log: Path | None) -
         log = given_log or folder / "calls.jsonl"
         slow = ["--training", str(TRAINING_SECONDS)]
         if given:
-            found = measure(prepare(folder, given, rows, rounds) + slow, rows)
+            figures = measure(prepare(folder, given, rows, rounds) + slow, rows)
         else:
             with teacher(log, 0.4) as base_url:
-                found = measure(prepare(folder, base_url, rows, rounds) + slow, rows)
+                figures = measure(prepare(folder, base_url, rows, rounds) + slow, rows)
         calls = list(read_jsonl(log))
     stages: dict[str, dict[str, Any]] = {
-        name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in found["stages"].items()
+        name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in figures["stages"].items()
     }
     for part in critical_path(calls):
         stages[part["stage"]]["critical"] += max(part["chain"], part["work"])
         stages[part["stage"]]["calls"] += part["calls"]
     critical = sum(stage["critical"] for stage in stages.values())
     repeated = len(calls) - len({call["body"] for call in calls})
-    found |= {
+    figures |= {
         "stages": stages,
         "critical": critical,
-        "ratio": found["seconds"] / critical,
-        "cpu_ms_per_call": 1000 * found["cpu_seconds"] / found["calls"],
+        "ratio": figures["seconds"] / critical,
+        "cpu_ms_per_call": 1000 * figures["cpu_seconds"] / figures["calls"],
         "repeated_bodies": repeated,
     }
-    return found
+    return figures
 
 
-def show_latency(found: dict[str, Any]) -> None:
+def show_latency(figures: dict[str, Any]) -> None:
     """The table by stage."""
     print(f"\n{'stage':18}{'calls':>7}{'seconds':>9}{'critical':>10}{'ratio':>7}")
-    for name, stage in sorted(found["stages"].items(), key=lambda item: -item[1]["seconds"]):
+    for name, stage in sorted(figures["stages"].items(), key=lambda item: -item[1]["seconds"]):
         ratio = f"{stage['seconds'] / stage['critical']:7.2f}" if stage["critical"] else ""
         print(f"{name:18}{stage['calls']:7}{stage['seconds']:9.2f}{stage['critical']:10.2f}{ratio}")
     print(
-        f"{'the run':18}{found['calls']:7}{found['seconds']:9.2f}{found['critical']:10.2f}{found['ratio']:7.2f}"
+        f"{'the run':18}{figures['calls']:7}{figures['seconds']:9.2f}{figures['critical']:10.2f}{figures['ratio']:7.2f}"
     )
-    print(f"{found['accepted']} rows accepted; {found['cpu_ms_per_call']:.1f} ms of our CPU time a call")
+    print(f"{figures['accepted']} rows accepted; {figures['cpu_ms_per_call']:.1f} ms of our CPU time a call")
 
 
 def growth(sizes: list[int]) -> list[dict[str, Any]]:
-    """One round at each size, with a teacher that answers at once."""
-    found = []
+    """One round at each size, with a teacher that answers immediately."""
+    results = []
     print(
         f"\n{'rows':>7}{'accepted':>10}{'seconds':>9}{'ms/row':>8}{'CPU ms/row':>12}{'embedder':>10}{'peak MB':>9}"
     )
@@ -211,17 +213,17 @@ def growth(sizes: list[int]) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
             one = measure(prepare(Path(name), base_url, rows, 1), rows)
         one["ms_per_row"] = 1000 * one["seconds"] / one["accepted"]
-        found.append(one)
+        results.append(one)
         print(
             f"{rows:7}{one['accepted']:10}{one['seconds']:9.1f}{one['ms_per_row']:8.2f}"
             f"{1000 * one['cpu_seconds'] / one['accepted']:12.2f}{one['cpu_seconds_embedder']:10.1f}{one['peak_mb']:9.0f}",
             flush=True,
         )
-    return found
+    return results
 
 
 def resume(branches: int) -> dict[str, Any]:
-    """A fan-out of many branches, killed when half of its calls are answered, and started again."""
+    """A fan-out of many branches. It is killed when half of its batches are answered, and started again."""
     rows = branches * RESUME_BATCH
     with tempfile.TemporaryDirectory() as name, teacher(Path(name) / "calls.jsonl", 0.0) as base_url:
         log, command = Path(name) / "calls.jsonl", prepare(Path(name), base_url, rows, 1, RESUME_BATCH)
@@ -233,9 +235,9 @@ def resume(branches: int) -> dict[str, Any]:
         child.wait()
         before = time.perf_counter() - began
         answered = log.read_bytes().count(b"\n")
-        found = measure(command, rows)
+        figures = measure(command, rows)
         bodies = [call["body"] for call in read_jsonl(log)]
-    found |= {
+    figures |= {
         "branches": branches,
         "calls_before_kill": answered,
         "seconds_before_kill": before,
@@ -244,10 +246,10 @@ def resume(branches: int) -> dict[str, Any]:
     }
     print(
         f"\n{branches} branches, killed after {answered} calls and {before:.1f} s; the rest: "
-        f"{found['calls_after_kill']} calls in {found['wall']:.1f} s, {found['accepted']} rows accepted, "
-        f"{found['repeated_bodies']} requests asked twice (at most {IN_FLIGHT} were in flight)"
+        f"{figures['calls_after_kill']} calls in {figures['wall']:.1f} s, {figures['accepted']} rows accepted, "
+        f"{figures['repeated_bodies']} requests sent twice (at most {IN_FLIGHT} were in flight)"
     )
-    return found
+    return figures
 
 
 def main() -> None:

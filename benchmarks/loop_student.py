@@ -1,4 +1,4 @@
-"""What `loop.py` puts in the place of the student, and the rows it works on."""
+"""The scripted student of `loop.py`, and its rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LABELS = [f"label_{number:02d}" for number in range(20)]
 
 
 class ScriptedStudent:
-    """Implements `graphs.ports.Student` without a model: right with a chance that grows by round.
+    """Implements `graphs.ports.Student` without a model. Its accuracy grows from round to round.
 
     Args:
-        seconds: that each training takes; the processor is idle meanwhile.
+        seconds: duration of each training. The processor is idle meanwhile.
     """
 
     def __init__(self, seconds: float):
@@ -66,7 +66,7 @@ class ScriptedStudent:
 
 
 def make_data(folder: Path, rows: int) -> None:
-    """`rows` rows a split of twelve words and a label."""
+    """Write `rows` rows per split, each with twelve words and a label."""
     rng = random.Random(0)
     for split in ("train", "validation", "test"):
         write_jsonl(

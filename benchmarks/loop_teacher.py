@@ -1,8 +1,8 @@
-"""An instrument of `loop.py`: an OpenAI-compatible teacher that costs little and writes down every call.
+"""The scripted teacher of `loop.py`: an OpenAI-compatible server that needs little time and logs every call.
 
-It writes distinct rows of random common words under the labels that it is shown, sends one batch in eight back once, and
-answers after a log-normal latency. The log has one JSON line a call: stage, batch, start and end (seconds), and
-the SHA-256 of the request body.
+It writes distinct rows of random common words with labels from the request, rejects one batch in eight once, and answers
+after a log-normal latency. The log has one JSON line per call: stage, batch, start and end (seconds), and the SHA-256 of
+the request body.
 
     python benchmarks/loop_teacher.py --log CALLS.jsonl [--latency 0.4] [--port 8398]
 """
@@ -22,8 +22,8 @@ from typing import Any, TextIO
 
 SPREAD = 0.25
 """Standard deviation of the latency's logarithm: 19 in 20 calls take between 0.6 and 1.6 times the median."""
-MARK_DOWN = 8
-"""One batch in so many is sent back once."""
+REJECT = 8
+"""One batch in this many is rejected once."""
 VOCABULARY = """account address again amount app arrive ask atm balance bank bill block book branch break buy call cancel card
 cash change charge check cheque choose city claim clear close code coin company confirm copy correct cost country credit
 currency customer date day debit decline delay deliver deposit different direct dollar double early email empty enter
@@ -40,17 +40,17 @@ WORDS = VOCABULARY.split()
 
 
 def words(rng: random.Random, count: int) -> str:
-    """So many common words in a random order, so that no two texts come out alike."""
+    """This many random common words, so that no two texts are the same."""
     return " ".join(rng.choices(WORDS, k=count))
 
 
 class Teacher:
-    """Answers by schema name, and remembers which batch a sample was written for."""
+    """Answers by schema name and remembers the batch of each sample."""
 
     def __init__(self, latency: float, log: TextIO):
         self._latency, self._log = latency, log
         self._batches: dict[str, str] = {}
-        self._sent_back: set[str] = set()
+        self._rejected: set[str] = set()
 
     async def complete(self, body: bytes) -> dict[str, Any]:
         """One chat completion."""
@@ -70,7 +70,7 @@ class Teacher:
         self._log.write(json.dumps(call) + "\n")
         self._log.flush()
         content = json.dumps(answer)
-        asked, answered = len(message) // 4, len(content) // 4
+        prompt_tokens, completion_tokens = len(message) // 4, len(content) // 4
         return {
             "id": digest,
             "object": "chat.completion",
@@ -80,15 +80,15 @@ class Teacher:
                 {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
             ],
             "usage": {
-                "prompt_tokens": asked,
-                "completion_tokens": answered,
-                "total_tokens": asked + answered,
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
             },
         }
 
     def ErrorAnalysis(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
-        said = f"It confuses {data['expected']} with {data['predicted']}"
-        return {"root_cause": f"{said}: {words(rng, 4)}.", "scenario": f"Texts on {data['expected']}."}
+        cause = f"It confuses {data['expected']} with {data['predicted']}"
+        return {"root_cause": f"{cause}: {words(rng, 4)}.", "scenario": f"Texts on {data['expected']}."}
 
     def FailurePattern(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
         return {"name": words(rng, 3), "description": data["analyses"][0]["root_cause"]}
@@ -104,20 +104,20 @@ class Teacher:
 
     def QualityReport(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
         batch = self._batches[data["samples"][0]["prompt"]]
-        low = batch not in self._sent_back and hashlib.sha256(batch.encode()).digest()[0] % MARK_DOWN == 0
-        if low:
-            self._sent_back.add(batch)
-        mark = 4 if low else 9
+        reject = batch not in self._rejected and hashlib.sha256(batch.encode()).digest()[0] % REJECT == 0
+        if reject:
+            self._rejected.add(batch)
+        score = 4 if reject else 9
         return {
-            "adherence": mark,
-            "utility": mark,
-            "relevance": mark,
+            "adherence": score,
+            "utility": score,
+            "relevance": score,
             "rejected": [],
             "feedback": "Vary more.",
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One kept-alive HTTP/1.1 connection; every request gets the completion."""
+        """Serve one keep-alive HTTP/1.1 connection. Every request gets a completion."""
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -131,10 +131,12 @@ class Teacher:
 
 
 async def main() -> None:
-    """Serve on loopback until the process ends; the first line on standard output is the base URL."""
+    """Serve on loopback until the process ends. The first line on standard output is the base URL."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--latency", type=float, default=0.4, help="median seconds of a call; 0 is at once")
+    parser.add_argument(
+        "--latency", type=float, default=0.4, help="median seconds of a call; 0 answers immediately"
+    )
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     with options.log.open("a", encoding="utf-8") as log:

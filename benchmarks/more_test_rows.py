@@ -1,8 +1,8 @@
-"""A folder with fewer rows to train on and more to test on, for comparisons that need smaller intervals.
+"""Makes a data folder with fewer train rows and more test rows, for comparisons that need narrower intervals.
 
     python benchmarks/more_test_rows.py FOLDER/banking77 NEW_FOLDER --per-class 3
 
-The last rows of each label stay in `train.jsonl`, all others join `test.jsonl`; the rest is copied.
+The last rows of each label stay in `train.jsonl`. All others move to `test.jsonl`. Other files are copied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the benchmarks against peers share: each contender works alone, in a process of its own, and leaves JSON."""
+"""Shared by the benchmarks against peers. Each contender runs alone in its own process and writes its result as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def arguments(description: str | None, result: str) -> argparse.ArgumentParser:
-    """Options of every contest: where the result goes, and those by which a script starts its own contenders."""
+    """Options of every benchmark: where the result goes, and hidden ones with which a script starts its contenders."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,7 +25,7 @@ def arguments(description: str | None, result: str) -> argparse.ArgumentParser:
 
 
 def run_alone(script: str, name: str, rows: Path, *more: str) -> dict[str, Any]:
-    """One contender's result: the script is started anew with `--work NAME`, and writes it to `--output`."""
+    """Run one contender and return its result. Starts the script again with `--work NAME` and `--output`."""
     output = rows.with_name(f"{name.replace(' ', '-')}.json")
     command = [sys.executable, "-W", "ignore", script, "--work", name, "--rows-file", str(rows)]
     environment = os.environ | {"PYTHONPATH": str(HERE.parent), "ACCELERATE_USE_CPU": "true"}
@@ -34,12 +34,12 @@ def run_alone(script: str, name: str, rows: Path, *more: str) -> dict[str, Any]:
     )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(output.read_text())
-    return found
+    result: dict[str, Any] = json.loads(output.read_text())
+    return result
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Rows as every contender reads them."""
+    """Write rows as JSONL, which every contender reads."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -50,7 +50,7 @@ def read_rows(path: Path, count: int | None = None) -> list[dict[str, Any]]:
 
 
 def conditions(data: Path | None, rows: int) -> dict[str, Any]:
-    """What was measured, and on what."""
+    """The data and the machine of the measurement."""
     name = data.name if data else "synthetic"
     return {
         "data": name,
@@ -61,7 +61,7 @@ def conditions(data: Path | None, rows: int) -> dict[str, Any]:
 
 
 def publish(report: dict[str, Any], output: Path, hidden: tuple[str, ...] = ()) -> None:
-    """Write the whole result and print it without its long parts."""
+    """Write the whole result, and print it without the `hidden` keys."""
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report, indent=2) + "\n")
     sys.stdout.write(

@@ -1,12 +1,12 @@
-"""Whole runs on real rows: scores, time by stage and cost; undisturbed, with a faulty teacher, or killed at random.
+"""Whole runs on real rows: scores, time per stage and cost; undisturbed, with a faulty teacher, or killed at random.
 
     python benchmarks/real_rows.py NAME --task classification --data FOLDER --limit '{"per_class": 3}' \\
         --teacher http://127.0.0.1:8399/v1 --log CALLS.jsonl [--kills 5] [--folder RUN]
 
-The teacher is any OpenAI-compatible server. `--log` is its log, if it keeps one: JSON lines with `body` (a digest of the
-request's body), `status` (200: answered) and `t`, `s` (when it came, how long it took, in seconds). From that it is counted
-how many answered requests were asked for again, and how many of those were under way when a kill came: their answers could
-not be written down. The result is added to `results/real_rows.json` under NAME.
+The teacher is any OpenAI-compatible server. `--log` is its log, if it writes one: JSON lines with `body` (a digest of the
+request body), `status` (200: answered), and `t` and `s` (time of arrival and duration, in seconds). The script counts in
+the log how many answered requests were sent again, and how many of those were in flight at a kill, so that their answers
+could not be recorded. The result is added to `results/real_rows.json` under NAME.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 PADA = Path(sys.executable).with_name("pada")
 RECORDED_SECONDS = 1.0
-"""From an answer to its line in the ledger, at most."""
+"""Maximum time from an answer to its record in the ledger."""
 
 
 def config(options: argparse.Namespace) -> dict[str, Any]:
@@ -56,13 +56,13 @@ def config(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(command: list[str], kills: int, log: Path | None) -> list[float]:
-    """Run to the end, with kills at random moments in between; the times of the kills."""
+    """Run to the end, with kills at random moments; returns the times of the kills."""
     rng, killed = random.Random(0), []
     for _ in range(kills):
         child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        moment(child, rng, log)
+        wait_for_kill(child, rng, log)
         if child.poll() is not None:
-            raise SystemExit("The run ended before it was killed: fewer --kills.")
+            raise SystemExit("The run ended before it was killed. Use fewer --kills.")
         killed.append(time.time())
         child.kill()
         child.wait()
@@ -71,8 +71,8 @@ def run(command: list[str], kills: int, log: Path | None) -> list[float]:
     return killed
 
 
-def moment(child: subprocess.Popen[bytes], rng: random.Random, log: Path | None) -> None:
-    """Wait for a random while; every second time until the teacher has been asked, so that kills fall on calls as well."""
+def wait_for_kill(child: subprocess.Popen[bytes], rng: random.Random, log: Path | None) -> None:
+    """Wait for a random time. Half of the time, wait for a call first, so that kills also hit calls."""
     before = log.stat().st_size if log and log.exists() else 0
     if log and rng.random() < 0.5:
         while child.poll() is None and (not log.exists() or log.stat().st_size == before):
@@ -83,24 +83,24 @@ def moment(child: subprocess.Popen[bytes], rng: random.Random, log: Path | None)
 
 
 def repeated(log: Path, killed: list[float], began: float) -> dict[str, int]:
-    """Requests whose body had been answered before; `unrecordable` of them were under way at a kill."""
+    """Counts of requests; `repeated` ones were answered before, and `unrecordable` ones of those were in flight at a kill."""
     calls = [json.loads(line) for line in log.read_text().splitlines()]
     answered: dict[str, dict[str, Any]] = {}
-    found = {"requests": 0, "answered": 0, "repeated": 0, "unrecordable": 0}
+    counts = {"requests": 0, "answered": 0, "repeated": 0, "unrecordable": 0}
     for call in sorted((call for call in calls if call["t"] >= began), key=lambda call: call["t"]):
-        found["requests"] += 1
+        counts["requests"] += 1
         if first := answered.get(call["body"]):
             end = first["t"] + first["s"] + RECORDED_SECONDS
-            found["repeated"] += 1
-            found["unrecordable"] += any(first["t"] <= kill <= end for kill in killed)
+            counts["repeated"] += 1
+            counts["unrecordable"] += any(first["t"] <= kill <= end for kill in killed)
         if call["status"] == 200:
-            found["answered"] += 1
+            counts["answered"] += 1
             answered[call["body"]] = call
-    return found
+    return counts
 
 
 def summarize(report: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a run's report."""
+    """The part of a run's report that is kept."""
     return {
         "rows": report["data"]["rows"],
         "rounds": [
@@ -133,19 +133,19 @@ def main() -> None:
     options = parser.parse_args()
     folder = (options.folder or Path("runs") / options.name).resolve()
     if folder.exists():
-        raise SystemExit(f"{folder} is there already: name another --folder.")
+        raise SystemExit(f"{folder} exists already. Name another --folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     document = folder.with_name(f"{folder.name}.yaml")
     document.write_text(yaml.safe_dump(config(options), sort_keys=False))
     began = time.time()
     killed = run([str(PADA), "run", str(document), "--output", str(folder)], options.kills, options.log)
-    found = summarize(json.loads((folder / "report.json").read_text()))
-    found |= {"cores": os.cpu_count(), "kills": len(killed), "wall_seconds": round(time.time() - began, 1)}
+    figures = summarize(json.loads((folder / "report.json").read_text()))
+    figures |= {"cores": os.cpu_count(), "kills": len(killed), "wall_seconds": round(time.time() - began, 1)}
     if options.log:
-        found["teacher_log"] = repeated(options.log, killed, began)
+        figures["teacher_log"] = repeated(options.log, killed, began)
     results = json.loads(options.output.read_text()) if options.output.exists() else {}
-    options.output.write_text(json.dumps(results | {options.name: found}, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    options.output.write_text(json.dumps(results | {options.name: figures}, indent=2) + "\n")
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

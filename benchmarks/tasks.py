@@ -1,10 +1,11 @@
-"""Every benchmark task through one small round of pada, from its files to the scored test rows.
+"""Runs every benchmark task through one small round, from its files to the scored test rows.
 
     python benchmarks/tasks.py --data FOLDER --teacher 'python TEACHER.py --pool {pool} --port {port}' [--task squad ...]
 
-FOLDER holds a folder a task with train, validation and test rows, and for some `pool.jsonl`, rows that the teacher may hand out;
-without one it hands out train rows, most of which the run leaves out. The command starts an OpenAI-compatible teacher. What is shown is that
-each task goes through; so few rows say nothing about gains. The result is written to `results/tasks.json`.
+FOLDER has one folder per task with train, validation and test rows, and for some tasks `pool.jsonl` with rows that the
+teacher may return. Without a pool, the teacher returns train rows, most of which the run does not use. The command starts
+an OpenAI-compatible teacher. The result shows that each task works; so few rows say nothing about gains. It is written to
+`results/tasks.json`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ TASKS = {
 """Task -> its folder."""
 FEW = {"train": 48, "validation": 24, "test": 24}
 LIMITS = {"banking77": {"per_class": 1, "validation": 24, "test": 24}}
-"""Every label must be among the train rows."""
+"""Task -> its limits, where `FEW` does not fit: train must have every label."""
 NEW = 12
 
 
@@ -52,7 +53,7 @@ def free_port() -> int:
 
 
 def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
-    """One task's run: what its report says, in short."""
+    """Run one task; returns a summary of its report."""
     pool, port = source / "pool.jsonl", free_port()
     config = {
         "task": task,
@@ -87,7 +88,7 @@ def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
 
 
 def wait_for(port: int) -> None:
-    """Until the teacher listens."""
+    """Wait until the teacher listens."""
     for _ in range(600):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -97,7 +98,7 @@ def wait_for(port: int) -> None:
 
 
 def main() -> None:
-    """Run the tasks, print the table, and keep it."""
+    """Run the tasks, write the results, and print them as a table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -106,13 +107,13 @@ def main() -> None:
     parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS))
     options = parser.parse_args()
     kept = HERE / "results" / "tasks.json"
-    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for task in options.task:
         with tempfile.TemporaryDirectory() as work:
-            found[task] = run(task, options.data.resolve() / TASKS[task], options.teacher, Path(work))
-        kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            results[task] = run(task, options.data.resolve() / TASKS[task], options.teacher, Path(work))
+        kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table = Table("task", "status", "validation", "test", "patterns", "new rows", "calls", "s", box=None)
-    for task, one in found.items():
+    for task, one in results.items():
         scores = (" -> ".join(f"{100 * value:.0f}" for value in one[name]) for name in ("validation", "test"))
         counts = (str(one[name]) for name in ("patterns", "accepted", "calls", "seconds"))
         table.add_row(task, one["status"], *scores, *counts)

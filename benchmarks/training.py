@@ -13,12 +13,15 @@ from __future__ import annotations
 import json
 import random
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from peers import arguments, conditions, publish, read_rows, run_alone, write_rows
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.peers import arguments, conditions, publish, read_rows, run_alone, write_rows
 
 WARM_UP = 2
 """Steps that are not timed."""
@@ -181,7 +184,8 @@ def tuned_arguments(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
     student = StudentSpec.model_validate(STUDENT | {"dtype": "bfloat16"})
     tokenizer = load_tokenizer(student)
     tokens, _ = encode(read_examples(rows), load_task("exact_match"), tokenizer, student)
-    plan = batches([row.length for row in tokens], BATCH, epochs=1, seed=SEED)
+    steps = student.steps_for(len(tokens))
+    plan = batches([row.length for row in tokens], BATCH, steps=steps, seed=SEED)
     ordered = [tokens[index] for batch in plan for index in batch]
     torch.manual_seed(SEED)
     model = load_model(student, trainable=True, dtype=torch.bfloat16)

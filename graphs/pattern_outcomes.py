@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
 import numpy as np
 from scipy.stats import beta
 
+from graphs.artifacts import PatternAccount
+from graphs.rounds import failure_outcomes
 from graphs.rows import Pattern
 from graphs.workspace import Workspace
-from trainer.artifacts import read_json, write_json
 
 SAME_PATTERN = 0.7
 """Cosine of two centroids from which a pattern counts as the continuation of one of the round before."""
@@ -19,22 +20,20 @@ OPTIMISM = 0.8
 repeated (exploit); an upper confidence bound as in Kaufmann et al. 2012, Bayes-UCB."""
 
 
-def settle(workspace: Workspace, number: int) -> None:
+def record_outcomes(workspace: Workspace, number: int) -> None:
     """Write the round's accounts: pattern id -> how its failures fared with the student trained on its rows."""
-    before = {score.id: score for score in workspace.scores(number - 1, "validation")}
-    after = {score.id: score for score in workspace.scores(number, "validation")}
-    accounts: dict[str, dict[str, Any]] = {}
-    for name, pattern in workspace.patterns(number).items():
-        fixed = [i for i in pattern.failures if after[i].correct]
-        wrong = [i for i in pattern.failures if not after[i].correct]
-        regressed = [i for i in wrong if after[i].value < before[i].value]
-        accounts[name] = {
-            "fixed": len(fixed),
-            "unmoved": len(wrong) - len(regressed),
-            "regressed": len(regressed),
-            "matched": continued(pattern, workspace.patterns(number - 1)),
-        }
-    write_json(workspace.paths.round(number).accounts, accounts)
+    this, earlier = workspace.round(number), workspace.round(number - 1)
+    outcomes = failure_outcomes(earlier, this)
+    accounts = {}
+    for name, pattern in this.patterns().items():
+        counts = Counter(outcomes[failure] for failure in pattern.failures)
+        accounts[name] = PatternAccount(
+            fixed=counts["fixed"],
+            unmoved=counts["unmoved"],
+            regressed=counts["regressed"],
+            matched=continued(pattern, earlier.patterns()),
+        )
+    this.write_accounts(accounts)
 
 
 def continued(pattern: Pattern, earlier: dict[str, Pattern]) -> str | None:
@@ -52,15 +51,15 @@ def cosine(a: list[float], b: list[float]) -> float:
 
 def expected_fixes(workspace: Workspace, number: int, names: list[str]) -> dict[str, float]:
     """Weight of each pattern: its size times an optimistic fix rate, which is the same for all in the first round."""
-    patterns, earlier = workspace.patterns(number), workspace.patterns(number - 1)
-    accounts = read_json(workspace.paths.round(number - 1).accounts) if earlier else {}
+    patterns, last = workspace.round(number).patterns(), workspace.round(number - 1)
+    accounts, earlier = last.accounts(), last.patterns()
     return {
-        name: len(patterns[name].failures) * fix_rate(accounts.get(continued(patterns[name], earlier)))
+        name: len(patterns[name].failures) * fix_rate(accounts.get(continued(patterns[name], earlier) or ""))
         for name in names
     }
 
 
-def fix_rate(account: dict[str, Any] | None) -> float:
+def fix_rate(account: PatternAccount | None) -> float:
     """Upper quantile of the fix rate under a uniform prior; 0.8 where nothing is known."""
-    fixed, kept = (account["fixed"], account["unmoved"] + account["regressed"]) if account else (0, 0)
+    fixed, kept = (account.fixed, account.kept) if account else (0, 0)
     return float(beta.ppf(OPTIMISM, 1 + fixed, 1 + kept))

@@ -6,8 +6,44 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from graphs.artifacts import Clusters, Conclusion, Outcome
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
+
+
+class RowExample(BaseModel):
+    """A new row that was accepted."""
+
+    prompt: str
+    completion: str
+
+
+class BrokenExample(BaseModel):
+    """A validation row and two replies to it."""
+
+    id: str
+    prompt: str
+    expected: str
+    predicted: str
+    """The reply of the best student before, or of the student before."""
+    after: str
+    """The reply of the round's student."""
+
+
+class FailureExample(BrokenExample):
+    """A failure of a pattern, and what became of it."""
+
+    root_cause: str
+    outcome: Outcome
+
+
+class VersusBest(BaseModel):
+    """The paired comparison with the best student before."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
 
 
 class PatternOutcome(BaseModel):
@@ -32,11 +68,10 @@ class PatternOutcome(BaseModel):
     failures: list[str]
     matched: str | None = None
     """The last round's pattern that it continues, by nearest centroid."""
-    examples: list[dict[str, Any]] = []
-    """Up to 3 accepted rows: prompt, completion."""
-    errors: list[dict[str, Any]] = []
-    """Up to 3 of its failures: id, prompt, expected, predicted, root_cause, after (the new reply), and `outcome`
-    (`fixed`, `unmoved` or `regressed`)."""
+    examples: list[RowExample] = []
+    """Up to 3 accepted rows."""
+    errors: list[FailureExample] = []
+    """Up to 3 of its failures."""
 
 
 class RoundReport(BaseModel):
@@ -49,25 +84,25 @@ class RoundReport(BaseModel):
     promoted: bool
     reason: str
     """Why it was promoted or not, in one sentence."""
-    versus_best: dict[str, float] | None = None
-    """`difference`, `low`, `high`, `p_value` against the best student before; None for the baseline."""
+    versus_best: VersusBest | None = None
+    """None for the baseline."""
     accepted: int
     """Rows accepted in this round."""
     train_rows: int
     patterns: list[PatternOutcome]
     verdicts: dict[str, int]
-    """Rows by verdict (`graphs.rows.Check`)."""
+    """Rows by verdict (`graphs.rows.Verdict`)."""
     accepted_by_reviewer: int = 0
     """Of the accepted rows, those that the checks had rejected."""
     broken: list[str]
     """Validation rows that the best student before had right and this one has wrong."""
-    broken_examples: list[dict[str, Any]] = []
-    """Up to 5 of the broken: id, prompt, expected, predicted (by the best before), after (the new reply)."""
+    broken_examples: list[BrokenExample] = []
+    """Up to 5 of the broken."""
     fixed: list[str]
     detail: dict[str, Any]
     """The task's own summary, such as the confusion or F1 by field."""
-    clusters: dict[str, Any] | None = None
-    """`k`, `inertia` {k: value}, `silhouette`, `sizes`, `points` [{id, x, y, cluster, root_cause}] (two principal axes)."""
+    clusters: Clusters | None = None
+    """None for a round without patterns."""
     trainer: dict[str, Any]
     """samples_per_second, seconds, device, dtype, over_long, warnings, out_of_memory, loss [{step, loss}]."""
 
@@ -85,7 +120,7 @@ class TestResult(BaseModel):
     p_value: float
     p_method: str
     """`mcnemar` or `paired bootstrap`."""
-    verdict: Literal["improved", "no difference shown", "worse"]
+    verdict: Conclusion
     detail: dict[str, Any] = {}
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from graphs.context import Reviewed
-from graphs.rows import Candidate, Check, Pattern, Strategy
+from graphs.rows import NewRow, Pattern, Strategy, Verdict
 from trainer.specs import Strict
 
 TAKES: dict[Reviewed, tuple[str, ...]] = {"patterns": ("merge", "edit", "veto"), "rows": ("accept", "reject")}
 """The keys of an answer that decide on each."""
-FINAL: dict[Check, str] = {
+FINAL: dict[Verdict, str] = {
     "leak": "too close to a validation or test row",
     "invalid": "not valid for the task",
     "empty": "without text",
@@ -48,7 +48,7 @@ class Question:
     about: Reviewed
     round: int
     patterns: Sequence[str] = ()
-    rows: Mapping[str, Check] = field(default_factory=dict)
+    rows: Mapping[str, Verdict] = field(default_factory=dict)
     """Row id -> the checks' verdict."""
 
 
@@ -135,7 +135,7 @@ class ReviewAnswer(Strict):
             return f"Merged into another, so they can be neither edited nor vetoed: {', '.join(lost)}."
         return None
 
-    def _row_fault(self, verdicts: Mapping[str, Check]) -> str | None:
+    def _row_fault(self, verdicts: Mapping[str, Verdict]) -> str | None:
         accepted, rejected = set(self.accept), set(self.reject)
         if unknown := sorted((accepted | rejected) - verdicts.keys()):
             return f"No such row in this round: {some(unknown)}."
@@ -146,11 +146,11 @@ class ReviewAnswer(Strict):
             return f"No reviewer can accept these rows: {some(why)}."
         return None
 
-    def decide(self, rows: Iterable[Candidate]) -> list[Candidate]:
+    def decide(self, rows: Iterable[NewRow]) -> list[NewRow]:
         """The rows with the reviewer's verdicts in place of the checks'; what the answer does not name stays."""
         accepted, rejected = set(self.accept), set(self.reject)
 
-        def decided(row: Candidate) -> Candidate:
+        def decided(row: NewRow) -> NewRow:
             if row.id in accepted and row.verdict != "accepted":
                 return row.overrule("accepted", "A reviewer accepted it.")
             if row.id in rejected and row.verdict == "accepted":

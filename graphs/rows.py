@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from graphs.methods import Origin
 from graphs.schemas import AugmentationStrategy, FailurePattern
 
-Check = Literal[
+Verdict = Literal[
     "accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus", "reviewer"
 ]
 """Which check decided: `accepted`, or the one that rejected the row.
@@ -20,14 +20,14 @@ under the threshold to the last attempt; `surplus` sound, but its batch already 
 """
 
 
-class Ruling(BaseModel):
+class Decision(BaseModel):
     """A verdict and why."""
 
-    verdict: Check
+    verdict: Verdict
     reason: str
 
 
-class Candidate(BaseModel):
+class NewRow(BaseModel):
     """One row that the teacher wrote, with its verdict. Nothing disappears: each has exactly one."""
 
     id: str
@@ -42,18 +42,18 @@ class Candidate(BaseModel):
     """Id of the training row whose error it corrects, or that it says in other words."""
     attempt: int
     """1 for the first time that its batch was asked for."""
-    verdict: Check
+    verdict: Verdict
     reason: str
     evidence: dict[str, Any] | None = None
     """For duplicates and leaks: the matching row's id, split and text, and the similarity."""
     judge: dict[str, int] | None = None
     """`adherence`, `utility`, `relevance` of its batch, 1 to 10; None when a free check decided."""
-    overruled: Ruling | None = None
+    overruled: Decision | None = None
     """What the checks had said of it, where a reviewer said otherwise."""
 
-    def overrule(self, verdict: Check, reason: str) -> Self:
+    def overrule(self, verdict: Verdict, reason: str) -> Self:
         """The row with a reviewer's verdict; that of the checks is kept beside it."""
-        checked = Ruling(verdict=self.verdict, reason=self.reason)
+        checked = Decision(verdict=self.verdict, reason=self.reason)
         return self.model_copy(update={"verdict": verdict, "reason": reason, "overruled": checked})
 
     def as_checked(self) -> Self:

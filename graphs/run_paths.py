@@ -110,6 +110,11 @@ class RunPaths:
         return self.root / "final"
 
     @property
+    def test_scores(self) -> Path:
+        """The result on the test rows."""
+        return self.final / "test.json"
+
+    @property
     def test_access(self) -> Path:
         """One line for each time that a test row was read."""
         return self.root / "test_access.jsonl"

@@ -8,6 +8,21 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict  # from typing, it has no JSON schema before Python 3.12
 
+NODES = (
+    "fine_tune",
+    "evaluate",
+    "gate",
+    "analyze_errors",
+    "find_patterns",
+    "draft_strategies",
+    "review",
+    "allocate",
+    "augment",
+    "accept",
+    "review_rows",
+    "finish",
+)
+"""Nodes of the loop, in the order in which a round reaches them."""
 BRANCHES = 500
 """Most branches of a stage; each takes every 500th item. A checkpoint holds what all branches are given, some 60 bytes each,
 and LangGraph's own time for each grows with their number."""
@@ -92,7 +107,7 @@ class AugmentState:
     """The samples sent back."""
 
     judged: list[dict[str, Any]] = field(default_factory=list)
-    """Every candidate of all attempts with its verdict (`graphs.rows.Candidate`)."""
+    """Every candidate of all attempts with its verdict (`graphs.rows.NewRow`)."""
 
     missing: int | None = None
     """Rows still to be written; None before the first attempt."""

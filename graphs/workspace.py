@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from graphs.checks.corpus import Corpus
 from graphs.context import LoopSpec
 from graphs.ports import Embedder, Student, Teacher
-from graphs.review import Drafts
-from graphs.rows import Batch, Candidate, Pattern, Strategy
+from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
+from trainer.artifacts import read_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
@@ -37,11 +34,6 @@ class Failure:
     def id(self) -> str:
         return self.example.id
 
-    @property
-    def key(self) -> str:
-        """The id as a file name."""
-        return file_key(self.id)
-
     def shown(self) -> dict[str, str]:
         """As a teacher sees it."""
         return {
@@ -53,11 +45,6 @@ class Failure:
     def judged(self) -> dict[str, Any]:
         """The metric's result, as a teacher sees it."""
         return {"value": round(self.score.value, 4), "explanation": self.score.explanation}
-
-
-def file_key(name: str) -> str:
-    """A file name for an id from the user's data, which may hold any characters."""
-    return hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 @dataclass
@@ -93,101 +80,32 @@ class Workspace:
         log_test_access(self.paths, reason)
         return [Example(**row) for row in read_jsonl(self.paths.data("test"))]
 
-    def predictions(self, number: int, split: str) -> list[Prediction]:
-        return [Prediction(**row) for row in read_jsonl(self.paths.round(number).predictions(split))]
+    def round(self, number: int) -> Round:
+        """The files of a round."""
+        return self._once(f"round/{number}", lambda: Round(self.paths, number))
 
     def score(self, number: int, split: str, examples: list[Example]) -> list[Score]:
         """Score a round's predictions on the rows that they were made for, and keep the scores."""
         by_id = {example.id: example for example in examples}
-        predictions = self.predictions(number, split)
+        predictions = self.round(number).predictions(split)
         scores = self.task.score_all([by_id[p.id] for p in predictions], predictions)
-        write_jsonl(self.paths.round(number).scores(split), scores)
+        self.round(number).write_scores(split, scores)
         return scores
-
-    def scores(self, number: int, split: str) -> list[Score]:
-        path = self.paths.round(number).scores(split)
-        return [Score(**row) for row in read_jsonl(path)] if path.exists() else []
 
     def failures(self, number: int, split: str) -> dict[str, Failure]:
         """All wrong answers of a round's student, by row id."""
 
         def read() -> dict[str, Failure]:
             examples = {example.id: example for example in self.examples(split)}
-            predictions = {p.id: p for p in self.predictions(number, split)}
-            wrong = [score for score in self.scores(number, split) if not score.correct]
+            predictions = {p.id: p for p in self.round(number).predictions(split)}
+            wrong = [score for score in self.round(number).scores(split) if not score.correct]
             return {score.id: Failure(examples[score.id], predictions[score.id], score) for score in wrong}
 
         return self._once(f"failures/{number}/{split}", read)
 
-    def patterns(self, number: int) -> dict[str, Pattern]:
-        """The patterns that guide a round, by id; empty for a round without."""
-        path = self.paths.round(number).patterns
-        if not path.exists():
-            return {}
-        return self._once(
-            f"patterns/{number}", lambda: {row["id"]: Pattern(**row) for row in read_jsonl(path)}
-        )
-
-    def strategy(self, number: int, name: str) -> Strategy:
-        path = self.paths.round(number).strategies / f"{name}.json"
-        return self._once(f"strategy/{number}/{name}", lambda: Strategy(**read_json(path)))
-
-    def drafts(self, number: int) -> Drafts:
-        """The patterns and strategies of a round as the teacher drafted them, whatever a reviewer has made of them."""
-        path = self.paths.round(number).drafts
-        if path.exists():
-            return {
-                row["pattern"]["id"]: (Pattern(**row["pattern"]), Strategy(**row["strategy"]))
-                for row in read_json(path)
-            }
-        return {
-            name: (pattern, self.strategy(number, name)) for name, pattern in self.patterns(number).items()
-        }
-
-    def settle_drafts(self, number: int, left: Drafts) -> None:
-        """Keep the drafts as they were, once, and put in their place what a reviewer has made of them."""
-        here = self.paths.round(number)
-        if not here.drafts.exists():
-            write_json(
-                here.drafts,
-                [
-                    {"pattern": pattern.model_dump(), "strategy": strategy.model_dump()}
-                    for pattern, strategy in self.drafts(number).values()
-                ],
-            )
-        for name, (_, strategy) in left.items():
-            write_json(here.strategies / f"{name}.json", strategy)
-        write_jsonl(here.patterns, [pattern for pattern, _ in left.values()])
-        self._read = {
-            key: value
-            for key, value in self._read.items()
-            if not key.startswith((f"patterns/{number}", f"strategy/{number}/"))
-        }
-
-    def plan(self, number: int) -> list[Batch]:
-        """The batches of a round."""
-        path = self.paths.round(number).batches
-        return self._once(f"plan/{number}", lambda: [Batch(**row) for row in read_jsonl(path)])
-
-    def candidates(self, number: int) -> list[Candidate]:
-        """The rows of a closed round as the checks left them, whatever a reviewer has made of them."""
-        return [Candidate(**row).as_checked() for row in read_jsonl(self.paths.round(number).rows)]
-
-    def close_rows(self, number: int, candidates: Sequence[Candidate]) -> int:
-        """Keep a round's rows with their verdicts, and the accepted ones for the trainer; returns how many those are."""
-        accepted = [candidate for candidate in candidates if candidate.verdict == "accepted"]
-        write_jsonl(self.paths.round(number).rows, candidates)
-        write_jsonl(self.paths.round(number).accepted, [candidate.training_row() for candidate in accepted])
-        return len(accepted)
-
-    def artifact(self, number: int) -> Path:
-        """The adapter (or model) folder that a round's training left."""
-        return Path(read_json(self.paths.round(number).student / "report.json")["artifact"])
-
     def accepted(self, until: int) -> list[Example]:
         """The accepted rows of rounds 1 to `until`."""
-        paths = [self.paths.round(number).accepted for number in range(1, until + 1)]
-        return [Example(**row) for path in paths if path.exists() for row in read_jsonl(path)]
+        return [row for number in range(1, until + 1) for row in self.round(number).accepted()]
 
     def embed_ahead(self, text: str) -> None:
         """Begin to embed a text that will be asked for later: the embedder remembers it."""

@@ -1,17 +1,30 @@
-"""The teacher's instructions: one Markdown file a node, rendered strictly."""
+"""The teacher's instructions, rendered strictly: one Markdown file for each purpose.
+
+`write/` and `judge/` have a file for each kind of writing (`Writing`), which fills in what differs from their `base.md`.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+Writing = Literal["pattern", "train_error", "contrast", "train_row", "task"]
+"""What new rows are written for: a strategy against a pattern, a training error, a training error alongside rows that the
+student gets right, a training row to say in other words, or the task as such."""
 
 
 @cache
 def _environment() -> Environment:
     # instructions are plain text for a model: there is no HTML to escape
-    return Environment(loader=PackageLoader("prompts", ""), undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    return Environment(
+        loader=PackageLoader("prompts", ""),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def render(name: str, **variables: Any) -> str:

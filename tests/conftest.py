@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.command import pada
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, make_student, write_config, write_data
 
 
@@ -45,16 +45,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def oracle() -> Iterator[Oracle]:
-    with Oracle() as server:
+def scripted_teacher() -> Iterator[ScriptedTeacherServer]:
+    with ScriptedTeacherServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory, student: Path, data: Path, oracle: Oracle) -> Run:
+def whole_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    student: Path,
+    data: Path,
+    scripted_teacher: ScriptedTeacherServer,
+) -> Run:
     """Two undisturbed rounds."""
     folder = tmp_path_factory.mktemp("whole")
-    config = write_config(folder / "config.yaml", config_for(data, student, oracle.url))
+    config = write_config(folder / "config.yaml", config_for(data, student, scripted_teacher.url))
     done = pada("run", config, "--output", folder / "run")
     assert done.returncode == 0, done.stderr
     return Run(folder / "run", config, done)

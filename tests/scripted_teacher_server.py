@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass
-class Oracle:
+class ScriptedTeacherServer:
     """See the module.
 
     `fault` may give another response than the right one, or None; `latency` is in seconds.
@@ -128,7 +128,7 @@ def completion(model: str, text: str) -> dict[str, Any]:
 
 
 def answer(schema: str, data: dict[str, Any]) -> dict[str, Any]:
-    """The oracle's answer in a schema."""
+    """The scripted teacher's answer in a schema."""
     return ANSWERS[schema](data)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -24,7 +24,7 @@ def keys(model: type[BaseModel]) -> list[str]:
     """Keys of a section; those of a nested one as `outer.inner`."""
     found = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind: Any = field.annotation
         # the roles have keys of the teacher, and the text says which
         nested = isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not RoleSpec
         inner = [f"{name}.{key}" for key in kind.model_fields] if nested else []
@@ -35,7 +35,7 @@ def keys(model: type[BaseModel]) -> list[str]:
 def section(name: str) -> str:
     """The tables and text of one section of the page; the empty name is the top level."""
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    parts = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    parts: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     return parts[f"`{name}`" if name else "Top level"]
 
 

@@ -102,7 +102,7 @@ def config_for(
     if base_url:
         config["teacher"] = {
             "base_url": base_url,
-            "model": "oracle",
+            "model": "scripted_teacher",
             "api_key_env": "TINY_KEY",
             "backoff_seconds": 0.05,
             "breaker_failures": 3,

@@ -1,4 +1,4 @@
-"""How files are written: complete or absent."""
+"""Reads and writes files. A file that is written here is complete or absent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from trainer.fencing import check_fences, sync_folder
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut.
+    """Write a file so that it is complete or absent, even after a power failure.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; nothing is left behind.
-        Superseded: see `guard`; nothing is left behind.
+        OSError: the disk is full, or the folder is not writable. The temporary file is removed.
+        Superseded: another process owns the run, see `fencing.guard`. The temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -38,7 +38,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def dump(value: Any) -> Any:
-    """`value` as plain JSON data; pydantic models become objects, paths become text."""
+    """`value` as JSON data. Pydantic models become objects; other values stay as they are."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     return value
@@ -50,7 +50,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Write one JSON object a line, atomically."""
+    """Write one JSON object per line, atomically."""
     write_text(path, "".join(json.dumps(dump(row), ensure_ascii=False, default=str) + "\n" for row in rows))
 
 
@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file that we wrote ourselves; blank lines are skipped."""
+    """The objects of a JSONL file that `write_jsonl` wrote. Blank lines are skipped."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.strip():
@@ -68,9 +68,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def publish_folder(temporary: Path, final: Path) -> None:
-    """Move a finished folder to its name; an earlier one of that name is replaced.
+    """Rename a finished folder to its final name and replace an earlier folder of that name.
 
-    The files are synced first, so that the folder's existence means that its content is on disk.
+    The files are synced first, so if the folder exists, its content is on disk.
     """
     for path in temporary.rglob("*"):
         if path.is_file():

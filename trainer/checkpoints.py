@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: complete or absent, safetensors and JSON only."""
+"""Checkpoints of a training run. A checkpoint is complete or absent, and consists of safetensors and JSON only."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TENSORS = "state.safetensors"
 
 
 class TrainState(BaseModel):
-    """How far a run is; with the optimizer's tensors it is all that a continued run needs.
+    """Progress of a run. With the optimizer's tensors, it is all that a resumed run needs.
 
-    The order of rows and the random numbers of a step are functions of the seed and the step.
+    The order of the rows and the random numbers of a step depend only on the seed and the step.
     """
 
     fingerprint: str
-    """Of everything that decides the result; a checkpoint of another run is refused."""
+    """Hash of everything that determines the result. A checkpoint of another run is refused."""
     dtype: str
     micro_batch_size: int
     step: int = 0
@@ -31,17 +31,21 @@ class TrainState(BaseModel):
     rows: int = 0
     """Rows seen, in all epochs."""
     completion_tokens: int = 0
-    """Labels seen."""
+    """Labels seen, in all epochs."""
     seconds: float = 0.0
-    """Time in training, all attempts together."""
+    """Training time of all attempts."""
     out_of_memory: list[str] = []
+    skipped: list[int] = []
+    """Steps whose gradient overflowed float16."""
+    loss_scale: dict[str, int | float] = {}
+    """State of `torch.amp.GradScaler`; empty in other precisions."""
     resumed_from: list[int] = []
 
 
 def save_checkpoint(folder: Path, state: TrainState, tensors: dict[str, Tensor]) -> None:
-    """Write `folder/step-N` and remove the checkpoints before it.
+    """Write `folder/step-N` and remove older checkpoints.
 
-    The files go to a temporary folder, the manifest last; then the folder gets its name.
+    The files are written to a temporary folder, the manifest last. Then the folder gets its final name.
     """
     name = f"step-{state.step:08d}"
     temporary = folder / f".{name}"
@@ -56,9 +60,9 @@ def save_checkpoint(folder: Path, state: TrainState, tensors: dict[str, Tensor])
 
 
 def last_checkpoint(folder: Path) -> tuple[TrainState, dict[str, Tensor]] | None:
-    """The newest checkpoint in `folder`, or None; tensors are on the CPU."""
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    """The newest checkpoint in `folder`, or None. Its tensors are on the CPU."""
+    newest = max(folder.glob("step-*"), default=None)
+    if newest is None:
         return None
-    state = TrainState.model_validate(read_json(found[-1] / MANIFEST))
-    return state, load_file(found[-1] / TENSORS)
+    state = TrainState.model_validate(read_json(newest / MANIFEST))
+    return state, load_file(newest / TENSORS)

@@ -1,4 +1,4 @@
-"""Log-likelihoods of choices, each token computed once: a row's choices share one copy of their context."""
+"""Log-likelihoods of choices. The choices of a row share one copy of their context, so each token is computed once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-from trainer.decoding import Done, Prefix, require_full_attention, sorted_batches
+from trainer.decoding import Prefix, require_full_attention, sorted_batches
+from trainer.head import logits_at
+from trainer.replies import Done
 
 
 def score_choices(
@@ -21,15 +23,16 @@ def score_choices(
 ) -> list[list[float]]:
     """Log-probability (nats) of each choice given its context, summed over the choice's tokens.
 
-    A row is one sequence: its context once, then all its choices, each of which sees the context and itself alone
-    (tree attention: Miao et al. 2024, SpecInfer, section 4.2). The first token of a choice is scored by the
-    context's last logits, so a choice's last token is never an input.
+    A row is one sequence: its context, then all its choices. Each choice attends only to the context and to itself (tree
+    attention: Miao et al. 2024, SpecInfer, section 4.2). The last logits of the context score the first token of a
+    choice, so the last token of a choice is never an input.
 
     Args:
         model: a causal language model with full attention, in evaluation mode.
-        contexts: tokens, at least one each.
-        choices: for each context its choices in tokens, at least one token each.
-        batch_size: rows at once; batches are cut from the rows sorted by length, so they depend on nothing else.
+        contexts: tokens; at least one token each.
+        choices: for each context, the tokens of its choices; at least one token each.
+        batch_size: rows per batch. Batches are cut from the rows sorted by length and depend on nothing else.
+        done: called after each batch with its number of rows.
     """
     if not contexts:
         return []
@@ -54,44 +57,46 @@ def _score(
     model: Any, prefix: Prefix, contexts: list[list[int]], choices: list[list[list[int]]]
 ) -> list[list[float]]:
     """One batch, padded on the right."""
-    trees = [Tree.of(context, row) for context, row in zip(contexts, choices, strict=True)]
+    trees = [ChoiceTree.of(context, row) for context, row in zip(contexts, choices, strict=True)]
     width = max(len(tree.tokens) for tree in trees)
-    tokens, branches, depths, scored = (
+    tokens, branches, depths = (
         torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=model.device)
         for rows, fill in (
             ([tree.tokens for tree in trees], 0),
             ([tree.branches for tree in trees], -1),
             ([tree.depths for tree in trees], 0),
-            ([tree.scored for tree in trees], False),
         )
     )
-    logits = model(
-        input_ids=tokens,
-        attention_mask=_tree_mask(branches, prefix.length, model.dtype),
-        position_ids=prefix.length + depths,
-        past_key_values=prefix.cache(width),
-        use_cache=True,
-        logits_to_keep=scored,
-    ).logits.float()
+    scored = [
+        row * width + place for row, tree in enumerate(trees) for place, at in enumerate(tree.scored) if at
+    ]
+    with logits_at(model, torch.tensor(scored, device=model.device)):
+        logits = model(
+            input_ids=tokens,
+            attention_mask=_tree_mask(branches, prefix.length, model.dtype),
+            position_ids=prefix.length + depths,
+            past_key_values=prefix.cache(width),
+            use_cache=True,
+        ).logits.float()
     return _sum_by_choice(logits, trees)
 
 
 @dataclass
-class Tree:
+class ChoiceTree:
     """A context and its choices as one sequence."""
 
     tokens: list[int]
     branches: list[int]
     """For each token: 0 for the context, 1 + index for a choice."""
     depths: list[int]
-    """For each token: its position behind the prefix, if its own choice alone followed the context."""
+    """For each token: its position after the prefix, as if only its own choice followed the context."""
     scored: list[bool]
     """For each token: whether its logits score a token of a choice."""
     targets: list[list[tuple[int, int]]]
-    """For each choice and each of its tokens: the number of the scored position, and the token."""
+    """For each choice and each of its tokens: the index of the scored position, and the token."""
 
     @classmethod
-    def of(cls, context: list[int], choices: list[list[int]]) -> Tree:
+    def of(cls, context: list[int], choices: list[list[int]]) -> ChoiceTree:
         """The tree of a context's own tokens and its choices."""
         size = len(context)
         tree = cls([*context], [0] * size, list(range(size)), [False] * (size - 1) + [True], [])
@@ -107,7 +112,7 @@ class Tree:
 
 
 def _tree_mask(branches: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch.Tensor:
-    """What may be seen, as 0, and what not, as the lowest number: shape (rows, 1, width, prefix + width)."""
+    """Additive mask, 0 if visible, else the lowest number: shape (rows, 1, width, prefix + width)."""
     rows, width = branches.shape
     query, key = branches[:, :, None], branches[:, None, :]
     causal = torch.ones(width, width, dtype=torch.bool, device=branches.device).tril()
@@ -116,8 +121,8 @@ def _tree_mask(branches: torch.Tensor, prefix: int, dtype: torch.dtype) -> torch
     return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
 
 
-def _sum_by_choice(logits: torch.Tensor, trees: list[Tree]) -> list[list[float]]:
-    """Add up each choice's token log-probabilities; `logits` holds the scored positions of all trees in turn."""
+def _sum_by_choice(logits: torch.Tensor, trees: list[ChoiceTree]) -> list[list[float]]:
+    """Sum the token log-probabilities of each choice. `logits` has the scored positions of all trees, one tree after the other."""
     total = logits.logsumexp(-1)
     sums, start = [], 0
     for tree in trees:

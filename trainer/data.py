@@ -1,4 +1,4 @@
-"""From rows to tokens: how an example is tokenised, and which examples share a batch."""
+"""Tokenises examples and decides which ones share a batch."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from trainer.specs import StudentSpec
 from trainer.tasks.base import Rendered, Task
 
 SENTINEL = "reply"
-"""Stands for the completion when the chat template is asked how a reply ends."""
+"""Stands for the completion when we look up how the chat template ends a reply."""
 
 GROUP = 32
-"""Batches' worth of shuffled rows that are sorted by length together."""
+"""Number of batches whose shuffled rows are sorted by length together."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One example in tokens. Training sees `prompt + completion`, generation starts after `prompt`."""
+    """One example in tokens. Training uses `prompt + completion`; generation starts after `prompt`."""
 
     id: str
     prompt: list[int]
     completion: list[int]
-    """The reference and the token that ends a reply; the loss is on these."""
+    """The reference and the token that ends a reply. The loss covers these tokens."""
     choices: list[list[int]] | None = None
-    """For tasks that score choices: each choice's tokens, without the ending token."""
+    """For tasks with choices: the tokens of each choice, without the token that ends a reply."""
 
     @property
     def length(self) -> int:
@@ -39,13 +39,13 @@ class Row:
 class Encoder:
     """Tokenises examples the same way for training, generation and choice scoring.
 
-    Prompt and completion are tokenised apart and joined as tokens, so that training sees exactly the prompt
-    tokens after which generation starts.
+    Prompt and completion are tokenised separately and joined as tokens. So training sees exactly the prompt tokens after
+    which generation starts.
 
     Args:
         task: renders the examples.
         tokenizer: the student's, a Hugging Face tokenizer.
-        student: its `template` decides between chat template and plain text.
+        student: `template` selects the chat template or plain text.
     """
 
     def __init__(self, task: Task, tokenizer: Any, student: StudentSpec):
@@ -55,21 +55,21 @@ class Encoder:
         self.end = end_of_reply(tokenizer) if self.chat else int(tokenizer.eos_token_id)
 
     def rows(self, examples: Sequence[Example]) -> list[Row]:
-        """One `Row` for each example, in order, whatever its length."""
+        """One `Row` for each example, in order, regardless of its length."""
         return [self.row(example) for example in examples]
 
     def row(self, example: Example) -> Row:
         """One example in tokens."""
         rendered = self.task.render(example)
         prompt = self._prompt_text(example, rendered)
-        # lm-evaluation-harness parts a choice from its context by a space even where the choice begins with one.
-        part = self._parted if rendered.choices else self._reply
+        # lm-evaluation-harness separates a choice from its context by a space even if the choice begins with one.
+        tokenize = self._separated if rendered.choices else self._reply
         return Row(
             id=example.id,
             # A chat template writes its own special tokens; plain text gets the tokenizer's.
             prompt=self._tokens(prompt, special=not self.chat),
-            completion=[*part(prompt, rendered.completion), self.end],
-            choices=[part(prompt, choice) for choice in rendered.choices] if rendered.choices else None,
+            completion=[*tokenize(prompt, rendered.completion), self.end],
+            choices=[tokenize(prompt, choice) for choice in rendered.choices] if rendered.choices else None,
         )
 
     def _prompt_text(self, example: Example, rendered: Rendered) -> str:
@@ -79,13 +79,13 @@ class Encoder:
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def _reply(self, prompt: str, text: str) -> list[int]:
-        """A reply's tokens; in plain text white space parts it from the prompt, its own or one space."""
-        return self._tokens(text, special=False) if text[:1].isspace() else self._parted(prompt, text)
+        """Tokens of a reply. In plain text, its own white space or one space separates it from the prompt."""
+        return self._tokens(text, special=False) if text[:1].isspace() else self._separated(prompt, text)
 
-    def _parted(self, prompt: str, text: str) -> list[int]:
-        """A text's tokens; in plain text one space parts it from a prompt that ends without white space."""
-        apart = not self.chat and not prompt[-1:].isspace()
-        return self._tokens(f" {text}" if apart else text, special=False)
+    def _separated(self, prompt: str, text: str) -> list[int]:
+        """Tokens of a text. In plain text, one space separates it from a prompt that ends without white space."""
+        needs_space = not self.chat and not prompt[-1:].isspace()
+        return self._tokens(f" {text}" if needs_space else text, special=False)
 
     def _tokens(self, text: str, *, special: bool) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
@@ -95,7 +95,7 @@ class Encoder:
 def encode(
     examples: Sequence[Example], task: Task, tokenizer: Any, student: StudentSpec
 ) -> tuple[list[Row], list[str]]:
-    """Tokenise training rows; what is longer than `student.max_length` is left out and named, never cut.
+    """Tokenise training rows. Rows longer than `student.max_length` are left out and reported, never cut.
 
     Returns:
         The rows that fit, and the ids of those that do not, both in the order of `examples`.
@@ -106,31 +106,31 @@ def encode(
 
 
 def length_warnings(rows: Sequence[Row], over_long: int, task: Task, student: StudentSpec) -> list[str]:
-    """One sentence for rows that were left out, and one for rows whose answers are longer than a reply may be.
+    """Warnings about rows that were left out, and about rows whose answers exceed the reply limit; one sentence each.
 
     Args:
         rows: the training rows that fit.
-        over_long: how many do not.
+        over_long: number of training rows that do not fit.
     """
-    found = []
+    warnings = []
     if over_long:
-        found.append(
+        warnings.append(
             f"{over_long:,} of {len(rows) + over_long:,} training rows are left out: they are longer than "
             f"`student.max_length` ({student.max_length:,} tokens)."
         )
     limit = reply_limit(task, student)
-    # without the token that ends a reply, which may be the one too many
+    # the token that ends a reply does not count against the limit
     answers = [len(row.completion) - 1 for row in rows if row.choices is None]
     if cut := [length for length in answers if length > limit]:
-        found.append(
+        warnings.append(
             f"{len(cut):,} of {len(answers):,} training rows have answers that the student cannot give: its replies are cut "
             f"at {limit:,} tokens. Set `student.max_new_tokens` to {max(cut):,} or more."
         )
-    return found
+    return warnings
 
 
 def reply_limit(task: Task, student: StudentSpec) -> int:
-    """Most tokens of a generated reply."""
+    """Maximum number of tokens of a generated reply."""
     return student.max_new_tokens or task.max_new_tokens
 
 
@@ -140,7 +140,7 @@ def uses_chat(tokenizer: Any, student: StudentSpec) -> bool:
 
 
 def end_of_reply(tokenizer: Any) -> int:
-    """The special token that the chat template writes after a reply; else the end-of-text token."""
+    """The special token that the chat template writes after a reply, or else the end-of-text token."""
     turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": SENTINEL}]
     text = str(tokenizer.apply_chat_template(turns, tokenize=False))
     tail = tokenizer(text[text.rindex(SENTINEL) + len(SENTINEL) :], add_special_tokens=False)["input_ids"]
@@ -160,7 +160,7 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
     """Number of tokens that all sequences start with."""
     if not sequences:
         return 0
-    # All lists between the first and the last in order share what these two share.
+    # Every list between the first and the last in sorted order shares what these two share.
     first, last = min(sequences), max(sequences)
     shared = 0
     while shared < min(len(first), len(last)) and first[shared] == last[shared]:
@@ -169,16 +169,16 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
 
 
 def batches(lengths: Sequence[int], batch_size: int, *, steps: int, seed: int) -> Iterator[list[int]]:
-    """The global batches of a training run, as indices of rows; depends on its arguments alone.
+    """The global batches of a training run, as indices of rows. They depend only on the arguments.
 
-    Each epoch sees every row once. Rows are shuffled, sorted by length within groups of `GROUP` batches, and
-    the batches shuffled again, so that a batch has rows of like lengths and the order stays random.
+    Each epoch uses every row once. Rows are shuffled, then sorted by length within groups of `GROUP` batches, then the
+    batches are shuffled. So the rows of a batch have similar lengths, and the order stays random.
 
     Args:
-        lengths: tokens of each row.
-        batch_size: rows of a batch; the last batch of an epoch may have fewer.
-        steps: how many batches; a part of an epoch is that part of its batches.
-        seed: decides the order, together with the epoch's number.
+        lengths: number of tokens of each row.
+        batch_size: rows per batch. The last batch of an epoch may have fewer.
+        steps: number of batches. A partial epoch uses the first part of its batches.
+        seed: determines the order, together with the number of the epoch.
     """
     per_epoch = math.ceil(len(lengths) / batch_size)
     for epoch, start in enumerate(range(0, steps, per_epoch)):

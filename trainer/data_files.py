@@ -1,4 +1,4 @@
-"""Reads the user's files of rows; whatever is wrong with them is one clear error. No torch here."""
+"""Reads files of rows from users and reports what is wrong with them. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from trainer.records import Example
 ROLES = ("system", "user", "assistant")
 
 Check = Callable[[Example], str | None]
-"""Says why a row cannot be used, and what to do, or None."""
+"""Returns why a row cannot be used and what to do, or None."""
 
 
 class DataError(Exception):
-    """The rows or the task that a config names cannot be used; the message says where and what to do."""
+    """The rows or the task that a config names cannot be used. The message says where and what to do."""
 
 
-class _Fault(Exception):  # noqa: N818 - it never leaves this module
+class _RowError(Exception):
     """What is wrong with one row."""
 
 
 def read_examples(path: Path, check: Check | None = None) -> list[Example]:
-    """Read a JSONL file of rows, in file order; blank lines are skipped and a byte order mark is tolerated.
+    """Read a JSONL file of rows, in file order. Blank lines and a byte order mark are skipped.
 
-    A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`, whose
-    last turn, the assistant's, is the completion. A row without id gets one from the file's stem and its line
-    number.
+    A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`. In the second
+    form, the last turn must be the assistant's, and it is the completion. A row without an id gets the file's stem and
+    its line number as its id.
 
     Args:
-        check: a task's own check of a row.
+        check: the task's check of a row.
 
     Raises:
-        DataError: names the file, the line, the first fault and the number of further faulty rows.
+        DataError: names the file, the line, the first error and the number of further rows with errors.
     """
     path = Path(path)
     examples: list[Example] = []
-    faults: list[str] = []
+    errors: list[str] = []
     lines: dict[str, int] = {}
     for number, line in _lines(path):
         try:
             example = _example(_parse(line), f"{path.stem}-{number}")
-            _refuse(check(example) if check else None)
-            _refuse(_duplicate(example.id, lines))
-        except _Fault as fault:
-            faults.append(f"{path}, line {number}: {fault}")
+            _raise_if(check(example) if check else None)
+            _raise_if(_duplicate(example.id, lines))
+        except _RowError as error:
+            errors.append(f"{path}, line {number}: {error}")
             continue
         lines[example.id] = number
         examples.append(example)
-    if faults:
-        more = f" (Further faulty rows in this file: {len(faults) - 1}.)" if len(faults) > 1 else ""
-        raise DataError(faults[0] + more)
+    if errors:
+        more = f" (Further faulty rows in this file: {len(errors) - 1}.)" if len(errors) > 1 else ""
+        raise DataError(errors[0] + more)
     if not examples:
         raise DataError(f"{path} has no rows. Write one JSON object a line.")
     return examples
 
 
 def line_of(path: Path, identifier: str) -> int | None:
-    """Line number of the row with this id; None where a task reads another format than JSONL."""
+    """Line number of the row with this id; None if the file is not JSONL, because a task can read other formats."""
     try:
         for number, line in _lines(path):
             if _identifier(_parse(line).get("id"), f"{path.stem}-{number}") == identifier:
                 return number
-    except (DataError, _Fault):
+    except (DataError, _RowError):
         pass
     return None
 
@@ -86,15 +86,15 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}, line {number}: byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8."
         ) from None
-    # not splitlines: JSON strings may hold U+2028 and its like
+    # not splitlines: JSON strings may contain U+2028 and other line separators
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line
 
 
-def _refuse(reason: str | None) -> None:
+def _raise_if(reason: str | None) -> None:
     if reason is not None:
-        raise _Fault(reason)
+        raise _RowError(reason)
 
 
 def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
@@ -109,13 +109,13 @@ def _parse(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise _Fault(
+        raise _RowError(
             f"broken JSON at column {error.colno}: {error.msg}. Each line must be one complete JSON object."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise _Fault(f"JSON that cannot be read: {error}. Simplify the row.") from None
+        raise _RowError(f"JSON that cannot be read: {error}. Simplify the row.") from None
     if not isinstance(row, dict):
-        raise _Fault(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
+        raise _RowError(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
     if "\\u" in line:
         _refuse_surrogates(row)
     return row
@@ -125,7 +125,7 @@ def _refuse_surrogates(row: dict[str, Any]) -> None:
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise _Fault(
+        raise _RowError(
             "half a surrogate pair (\\ud800 to \\udfff), which is no character. "
             "Remove it or write the whole pair."
         ) from None
@@ -145,59 +145,63 @@ def _identifier(value: Any, default: str) -> str:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise _Fault(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
+        raise _RowError(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
     return str(value)
 
 
 def _text(row: dict[str, Any], key: str) -> str:
     if key not in row:
-        raise _Fault(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
+        raise _RowError(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
     value = row[key]
     if not isinstance(value, str):
-        raise _Fault(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
+        raise _RowError(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
     if not value.strip():
-        raise _Fault(f"`{key}` is empty. Fill it in or remove the row.")
+        raise _RowError(f"`{key}` is empty. Fill it in or remove the row.")
     return value
 
 
 def _unfold_chat(row: dict[str, Any]) -> None:
     """Split a chat row into its earlier turns, the last user turn as `prompt`, and the `completion`.
 
-    A row that was already split (`completion` beside messages that end with a user turn) stays as it is.
+    A row that is already split (a `completion`, and messages that end with a user turn) stays as it is.
     """
     turns = _turns(row["messages"])
     if "completion" not in row:
         if turns[-1]["role"] != "assistant":
-            raise _Fault(
+            raise _RowError(
                 f"`messages` ends with the {turns[-1]['role']} turn. The last turn must be the assistant's: "
                 "it is the completion."
             )
         row["completion"] = turns.pop()["content"]
     elif turns[-1]["role"] == "assistant":
-        raise _Fault(
+        raise _RowError(
             "`messages` ends with an assistant turn, and there is a `completion` too. Remove one of them."
         )
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     if not asked:
-        raise _Fault("`messages` has no user turn before the completion. Add what the student is asked.")
+        raise _RowError("`messages` has no user turn before the completion. Add what the student is asked.")
     row["messages"] = turns
     row.setdefault("prompt", asked[-1])
 
 
 def _turns(value: Any) -> list[dict[str, str]]:
     if not isinstance(value, list) or not value:
-        raise _Fault(f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}.")
+        raise _RowError(
+            f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}."
+        )
     return [_turn(turn, number) for number, turn in enumerate(value, 1)]
 
 
 def _turn(turn: Any, number: int) -> dict[str, str]:
     if not isinstance(turn, dict):
-        raise _Fault(f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}.")
+        raise _RowError(
+            f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}."
+        )
     role, content = turn.get("role"), turn.get("content")
     if role not in ROLES:
-        raise _Fault(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
+        raise _RowError(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
     if not isinstance(content, str):
-        raise _Fault(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
+        raise _RowError(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
     return {"role": role, "content": content}
 
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
 from trainer.data import common_prefix
+from trainer.head import logits_at
 from trainer.model import ModelError
-
-Done = Callable[[int], None]
-"""Called with the number of rows that a batch finished."""
+from trainer.replies import Done, Reply
 
 COMPACT = 0.75
 """The share of unfinished rows at which the finished ones are dropped from a batch; dropping copies its cache."""
-
-
-@dataclass
-class Reply:
-    """One generated reply."""
-
-    tokens: list[int]
-    """Without the stop token."""
-    truncated: bool
-    """Whether the limit ended it."""
 
 
 class SlotLayer(DynamicLayer):  # type: ignore[misc]  # the library is untyped
@@ -150,14 +138,14 @@ def _generate(
     replies = [Reply([], truncated=True) for _ in suffixes]
     rows, start, end = list(range(len(suffixes))), prefix.length, prefix.length + width
     for step in range(limit):
-        logits = model(
-            input_ids=tokens,
-            attention_mask=mask[:, :end],
-            position_ids=positions[:, start:end],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=_last(tokens),
-        ).logits
+        with logits_at(model, _last(tokens)):
+            logits = model(
+                input_ids=tokens,
+                attention_mask=mask[:, :end],
+                position_ids=positions[:, start:end],
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
         chosen = logits.argmax(-1)
         keep = _record([replies[row] for row in rows], chosen.tolist(), stops)
         if not keep or step + 1 == limit:
@@ -172,13 +160,9 @@ def _generate(
 
 
 def _last(tokens: torch.Tensor) -> torch.Tensor:
-    """Asks for the last position's logits, shape (rows, vocabulary).
-
-    As a mask, since `logits_to_keep=1` leaves a strided slice, for which a CPU copies the head's weights per row.
-    """
-    mask = torch.zeros_like(tokens, dtype=torch.bool)
-    mask[:, -1] = True
-    return mask
+    """The places of each row's last token."""
+    rows, width = tokens.shape
+    return torch.arange(1, rows + 1, device=tokens.device) * width - 1
 
 
 def _record(replies: list[Reply], chosen: list[int], stops: set[int]) -> list[int]:

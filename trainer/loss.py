@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from trainer.data import Row
+from trainer.head import logits_at
 from trainer.packing import Batch, pack, pad
+from trainer.prefetch import Prefetch
 
 TOLERANCE = 0.02
 """Mean difference of logits, in units of their spread, that comes from rounding alone."""
@@ -25,6 +26,10 @@ REFUSALS = (RuntimeError, ValueError, TypeError, IndexError)
 """What models raise at arguments that they do not know."""
 
 
+MASK_MULTIPLE = 16
+"""On a GPU sequences have a multiple of so many tokens: its attention kernels copy masks of other widths, once a layer."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How rows are given to a model.
@@ -34,35 +39,55 @@ class Layout:
         hidden_size: of the model, for the choice of sequences.
         packed: rows stand side by side after their common prefix; else one row a sequence.
         sliced: the model computes logits only where a label is; else everywhere.
+        prefetch: has batches laid out ahead, where a GPU works meanwhile.
     """
 
     pad_token: int
     hidden_size: int
     packed: bool
     sliced: bool
+    prefetch: Prefetch | None = None
 
     def loss(self, model: Any, rows: Sequence[Row]) -> Tensor:
         """Sum of the cross-entropies (nats, float32) of all completion tokens of the rows; a scalar."""
-        batch = self.batch(rows).to(model.device)
+        laid_out = self.prefetch.take(rows) if self.prefetch else self.batch(rows)
+        batch = laid_out.to(model.device)
         return cross_entropy(self.logits(model, batch), batch.targets, reduction="sum")
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """The rows as one forward pass, on the CPU."""
         return pack(rows, self.pad_token, self.hidden_size) if self.packed else pad(rows, self.pad_token)
 
+    def for_gpu(self, rows: Sequence[Row]) -> Batch:
+        """The same in pinned memory, with the widths that attention kernels like."""
+        if not self.packed:
+            return self.batch(rows).pin()
+        return pack(rows, self.pad_token, self.hidden_size, MASK_MULTIPLE).pin()
+
     def logits(self, model: Any, batch: Batch) -> Tensor:
         """(labels, vocabulary) float32."""
         arguments = {
             "input_ids": batch.input_ids,
-            "attention_mask": batch.attention_mask,
+            "attention_mask": as_bias(batch.attention_mask, model.dtype),
             "position_ids": batch.position_ids,
             "use_cache": False,
         }
         if self.sliced:
-            logits: Tensor = model(**arguments, logits_to_keep=batch.keep).logits
+            with logits_at(model, batch.places):
+                logits: Tensor = model(**arguments).logits
         else:
-            logits = model(**arguments).logits[batch.keep]
+            logits = model(**arguments).logits.flatten(0, 1).index_select(0, batch.places)
         return logits.float()
+
+
+def as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """On a GPU a mask of pairs as numbers to add, once for all layers: each would make and keep its own otherwise."""
+    return bias(mask, dtype) if mask.ndim == 4 and mask.device.type == "cuda" else mask
+
+
+def bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a boolean mask is true, and the lowest number elsewhere."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
 
 
 def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: float) -> Layout:
@@ -72,14 +97,13 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
     in the sequence, so these rule packing out.
     """
     config = model.config.get_text_config()
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
     layout = Layout(pad_token, config.hidden_size, packed=False, sliced=False)
     window = getattr(config, "sliding_window", None) or math.inf
     probe = sorted(rows, key=lambda row: row.length)[:2]
     training = model.training
     model.eval()
     try:
-        if "logits_to_keep" in inspect.signature(base.forward).parameters and _slices(model, layout, probe):
+        if model.get_output_embeddings() is not None and _slices(model, layout, probe):
             layout = replace(layout, sliced=True)
         packs = dropout == 0 and max(row.length for row in rows) <= window and len(probe) == 2
         if packs and _separates(model, layout, probe):
@@ -91,7 +115,7 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
 
 @torch.no_grad()
 def _slices(model: Any, layout: Layout, rows: Sequence[Row]) -> bool:
-    """Whether the model computes logits at a mask's places alone, and the same ones."""
+    """Whether the model computes logits at some places alone, and the same ones."""
     batch = layout.batch(rows).to(model.device)
     expected = layout.logits(model, batch)
     try:

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:
     """Write the student's weights with the adapter added, and its tokenizer; transformers alone can load the folder.
 
-    The sum is kept in float32 unless the student is to be bf16: rounded to bf16, small changes of large weights are
+    The sum is kept in float32 unless the student asks for 16 bits: rounded to bf16, small changes of large weights are
     lost, and the folder would not answer as the adapter does.
 
     Args:
@@ -53,8 +53,8 @@ def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:
     model = load_model(student, adapter, trainable=False, device=torch.device("cpu")).float()
     if student.method == "lora":
         model = model.merge_and_unload(safe_merge=True)
-    if student.dtype == "bfloat16":
-        model = model.to(torch.bfloat16)
+    if student.dtype in ("bfloat16", "float16"):
+        model = model.to(getattr(torch, student.dtype))
     temporary = output.with_name(f".{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

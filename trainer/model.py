@@ -130,14 +130,22 @@ def pick_device() -> torch.device:
 
 
 def pick_dtype(student: StudentSpec, device: torch.device) -> torch.dtype:
-    """The precision of the weights: bf16 where the device is fast at it, else float32."""
+    """The precision of the weights: bf16 where the device is fast at it; fp16 on GPUs before; else float32."""
     if student.dtype != "auto":
-        return torch.bfloat16 if student.dtype == "bfloat16" else torch.float32
+        named: torch.dtype = getattr(torch, student.dtype)
+        return named
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device.type == "cpu" and _cpu_is_fast_at_bf16()
+        return _pick_cuda_dtype(device)
+    fast = device.type == "cpu" and _cpu_is_fast_at_bf16()
     return torch.bfloat16 if fast else torch.float32
+
+
+def _pick_cuda_dtype(device: torch.device) -> torch.dtype:
+    """bf16 is native from Ampere on; Volta and Turing have fp16 tensor cores; before, fp16 may be slow."""
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    fast_at_fp16 = torch.cuda.get_device_capability(device) >= (7, 0)
+    return torch.float16 if fast_at_fp16 else torch.float32
 
 
 def _builtin(name: str) -> Path:

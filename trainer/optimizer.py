@@ -77,6 +77,10 @@ class MasterAdamW:
         for index in self._low:
             self.parameters[index].grad = None
 
+    def unscale(self, scaler: torch.amp.GradScaler) -> None:
+        """Divide the gradient by the loss scale, and let the scaler note whether it overflowed."""
+        scaler.unscale_(self._adam)
+
     def clip(self, max_norm: float) -> float:
         """Scale the gradient down to `max_norm` if it is longer; returns its length before."""
         norm = torch.linalg.vector_norm(self.gradient)
@@ -93,8 +97,9 @@ class MasterAdamW:
         self.discard()
 
     def _round(self) -> None:
-        for index in self._low:
-            self.parameters[index].data.copy_(self._masters[index])
+        if self._low:
+            weights = [self.parameters[index].data for index in self._low]
+            torch._foreach_copy_(weights, [self._masters[index] for index in self._low])
 
     def state(self) -> dict[str, Tensor]:
         """All that a continued run needs: the masters and Adam's moments and counts, as CPU or device tensors."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad as pad_columns
 from torch.nn.utils.rnn import pad_sequence
 
 from trainer.data import Row, common_prefix
@@ -37,12 +38,24 @@ class Batch:
     """(B, T) int64, each token's place in its own row."""
     keep: Tensor
     """(B, T) bool, true at N places: the logits there, in order, predict `targets`."""
+    places: Tensor
+    """(N,) int64, the same places with batch and length flattened."""
     targets: Tensor
     """(N,) int64."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        """The same on another device; from pinned memory the copies do not wait."""
+        direct = device.type == "cuda"
+        return Batch(
+            **{
+                field.name: getattr(self, field.name).to(device, non_blocking=direct)
+                for field in fields(self)
+            }
+        )
+
+    def pin(self) -> Batch:
+        """The same in memory from which a GPU copies by itself."""
+        return Batch(**{field.name: getattr(self, field.name).pin_memory() for field in fields(self)})
 
 
 def pad(rows: Sequence[Row], pad_token: int) -> Batch:
@@ -50,32 +63,42 @@ def pad(rows: Sequence[Row], pad_token: int) -> Batch:
     ids = _stack([_inputs(row) for row in rows], pad_token)
     lengths = torch.tensor([row.length - 1 for row in rows])
     positions = torch.arange(ids.shape[1]).expand_as(ids)
+    keep = _stack([_labels(row) for row in rows], 0).bool()
     return Batch(
         input_ids=ids,
         attention_mask=(positions < lengths[:, None]).long(),
         position_ids=positions,
-        keep=_stack([_labels(row) for row in rows], 0).bool(),
+        keep=keep,
+        places=_places(keep),
         targets=_targets(rows),
     )
 
 
-def pack(rows: Sequence[Row], pad_token: int, hidden_size: float) -> Batch:
+def pack(rows: Sequence[Row], pad_token: int, hidden_size: float, multiple: int = 1) -> Batch:
     """Rows side by side in as few sequences as is cheapest, after the tokens that all their prompts start with.
 
     A sequence is `prefix, rest of row 1, rest of row 2, ...`. The mask lets a token see the prefix and the earlier
     tokens of its own row, and positions count on from the prefix, so that each row is computed as if it stood alone.
     The prefix is computed once for a sequence instead of once for a row, and there is next to no padding.
+
+    Args:
+        rows: at least one.
+        pad_token: fills up sequences.
+        hidden_size: of the model, for the choice of sequences.
+        multiple: sequences are filled up to a multiple of it.
     """
     shared = min(common_prefix([row.prompt for row in rows]), min(len(row.prompt) for row in rows) - 1)
     shared = shared if shared >= MIN_PREFIX else 0
     bins = _cheapest_bins(rows, shared, PAIRS_PER_TOKEN * hidden_size)
     sequences = [_side_by_side(members, shared) for members in bins]
-    owner = _stack([owner for _, _, owner, _ in sequences], -1)
+    owner = _stack([owner for _, _, owner, _ in sequences], -1, multiple)
+    keep = _stack([keep for _, _, _, keep in sequences], 0, multiple).bool()
     return Batch(
-        input_ids=_stack([ids for ids, _, _, _ in sequences], pad_token),
+        input_ids=_stack([ids for ids, _, _, _ in sequences], pad_token, multiple),
         attention_mask=_visible(owner)[:, None],
-        position_ids=_stack([positions for _, positions, _, _ in sequences], 0),
-        keep=_stack([keep for _, _, _, keep in sequences], 0).bool(),
+        position_ids=_stack([positions for _, positions, _, _ in sequences], 0, multiple),
+        keep=keep,
+        places=_places(keep),
         targets=_targets([row for members in bins for row in members]),
     )
 
@@ -93,9 +116,14 @@ def _targets(rows: Sequence[Row]) -> Tensor:
     return torch.tensor([token for row in rows for token in row.completion])
 
 
-def _stack(sequences: Sequence[Sequence[int]], value: int) -> Tensor:
-    """(number of sequences, longest) int64, filled up with `value` on the right."""
-    return pad_sequence([torch.tensor(each) for each in sequences], batch_first=True, padding_value=value)
+def _places(keep: Tensor) -> Tensor:
+    return keep.flatten().nonzero().squeeze(1)
+
+
+def _stack(sequences: Sequence[Sequence[int]], value: int, multiple: int = 1) -> Tensor:
+    """(number of sequences, longest) int64, filled up with `value` on the right, to a multiple."""
+    stacked = pad_sequence([torch.tensor(each) for each in sequences], batch_first=True, padding_value=value)
+    return pad_columns(stacked, (0, -stacked.shape[1] % multiple), value=value)
 
 
 def _side_by_side(rows: Sequence[Row], shared: int) -> tuple[list[int], list[int], list[int], list[int]]:

@@ -10,28 +10,27 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import ValidationError
 
 from trainer.artifacts import write_json, write_jsonl
-from trainer.choices import score_choices
 from trainer.data import Encoder, Row, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
-from trainer.decoding import generate
+from trainer.engines import Engine, local_engine
 from trainer.fencing import Superseded, guard
-from trainer.model import ModelError, load_model, load_tokenizer, pick_device, pick_dtype
+from trainer.merged import predict_dtype, ready
+from trainer.model import ModelError, load_model, load_tokenizer, pick_device, resolve_model
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
 from trainer.tasks import Task, load_task
+from trainer.vllm import VllmError, served
 
-KNOWN = (DataError, ModelError, OSError)
+KNOWN = (DataError, ModelError, VllmError, OSError)
 """Errors that speak for themselves."""
 
 
@@ -79,6 +78,9 @@ def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
     dtype = predict_dtype(pick_device(), spec.student) if spec.student.method == "full" else None
     reports = []
     for adapter, files in by_student(spec).items():
+        if spec.student.engine == "vllm":
+            reports.append(predict_served(adapter, tokenizer, task, spec.student, files, progress))
+            continue
         start = time.monotonic()
         progress.write(stage="load", message=f"Loading {adapter or spec.student.model}")
         model = load_model(spec.student, adapter, trainable=False, dtype=dtype)
@@ -110,6 +112,7 @@ def together(reports: Sequence[PredictReport]) -> PredictReport:
         seconds={part: sum(report.seconds[part] for report in reports) for part in ("load", "predict")},
         device=reports[0].device,
         dtype=reports[0].dtype,
+        engine=reports[0].engine,
     )
 
 
@@ -134,19 +137,50 @@ def predict_files(
     start = time.monotonic()
     examples = [task.load(file.rows) for file in files]
     counter = Counter(progress, sum(map(len, examples)))
-    predictor = Predictor(model, tokenizer, task, student, counter)
-    report = PredictReport(rows=counter.total, device=model.device.type)
     with ready(model, student) as dtype:
+        engine = local_engine(model, student)
+        report = PredictReport(device=model.device.type, engine=engine.name)
         report.dtype = str(dtype).removeprefix("torch.")
-        for file, rows in zip(files, examples, strict=True):
-            predictions, over_long = predictor.answer(rows)
-            write_jsonl(file.output, predictions)
-            report.predictions[file.name] = file.output
-            report.generated_tokens += sum(prediction.tokens for prediction in predictions)
-            if over_long:
-                report.over_long[file.name] = over_long
+        _answer_all(Predictor(engine, tokenizer, task, student, counter), files, examples, report)
     report.seconds["predict"] = time.monotonic() - start
     return report
+
+
+def predict_served(
+    adapter: Path | None,
+    tokenizer: Any,
+    task: Task,
+    student: StudentSpec,
+    files: Sequence[PredictFile],
+    progress: ProgressLog,
+) -> PredictReport:
+    """As `predict_files`, by a vLLM server, which has the weights.
+
+    Raises:
+        VllmError: the server cannot be used.
+    """
+    start = time.monotonic()
+    examples = [task.load(file.rows) for file in files]
+    counter = Counter(progress, sum(map(len, examples)))
+    report = PredictReport(device="server", dtype=student.dtype, engine="vllm")
+    with served(student, str(resolve_model(student.model)), adapter) as engine:
+        _answer_all(Predictor(engine, tokenizer, task, student, counter), files, examples, report)
+    report.seconds |= {"load": 0.0, "predict": time.monotonic() - start}
+    return report
+
+
+def _answer_all(
+    predictor: Predictor, files: Sequence[PredictFile], examples: list[list[Example]], report: PredictReport
+) -> None:
+    """Write the predictions of each file, and fill in the report."""
+    for file, rows in zip(files, examples, strict=True):
+        predictions, over_long = predictor.answer(rows)
+        write_jsonl(file.output, predictions)
+        report.rows += len(rows)
+        report.predictions[file.name] = file.output
+        report.generated_tokens += sum(prediction.tokens for prediction in predictions)
+        if over_long:
+            report.over_long[file.name] = over_long
 
 
 @dataclass
@@ -174,15 +208,14 @@ class Counter:
 class Predictor:
     """Answers rows with one student, by generation or by choice, as the task renders them."""
 
-    def __init__(self, model: Any, tokenizer: Any, task: Task, student: StudentSpec, done: Counter):
-        self.model = model
+    def __init__(self, engine: Engine, tokenizer: Any, task: Task, student: StudentSpec, done: Counter):
+        self.engine = engine
         self.tokenizer = tokenizer
         self.task = task
         self.encoder = Encoder(task, tokenizer, student)
         self.stops = stop_tokens(tokenizer, student)
         self.max_length = student.max_length
         self.max_new_tokens = reply_limit(task, student)
-        self.batch_size = student.predict_batch_size
         self.done = done
 
     def answer(self, examples: Sequence[Example]) -> tuple[list[Prediction], list[str]]:
@@ -201,12 +234,10 @@ class Predictor:
         return [answers[row.id] for row in rows], over_long
 
     def _generate(self, rows: list[Row]) -> dict[str, Prediction]:
-        replies = generate(
-            self.model,
+        replies = self.engine.generate(
             [row.prompt for row in rows],
             max_new_tokens=self.max_new_tokens,
             stops=self.stops,
-            batch_size=self.batch_size,
             done=self.done,
         )
         return {
@@ -224,13 +255,7 @@ class Predictor:
         for (_, row), texts in zip(pairs, choices, strict=True):
             if not all(texts):
                 raise DataError(f"Row {row.id!r} has an empty choice: give each choice a text.")
-        scores = score_choices(
-            self.model,
-            [row.prompt for _, row in pairs],
-            choices,
-            batch_size=self.batch_size,
-            done=self.done,
-        )
+        scores = self.engine.score([row.prompt for _, row in pairs], choices, done=self.done)
         return {
             row.id: self._chosen(example, row, score)
             for (example, row), score in zip(pairs, scores, strict=True)
@@ -258,46 +283,6 @@ class Predictor:
 def asked(row: Row) -> int:
     """Tokens of a row that the student must read: its prompt and its longest choice."""
     return len(row.prompt) + max((len(choice) for choice in row.choices or []), default=0)
-
-
-@contextlib.contextmanager
-def ready(model: Any, student: StudentSpec) -> Iterator[torch.dtype]:
-    """A student in the precision of predictions and with its adapter merged; afterwards it is as it was, bit by bit.
-
-    Quantised weights (QLoRA) stay as they are.
-    """
-    if student.method == "qlora":
-        yield model.dtype
-        return
-    originals = [(parameter, parameter.data) for parameter in model.parameters()]
-    layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
-    dtype = predict_dtype(model.device, student)
-    try:
-        # Merged in float32 whatever comes after, so that it is what `trainer.merge` writes; a safe merge makes a
-        # new weight instead of writing into the old one.
-        cast(model, torch.float32)
-        for layer in layers:
-            layer.merge(safe_merge=True)
-        cast(model, dtype)
-        yield dtype
-    finally:
-        for layer in layers:
-            layer.merged_adapters.clear()
-        for parameter, data in originals:
-            parameter.data = data
-
-
-def cast(model: Any, dtype: torch.dtype) -> None:
-    """Cast the parameters alone: buffers, such as rotary frequencies, are float32 in every model."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(dtype)
-
-
-def predict_dtype(device: torch.device, student: StudentSpec) -> torch.dtype:
-    """On a CPU float32 unless the student is to be bf16; elsewhere the weights' own."""
-    if device.type == "cpu" and student.dtype == "auto":
-        return torch.float32
-    return pick_dtype(student, device)
 
 
 if __name__ == "__main__":

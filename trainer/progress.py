@@ -1,4 +1,4 @@
-"""`progress.jsonl`: one line for each thing that a watcher may want to show. No torch here."""
+"""`progress.jsonl`: one line for each step that an observer may show. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trainer.specs import Progress
 
 
 class ProgressLog:
-    """Appends lines to `progress.jsonl`; calling it writes one.
+    """Appends lines to `progress.jsonl`. Call it with a `Progress` to write one.
 
     Args:
-        path: the file; a resumed run goes on in it.
-        enabled: false on all processes but the main one, which then write nothing.
+        path: the file. A resumed run appends to it.
+        enabled: false on all processes except the main one, so that only the main one writes.
     """
 
     def __init__(self, path: Path, *, enabled: bool = True):
@@ -25,10 +25,10 @@ class ProgressLog:
         self.enabled = enabled
 
     def __call__(self, line: Progress) -> None:
-        """Append one line, whole: a reader that follows the file never sees half of one.
+        """Append one line in a single write, so that a reader that follows the file never sees half a line.
 
         Raises:
-            Superseded: the run has gone to another process, so that there is nothing more to do.
+            Superseded: another process has taken the run over, so this one must stop.
         """
         if not self.enabled:
             return
@@ -38,7 +38,7 @@ class ProgressLog:
             file.write(line.model_dump_json(exclude_none=True) + "\n")
 
     def write(self, **fields: Any) -> None:
-        """Append one `Progress` line, with the time filled in."""
+        """Append one `Progress` line with the current time."""
         self(Progress(time=time.time(), **fields))
 
 

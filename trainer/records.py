@@ -1,4 +1,4 @@
-"""The rows that the trainer reads and writes. No torch here."""
+"""The rows that the trainer reads and writes. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ class Message(BaseModel):
 
 
 class Example(BaseModel):
-    """One row of a data set: what the student is asked and what it should answer.
+    """One row of a data set: the prompt, and the answer that the student should give.
 
-    `prompt` is text, or the earlier turns of a chat when `messages` is set (then `prompt` holds the
-    last user turn, for display and for search). Fields of the source that we do not know are kept in
-    `model_extra` and written back unchanged.
+    If `messages` is set, it holds the earlier turns of a chat, and `prompt` repeats the last user turn for display and
+    search. Other fields of the source are kept in `model_extra` and written back unchanged.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -30,24 +29,24 @@ class Example(BaseModel):
     messages: list[Message] | None = None
 
     def field(self, name: str, default: Any = None) -> Any:
-        """A source field that is not part of the contract, such as `choices` or `answers`."""
+        """A field of the source that is not declared here, such as `choices` or `answers`."""
         return (self.model_extra or {}).get(name, default)
 
 
 class Prediction(BaseModel):
-    """What the student answered for one example."""
+    """The student's answer to one example."""
 
     id: str
     text: str
     """The reply: generated text, or the text of the choice with the highest likelihood."""
     choice: int | None = None
-    """Index of the chosen choice, for tasks that score choices."""
+    """Index of the chosen choice, for tasks with choices."""
     choice_logprobs: list[float] | None = None
-    """Sum of the log-probabilities (nats) of each choice's tokens given the context."""
+    """For each choice, the sum of the log-probabilities (nats) of its tokens given the context."""
     tokens: int = 0
-    """Number of generated tokens, the end-of-text token not counted."""
+    """Number of generated tokens, without the end-of-text token."""
     truncated: bool = False
-    """True when generation ended by the token limit and not by end of text."""
+    """True if the token limit ended generation, not the end of text."""
 
 
 class Score(BaseModel):
@@ -57,8 +56,8 @@ class Score(BaseModel):
     value: float
     """The task's primary metric for this row, 0 to 1."""
     correct: bool
-    """Whether the row counts as right; a failure is a row with `correct` false."""
+    """Whether the row counts as right. A failure is a row with `correct` false."""
     explanation: str
-    """One sentence that a teacher can use: what was expected, what came, what differs."""
+    """One sentence for the teacher: what was expected, what the student answered, what differs."""
     detail: dict[str, Any] = {}
-    """Further numbers of the task, such as `f1` or per-field counts; summed up by `Task.summarize`."""
+    """Further numbers of the task, such as `f1` or counts per field. `Task.summarize` aggregates them."""

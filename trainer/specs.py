@@ -67,12 +67,18 @@ class StudentSpec(Strict):
     """Longest reply in tokens; default: the task's own."""
     predict_batch_size: int = Field(64, ge=1)
     """Rows per batch when predicting."""
+    engine: Literal["auto", "torch", "paged", "vllm"] = "auto"
+    """What predicts: our own loop (`torch`), the library's continuous batching (`paged`), or a vLLM server."""
+    vllm_url: str | None = None
+    """A vLLM server that runs; None starts one for `engine: vllm`."""
     lora: LoraSpec = LoraSpec()
     """The adapter of `lora` and `qlora`."""
     start_from: Literal["base", "last"] = "base"
     """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the weights; `auto` is bfloat16 where it is fast, else float32."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the weights. `auto` is bfloat16 where it is fast, float16 with loss scaling on older GPUs, else float32."""
+    compile: bool = False
+    """Train with the decoder's layers through torch.compile: minutes of warm-up first."""
     checkpoint_every: int = Field(50, ge=1)
     """Optimizer steps between checkpoints."""
     num_processes: int = Field(1, ge=1)
@@ -167,6 +173,8 @@ class PredictReport(Strict):
     """`load`, `predict`."""
     device: str = "cpu"
     dtype: str = "float32"
+    engine: str = "torch"
+    """What predicted: `torch`, `paged` or `vllm`."""
 
 
 class TrainReport(Strict):
@@ -191,11 +199,16 @@ class TrainReport(Strict):
     num_processes: int
     out_of_memory: list[str] = []
     """One sentence for each time that the micro-batch was halved."""
+    skipped: list[int] = []
+    """Steps whose gradient overflowed float16: the weights stayed, and the loss scale was halved."""
     resumed_from: list[int] = []
     """Steps at which training went on after an interruption."""
+    memory: dict[str, int] = {}
+    """Bytes: the parts of `trainer.memory.MemoryEstimate` with their sums `training` and `prediction`, what was
+    `available` before the student was loaded, and the `peak` of training."""
     predict: PredictReport
     seconds: dict[str, float]
-    """`load`, `train`, `predict`."""
+    """`load`, `train`, `predict`; `compile`, where layers were compiled."""
     device: str
     dtype: str
 

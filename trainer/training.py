@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 
 from trainer.checkpoints import TrainState, save_checkpoint
+from trainer.compiling import compile_layers, undo, warm_up
 from trainer.data import Row, batches
+from trainer.fitting import is_out_of_memory
 from trainer.loss import choose_layout
 from trainer.optimizer import MasterAdamW, learning_rate
+from trainer.prefetch import Prefetch
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.specs import LossPoint, TrainSpec
 
@@ -23,8 +28,8 @@ MAX_HALVINGS = 3
 """How often a run may halve its micro-batch before it gives up."""
 
 
-MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
-"""How allocators other than CUDA's say it, in a plain RuntimeError."""
+LOSS_SCALE = 2.0**16
+"""With which float16 training begins; halved at an overflow, doubled after 2,000 steps without one."""
 
 
 class TrainingError(Exception):
@@ -73,7 +78,19 @@ class Trainer:
             state.resumed_from.append(state.step)
         elif accelerator.num_processes > 1:
             self.optimizer.restart(broadcast(self.optimizer.master))
+        self.scaler = self._make_scaler()
         self.layout = choose_layout(model, rows, pad_token, dropout=spec.student.lora.dropout)
+        if works_apart(accelerator.device):
+            self.layout = replace(self.layout, prefetch=Prefetch(self.layout.for_gpu))
+        self.compile_seconds = 0.0
+
+    def _make_scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss in float16, whose smallest gradients are 0 otherwise (arXiv 1710.03740, section 3.2)."""
+        half = self.state.dtype == "float16"
+        scaler = torch.amp.GradScaler(self.accelerator.device.type, init_scale=LOSS_SCALE, enabled=half)
+        if half and self.state.loss_scale:
+            scaler.load_state_dict(self.state.loss_scale)
+        return scaler
 
     def train(self) -> None:
         """Run to the last step, from wherever the state is.
@@ -85,9 +102,12 @@ class Trainer:
         lengths = [row.length for row in self.rows]
         steps = student.steps_for(len(lengths))
         plan = list(batches(lengths, student.batch_size, steps=steps, seed=self.spec.seed))
+        compiled = self._compile() if student.compile and self.state.step < len(plan) else []
         for step in range(self.state.step, len(plan)):
             begin = time.monotonic()
             batch = [self.rows[index] for index in plan[step]]
+            if self.layout.prefetch and step + 1 < len(plan):
+                self.layout.prefetch.ask(self._micro_batches([self.rows[index] for index in plan[step + 1]]))
             point = self._step(batch, step, learning_rate(student, step, len(plan)))
             seconds = time.monotonic() - begin
             self.state.step = step + 1
@@ -98,7 +118,29 @@ class Trainer:
             self._report(point, len(plan), sum(row.length for row in batch) / seconds)
             if (step + 1) % student.checkpoint_every == 0 or step + 1 == len(plan):
                 self._checkpoint()
+        if self.layout.prefetch:
+            self.layout.prefetch.close()
+        undo(compiled)
         self.optimizer.release()
+
+    def _compile(self) -> list[torch.nn.Module]:
+        """Compile the decoder's layers with the longest and the shortest rows, whose gradients are thrown away."""
+        layers = compile_layers(self.model)
+        ordered = sorted(self.rows, key=lambda row: row.length)
+        size = self.state.micro_batch_size
+
+        def both_ways(rows: list[Row]) -> None:
+            try:
+                torch.autograd.backward([self.layout.loss(self.model, rows)])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+
+        self.compile_seconds = warm_up(
+            [partial(both_ways, rows) for rows in (ordered[-size:], ordered[:size])]
+        )
+        self.optimizer.discard()
+        return layers
 
     def _report(self, point: LossPoint, steps: int, tokens_per_second: float) -> None:
         self.progress.write(
@@ -108,23 +150,48 @@ class Trainer:
             loss=point.loss,
             learning_rate=point.learning_rate,
             tokens_per_second=tokens_per_second,
-            memory_mb=self._memory_mb(),
+            memory_mb=self.memory_mb(),
             eta_seconds=self.state.seconds / point.step * (steps - point.step),
         )
 
     def _step(self, batch: list[Row], step: int, rate: float) -> LossPoint:
         loss = self._gradient(batch, step)
         if not math.isfinite(loss):
+            if self.scaler.is_enabled():
+                raise TrainingError(self._too_large(step, "loss"))
             raise TrainingError(
                 f"The loss is {loss} at step {step + 1}: the training diverged. Lower student.learning_rate "
                 f"(now {self.spec.student.learning_rate:g}), or look at the rows of this step: "
                 f"{', '.join(row.id for row in batch[:8])}."
             )
+        self.optimizer.unscale(self.scaler)
         norm = self.optimizer.clip(self.spec.student.max_grad_norm)
-        if not math.isfinite(norm):
-            raise TrainingError(f"The gradient is {norm} at step {step + 1}: lower student.learning_rate.")
-        self.optimizer.step(rate)
+        if math.isfinite(norm):
+            self.optimizer.step(rate)
+        else:
+            self._skip(step, norm)
+        self._rescale()
         return LossPoint(step=step + 1, loss=loss, learning_rate=rate)
+
+    def _skip(self, step: int, norm: float) -> None:
+        """Leave the weights as they are where a scaled gradient overflowed."""
+        if not self.scaler.is_enabled():
+            raise TrainingError(f"The gradient is {norm} at step {step + 1}: lower student.learning_rate.")
+        if self.scaler.get_scale() <= 1:
+            raise TrainingError(self._too_large(step, "gradient"))
+        self.optimizer.discard()
+        self.state.skipped.append(step + 1)
+
+    def _rescale(self) -> None:
+        if self.scaler.is_enabled():
+            self.scaler.update()
+            self.state.loss_scale = self.scaler.state_dict()
+
+    def _too_large(self, step: int, what: str) -> str:
+        return (
+            f"The {what} of step {step + 1} is larger than float16 can hold: set student.dtype: float32 (or bfloat16, "
+            f"where the GPU has it), or lower student.learning_rate (now {self.spec.student.learning_rate:g})."
+        )
 
     def _gradient(self, batch: list[Row], step: int) -> float:
         """Fill the optimizer's gradient with the mean over the global batch; returns the mean loss.
@@ -146,20 +213,26 @@ class Trainer:
         # Dropout's random numbers follow from the step, so that a continued run draws the same ones.
         torch.manual_seed((self.spec.seed * 1_000_003 + step) * world + rank)
         labels = sum(len(row.completion) for row in batch)
-        mine = batch[rank::world]
-        size = self.state.micro_batch_size
-        total = 0.0
+        losses = []
         try:
-            for start in range(0, len(mine), size):
-                loss = self.layout.loss(self.model, mine[start : start + size]) / labels
-                torch.autograd.backward([loss])
+            for rows in self._micro_batches(batch):
+                loss = self.layout.loss(self.model, rows) / labels
+                torch.autograd.backward([self.scaler.scale(loss)])
                 self.optimizer.collect()
-                total += loss.item()
+                losses.append(loss.detach())
+            # read once: each reading waits for all that the GPU has to do
+            total = sum(torch.stack(losses).tolist()) if losses else 0.0
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return [0.0, 1.0]
         return [total, 0.0]
+
+    def _micro_batches(self, batch: list[Row]) -> list[list[Row]]:
+        """This process's share of a global batch."""
+        mine = batch[self.accelerator.process_index :: self.accelerator.num_processes]
+        size = self.state.micro_batch_size
+        return [mine[start : start + size] for start in range(0, len(mine), size)]
 
     def _sum_over_processes(self, values: list[float]) -> list[float]:
         if self.accelerator.num_processes == 1:
@@ -190,19 +263,18 @@ class Trainer:
         if self.accelerator.is_main_process:
             save_checkpoint(checkpoints_folder(self.spec.output), self.state, self.optimizer.state())
 
-    def _memory_mb(self) -> float:
+    def memory_mb(self) -> float:
+        """The largest memory so far, in MB: of the device's tensors, or of the process on a CPU."""
         if self.accelerator.device.type == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         return peak_memory_mb()
 
 
+def works_apart(device: torch.device) -> bool:
+    """Whether the device works while this process prepares the next step."""
+    return device.type == "cuda"
+
+
 def checkpoints_folder(output: Path) -> Path:
     """Where a run keeps its checkpoints."""
     return output / "checkpoints"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in MEMORY_MESSAGES)

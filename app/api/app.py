@@ -1,4 +1,4 @@
-"""The service: puts routers, errors, limits and the executor together."""
+"""The service: combines routers, errors, limits and the executor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from app.api.datasets.service import sweep
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.runs import endpoints as runs
-from app.api.runs.event_stream import Feed
+from app.api.runs import results
+from app.api.runs.event_stream import EventBroadcaster
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.errors import ConfigError
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings it reads the environment.
 
     Raises:
-        ConfigError: the settings would let strangers, or code from a checkpoint, in.
+        ConfigError: the settings would open the service to strangers, or allow code in checkpoints.
     """
     settings = settings or Settings()
     if not settings.keys_required and not settings.on_loopback:
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
-    for router in (runs.router, datasets.router, health.router):
+    for router in (runs.router, results.router, datasets.router, health.router):
         app.include_router(router)
     problems.install(app)
     links.install(app)
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The database is up to date before the first request; the executor ends before the database does."""
+    """Migrates the database before the first request, and stops the executor before it closes the database."""
     settings: Settings = app.state.settings
     for folder in (settings.runs, settings.datasets):
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,8 +88,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sessions = app.state.sessions = make_sessions(engine)
         reads = app.state.reads = make_sessions(engine, reading=True)
         await sweep(sessions, settings)
-        await idempotency.forget(sessions)
-        app.state.feed = await stack.enter_async_context(Feed(reads, settings.poll_seconds))
+        await idempotency.delete_old_replies(sessions)
+        app.state.broadcaster = await stack.enter_async_context(
+            EventBroadcaster(reads, settings.poll_seconds)
+        )
         await _start_executor(stack, settings, sessions)
         yield
 

@@ -1,4 +1,4 @@
-"""How long a body may be: enforced while it comes, whatever its header says."""
+"""Limits the length of request bodies while they arrive, whatever `Content-Length` says."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """Middleware that refuses bodies of more than `limit` bytes with 413, but on the paths in `own`.
+    """Middleware that refuses bodies of more than `limit` bytes with 413, except on the paths in `own`.
 
-    Those read their body in pieces and count for themselves.
+    Those paths read their body in pieces and limit it themselves.
     """
 
     def __init__(self, app: ASGIApp, limit: int, own: Collection[str] = ()):
@@ -27,7 +27,7 @@ class BodyLimit:
 
 
 class Counted:
-    """The body of one request, in pieces, as far as it may go."""
+    """The body of one request, in pieces, up to the limit."""
 
     def __init__(self, receive: Receive, declared: int, limit: int):
         self._receive = receive
@@ -44,11 +44,11 @@ class Counted:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            # any other exception while FastAPI reads a body becomes 400
-            raise HTTPException(413, f"The body is longer than the {self._limit} bytes that are read here.")
+            # FastAPI turns any other exception raised while it reads a body into 400
+            raise HTTPException(413, f"The body is longer than {self._limit} bytes, which is the limit.")
 
 
 def declared(scope: Scope) -> int:
-    """The body's length by its header; 0 if it does not say."""
+    """The body's length according to its header; 0 without one."""
     length = Headers(scope=scope).get("content-length", "")
     return int(length) if length.isdecimal() else 0

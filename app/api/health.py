@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it can work, and what it does: `/healthz`, `/readyz`, `/metrics`."""
+"""`/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.keys.auth import Reader
 from app.api.metrics import Metrics
 from app.api.problems import documented, problems
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.errors import Unavailable
 from app.settings import Settings
@@ -31,7 +30,7 @@ router = APIRouter(tags=["operation"])
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process answers requests."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
 
@@ -39,7 +38,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Everything that a run needs is there."""
+    """Everything that a run needs is available."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"status": "ready", "checks": ["database", "home"]}}
@@ -51,7 +50,7 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", summary="Whether the process answers")
 async def healthz() -> Health:
-    """Asks nothing else: a process that answers need not be restarted."""
+    """Checks nothing else: a process that answers need not be restarted."""
     return Health()
 
 
@@ -64,10 +63,10 @@ async def readyz(request: Request) -> Readiness:
         "home": asyncio.to_thread(_home, settings.home),
         **{f"teacher {number}": _teacher(url) for number, url in enumerate(settings.ready_teachers, 1)},
     }
-    found = await asyncio.gather(*checks.values())
-    faults = [f"{name}: {fault}" for name, fault in zip(checks, found, strict=True) if fault]
-    if faults:
-        raise Unavailable("; ".join(faults))
+    results = await asyncio.gather(*checks.values())
+    failed = [f"{name}: {problem}" for name, problem in zip(checks, results, strict=True) if problem]
+    if failed:
+        raise Unavailable("; ".join(failed))
     return Readiness(checks=list(checks))
 
 
@@ -81,18 +80,21 @@ async def readyz(request: Request) -> Readiness:
     },
 )
 async def metrics(request: Request, caller: Reader) -> Response:
-    """Requests, runs by status, and what all runs cost and took. Where keys are on, any key that can read will do."""
-    found: Metrics = request.app.state.metrics
+    """Requests, runs by status, and the cost and time of all runs. Where keys are on, any key with `read` is enough."""
+    collected: Metrics = request.app.state.metrics
     async with request.app.state.reads() as session:
-        runs = await repository.count_by_status(session)
-        totals, training = await repository.totals(session), await repository.training_rates(session)
-    return Response(found.expose(runs, totals, training), media_type=CONTENT_TYPE_LATEST)
+        runs = await run_repository.count_by_status(session)
+        totals, training = (
+            await run_repository.get_totals(session),
+            await run_repository.get_training_rates(session),
+        )
+    return Response(collected.expose(runs, totals, training), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _database(reads: Sessions) -> str | None:
     try:
         async with asyncio.timeout(CHECK_SECONDS), reads() as session:
-            await session.execute(text("SELECT 1 FROM runs LIMIT 1"))
+            await run_repository.ping(session)
     except (SQLAlchemyError, TimeoutError, OSError):
         return "it does not answer"
     return None
@@ -109,7 +111,7 @@ def _home(home: Path) -> str | None:
 
 
 async def _teacher(url: str) -> str | None:
-    """Any answer will do, a refusal too: no key is sent."""
+    """Any answer counts, also a refusal, because no key is sent."""
     try:
         async with httpx.AsyncClient(timeout=CHECK_SECONDS) as client:
             await client.get(f"{url.rstrip('/')}/models")

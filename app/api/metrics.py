@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests as they are answered, runs as the database has them."""
+"""Prometheus metrics: requests counted in this process, runs as the database has them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.engine.run_status import STATUSES
+
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-STATUSES = ("queued", "running", "paused", "cancelled", "finished", "failed")
 
 
 class Metrics:
-    """The numbers of one application."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,7 +29,7 @@ class Metrics:
         )
         self.runs = Gauge("pada_runs", "Runs by status.", ("status",), registry=self.registry)
         self.queue = Gauge("pada_queue_length", "Runs that wait for a process.", registry=self.registry)
-        # of all processes together, from the database: a gauge, because it is set and not counted here
+        # summed over all processes by the database; a gauge, because it is set and not counted
         self.teacher = Gauge(
             "pada_teacher",
             "Calls, tokens, US dollars and repeated calls of all runs.",
@@ -43,7 +44,7 @@ class Metrics:
         )
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count one request, by the route's pattern and not by its path: paths hold ids."""
+        """Count one request under the route's pattern, because paths contain ids."""
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", "unknown")
         self.requests.labels(method, route, status).inc()
@@ -56,7 +57,7 @@ class Metrics:
 
         Args:
             runs: status -> count, of the whole database.
-            totals: see `app.db.runs.totals`.
+            totals: see `app.db.runs.get_totals`.
             training: run -> tokens a second.
         """
         for what, value in totals["teacher"].items():

@@ -1,4 +1,4 @@
-"""Links in the OpenAPI document: which operations go on with the ids in an answer (OpenAPI 3.1, Link Object)."""
+"""Links in the OpenAPI document: which operations take the ids of an answer (OpenAPI 3.1, Link Object)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS = ("get", "post", "delete")
 
 @dataclass(frozen=True)
 class Onward:
-    """From one operation's answer to all operations under a path that need no more than `parameters`."""
+    """Links from one operation's answer to all operations under a path whose parameters are exactly `parameters`."""
 
     method: str
     path: str

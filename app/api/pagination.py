@@ -1,4 +1,4 @@
-"""The query parameters and the answer of every list; see `app.db.pages`."""
+"""Query parameters and answers of lists; see `app.db.pages`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
-from app.db.pages import Place
+from app.db.pages import PageRequest
 from app.errors import Unprocessable
 
 Item = TypeVar("Item")
@@ -24,22 +24,22 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = Field(description="Cursor of the next page; null on the last one.")
 
 
-def place(
+def page_request(
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Items of a page, at most.")] = 50,
-) -> Place:
+) -> PageRequest:
     """The query parameters of every list."""
-    return Place(decode(cursor) if cursor is not None else None, limit)
+    return PageRequest(decode(cursor) if cursor is not None else None, limit)
 
 
-Asked = Annotated[Place, Depends(place)]
+PageQuery = Annotated[PageRequest, Depends(page_request)]
 
 
 def decode(cursor: str) -> tuple[float, str]:
-    """The other way round.
+    """The position that a cursor names; the inverse of `app.db.pages.encode`.
 
     Raises:
-        Unprocessable: the text is no cursor of ours.
+        Unprocessable: the text is not a cursor.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)

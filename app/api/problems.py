@@ -1,7 +1,8 @@
-"""Errors over HTTP: the one place where they become `application/problem+json` (RFC 9457)."""
+"""Turns errors into `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -25,12 +26,12 @@ log = logging.getLogger("pada.service")
 MEDIA_TYPE = "application/problem+json"
 REFERENCE = "#/components/schemas/{model}"
 ALWAYS = (400, 401, 403, 422, 429)
-"""What any operation that asks for a key may answer."""
+"""Statuses that every operation with a key may answer."""
 UNEXPECTED = "Something went wrong in the service; its log says what. The request may be sent again."
 
 
-class Fault(BaseModel):
-    """One thing that is wrong with a request."""
+class FieldError(BaseModel):
+    """One error in a request."""
 
     pointer: str = Field(
         description="JSON pointer into the body (`#/data/train`), or `query:NAME`, `path:NAME`, `header:NAME`."
@@ -46,7 +47,9 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What is wrong, and what to do.")
     instance: str = Field(description="Path of the request.")
-    errors: list[Fault] | None = Field(None, description="Each fault of a request that cannot be understood.")
+    errors: list[FieldError] | None = Field(
+        None, description="Each error in a request that cannot be understood."
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -61,9 +64,10 @@ def install(app: FastAPI) -> None:
 
 
 class Guard:
-    """Middleware that answers what nobody expected with 500, and logs it.
+    """Middleware that answers unexpected errors with 500 and logs them.
 
-    Starlette's own raises the error again after its answer, and uvicorn then cuts the connection under the client's next request.
+    Starlette's own middleware raises the error again after its answer, and uvicorn then closes the connection, which
+    breaks the client's next request.
     """
 
     def __init__(self, app: ASGIApp):
@@ -83,7 +87,7 @@ class Guard:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
-            if _hung_up(error):
+            if _reader_left(error):
                 return
             if started:
                 raise
@@ -91,8 +95,8 @@ class Guard:
             await respond(Request(scope), 500, UNEXPECTED)(scope, receive, send)
 
 
-def _hung_up(error: Exception) -> bool:
-    """Whether a stream of events has lost its reader: FastAPI's own breaks when that happens while an event is on its way."""
+def _reader_left(error: Exception) -> bool:
+    """Whether the reader of an event stream has disconnected: FastAPI's stream raises this while it sends an event."""
     return isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None
 
 
@@ -111,7 +115,7 @@ def respond(
     status: int,
     detail: str,
     *,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem as an answer."""
@@ -134,47 +138,47 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(fault) for fault in error.errors()]
-    detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
-    return respond(request, 422, detail, errors=faults)
+    errors = [_field_error(one) for one in error.errors()]
+    detail = "; ".join(f"{one.pointer}: {one.detail}" for one in errors)
+    return respond(request, 422, detail, errors=errors)
 
 
-def _fault(fault: Mapping[str, Any]) -> Fault:
-    """What was sent is not repeated: it may hold a secret."""
-    if fault["type"] == "json_invalid":
-        return Fault(pointer="#", detail=f"Not valid JSON: {fault['ctx']['error']}.")
-    place, *names = map(str, fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    """The value that was sent is not repeated, because it may hold a secret."""
+    if error["type"] == "json_invalid":
+        return FieldError(pointer="#", detail=f"Not valid JSON: {error['ctx']['error']}.")
+    place, *names = map(str, error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
     steps = [name.replace("~", "~0").replace("/", "~1") for name in names]
     pointer = "/".join(["#", *steps]) if place == "body" else f"{place}:{'.'.join(names)}"
-    return Fault(pointer=pointer, detail=message)
+    return FieldError(pointer=pointer, detail=message)
 
 
 async def _routed(request: Request, error: Exception) -> JSONResponse:
-    """What the router and the body's limit raise."""
+    """Handles errors of the router and of `BodyLimit`."""
     assert isinstance(error, HTTPException)
-    said = {
+    details = {
         404: f"There is nothing at {request.url.path}. `/openapi.json` lists what there is.",
         405: f"{request.method} is not possible here; the header `Allow` says what is.",
     }
     plain = error.detail == HTTPStatus(error.status_code).phrase
-    detail = said.get(error.status_code, error.detail) if plain else error.detail
+    detail = details.get(error.status_code, error.detail) if plain else error.detail
     headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
     return respond(request, error.status_code, detail, headers=headers)
 
 
 def _methods(request: Request) -> str:
-    """All methods of a path (RFC 9110, 10.2.1); the router names those of the first operation only."""
-    found: set[str] = set()
+    """All methods of a path (RFC 9110, 10.2.1); the router names only those of the first operation."""
+    methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
         pattern = getattr(route, "path_regex", None)
         if pattern and pattern.match(request.url.path):
-            found |= route.methods or set()
-    return ", ".join(sorted(found))
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 async def _gone(request: Request, _: Exception) -> JSONResponse:
-    """Nobody reads this answer, but a client that hung up is no fault of the service."""
+    """Nobody reads this answer, but a client that disconnects must not count as an error of the service."""
     return respond(request, 400, "The connection ended before the body did. Send the request again.")
 
 
@@ -185,12 +189,14 @@ def _documented(status: int) -> dict[str, Any]:
 
 
 def _document(app: FastAPI) -> None:
-    _, found = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    _, schemas = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    # clients were generated with this name
+    definitions = json.loads(json.dumps(schemas["$defs"]).replace("FieldError", "Fault"))
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = plain()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""A run on a pada service, from the command line: upload, start, watch, and take the result home."""
+"""Client of a pada service: uploads rows, starts and follows runs, and downloads results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from httpx_sse import connect_sse
 
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
-from app.engine.events import Event
+from app.engine.events import Event, RunStatusChanged, read_event
+from app.engine.run_status import AT_WORK
 from app.errors import PadaError
 from graphs.report import Report
 
 RECONNECT_SECONDS = 1.0
 GIVE_UP_SECONDS = 120.0
-"""How long a service may be away before watching it ends; the run goes on there."""
+"""How long a service may not answer before following ends; the run continues there."""
 
 
 class Client:
@@ -44,7 +45,7 @@ class Client:
         self._http.close()
 
     def start(self, config: RunConfig) -> str:
-        """Upload the rows that a config names, unless they are the hub's, and start a run on them; returns the run's id."""
+        """Upload the rows that a config names, unless they are on the hub, and start a run; returns its id."""
         document = config.model_dump(mode="json", exclude_defaults=True, exclude={"output", "data"})
         data = config.data.model_dump(mode="json", exclude_none=True, exclude={*SPLITS, "folder"})
         document["data"] = data if config.data.hub else {"limit": data["limit"]}
@@ -64,102 +65,102 @@ class Client:
         return str(made["id"])
 
     def watch(self, run: str, show: Callable[[Event], None]) -> dict[str, Any]:
-        """Show a run's events until it ends or waits; returns the run."""
+        """Show a run's events until the run ends or waits; returns the run."""
         for event in self._events(run):
             show(event)
-            if event["type"] == "run" and event["status"] not in ("queued", "running"):
+            if isinstance(event, RunStatusChanged) and event.status not in AT_WORK:
                 break
         return self.get(run)
 
     def _events(self, run: str) -> Iterator[Event]:
-        """Events without a gap, over lost connections."""
-        last, away = 0, time.monotonic()
+        """Events without a gap; reconnects when the connection is lost."""
+        last, answered = 0, time.monotonic()
         while True:
             try:
                 headers = {"Last-Event-ID": str(last)}
                 with connect_sse(
-                    self._http, "GET", f"{place(run)}/events", headers=headers, timeout=60
+                    self._http, "GET", f"{run_path(run)}/events", headers=headers, timeout=60
                 ) as source:
                     check(source.response)
                     for sent in source.iter_sse():
-                        last, away = int(sent.id), time.monotonic()
-                        yield {"type": sent.event, **json.loads(sent.data)}
+                        last, answered = int(sent.id), time.monotonic()
+                        yield read_event({"type": sent.event, **json.loads(sent.data)})
                 return
             except httpx.TransportError as error:
-                if time.monotonic() - away > GIVE_UP_SECONDS:
+                if time.monotonic() - answered > GIVE_UP_SECONDS:
                     raise PadaError(
                         f"{self._http.base_url}: no answer for {GIVE_UP_SECONDS:.0f} s ({error})."
                     ) from None
                 time.sleep(RECONNECT_SECONDS)
 
     def get(self, run: str) -> dict[str, Any]:
-        """The run as it stands."""
-        found: dict[str, Any] = self._get(place(run)).json()
-        return found
+        """The current state of the run."""
+        state: dict[str, Any] = self._get(run_path(run)).json()
+        return state
 
     def runs(self, status: str | None) -> list[dict[str, Any]]:
-        """All runs that the key sees, the newest first; of one status, if it is given."""
+        """All runs that the key sees, newest first, with `status` if it is given."""
         return self._items("/v1/runs", **({"status": status} if status else {}))
 
     def steer(self, run: str, step: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask for a step, such as `pause`, or answer a review; the run as it stands then."""
-        found: dict[str, Any] = self._post(f"{place(run)}/{step}", json=body).json()
-        return found
+        """Ask for a step, such as `pause`, or answer a review; returns the new state of the run."""
+        state: dict[str, Any] = self._post(f"{run_path(run)}/{step}", json=body).json()
+        return state
 
-    def asked(self, run: str) -> dict[str, Any] | None:
-        """What a run asks its reviewer, with the texts or rows that it is about; None where it asks nothing."""
+    def pending_review(self, run: str) -> dict[str, Any] | None:
+        """The review that a run waits for, with its texts or rows; None if it waits for none."""
         review = self.get(run)["review"]
         if review is None:
             return None
         kinds = ("patterns", "strategies") if review["about"] == "patterns" else ("samples",)
         return {
             **review,
-            **{kind: self._items(f"{place(run)}/{kind}", round=review["round"]) for kind in kinds},
+            **{kind: self._items(f"{run_path(run)}/{kind}", round=review["round"]) for kind in kinds},
         }
 
     def page(self, run: str) -> str:
         """The run's report as a page."""
-        return self._get(f"{place(run)}/report.html").text
+        return self._get(f"{run_path(run)}/report.html").text
 
     def report(self, run: str) -> Report:
         """The run's report."""
-        return Report(**self._get(f"{place(run)}/report").json())
+        return Report(**self._get(f"{run_path(run)}/report").json())
 
     def _items(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """What all pages hold."""
-        found: list[dict[str, Any]] = []
+        """The items of all pages."""
+        items: list[dict[str, Any]] = []
         page: dict[str, Any] = {"next": ""}
         while page["next"] is not None:
             page = self._get(path, **query).json()
-            found += page["items"]
+            items += page["items"]
             query["cursor"] = page["next"]
-        return found
+        return items
 
     def _get(self, path: str, **query: Any) -> httpx.Response:
         try:
             return check(self._http.get(path, params=query))
         except httpx.TransportError as error:
-            raise self._away(error) from None
+            raise self._unreachable(error) from None
 
     def _post(self, path: str, **request: Any) -> httpx.Response:
-        """Send once, or again with the same key after a lost connection: the service does it once."""
+        """Send a POST with an idempotency key."""
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         try:
             return check(self._http.post(path, headers=headers, **request))
         except httpx.TransportError as error:
-            raise self._away(error) from None
+            raise self._unreachable(error) from None
 
-    def _away(self, error: httpx.TransportError) -> PadaError:
+    def _unreachable(self, error: httpx.TransportError) -> PadaError:
         return PadaError(f"{self._http.base_url}: no pada service answers there ({error}).")
 
 
-def place(run: str) -> str:
-    """The path of a run, whatever was typed as its id."""
+def run_path(run: str) -> str:
+    """The URL path of a run. The id is quoted, because the user may have typed anything."""
     return f"/v1/runs/{quote(run, safe='')}"
 
 
 def check(response: httpx.Response) -> httpx.Response:
-    """The response, if it is good; else its problem as an error."""
+    """The response if it is successful; otherwise raises PadaError with its problem."""
     if response.is_success:
         return response
     response.read()

@@ -1,4 +1,4 @@
-"""A comparison on the terminal."""
+"""Tables of a comparison on the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIPED = 160
 
 
 def show(results: Results) -> None:
-    """The table, and what it rests on."""
+    """Print the results, and what they rest on."""
     names = (
         "new rows",
         f"test {results.metric}",
@@ -47,9 +47,9 @@ def print_table(names: Sequence[str], rows: list[list[str]], below: str) -> None
 
 
 def show_plan(plan: Plan) -> None:
-    """What a comparison will take, and what that rests on."""
+    """Print the calls, cost and time that a comparison will take, and what the estimate rests on."""
     rows = [planned(one) for one in (*plan.methods, total("all", plan.methods))]
-    known = "as the baseline has" if plan.baseline_known else "all rows, for no baseline was trained yet"
+    known = "as the baseline has" if plan.baseline_known else "all rows, because no baseline was trained yet"
     at_once = f" {plan.devices} runs at a time share it." if plan.devices > 1 else ""
     print_table(
         ("new rows", "calls", "at most", "tokens", "US$", "time"),
@@ -85,11 +85,12 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def compared(found: Difference | None) -> list[str]:
+def compared(difference: Difference | None) -> list[str]:
     """The difference in points with its verdict, and the p-value."""
-    if found is None:
+    if difference is None:
         return ["", ""]
-    low, high = found.ci95
-    said = f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-    mark = "" if found.verdict == "no difference shown" else f" {found.verdict}"
-    return [said + mark, f"{found.p_value:.3f}" if found.p_value >= 0.001 else "< 0.001"]
+    low, high = difference.ci95
+    points = f"{100 * difference.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    verdict = "" if difference.verdict == "no difference shown" else f" {difference.verdict}"
+    p_value = f"{difference.p_value:.3f}" if difference.p_value >= 0.001 else "< 0.001"
+    return [points + verdict, p_value]

@@ -1,4 +1,4 @@
-"""The runs of a comparison on the terminal, while they work."""
+"""Shows the runs of a comparison while they work."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.console import Console
 
 from app.cli.display import PlainDisplay, RunBar, live_bar
 from app.compare.runs import Job
-from app.engine.events import Event
+from app.engine.events import Event, PowerEstimate, RoundScore, RunStatusChanged, TrainerProgress
 
 
 class Watch:
     """Shows the events of all runs: a live view on a terminal, plain lines elsewhere.
 
     Args:
-        runs: how many there are.
+        runs: number of runs.
     """
 
     def __init__(self, runs: int, console: Console | None = None):
@@ -26,7 +26,7 @@ class Watch:
         self._bar = live_bar(console) if console.is_terminal else None
         self._all = self._bar.add_task("All runs, rounds", total=runs, note="") if self._bar else None
         self._shows: dict[Job, Callable[[Event], None]] = {}
-        self._told: set[int | str | None] = set()
+        self._shown: set[int | str | None] = set()
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -39,34 +39,35 @@ class Watch:
 
     def show(self, job: Job, event: Event) -> None:
         """One event of a run."""
-        if self._told_before(job, event):
+        if self._shown_before(job, event):
             return
         if job not in self._shows:
             self._shows[job] = self._open("{}, seed {}: ".format(*job))
         self._shows[job](event)
-        if event["type"] == "run" and event["status"] in ("paused", "finished"):
+        if isinstance(event, RunStatusChanged) and event.status in ("paused", "finished"):
             self._count()
 
     def _open(self, name: str) -> Callable[[Event], None]:
         return RunBar(self._bar, name).show if self._bar else PlainDisplay(name).show
 
-    def _told_before(self, job: Job, event: Event) -> bool:
-        """Whether it says what runs have in common, all of them or those of one seed, and one of them has said."""
+    def _shown_before(self, job: Job, event: Event) -> bool:
+        """Whether the event is the same for all runs, or for all runs of a seed, and was shown for another run."""
+        subject: int | str | None
         match event:
-            case {"type": "power"}:
+            case PowerEstimate():
                 subject = None
-            case {"type": "trainer", "stage": "warning", "message": message}:
+            case TrainerProgress(stage="warning", message=message):
                 subject = message
-            case {"type": "score", "round": 0}:
+            case RoundScore(round=0):
                 subject = job[1]
             case _:
                 return False
-        before = subject in self._told
-        self._told.add(subject)
+        before = subject in self._shown
+        self._shown.add(subject)
         return before
 
     def _count(self) -> None:
-        """A run came to its end: first that of its rounds, later that of its test rows."""
+        """Count a run that has ended its rounds or, later, its test rows."""
         self._ended += 1
         testing = self._ended > self._runs
         done = self._ended - self._runs * testing

@@ -1,4 +1,4 @@
-"""How a run shows itself in the terminal: a live view, plain lines, or JSON lines. All take the run's events."""
+"""Shows the events of a run: as a live view, plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from app.engine.events import Event
+from app.engine.events import (
+    Event,
+    PowerEstimate,
+    RoundScore,
+    StageDone,
+    StageProgress,
+    StageStarted,
+    TeacherSpend,
+    TrainerProgress,
+)
 from app.report.wording import money, one_line, percent, score_interval, tokens
 
 STAGES = {
@@ -27,7 +36,7 @@ STAGES = {
     "evaluate": "Scoring validation",
     "gate": "Comparing with the best student",
     "analyze_errors": "Analysing errors",
-    "find_patterns": "Finding failure patterns",
+    "find_patterns": "CheckResult failure patterns",
     "draft_strategies": "Drafting strategies",
     "review": "Review of the patterns",
     "allocate": "Sharing out the rows",
@@ -37,9 +46,9 @@ STAGES = {
     "finish": "Scoring the sealed test rows",
 }
 QUIET = {"evaluate", "gate", "review", "allocate", "accept", "review_rows"}
-"""Stages of a moment, not worth a line of their own."""
+"""Stages that take a moment; they get no line."""
 PLAIN_SECONDS = 10.0
-"""How often plain output tells of progress inside a stage."""
+"""Shortest time between two plain lines about the progress of a stage."""
 
 
 class Display(Protocol):
@@ -70,14 +79,14 @@ class JsonDisplay:
         pass
 
     def show(self, event: Event) -> None:
-        print(json.dumps(event, ensure_ascii=False), flush=True)  # noqa: T201
+        print(json.dumps(event.to_json(), ensure_ascii=False), flush=True)  # noqa: T201
 
 
 class PlainDisplay:
-    """A line when a stage begins or ends, a score is known, and every few seconds in between.
+    """A line when a stage starts or ends, when a score is known, and every few seconds in between.
 
     Args:
-        name: what each line begins with, where several runs are shown.
+        name: prefix of each line, where several runs are shown.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -92,7 +101,7 @@ class PlainDisplay:
         pass
 
     def show(self, event: Event) -> None:
-        if event["type"] == "spent":
+        if isinstance(event, TeacherSpend):
             self._spent = f", {spent(event)}"
         elif line := self._line(event):
             self._last = time.monotonic()
@@ -101,25 +110,25 @@ class PlainDisplay:
     def _line(self, event: Event) -> str:
         due = time.monotonic() - self._last > PLAIN_SECONDS
         match event:
-            case {"type": "stage", "name": name, "state": "started"} if name not in QUIET:
+            case StageStarted(name=name) if name not in QUIET:
                 return f"{STAGES[name]} ..."
-            case {"type": "stage", "name": name, "state": "done", "seconds": seconds} if name not in QUIET:
-                return f"{STAGES[name]}: {event['done']} of {event['total']} done in {seconds:.1f} s{self._spent}"
-            case {"type": "stage", "name": name, "state": "progress"} if due:
-                return f"{STAGES[name]}: {event['done']} of {event['total']}{self._spent}"
-            case {"type": "trainer", "stage": "train" | "predict"} if due:
+            case StageDone(name=name, done=done, total=total, seconds=seconds) if name not in QUIET:
+                return f"{STAGES[name]}: {done} of {total} done in {seconds:.1f} s{self._spent}"
+            case StageProgress(name=name, done=done, total=total) if due:
+                return f"{STAGES[name]}: {done} of {total}{self._spent}"
+            case TrainerProgress(stage="train" | "predict") if due:
                 return f"  {trainer(event)}"
-            case {"type": "trainer", "stage": "warning"}:
+            case TrainerProgress(stage="warning"):
                 return warning(event)
-            case {"type": "power"}:
+            case PowerEstimate():
                 return power(event)
-            case {"type": "score"}:
+            case RoundScore():
                 return score(event)
         return ""
 
 
 class LiveDisplay:
-    """One live bar for the stage at work; scores scroll above it."""
+    """A live bar for the current stage; scores scroll above it."""
 
     def __init__(self, console: Console) -> None:
         self._bar = live_bar(console)
@@ -137,7 +146,7 @@ class LiveDisplay:
 
 
 def live_bar(console: Console) -> Progress:
-    """What `RunBar` shows itself on."""
+    """The bar that `RunBar` draws on."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -154,7 +163,7 @@ class RunBar:
     """One run on a live bar.
 
     Args:
-        name: what each line begins with, where several runs are shown.
+        name: prefix of each line, where several runs are shown.
     """
 
     def __init__(self, bar: Progress, name: str = "") -> None:
@@ -165,31 +174,28 @@ class RunBar:
     def show(self, event: Event) -> None:
         """One event of the run."""
         match event:
-            case {"type": "spent"}:
+            case TeacherSpend():
                 self._spent = spent(event)
-            case {"type": "stage", "name": name, "state": "started"} if name not in QUIET:
+            case StageStarted(name=name) if name not in QUIET:
                 self._tasks[name] = self._bar.add_task(f"{self._name}{STAGES[name]}", total=None, note="")
-            case {"type": "stage", "name": name, "state": state} if name in self._tasks:
-                self._bar.update(
-                    self._tasks[name], completed=event["done"], total=event["total"], note=self._spent
-                )
-                if state == "done":
-                    self._close(name, event["seconds"])
-            case {"type": "trainer", "stage": "train" | "predict"}:
+            case StageProgress(name=name) | StageDone(name=name) if name in self._tasks:
+                self._bar.update(self._tasks[name], completed=event.done, total=event.total, note=self._spent)
+                if isinstance(event, StageDone):
+                    self._close(name, event.seconds)
+            case TrainerProgress(stage="train" | "predict"):
                 self._train(event)
-            case {"type": "trainer", "stage": "warning"}:
+            case TrainerProgress(stage="warning"):
                 self._say(f"[yellow]{escape(warning(event))}[/]")
-            case {"type": "power"}:
+            case PowerEstimate():
                 self._say(f"[dim]{power(event)}[/]")
-            case {"type": "score"}:
+            case RoundScore():
                 self._say(escape(score(event)))
 
-    def _train(self, event: Event) -> None:
+    def _train(self, event: TrainerProgress) -> None:
         for name in ("fine_tune", "finish"):
             if name in self._tasks:
-                total = event.get("steps") or None
                 self._bar.update(
-                    self._tasks[name], completed=event.get("step", 0), total=total, note=trainer(event)
+                    self._tasks[name], completed=event.step, total=event.steps or None, note=trainer(event)
                 )
 
     def _close(self, name: str, seconds: float) -> None:
@@ -200,43 +206,41 @@ class RunBar:
         self._bar.console.print(f"{self._name}{line}", highlight=False)
 
 
-def trainer(event: Event) -> str:
+def trainer(event: TrainerProgress) -> str:
     """The trainer's progress in a few words."""
-    parts = [f"{event['stage']} {event.get('step', 0)} of {event.get('steps', 0)}"]
-    if (loss := event.get("loss")) is not None:
-        parts.append(f"loss {loss:.3f}")
-    if (rate := event.get("tokens_per_second")) is not None:
-        parts.append(f"{rate:.0f} tokens/s")
-    if (left := event.get("eta_seconds")) is not None:
-        parts.append(f"{left:.0f} s left")
+    parts = [f"{event.stage} {event.step} of {event.steps}"]
+    if event.loss is not None:
+        parts.append(f"loss {event.loss:.3f}")
+    if event.tokens_per_second is not None:
+        parts.append(f"{event.tokens_per_second:.0f} tokens/s")
+    if event.eta_seconds is not None:
+        parts.append(f"{event.eta_seconds:.0f} s left")
     return ", ".join(parts)
 
 
-def warning(event: Event) -> str:
-    """What the trainer has to say about its rows."""
-    return f"Warning: {one_line(event['message'], 400)}"
+def warning(event: TrainerProgress) -> str:
+    """A warning of the trainer about its rows."""
+    return f"Warning: {one_line(event.message or '', 400)}"
 
 
-def spent(event: Event) -> str:
+def spent(event: TeacherSpend) -> str:
     """Calls and money, or tokens where the price is unknown."""
-    cost = money(event["usd"]) if event["usd"] else f"{tokens(event['tokens'])} tokens"
-    return f"{event['calls']} calls, {cost}"
+    cost = money(event.usd) if event.usd else f"{tokens(event.tokens)} tokens"
+    return f"{event.calls} calls, {cost}"
 
 
-def power(event: Event) -> str:
-    """What the validation set is able to show, before anything is trained."""
+def power(event: PowerEstimate) -> str:
+    """The smallest difference that the validation rows can show."""
     return (
-        f"{event['n']} validation rows show a true difference of {percent(event['value'])} or more "
-        f"with a power of {event['power']:.0%}."
+        f"{event.n} validation rows show a true difference of {percent(event.value)} or more "
+        f"with a power of {event.power:.0%}."
     )
 
 
-def score(event: Event) -> str:
+def score(event: RoundScore) -> str:
     """One student's validation score."""
-    name = "Baseline" if event["round"] == 0 else f"Round {event['round']}"
-    promoted = "promoted" if event["promoted"] else "not promoted"
-    verdict = (
-        "" if event["round"] == 0 else f", {promoted}. {one_line(event['reason'].removesuffix('.'), 400)}"
-    )
-    span = score_interval(tuple(event["ci95"]))
-    return f"{name}: validation {event['metric']} {percent(event['validation'])} ({span}){verdict}."
+    shown = f"validation {event.metric} {percent(event.validation)} ({score_interval(event.ci95)})"
+    if event.round == 0:
+        return f"Baseline: {shown}."
+    promoted = "promoted" if event.promoted else "not promoted"
+    return f"Round {event.round}: {shown}, {promoted}. {one_line(event.reason.removesuffix('.'), 400)}."

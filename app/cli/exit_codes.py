@@ -1,4 +1,4 @@
-"""How a command ends when not all is well."""
+"""Exit codes and error output."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import typer
 
 FAILED = 1
 PAUSED = 3
-"""Exit code of a run that waits: for a budget, an endpoint or a review. It goes on when it is started again."""
+"""Exit code of a run that waits, for example for a budget, an endpoint or a review. Start it again to continue."""
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """End with one paragraph on standard error."""
+    """Print one paragraph on standard error, and exit."""
     typer.secho(f"pada: {message}", err=True, fg=typer.colors.RED)
     raise SystemExit(code)

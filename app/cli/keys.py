@@ -1,4 +1,4 @@
-"""`pada keys ...`: straight on the service's database."""
+"""`pada keys ...`: works directly on the service's database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ keys = typer.Typer(name="keys", help="API keys of the service.", no_args_is_help
 
 
 class ScopeOption(StrEnum):
-    """What a key may do; each includes those before it."""
+    """Scopes of a key; each includes those before it."""
 
     read = "read"
     write = "write"
@@ -34,7 +34,7 @@ def create(
         ScopeOption, typer.Option(help="`write` can read, too; `admin` sees what all keys own.")
     ] = ScopeOption.write,
 ) -> None:
-    """Make a key and print it: it cannot be shown again."""
+    """Create a key and print it. It cannot be shown again."""
     identifier, text = asyncio.run(_create(name, scope))
     typer.echo(
         f"Key {identifier} for {name} ({scope.value}). Keep it now: only its digest is stored.", err=True
@@ -44,21 +44,21 @@ def create(
 
 @keys.command(name="list")
 def list_() -> None:
-    """Show all keys, but not their texts."""
+    """List all keys, without their texts."""
     for line in asyncio.run(_lines()):
         typer.echo(line)
 
 
 @keys.command()
 def revoke(identifier: Annotated[str, typer.Argument(help="Id of the key.", metavar="ID")]) -> None:
-    """Make a key count no more; what it owns stays."""
+    """Revoke a key; its runs and data sets stay."""
     asyncio.run(_revoke(identifier))
-    typer.echo(f"Key {identifier} counts no more.")
+    typer.echo(f"Key {identifier} is revoked.")
 
 
 @asynccontextmanager
 async def _database() -> AsyncIterator[AsyncSession]:
-    """One transaction on the database that the settings name; it is made if there is none."""
+    """One transaction on the database that the settings name. A missing database is created."""
     from app.db.engine import make_engine, make_sessions
     from app.db.migrate import upgrade
     from app.settings import Settings
@@ -75,18 +75,18 @@ async def _database() -> AsyncIterator[AsyncSession]:
 
 
 async def _create(name: str, scope: ScopeOption) -> tuple[str, str]:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        row, text = await repository.create(session, name, scope.value)
+        row, text = await key_repository.create(session, name, scope.value)
         return row.id, text
 
 
 async def _lines() -> list[str]:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        rows = await repository.every(session)
+        rows = await key_repository.get_all(session)
     return [
         f"{row.id}  {row.scopes[-1]:5}  made {_day(row.created)}"
         f"{f', revoked {_day(row.revoked)}' if row.revoked else ''}  {row.name}"
@@ -95,11 +95,11 @@ async def _lines() -> list[str]:
 
 
 async def _revoke(identifier: str) -> None:
-    from app.db import api_keys as repository
+    from app.db import api_keys as key_repository
 
     async with _database() as session:
-        if not await repository.revoke(session, identifier):
-            raise NotFound(f"There is no key {identifier} that still counts. `pada keys list` shows all.")
+        if not await key_repository.revoke(session, identifier):
+            raise NotFound(f"There is no valid key {identifier}. `pada keys list` shows all keys.")
 
 
 def _day(seconds: float) -> str:

@@ -42,11 +42,11 @@ Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: scor
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one paragraph, not a traceback."""
+    """Run the command line. Errors that the user can fix are printed as one paragraph, without a traceback."""
     from graphs.errors import LoopError
     from trainer.data_files import DataError
 
-    # LangGraph cancels the branches beside one that failed before some of them began, and Python tells of it
+    # when a branch fails, LangGraph cancels other branches before they start, and Python warns about that
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
     try:
         app()
@@ -68,7 +68,7 @@ def run(
     finish: Finish = False,
     server: Server = None,
 ) -> None:
-    """Run the loop; started again with the same folder, it goes on from where it was."""
+    """Run the loop. Start it again with the same folder to continue."""
     from app.config.run_config import load_config
 
     loaded = load_config(config)
@@ -112,22 +112,22 @@ def review(
             metavar="FILE.json",
         ),
     ] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Go on with the rest as it is.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Continue with the rest as it is.")] = False,
     json_lines: Json = False,
 ) -> None:
-    """Show the patterns and strategies, or the rows, that a run waits with, or let it go on."""
+    """Show the patterns and strategies, or the rows, that wait for a review, or answer the review."""
     from app.cli.review import show
     from app.config.run_config import load_config
-    from app.engine.pending_review import awaited, given_answer
+    from app.engine.pending_review import merge_answer, read_pending_review
 
     folder = folder.expanduser().resolve()
     loaded = load_config(config_of(folder))
-    waiting = asyncio.run(awaited(loaded, folder))
+    review = asyncio.run(read_pending_review(loaded, folder))
     named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
     if approve or answer or any(named.values()):
-        go(loaded, folder, json_lines, answer=given_answer(waiting, folder, answer, named))
+        go(loaded, folder, json_lines, answer=merge_answer(review, folder, answer, named))
     else:
-        show(waiting, folder)
+        show(review, folder)
 
 
 @app.command()
@@ -137,10 +137,10 @@ def compare(
     ],
     output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what it would ask, cost and take on this machine.")
+        bool, typer.Option("--plan", help="Only print the expected calls, cost and time.")
     ] = False,
 ) -> None:
-    """Run several methods on the same task, and say which is better; started again, it goes on from where it was."""
+    """Run several methods on the same task and compare them. Start it again to continue."""
     from app.cli.compare_tables import show, show_plan
     from app.cli.compare_watch import Watch
     from app.compare.files import write
@@ -161,15 +161,15 @@ def compare(
             reports = asyncio.run(runs.run())
     except ComparisonPaused as pause:
         fail(str(pause), code=PAUSED)
-    found = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
-    write(found, folder)
-    show(found)
+    results = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
+    write(results, folder)
+    show(results)
     typer.echo(str(folder))
 
 
 @app.command()
 def report(folder: RunFolder) -> None:
-    """Show a run's result and write its report anew."""
+    """Show a run's result and write its report again."""
     from app.report.html import render_html
     from graphs.report import Report
     from graphs.run_paths import RunPaths
@@ -181,9 +181,9 @@ def report(folder: RunFolder) -> None:
         raise PadaError(
             f"{paths.root}: there is no report yet; the run was never started or is still at work."
         )
-    found = Report(**read_json(paths.report))
-    write_text(paths.html, render_html(found))
-    conclude(found, paths.root)
+    result = Report(**read_json(paths.report))
+    write_text(paths.html, render_html(result))
+    conclude(result, paths.root)
 
 
 @app.command()
@@ -191,7 +191,7 @@ def export(
     folder: RunFolder,
     output: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/export.")] = None,
     merged: Annotated[
-        bool, typer.Option("--merged", help="Whole model (safetensors) in place of the adapter.")
+        bool, typer.Option("--merged", help="Whole model (safetensors) instead of the adapter.")
     ] = False,
 ) -> None:
     """Write the best student as an adapter or a whole model, with a model card, after checking its answers."""
@@ -228,7 +228,7 @@ def serve(
 
 @app.command()
 def models() -> None:
-    """Prepare the embedded student: convert it once into the cache."""
+    """Convert the embedded student into the cache, once."""
     import subprocess
 
     raise SystemExit(
@@ -239,7 +239,7 @@ def models() -> None:
 
 
 def config_of(folder: Path) -> Path:
-    """The config of a run's folder, which shows that it is one."""
+    """The config in a run's folder; raises PadaError when the folder holds no run."""
     path = folder / "config.yaml"
     if not path.exists():
         raise PadaError(f"{folder}: this is not the folder of a run (it has no config.yaml).")
@@ -255,12 +255,13 @@ def go(
     finish: bool = False,
     stand_in: bool = False,
 ) -> None:
-    """Run, show, and end with the exit code that fits."""
+    """Run, show, and exit with the right code."""
     from app.cli.display import choose
     from app.engine.runner import Runner
+    from app.engine.wiring import RunOptions
 
     with choose(as_json=json_lines) as display:
-        runner = Runner(config, folder, display.show, stand_in=stand_in)
+        runner = Runner(config, folder, display.show, RunOptions(stand_in=stand_in))
         result = asyncio.run(runner.run(answer=answer, finish=finish))
     if json_lines:
         typer.echo(json.dumps({"type": "result", "status": result.status, "folder": str(folder)}))

@@ -1,4 +1,4 @@
-"""`pada runs ...`: the runs of a service, from the command line."""
+"""`pada runs ...`: the runs of a service."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def connect(url: str) -> Client:
 
 
 def follow(client: Client, name: str, url: str, json_lines: bool) -> None:
-    """Show a run until it ends or waits, and end with the exit code that fits."""
+    """Show a run until it ends or waits, and exit with the right code."""
     from app.cli.display import choose
     from app.report.summary import summary_lines
 
@@ -50,7 +50,7 @@ def follow(client: Client, name: str, url: str, json_lines: bool) -> None:
             run = client.watch(name, display.show)
     except KeyboardInterrupt:
         fail(
-            f"The run goes on; `pada runs watch {name}` shows it, `pada runs cancel {name}` ends it.",
+            f"The run continues; `pada runs watch {name}` shows it, `pada runs cancel {name}` ends it.",
             code=130,
         )
     if json_lines:
@@ -77,12 +77,12 @@ def show_runs(
     from rich.text import Text
 
     with connect(server) as client:
-        found = client.runs(status)
+        listed = client.runs(status)
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(listed))
         return
     table = Table("run", "status", "task", "method", "round", "validation", "cost", box=None, pad_edge=False)
-    for run in found:
+    for run in listed:
         table.add_row(*(Text(cell) for cell in row_of(run)))
     console = Console()
     console.width = console.width if console.is_terminal else PIPED
@@ -90,7 +90,7 @@ def show_runs(
 
 
 def row_of(run: dict[str, Any]) -> list[str]:
-    """A run as a line: the validation score is that of the best student so far."""
+    """The cells of a run; the validation score is that of the best student so far."""
     from app.report.wording import money, percent
 
     promoted = [score["validation"] for score in run["scores"] if score["promoted"]]
@@ -107,41 +107,41 @@ def row_of(run: dict[str, Any]) -> list[str]:
 
 @runs.command()
 def show(run: Run, server: Server) -> None:
-    """A run as it stands, as JSON."""
+    """Show the current state of a run as JSON."""
     with connect(server) as client:
         typer.echo(json.dumps(client.get(run), indent=1))
 
 
 @runs.command()
 def watch(run: Run, server: Server, as_json: Json = False) -> None:
-    """Follow a run from its beginning until it ends or waits."""
+    """Follow a run from its start until it ends or waits."""
     with connect(server) as client:
         follow(client, run, server, as_json)
 
 
 @runs.command()
 def cancel(run: Run, server: Server) -> None:
-    """End a run; its accepted rows stay."""
+    """Cancel a run; its accepted rows stay."""
     steer(run, server, "cancel")
 
 
 @runs.command()
 def pause(run: Run, server: Server) -> None:
-    """Let a run wait until it is resumed."""
+    """Pause a run until it is resumed."""
     steer(run, server, "pause")
 
 
 @runs.command()
 def resume(run: Run, server: Server) -> None:
-    """Let a paused or failed run go on from where it was."""
+    """Continue a paused or failed run from where it was."""
     steer(run, server, "resume")
 
 
 def steer(run: str, server: str, step: str, body: dict[str, Any] | None = None) -> None:
-    """Ask for a step, and say what has come of it so far."""
+    """Ask for a step, and print the new status."""
     with connect(server) as client:
-        found = client.steer(run, step, body)
-    typer.echo(f"{run}: {found['status']}" + (f" ({found['reason']})" if found["reason"] else ""))
+        state = client.steer(run, step, body)
+    typer.echo(f"{run}: {state['status']}" + (f" ({state['reason']})" if state["reason"] else ""))
 
 
 @runs.command()
@@ -155,9 +155,9 @@ def review(
         Path | None,
         typer.Option(help="JSON file as for `POST /v1/runs/{id}/review`.", metavar="FILE.json"),
     ] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Go on with the rest as it is.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Continue with the rest as it is.")] = False,
 ) -> None:
-    """Show what a run asks its reviewer, as JSON, or answer it. Options may be repeated."""
+    """Show the review that a run waits for, as JSON, or answer it. Options may be repeated."""
     named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
     given = read_answer(answer) if answer else {}
     if approve or answer or any(named.values()):
@@ -165,19 +165,19 @@ def review(
         steer(run, server, "review", body)
         return
     with connect(server) as client:
-        found = client.asked(run)
-    if found is None:
+        pending = client.pending_review(run)
+    if pending is None:
         fail(f"{run}: this run does not wait for a review.")
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    typer.echo(json.dumps(pending, indent=1, ensure_ascii=False))
 
 
 def read_answer(path: Path) -> dict[str, Any]:
-    """The answer in a file; the service says whether it fits."""
+    """The answer in a file; the service validates it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         fail(f"{path}: cannot be read as JSON: {error}.")
-    return found if isinstance(found, dict) else fail(f"{path}: an answer is a JSON object.")
+    return document if isinstance(document, dict) else fail(f"{path}: an answer is a JSON object.")
 
 
 @runs.command()

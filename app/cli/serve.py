@@ -12,7 +12,7 @@ from app.logs import install
 from app.settings import Settings
 
 GRACE_SECONDS = 3
-"""For requests that are under way at SIGTERM; streams of events end with it. Draining the runs comes after."""
+"""Time for requests that are being handled at SIGTERM; event streams end with it. The runs are drained afterwards."""
 
 
 def serve(settings: Settings) -> None:
@@ -22,7 +22,7 @@ def serve(settings: Settings) -> None:
         ConfigError: see `create_app`.
     """
     install(settings.log_level)
-    # uvicorn sends the signal again when it has shut down: a drained service ends well
+    # uvicorn raises the signal again after its shutdown; a drained service exits with 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),

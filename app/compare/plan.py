@@ -7,7 +7,7 @@ from collections import Counter
 
 from pydantic import BaseModel
 
-from app.compare.probe import Pace, baseline, probe
+from app.compare.probe import Throughput, baseline, probe
 from app.compare.questions import Data, Failures, Question, questions
 from app.compare.runs import Runs
 from app.compare.spec import VANILLA
@@ -58,7 +58,7 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     """
     rows = runs.prepare()
     known = baseline(runs)
-    pace, failures = known or (await probe(runs, student), Failures(rows["validation"], rows["train"]))
+    throughput, failures = known or (await probe(runs, student), Failures(rows["validation"], rows["train"]))
     row = typical(list(read_jsonl(RunPaths(runs.root).data("train"))))
     planned: dict[str, list[Planned]] = {}
     for job in runs.jobs:
@@ -67,9 +67,9 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
         sampled = min(failures.train, config.loop.max_train_failures)
         asked = list(questions(config, row, rows["train"], Failures(failures.validation, sampled)))
         seconds = teacher_seconds(config, asked) + (
-            baseline_seconds(runs.config(runs.first(seed)), rows, pace)
+            baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
             if name == VANILLA
-            else student_seconds(config, rows, pace)
+            else student_seconds(config, rows, throughput)
         )
         planned.setdefault(name, []).append(one_run(name, config, asked, seconds))
     return Plan(
@@ -115,32 +115,34 @@ def dollars(prices: list[float | None], times: int = 1) -> float | None:
     return times * math.fsum(known) if len(known) == len(prices) else None
 
 
-def baseline_seconds(config: RunConfig, rows: dict[str, int], pace: Pace) -> float:
+def baseline_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
     """Training and answering of the baseline that a seed's runs share.
 
     Args:
         config: of the run that trains it.
         rows: of each split.
     """
-    return round_seconds(config, 0, rows, pace) + tested_seconds(rows, pace)
+    return round_seconds(config, 0, rows, throughput) + tested_seconds(rows, throughput)
 
 
-def student_seconds(config: RunConfig, rows: dict[str, int], pace: Pace) -> float:
+def student_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
     """Training and answering in the rounds of a run, and the test of its best student."""
-    rounds = (round_seconds(config, number, rows, pace) for number in range(1, config.loop.last_round + 1))
-    return math.fsum(rounds) + tested_seconds(rows, pace)
+    rounds = (
+        round_seconds(config, number, rows, throughput) for number in range(1, config.loop.last_round + 1)
+    )
+    return math.fsum(rounds) + tested_seconds(rows, throughput)
 
 
-def round_seconds(config: RunConfig, number: int, rows: dict[str, int], pace: Pace) -> float:
+def round_seconds(config: RunConfig, number: int, rows: dict[str, int], throughput: Throughput) -> float:
     loop = config.loop
     steps = config.student.steps_for(rows["train"] + number * loop.synthetic_per_round)
     looks = number < loop.last_round and "train_error" in loop.origins
     sample = min(loop.max_train_failures, rows["train"]) if looks else 0
-    return pace.load + steps * pace.step + (rows["validation"] + sample) * pace.answer
+    return throughput.load + steps * throughput.step + (rows["validation"] + sample) * throughput.answer
 
 
-def tested_seconds(rows: dict[str, int], pace: Pace) -> float:
-    return pace.load + rows["test"] * pace.answer
+def tested_seconds(rows: dict[str, int], throughput: Throughput) -> float:
+    return throughput.load + rows["test"] * throughput.answer
 
 
 def teacher_seconds(config: RunConfig, asked: list[Question]) -> float:

@@ -11,6 +11,7 @@ from app.compare.questions import Failures
 from app.compare.runs import Runs
 from app.engine.wiring import open_student
 from graphs.ports import Student
+from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec
@@ -20,7 +21,7 @@ STEPS, ROWS = 4, 16
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """Seconds on this machine."""
 
     load: float
@@ -31,27 +32,25 @@ class Pace:
     """For a row."""
 
     @classmethod
-    def of(cls, report: TrainReport) -> Pace:
+    def of(cls, report: TrainReport) -> Throughput:
         """What a training took."""
         took, answered = report.seconds, report.predict.rows
         return cls(took["load"], took["train"] / report.steps, took["predict"] / max(answered, 1))
 
 
-def baseline(runs: Runs) -> tuple[Pace, Failures] | None:
+def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
     """What the baseline of any seed took, and what it got wrong; None before there is one."""
     for job in runs.jobs:
-        here = runs.paths(job).round(0)
-        if not here.evaluation.exists():
+        first = Round(runs.paths(job), 0)
+        if not first.paths.evaluation.exists():
             continue
-        wrong = (not score["correct"] for score in read_jsonl(here.scores("train")))
-        failures = Failures(
-            read_json(here.evaluation)["failures"], sum(wrong) if here.scores("train").exists() else 0
-        )
-        return Pace.of(TrainReport(**read_json(here.student / "report.json"))), failures
+        wrong = sum(not score.correct for score in first.scores("train"))
+        report = TrainReport(**read_json(first.paths.student / "report.json"))
+        return Throughput.of(report), Failures(first.evaluation().failures, wrong)
     return None
 
 
-async def probe(runs: Runs, student: Student | None = None) -> Pace:
+async def probe(runs: Runs, student: Student | None = None) -> Throughput:
     """Train the student for a few steps and let it answer a few rows; nothing of it is left.
 
     Args:
@@ -65,9 +64,9 @@ async def probe(runs: Runs, student: Student | None = None) -> Pace:
     try:
         spec = few_steps(runs, here, folder)
         if student:
-            return Pace.of(await student.fine_tune(spec))
-        async with open_student("probe", here, lambda _: None, None) as trainer:
-            return Pace.of(await trainer.fine_tune(spec))
+            return Throughput.of(await student.fine_tune(spec))
+        async with open_student("probe", here.root, lambda _: None, None) as trainer:
+            return Throughput.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

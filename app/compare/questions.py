@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import cut, shares
+from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import wanted
+from graphs.nodes.generate import writing
 from graphs.ports import Role
 from graphs.rows import Batch
 from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
@@ -92,20 +93,21 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
         purpose: Data = (
             {"strategy": STRATEGY} if batch.pattern else {"error": failure} if batch.source else {}
         )
-        brief = task | {"examples": examples} | purpose
-        write = render("generate", count=batch.count, feedback=False)
-        yield Question("generator", SampleBatch, write, brief, samples, loop.max_attempts)
+        data = task | {"examples": examples} | purpose
+        kind = writing(batch, loop)
+        write = render(f"write/{kind}", count=batch.count, feedback=False)
+        yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
         if loop.qc:
-            judge = render("check_quality")
-            yield Question("judge", QualityReport, judge, brief | samples, REPORT, loop.max_attempts)
+            judge = render(f"judge/{kind}")
+            yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
 
 
 def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:
     """As the loop would cut a round, with patterns of one size."""
-    plan = shares(
+    plan = allocation(
         loop,
         rows=[str(number) for number in range(train)],
         patterns={str(number): 1.0 for number in range(patterns)},
         errors=[str(number) for number in range(errors)] if "train_error" in loop.origins else [],
     )
-    return cut(plan, 1, loop.samples_per_batch)
+    return make_batches(plan, 1, loop.samples_per_batch)

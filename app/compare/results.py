@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from app.compare.runs import Job
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_rows_and_seeds
-from graphs.analysis.statistics import Verdict, holm, mcnemar, verdict
+from graphs.analysis.statistics import conclude, holm, mcnemar
+from graphs.artifacts import Conclusion
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
@@ -29,7 +30,7 @@ class Difference(BaseModel):
     """Over rows and seeds (`app.compare.statistics.over_rows_and_seeds`)."""
     p_value: float
     """Holm-corrected over the methods of the comparison."""
-    verdict: Verdict
+    verdict: Conclusion
     """See `shown`."""
     mcnemar: list[float]
     """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
@@ -123,10 +124,12 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
         for name in methods
     ]
     any_report = next(iter(reports.values()))
-    assert any_report.test
+    tested = [report.test for report in reports.values() if report.test]
+    if len(tested) < len(reports):
+        raise ValueError("every run of a comparison must have opened its test rows")
     return Results(
-        metric=any_report.test.metric,
-        test_rows=any_report.test.n,
+        metric=tested[0].metric,
+        test_rows=tested[0].n,
         training=training(any_report.config["student"]["steps"]),
         rows=rows,
     )
@@ -145,10 +148,10 @@ def test_scores(paths: RunPaths, report: Report) -> list[Score]:
     return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
 
 
-def shown(estimate: Estimate, p_value: float) -> Verdict:
+def shown(estimate: Estimate, p_value: float) -> Conclusion:
     """`improved` or `worse` only where the interval excludes 0, and the p-value that is corrected for the number of methods is below
     0.05: the best of many methods is easily better by chance."""
-    return verdict(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
+    return conclude(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
 
 
 def difference(before: Floats, after: Floats, seed: int) -> Estimate:

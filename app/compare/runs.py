@@ -13,8 +13,10 @@ from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
-from app.engine.run_folder import enter, owned
+from app.engine.events import Event
+from app.engine.run_folder import open_run, owned
 from app.engine.runner import Runner
+from app.engine.wiring import RunOptions
 from app.errors import PadaError
 from app.launchers.devices import devices
 from graphs.ports import Student
@@ -25,7 +27,7 @@ from trainer.artifacts import read_json, write_json
 T = TypeVar("T")
 Job = tuple[str, int]
 """A method and a seed."""
-Listener = Callable[[Job, dict[str, Any]], None]
+Listener = Callable[[Job, Event], None]
 
 
 class ComparisonPaused(PadaError):  # noqa: N818
@@ -99,7 +101,7 @@ class Runs:
 
     def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
         with owned(self.paths(job).root) as paths:
-            enter(paths, self.config(job))
+            open_run(paths, self.config(job))
             share(self.paths(first), paths)
 
     async def _go(self, job: Job, sealed: bool) -> Report:
@@ -108,8 +110,7 @@ class Runs:
                 self.config(job),
                 self.paths(job).root,
                 lambda event: self._listen(job, event),
-                student=self._student,
-                sealed=sealed,
+                RunOptions(student=self._student, sealed=sealed),
             )
             report = await runner.run()
         if report.status == "paused" and report.waiting_for != "comparison":

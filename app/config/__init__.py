@@ -1,1 +1,1 @@
-"""What a run is told: its config, its rows and how they are split."""
+"""The input of a run: its config, its rows and their splits."""

@@ -1,4 +1,4 @@
-"""From the user's files to the rows of a run: read, checked against each other, limited, written once."""
+"""From the user's files to the rows of a run: reads, checks and limits the rows, and writes them once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.config.hub import fetch
 from app.config.sampling import sample_per_stratum, sample_stratified
-from app.config.splits import SPLITS, Split, asked
+from app.config.splits import SPLITS, Split, comparable_prompt
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
@@ -22,11 +22,11 @@ from trainer.specs import Strict
 from trainer.tasks import Task, load_task
 
 LISTED = 5
-"""How many examples of a fault a message names."""
+"""Number of examples that an error message names."""
 
 
 class LimitSpec(Strict):
-    """At most so many rows of each split, drawn with the run's seed, in proportion to the task's strata."""
+    """Maximum number of rows of each split. They are drawn with the run's seed, in proportion to the task's strata."""
 
     train: int | None = Field(None, ge=1)
     """Maximum number of train rows."""
@@ -35,7 +35,7 @@ class LimitSpec(Strict):
     test: int | None = Field(None, ge=1)
     """Maximum number of test rows."""
     per_class: int | None = Field(None, ge=1)
-    """At most so many train rows of each stratum, such as a label; `train` then limits what is left."""
+    """Maximum number of train rows of each stratum, such as a label; `train` then limits the rest."""
 
 
 class DataSpec(Strict):
@@ -92,16 +92,16 @@ class DataSpec(Strict):
 def prepare_data(
     spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
 ) -> dict[str, Any]:
-    """Write the run's three splits and the report on them; done already, it only returns the report.
+    """Write the run's three splits and the report on them. A second call only returns the report.
 
-    Test rows are read here for the checks alone; nothing that is learned from them goes on.
+    Test rows are read for the checks only; nothing else depends on them.
 
     Args:
         base: the folder that relative paths count from: the config file's.
 
     Raises:
-        DataError: a file or a row cannot be used, splits overlap, a split asks for what train never shows, or
-            the folder holds the rows of other inputs.
+        DataError: a file or a row cannot be used, splits overlap, a split has labels that train lacks, or the
+            folder holds the rows of other inputs.
         OSError: the run's folder cannot be written.
     """
     files = _files(spec, task_name, seed, paths, base)
@@ -125,7 +125,7 @@ def prepare_data(
 
 
 def _files(spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path) -> dict[Split, Path]:
-    """The files that the rows are read from; those of the hub are written into the run's folder first."""
+    """The files to read rows from; those of the hub are first written into the run's folder."""
     if spec.hub:
         place = spec.hub if isinstance(spec.hub, str) else None
         return fetch(load_task(task_name), place, seed, paths.root / "source")
@@ -139,7 +139,7 @@ def _refuse_same_file(files: dict[Split, Path]) -> None:
 
 
 def _inputs(spec: DataSpec, task_name: str, seed: int, files: dict[Split, Path]) -> dict[str, Any]:
-    """All that the written rows depend on; the same inputs give the same rows."""
+    """Everything that the written rows depend on: the same inputs give the same rows."""
     return {
         "task": task_name,
         "seed": seed,
@@ -175,8 +175,8 @@ def _refuse_change(before: dict[str, Any], now: dict[str, Any], root: Path) -> N
 
 
 def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:
-    if obstacle := task.obstacle():
-        raise DataError(obstacle)
+    if reason := task.unavailable_reason():
+        raise DataError(reason)
     rows: dict[Split, list[Example]] = {}
     for split, path in files.items():
         try:
@@ -189,7 +189,7 @@ def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:
 
 
 def _refuse_duplicate_ids(rows: dict[Split, list[Example]], files: dict[Split, Path]) -> None:
-    """Ids inside one file are checked when it is read."""
+    """Ids within one file are checked when it is read."""
     first: dict[str, Split] = {}
     faults = []
     for split in SPLITS:
@@ -206,12 +206,12 @@ def _refuse_duplicate_ids(rows: dict[Split, list[Example]], files: dict[Split, P
 
 
 def _refuse_overlap(rows: dict[Split, list[Example]], files: dict[Split, Path]) -> None:
-    """No prompt of one split may be in another, or a score would measure memory."""
+    """No prompt may be in two splits, because the score would then measure memory."""
     first: dict[str, tuple[Split, str]] = {}
     faults = []
     for split in SPLITS:
         for example in rows[split]:
-            seen = first.setdefault(asked(example), (split, example.id))
+            seen = first.setdefault(comparable_prompt(example), (split, example.id))
             if seen[0] != split:
                 faults.append((seen, (split, example.id)))
     if faults:
@@ -226,7 +226,7 @@ def _refuse_unseen(
     rows: dict[Split, list[Example]], task: Task, files: dict[Split, Path], limit: LimitSpec
 ) -> None:
     for split in SPLITS[1:]:
-        unseen = Counter(reason for example in rows[split] if (reason := task.unseen(example)))
+        unseen = Counter(reason for example in rows[split] if (reason := task.unknown_label(example)))
         if unseen:
             listed = ", ".join(f"{reason} (rows: {count})" for reason, count in unseen.most_common(LISTED))
             further = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
@@ -253,13 +253,13 @@ def _limit(
 ) -> dict[Split, list[Example]]:
     limited = dict(rows)
     if limit.per_class:
-        strata = [task.stratum(example) for example in rows["train"]]
+        strata = [task.stratify_key(example) for example in rows["train"]]
         places = sample_per_stratum(strata, limit.per_class, seed)
         limited["train"] = [rows["train"][place] for place in places]
     for split in SPLITS:
         total = getattr(limit, split)
         if total is not None:
-            strata = [task.stratum(example) for example in limited[split]]
+            strata = [task.stratify_key(example) for example in limited[split]]
             limited[split] = [limited[split][place] for place in sample_stratified(strata, total, seed)]
     return limited
 

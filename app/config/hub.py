@@ -1,4 +1,5 @@
-"""A task's own data set as three files of rows: fetched once, with validation rows taken out where the source has none."""
+"""A task's own data set as three files of rows. It is fetched once; validation rows are split off where the source has
+none."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config.sampling import sample_stratified
-from app.config.splits import SPLITS, Split, asked
+from app.config.splits import SPLITS, Split, comparable_prompt
 from trainer.artifacts import write_json, write_jsonl
 from trainer.data_files import DataError
 from trainer.hub import load_split
@@ -14,18 +15,18 @@ from trainer.records import Example
 from trainer.tasks import Task, known_tasks
 
 VALIDATION_SHARE = 0.1
-"""Of the train rows, where the source has no validation split with labels."""
+"""Share of the train rows that become validation rows, where the source has no validation split with labels."""
 
 Rows = dict[Split, list[Example]]
 
 
 def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split, Path]:
-    """The files of the three splits; the same files from the second call on, whatever the source has become.
+    """The files of the three splits. A second call returns the same files, even if the source has changed.
 
     Args:
-        place: a copy to read in place of the task's own data set.
+        place: a copy to read instead of the task's own data set.
         seed: draws the validation rows.
-        folder: gets `train.jsonl`, `validation.jsonl`, `test.jsonl`, and at last `source.json`.
+        folder: receives `train.jsonl`, `validation.jsonl`, `test.jsonl` and, last, `source.json`.
 
     Raises:
         DataError: the task has no data set of its own, or it cannot be loaded.
@@ -43,8 +44,8 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
     found = {split: load_split(hub, name, place) if name else [] for split, name in sources.items()}
     rows: Rows = {split: _examples(task, found[split], sources[split] or "") for split in SPLITS}
     if not rows["validation"]:
-        rows |= carve(task, rows["train"], seed)
-    rows = without_repeats(rows)
+        rows |= split_validation(task, rows["train"], seed)
+    rows = deduplicate(rows)
     for split in SPLITS:
         write_jsonl(files[split], rows[split])
     counts = {"found": {split: len(found[split]) for split in SPLITS}}
@@ -53,7 +54,7 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
 
 
 def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Example]:
-    """A row without an id of its own is named by its split in the source and its number there, from 0."""
+    """A row without an id is named by its split in the source and its number there, from 0."""
     converted = ((number, task.convert(row)) for number, row in enumerate(found))
     return [
         Example.model_validate(row | {"id": str(row.get("id") or f"{source}-{number}")})
@@ -62,13 +63,13 @@ def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Exam
     ]
 
 
-def carve(task: Task, rows: list[Example], seed: int) -> Rows:
-    """Train and validation rows out of train rows: whole groups, in proportion to the task's strata."""
+def split_validation(task: Task, rows: list[Example], seed: int) -> Rows:
+    """Split train rows into train and validation: whole groups, in proportion to the task's strata."""
     groups: dict[str, list[Example]] = {}
     for example in rows:
         groups.setdefault(task.group(example), []).append(example)
     names = list(groups)
-    strata = [task.stratum(groups[name][0]) for name in names]
+    strata = [task.stratify_key(groups[name][0]) for name in names]
     places = sample_stratified(strata, max(1, round(len(names) * VALIDATION_SHARE)), seed)
     chosen = {names[place] for place in places}
     return {
@@ -77,11 +78,12 @@ def carve(task: Task, rows: list[Example], seed: int) -> Rows:
     }
 
 
-def without_repeats(rows: Rows) -> Rows:
-    """Published splits share a few prompts: test keeps its own, validation gives way to it, and train to both."""
+def deduplicate(rows: Rows) -> Rows:
+    """Drop rows whose prompt is in another split. Test keeps all of its rows; validation loses those of test, and train
+    those of both. Published splits share a few prompts."""
     seen: set[str] = set()
     kept: Rows = {}
     for split in reversed(SPLITS):
-        kept[split] = [example for example in rows[split] if asked(example) not in seen]
-        seen |= {asked(example) for example in kept[split]}
+        kept[split] = [example for example in rows[split] if comparable_prompt(example) not in seen]
+        seen |= {comparable_prompt(example) for example in kept[split]}
     return kept

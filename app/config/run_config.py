@@ -17,7 +17,7 @@ from graphs.teacher.spec import BudgetSpec, TeacherSpec
 
 
 class RunConfig(Context):
-    """Everything that one run is told.
+    """The configuration of one run.
 
     Relative paths count from the folder of the config file.
     """
@@ -34,11 +34,11 @@ class RunConfig(Context):
     """The run's folder; None is `runs/<name of the config file>` in the current folder."""
 
     def context(self) -> Context:
-        """The part that the nodes may read."""
+        """The part of the config that nodes read."""
         return Context(**{name: getattr(self, name) for name in Context.model_fields})
 
     def identity(self) -> dict[str, Any]:
-        """What makes it this run and not another: all but where the teacher is, what it may cost and how fast it is asked."""
+        """The keys that may not change while a run goes on: all but `teacher`, `budget` and `output`."""
         return self.model_dump(mode="json", exclude={"teacher", "budget", "output"})
 
 
@@ -77,7 +77,7 @@ def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: boo
     """Check a config document and make its paths absolute; errors begin with `name`.
 
     Args:
-        repeat: errors show the wrong values, but not those of the teacher.
+        repeat: errors show the wrong values, except those under `teacher`.
     """
     try:
         config = RunConfig.model_validate(document)
@@ -110,42 +110,42 @@ def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
 
 
 def _place(name: str, base: Path) -> str:
-    """A name that is a local path, made absolute; any other, such as a hub name, as it is."""
+    """A local path made absolute; any other name, such as a hub name, unchanged."""
     local = base / Path(name).expanduser()
     looks_local = name.startswith((".", "/", "~")) or name.endswith(".gguf") or local.exists()
     return str(local.resolve()) if looks_local else name
 
 
 def explain_yaml(error: yaml.YAMLError) -> str:
-    """Where the YAML is wrong; the line itself may hold a secret, and is not repeated."""
+    """Position and kind of a YAML error. The line itself is not repeated, because it may hold a secret."""
     mark = getattr(error, "problem_mark", None)
     where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
     return f"not valid YAML{where}: {getattr(error, 'problem', None) or 'it cannot be read'}."
 
 
 def explain(error: ValidationError, repeat: bool = True, section: type[BaseModel] = RunConfig) -> list[str]:
-    """One line for each fault of a section of the config: the key, what is wrong, and what to do."""
-    return [explain_one(fault, repeat, section) for fault in error.errors()]
+    """One line for each error in a section of the config: the key, what is wrong, and what to do."""
+    return [explain_one(details, repeat, section) for details in error.errors()]
 
 
-def explain_one(fault: Any, repeat: bool, section: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        known = known_keys(section, fault["loc"][:-1])
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+def explain_one(details: Any, repeat: bool, section: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        known = known_keys(section, details["loc"][:-1])
+        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(sorted(known))}."
         return f"{where}: unknown key; {hint}"
-    if fault["type"] == "missing":
+    if details["type"] == "missing":
         return f"{where}: missing."
-    message = fault["msg"].removeprefix("Value error, ")
-    # a secret pasted into the wrong place must not be repeated on the terminal
-    hidden = not repeat or fault["loc"][:1] == ("teacher",)
-    shown = "" if hidden else f" (it is {str(fault['input'])[:60]!r})"
+    message = details["msg"].removeprefix("Value error, ")
+    # a secret pasted into the wrong key must not appear on the terminal
+    hidden = not repeat or details["loc"][:1] == ("teacher",)
+    shown = "" if hidden else f" (it is {str(details['input'])[:60]!r})"
     return f"{where}: {message[0].lower() + message[1:]}{shown}."
 
 
 def known_keys(section: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """The keys that there are at a place in a section of the config."""
+    """The valid keys at a location in a section of the config."""
     model: Any = section
     for part in location:
         field = (

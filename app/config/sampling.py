@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def sample_stratified(strata: Sequence[str], total: int, seed: int) -> list[int]:
-    """Places of `total` items (all, if there are fewer), in order, in proportion to the strata.
+    """Indices of `total` items (all, if there are fewer), in order, in proportion to the strata.
 
     Args:
         strata: the stratum of each item.
@@ -19,16 +19,16 @@ def sample_stratified(strata: Sequence[str], total: int, seed: int) -> list[int]
     return _draw(groups, apportion(sizes, min(total, len(strata))), seed)
 
 
-def sample_per_stratum(strata: Sequence[str], most: int, seed: int) -> list[int]:
-    """Places of at most `most` items of each stratum, in order."""
+def sample_per_stratum(strata: Sequence[str], maximum: int, seed: int) -> list[int]:
+    """Indices of up to `maximum` items of each stratum, in order."""
     groups = _groups(strata)
-    return _draw(groups, {stratum: min(most, len(group)) for stratum, group in groups.items()}, seed)
+    return _draw(groups, {stratum: min(maximum, len(group)) for stratum, group in groups.items()}, seed)
 
 
 def apportion(sizes: dict[str, int], total: int) -> dict[str, int]:
-    """Share `total` out in proportion to the sizes, by largest remainder (Hamilton's method); ties go by name.
+    """Divide `total` in proportion to the sizes, by largest remainder (Hamilton's method); ties go by name.
 
-    Where `total` allows it, no stratum goes empty: the largest give one up each.
+    Where `total` allows it, no stratum stays empty: each of the empty ones takes one item from the largest.
     """
     whole = sum(sizes.values())
     counts = {stratum: total * size // whole for stratum, size in sizes.items()}
@@ -50,7 +50,7 @@ def _groups(strata: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _draw(groups: dict[str, list[int]], counts: dict[str, int], seed: int) -> list[int]:
-    # a generator of its own for each stratum, so that one stratum's size does not change the others' rows
+    # one generator for each stratum, so that the size of a stratum does not change the rows of the others
     return sorted(
         place
         for stratum, group in groups.items()

@@ -1,4 +1,4 @@
-"""The three splits, and when two rows ask the same."""
+"""The three splits, and when two prompts count as the same."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 _FOLDED = re.compile(r"""[\s.,;:!?'"`()\[\]{}…“”‘’«»–—]+""")
-"""White space and the punctuation of sentences; signs such as + - * / stay, for they change what a sum means."""
+"""White space and the punctuation of sentences. Signs such as + - * / stay, because they change the meaning of a
+sum."""
 
 
-def asked(example: Example) -> str:
-    """All that the student is asked, as prompts are compared: of a chat every turn, for the last alone may be a bare "yes"."""
+def comparable_prompt(example: Example) -> str:
+    """A row's prompt in the form in which prompts are compared. It has every turn of a chat, because the last turn
+    may be a bare "yes"."""
     turns = [turn.content for turn in example.messages] if example.messages else [example.prompt]
-    return fold("\n".join(turns))
+    return normalize_text("\n".join(turns))
 
 
-def fold(text: str) -> str:
-    """A text as prompts are compared: lower case, punctuation and white space as single blanks.
+def normalize_text(text: str) -> str:
+    """Lower case, with punctuation and white space as single blanks.
 
-    A text of nothing else stays as it is.
+    A text of punctuation and white space alone stays as it is.
     """
     return _FOLDED.sub(" ", text.casefold()).strip() or text

@@ -16,17 +16,21 @@ from app.db.models import ApiKey, clock
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""Each includes those before it. `admin` sees what other keys own."""
+"""Each includes those before it. `admin` also sees the runs and data sets of other keys."""
 PREFIX = "pada_"
 
 
 def digest_of(key: str) -> str:
-    """What is kept of a key: its SHA-256 (hex)."""
+    """The SHA-256 (hex) of a key, which is stored instead of the key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 async def create(session: AsyncSession, name: str, scope: Scope) -> tuple[ApiKey, str]:
-    """A new key, and its text, which is kept nowhere."""
+    """Create a key.
+
+    Returns:
+        The row, and the text of the key, which is not stored.
+    """
     text = PREFIX + secrets.token_urlsafe(32)
     scopes: list[str] = list(SCOPES[: SCOPES.index(scope) + 1])
     row = ApiKey(
@@ -37,19 +41,19 @@ async def create(session: AsyncSession, name: str, scope: Scope) -> tuple[ApiKey
     return row, text
 
 
-async def by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
-    """The key with this digest, if it was not revoked."""
-    found = await session.scalars(select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked.is_(None)))
-    return found.one_or_none()
+async def get_by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
+    """The key with this digest; None if there is none, or it was revoked."""
+    query = select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked.is_(None))
+    return (await session.scalars(query)).one_or_none()
 
 
-async def every(session: AsyncSession) -> Sequence[ApiKey]:
+async def get_all(session: AsyncSession) -> Sequence[ApiKey]:
     """All keys, oldest first."""
     return (await session.scalars(select(ApiKey).order_by(ApiKey.created, ApiKey.id))).all()
 
 
 async def revoke(session: AsyncSession, identifier: str) -> bool:
-    """Make a key count no more; false when there is none, or it was revoked before."""
+    """Revoke a key; false when there is none, or it was revoked before."""
     query = (
         update(ApiKey)
         .where(ApiKey.id == identifier, ApiKey.revoked.is_(None))

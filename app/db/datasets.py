@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import now
 from app.db.models import DataSet, Run
-from app.db.pages import Place, fetch
-from app.db.runs import UNFINISHED
+from app.db.pages import PageRequest, fetch
+from app.engine.run_status import UNFINISHED
 
 
 async def add(session: AsyncSession, row: DataSet) -> DataSet:
@@ -21,37 +21,41 @@ async def add(session: AsyncSession, row: DataSet) -> DataSet:
     return row
 
 
-async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> DataSet | None:
+async def get_by_id(
+    session: AsyncSession, name: str, owner: str | None, *, lock: bool = False
+) -> DataSet | None:
     """A data set by id.
 
     Args:
-        owner: whose it must be; None is anybody's.
-        lock: keep others from using it in a new run until the transaction ends.
+        owner: the required owner; None accepts any.
+        lock: no other transaction can start a run on it until this one ends.
     """
     query = _owned(owner).where(DataSet.id == name)
     return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
-async def page(session: AsyncSession, owner: str | None, asked: Place) -> tuple[list[DataSet], str | None]:
+async def get_page(
+    session: AsyncSession, owner: str | None, request: PageRequest
+) -> tuple[list[DataSet], str | None]:
     """Data sets, the newest first, and the cursor of the next page."""
-    return await fetch(session, _owned(owner), DataSet, asked)
+    return await fetch(session, _owned(owner), DataSet, request)
 
 
-async def in_use(session: AsyncSession, name: str) -> bool:
-    """Whether a run that may still do something was given this data set."""
+async def is_in_use(session: AsyncSession, name: str) -> bool:
+    """Whether an unfinished run uses this data set."""
     query = select(exists().where(Run.dataset == name, Run.status.in_(UNFINISHED)))
     return bool(await session.scalar(query))
 
 
-async def remove(session: AsyncSession, row: DataSet) -> None:
-    """Delete a data set; runs that ended keep their own copy of its rows, and only forget its id."""
+async def delete(session: AsyncSession, row: DataSet) -> None:
+    """Delete a data set. Runs that have ended keep their own copy of the rows, and lose only its id."""
     await session.execute(update(Run).where(Run.dataset == row.id).values(dataset=None))
     await session.delete(row)
     await session.flush()
 
 
-async def known(session: AsyncSession, names: Collection[str]) -> set[str]:
-    """Those of the ids that are data sets."""
+async def get_existing_ids(session: AsyncSession, names: Collection[str]) -> set[str]:
+    """The ids that belong to data sets."""
     return set((await session.scalars(select(DataSet.id).where(DataSet.id.in_(names)))).all())
 
 

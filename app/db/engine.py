@@ -13,9 +13,9 @@ Sessions = async_sessionmaker[AsyncSession]
 """Makes sessions: `async with sessions.begin() as session` is one transaction."""
 
 POOL: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
-"""Connections of a process, at most. All are kept, for to open one takes longer than most queries."""
+"""Maximum number of connections of a process. All are kept open, because opening one takes longer than most queries."""
 READING: dict[str, dict[str, Any]] = {
-    # a connection to SQLite is in no transaction until `_begin_sqlite` begins one
+    # an SQLite connection is in no transaction before `_begin_sqlite` begins one
     "sqlite": {"reading": True},
     "postgresql": {"isolation_level": "AUTOCOMMIT"},
 }
@@ -23,7 +23,8 @@ READING: dict[str, dict[str, Any]] = {
 
 
 def make_engine(url: str) -> AsyncEngine:
-    """An engine for `Settings.database`; SQLite gets a write-ahead log, and transactions that lock from their start."""
+    """An engine for `Settings.database`. SQLite gets a write-ahead log, and transactions that lock the file when
+    they begin."""
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_pre_ping=True, hide_parameters=True, **POOL)
     engine = create_async_engine(
@@ -38,8 +39,7 @@ def make_sessions(engine: AsyncEngine, *, reading: bool = False) -> Sessions:
     """Sessions whose objects stay readable after the commit.
 
     Args:
-        reading: nothing is written, and each statement stands for itself: none has to wait for a writer, and there is no
-            transaction to begin and to end.
+        reading: for sessions that do not write. There is no transaction, so no statement waits for a writer.
     """
     if reading:
         engine = engine.execution_options(**READING[engine.dialect.name])
@@ -57,6 +57,6 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    # a deferred transaction that read first cannot wait for a writer: it fails at its first write
+    # a deferred transaction that has read cannot wait for another writer; it would fail at its first write
     if not connection.get_execution_options().get("reading", False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""Brings a database to the newest form of the tables; safe with several processes at once."""
+"""Migrates a database to the latest schema; safe with several processes at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 LOCK = 823470
-"""Of PostgreSQL's advisory locks; SQLite's transaction locks the whole file from its start."""
+"""Id of a PostgreSQL advisory lock. SQLite needs none: its transaction locks the whole file."""
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Apply what is missing of `migrations/versions`, in one transaction."""
+    """Apply the missing migrations of `migrations/versions` in one transaction."""
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))

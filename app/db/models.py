@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
+
+from app.engine.run_status import RunStatus
+from graphs.errors import Wait
+
+WorkerRequest = Literal["pause", "cancel"]
 
 
 class Base(DeclarativeBase):
@@ -34,7 +39,7 @@ def _postgresql_clock(element: clock, compiler: Any, **_: Any) -> str:
 
 
 class ApiKey(Base):
-    """An API key, of which only a digest is kept."""
+    """An API key; only its digest is stored."""
 
     __tablename__ = "api_keys"
 
@@ -48,7 +53,7 @@ class ApiKey(Base):
 
 
 class DataSet(Base):
-    """Uploaded rows; the files are in `Settings.datasets / id`."""
+    """An uploaded data set; its files are in `Settings.datasets / id`."""
 
     __tablename__ = "datasets"
 
@@ -62,7 +67,7 @@ class DataSet(Base):
 
 
 class Run(Base):
-    """One run: what was asked for, who works on it, how far it is."""
+    """One run: its config, its status, its lease and its progress."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -74,31 +79,30 @@ class Run(Base):
     owner: Mapped[str] = mapped_column(String(32))
     created: Mapped[float]
     config: Mapped[dict[str, Any]]
-    """The settled config (`RunConfig`), paths absolute."""
+    """The resolved config (`RunConfig`), paths absolute."""
     dataset: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
-    status: Mapped[str] = mapped_column(String(16), default="queued")
-    """`queued`, `running`, `paused`, `cancelled`, `finished` or `failed`."""
+    status: Mapped[RunStatus] = mapped_column(String(16), default="queued")
     reason: Mapped[str] = mapped_column(default="")
     """Why it ended or waits, in one paragraph."""
-    waiting_for: Mapped[str | None] = mapped_column(String(16))
-    """`review`, `budget`, `teacher` or `user`, for a paused run."""
-    asked: Mapped[str | None] = mapped_column(String(16))
-    """What its worker is asked to do: `pause` or `cancel`."""
+    waiting_for: Mapped[Wait | None] = mapped_column(String(16))
+    """Of a paused run."""
+    requested: Mapped[WorkerRequest | None] = mapped_column("asked", String(16))
+    """What the user asks its worker to do."""
     answer: Mapped[dict[str, Any] | None]
     """The reviewer's answer, until the run has taken it."""
     view: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What polls are answered with: stage, round, progress, scores, cost, eta_seconds."""
+    """The run's summary (`app.db.run_summary.RunSummary`)."""
     started: Mapped[float | None]
     ended: Mapped[float | None]
     token: Mapped[int] = mapped_column(default=0)
-    """The fencing token: counts the processes that the run belonged to."""
+    """The fencing token: number of times the run was claimed."""
     lease_holder: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[float | None]
     last_event: Mapped[int] = mapped_column(default=0)
 
 
 class RunEvent(Base):
-    """What happened in a run, numbered 1, 2, ... without a gap."""
+    """An event of a run (`app.engine.events`), numbered 1, 2, ... without a gap."""
 
     __tablename__ = "run_events"
 
@@ -110,7 +114,7 @@ class RunEvent(Base):
 
 
 class IdempotentReply(Base):
-    """The answer to a POST with an `Idempotency-Key`, given again to the same request."""
+    """The reply to a POST with an `Idempotency-Key`, repeated for the same request."""
 
     __tablename__ = "idempotent_replies"
 
@@ -119,6 +123,6 @@ class IdempotentReply(Base):
     request: Mapped[str] = mapped_column(String(64))
     """SHA-256 (hex) of method, path and body."""
     status: Mapped[int | None]
-    """None while the first request is under way."""
+    """None while the first request is being handled."""
     body: Mapped[dict[str, Any] | None]
     created: Mapped[float]

@@ -1,4 +1,4 @@
-"""Long lists in pages, newest first. A page names the next one by a cursor: the place after its last item."""
+"""Long lists in pages, newest first. A page has a cursor for the next one: the position after its last item."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Row = TypeVar("Row", bound=Listed)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which page is asked for."""
+class PageRequest:
+    """The page to read: `limit` items after `cursor` (time in seconds since the epoch, id), or the first ones."""
 
     cursor: tuple[float, str] | None
     limit: int
 
 
 async def fetch(
-    session: AsyncSession, query: Select[Row], table: type[Row], asked: Place
+    session: AsyncSession, query: Select[Row], table: type[Row], request: PageRequest
 ) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
-    if asked.cursor:
-        query = query.where(tuple_(table.created, table.id) < asked.cursor)
-    ordered = query.order_by(table.created.desc(), table.id.desc()).limit(asked.limit + 1)
-    return cut((await session.scalars(ordered)).all(), asked.limit)
+    if request.cursor:
+        query = query.where(tuple_(table.created, table.id) < request.cursor)
+    ordered = query.order_by(table.created.desc(), table.id.desc()).limit(request.limit + 1)
+    return cut((await session.scalars(ordered)).all(), request.limit)
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
@@ -47,5 +47,6 @@ def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
 
 
 def encode(created: float, identifier: str) -> str:
-    """The place after the item with this time (seconds since the epoch) and id."""
+    """The cursor after the item with this time (seconds since the epoch) and id; `app.api.pagination.decode` reads
+    it."""
     return base64.urlsafe_b64encode(f"{created!r}|{identifier}".encode()).decode().rstrip("=")

@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
-from app.db.pages import Place, fetch
+from app.db.pages import PageRequest, fetch
+from app.db.run_summary import RunSummary
+from app.engine.events import Event, RunStatusChanged, StageDone, read_event
+from app.engine.run_status import ENDED, UNFINISHED, RunStatus
+from graphs.errors import Wait
+from graphs.state import NODES
 
-UNFINISHED = ("queued", "running", "paused")
 COSTS = ("calls", "tokens", "usd", "retries")
-STAGES = (
-    "fine_tune",
-    "evaluate",
-    "gate",
-    "analyze_errors",
-    "find_patterns",
-    "draft_strategies",
-    "review",
-    "allocate",
-    "augment",
-    "accept",
-    "review_rows",
-    "finish",
-)
-"""Nodes of the loop."""
 MOST_CRASHES = 5
-"""Workers that may crash at one stage of a run before it has failed."""
+"""Number of workers that may crash at one stage of a run before the run fails."""
 CRASHED = "Its worker"
-"""How the reason of a run begins whose worker has crashed."""
+"""First words of the reason of a run whose worker has crashed."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on a run, until another process claims the run with a higher token."""
+
+    run: str
+    token: int
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The status of a run that its worker releases, and why."""
+
+    status: RunStatus
+    reason: str
+    waiting_for: Wait | None = None
+
+
+class EventPosition(NamedTuple):
+    """How far the events of a run are."""
+
+    last: int
+    """Id of the newest event."""
+    over: bool
+    """The run has ended."""
+
+
+async def ping(session: AsyncSession) -> None:
+    """Fails when the database does not answer, or has no tables."""
+    await session.execute(select(Run.id).limit(1))
 
 
 async def add(session: AsyncSession, run: Run) -> Run:
@@ -44,12 +65,12 @@ async def add(session: AsyncSession, run: Run) -> Run:
     return run
 
 
-async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> Run | None:
+async def get_by_id(session: AsyncSession, name: str, owner: str | None, *, lock: bool = False) -> Run | None:
     """A run by id.
 
     Args:
-        owner: whose it must be; None is anybody's.
-        lock: keep others from changing it until the transaction ends.
+        owner: the required owner; None accepts any.
+        lock: no other transaction can change the run until this one ends.
     """
     query = select(Run).where(Run.id == name)
     if owner is not None:
@@ -57,58 +78,63 @@ async def get(session: AsyncSession, name: str, owner: str | None, *, lock: bool
     return (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
 
-async def page(
-    session: AsyncSession, owner: str | None, status: str | None, asked: Place
+async def get_page(
+    session: AsyncSession, owner: str | None, status: str | None, request: PageRequest
 ) -> tuple[list[Run], str | None]:
     """Runs, the newest first, and the cursor of the next page.
 
     Args:
-        owner: whose they must be; None is anybody's.
-        status: which status they must have; None is any.
+        owner: the required owner; None accepts any.
+        status: the required status; None accepts any.
     """
     query = select(Run)
     if owner is not None:
         query = query.where(Run.owner == owner)
     if status is not None:
         query = query.where(Run.status == status)
-    return await fetch(session, query, Run, asked)
+    return await fetch(session, query, Run, request)
 
 
 async def count_unfinished(session: AsyncSession, owner: str) -> int:
-    """Runs of one owner that may still do something."""
+    """Number of unfinished runs of an owner."""
     query = select(func.count()).where(Run.owner == owner, Run.status.in_(UNFINISHED))
     return int(await session.scalar(query) or 0)
 
 
 async def count_by_status(session: AsyncSession) -> dict[str, int]:
-    """How many runs there are of each status."""
+    """Status -> number of runs."""
     rows = await session.execute(select(Run.status, func.count()).group_by(Run.status))
     return {status: int(count) for status, count in rows}
 
 
-async def totals(session: AsyncSession) -> dict[str, dict[str, float]]:
-    """What all runs have cost and taken together.
+async def get_totals(session: AsyncSession) -> dict[str, dict[str, float]]:
+    """Cost and time of all runs together.
 
     Returns:
         `teacher` -> calls, tokens, usd, retries; `stages` -> seconds by stage.
     """
-    paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in STAGES]
+    paths = [("cost", name) for name in COSTS] + [("stage_seconds", name) for name in NODES]
     sums = [func.coalesce(func.sum(Run.view[path].as_float()), 0.0) for path in paths]
-    found = (await session.execute(select(*sums))).one()
+    values = (await session.execute(select(*sums))).one()
     return {
-        "teacher": dict(zip(COSTS, map(float, found[: len(COSTS)]), strict=True)),
-        "stages": dict(zip(STAGES, map(float, found[len(COSTS) :]), strict=True)),
+        "teacher": dict(zip(COSTS, map(float, values[: len(COSTS)]), strict=True)),
+        "stages": dict(zip(NODES, map(float, values[len(COSTS) :]), strict=True)),
     }
 
 
-async def training_rates(session: AsyncSession) -> dict[str, float]:
-    """Run -> tokens a second, of the trainers at work."""
+async def get_training_rates(session: AsyncSession) -> dict[str, float]:
+    """Run -> tokens per second of its trainer, for running runs."""
     query = select(Run.id, Run.view["trainer"]["tokens_per_second"].as_float()).where(Run.status == "running")
     return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
 
-async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | None:
-    """The next run to work on, with a new fencing token: one that waits, or one whose owner has gone silent."""
+async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Lease | None:
+    """Claim the oldest run that is queued, or whose lease has lapsed; None if there is none.
+
+    Args:
+        holder: names the process that claims.
+        seconds: how long the lease lasts.
+    """
     lapsed = and_(Run.status == "running", Run.lease_until < clock())
     query = (
         select(Run)
@@ -124,63 +150,61 @@ async def claim(session: AsyncSession, holder: str, seconds: float) -> Run | Non
     run.status, run.token, run.lease_holder = "running", run.token + 1, holder
     run.lease_until, run.started = time + seconds, run.started or time
     run.reason, run.waiting_for = "", None
-    await tell(session, run)
-    return run
+    await add_status_event(session, run)
+    return Lease(run.id, run.token)
 
 
-async def holders(session: AsyncSession) -> Sequence[str]:
-    """Who holds a lease, lapsed or not."""
+async def get_lease_holders(session: AsyncSession) -> list[str]:
+    """Names of the processes that hold a lease, lapsed or not."""
     query = select(Run.lease_holder).where(Run.status == "running", Run.lease_holder.is_not(None)).distinct()
     return [holder for holder in await session.scalars(query) if holder]
 
 
-async def expire(session: AsyncSession, holder: str) -> None:
+async def expire_leases(session: AsyncSession, holder: str) -> None:
     """Let all leases of a holder lapse now."""
     query = update(Run).where(Run.status == "running", Run.lease_holder == holder)
     await session.execute(query.values(lease_until=clock() - 1))
 
 
-async def renew(session: AsyncSession, name: str, token: int, seconds: float) -> bool:
-    """Lengthen a lease; false when the run is another's by now."""
+async def renew_lease(session: AsyncSession, lease: Lease, seconds: float) -> bool:
+    """Extend a lease; false when another process has taken the run over."""
     query = (
         update(Run)
-        .where(Run.id == name, Run.token == token, Run.status == "running")
+        .where(Run.id == lease.run, Run.token == lease.token, Run.status == "running")
         .values(lease_until=clock() + seconds)
         .returning(Run.id)
     )
     return (await session.execute(query)).first() is not None
 
 
-async def release(
-    session: AsyncSession, name: str, token: int, status: str, reason: str, waiting_for: str | None
-) -> bool:
-    """Give a run up as `status`; false when it is another's by now, or was given up before."""
-    run = await get(session, name, None, lock=True)
-    if run is None or run.token != token or run.status != "running":
+async def release(session: AsyncSession, lease: Lease, end: RunEnd) -> bool:
+    """End a lease and set the run's status; false when the lease has ended before."""
+    run = await get_by_id(session, lease.run, None, lock=True)
+    if run is None or run.token != lease.token or run.status != "running":
         return False
-    run.status, run.reason, run.waiting_for = status, reason, waiting_for
+    run.status, run.reason, run.waiting_for = end.status, end.reason, end.waiting_for
     run.lease_holder = run.lease_until = None
-    if status != "queued":
-        # a wish and an answer that this worker had no time for are the next one's
-        run.asked = run.answer = None
-    if status not in UNFINISHED:
+    if end.status != "queued":
+        # a request or an answer that this worker had no time for is left to the next worker
+        run.requested = run.answer = None
+    if end.status not in UNFINISHED:
         run.ended = await now(session)
-    await tell(session, run)
+    await add_status_event(session, run)
     return True
 
 
-async def give_back(session: AsyncSession, name: str, token: int, why: str) -> None:
-    """Let another worker go on with a run whose own has crashed; a run at whose stage all crash has failed."""
-    before = await crashes(session, name)
+async def requeue(session: AsyncSession, lease: Lease, why: str) -> None:
+    """Queue a run whose worker has crashed; after `MOST_CRASHES` crashes at one stage the run has failed."""
+    before = await count_crashes(session, lease.run)
     if before + 1 < MOST_CRASHES:
-        await release(session, name, token, "queued", f"{CRASHED} {why}; another goes on.", None)
+        await release(session, lease, RunEnd("queued", f"{CRASHED} {why}; another goes on."))
         return
     reason = f"{CRASHED} {why}, as {before} before it at this stage. The log says why; resume tries again."
-    await release(session, name, token, "failed", reason, None)
+    await release(session, lease, RunEnd("failed", reason))
 
 
-async def crashes(session: AsyncSession, name: str) -> int:
-    """Workers of a run that crashed one after another, without a stage done or a user's word between them."""
+async def count_crashes(session: AsyncSession, name: str) -> int:
+    """Number of workers of a run that crashed in a row, with no stage done and no action of a user in between."""
     done = and_(RunEvent.type == "stage", RunEvent.data["state"].as_string() == "done")
     given_up = and_(RunEvent.type == "run", RunEvent.data["status"].as_string() != "running")
     query = (
@@ -194,61 +218,64 @@ async def crashes(session: AsyncSession, name: str) -> int:
 
 
 async def append_events(
-    session: AsyncSession,
-    name: str,
-    token: int,
-    events: list[dict[str, Any]],
-    view: dict[str, Any] | None = None,
+    session: AsyncSession, lease: Lease, events: Sequence[Event], summary: RunSummary | None = None
 ) -> bool:
-    """Number events and add them; false when the run is another's by now.
+    """Number events and add them; false when another process has taken the run over.
 
     Args:
-        view: what polls are answered with after them; None leaves it.
+        events: with their times.
+        summary: the run's summary after them; None leaves it.
     """
     changed: dict[str, Any] = {"last_event": Run.last_event + len(events)}
-    if view is not None:
-        changed["view"] = view
-    query = update(Run).where(Run.id == name, Run.token == token).values(changed).returning(Run.last_event)
-    last = await session.scalar(query)
+    if summary is not None:
+        changed["view"] = summary.to_json()
+    owned = update(Run).where(Run.id == lease.run, Run.token == lease.token)
+    last = await session.scalar(owned.values(changed).returning(Run.last_event))
     if last is None:
         return False
     first = last - len(events) + 1
     session.add_all(
-        RunEvent(
-            run=name,
-            id=first + place,
-            time=event["time"],
-            type=event["type"],
-            data={key: value for key, value in event.items() if key not in ("time", "type")},
-        )
+        RunEvent(run=lease.run, id=first + place, time=event.time, type=event.type, data=event.data())
         for place, event in enumerate(events)
     )
     return True
 
 
-async def tell(session: AsyncSession, run: Run) -> None:
-    """Add the event that a run's status changed; the change itself is the caller's."""
+async def add_status_event(session: AsyncSession, run: Run) -> None:
+    """Add the event for a new status of a run, which the caller has set."""
     await session.flush()
-    event = {
-        "time": round(await now(session), 3),
-        "type": "run",
-        "status": run.status,
-        "reason": run.reason,
-        "waiting_for": run.waiting_for,
-    }
-    await append_events(session, run.id, run.token, [event])
+    event = RunStatusChanged(
+        time=round(await now(session), 3),
+        status=run.status,
+        reason=run.reason,
+        waiting_for=run.waiting_for,
+    )
+    await append_events(session, Lease(run.id, run.token), [event])
     await session.refresh(run)
 
 
-async def events_after(session: AsyncSession, name: str, last: int, limit: int) -> Sequence[RunEvent]:
-    """The events behind `last`, in order."""
+async def get_event_positions(session: AsyncSession, names: Collection[str]) -> dict[str, EventPosition]:
+    """Run -> how far its events are."""
+    query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(names))
+    rows = (await session.execute(query)).all()
+    return {name: EventPosition(last, status in ENDED) for name, last, status in rows}
+
+
+async def get_events_after(session: AsyncSession, name: str, last: int, limit: int) -> list[Event]:
+    """The events after `last`, in order."""
     query = (
         select(RunEvent).where(RunEvent.run == name, RunEvent.id > last).order_by(RunEvent.id).limit(limit)
     )
-    return (await session.scalars(query)).all()
+    return [event_of(row) for row in await session.scalars(query)]
 
 
-async def stage_events(session: AsyncSession, name: str) -> Sequence[RunEvent]:
-    """The stages of a run, over all its starts."""
+async def get_stages_done(session: AsyncSession, name: str) -> list[StageDone]:
+    """The stages of a run that have ended, over all its starts."""
     query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == "stage").order_by(RunEvent.id)
-    return (await session.scalars(query)).all()
+    events = (event_of(row) for row in await session.scalars(query))
+    return [event for event in events if isinstance(event, StageDone)]
+
+
+def event_of(row: RunEvent) -> Event:
+    """A stored event."""
+    return read_event({"id": row.id, "time": row.time, "type": row.type, **row.data})

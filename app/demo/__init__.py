@@ -1,1 +1,2 @@
-"""The embedded demonstration: a data set with planted gaps and a teacher on loopback that stands in for a large model."""
+"""The embedded demonstration: a data set with planted gaps and a teacher on loopback that stands in for a large
+model."""

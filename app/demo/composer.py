@@ -1,7 +1,8 @@
-"""Customer messages put together from hand-written parts.
+"""Composes customer messages from hand-written parts.
 
 A message is an issue (what the customer wants, which decides the team) in a frame (how it is said). Frames other than
-`plain` also speak of topics that are not the issue. Each source of parts, `phrases/<source>.yaml`, has its own sentences.
+`plain` also speak of topics that are not the issue. Each source of parts, `phrases/<source>.yaml`, has its own
+sentences.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Style(StrEnum):
     QUOTE = "quote"
     """Words of the shop on other topics are quoted."""
     STORY = "story"
-    """Earlier, settled events on other topics lead up to the issue."""
+    """Earlier, closed events on other topics lead up to the issue."""
 
 
 GAPS = (Style.NEGATION, Style.SARCASM, Style.QUOTE, Style.STORY)
@@ -46,9 +47,9 @@ class Phrases(BaseModel):
     mentions: dict[str, list[str]] = {}
     """Names of topics, to be ruled out."""
     quotes: dict[str, list[str]] = {}
-    """What the shop once wrote."""
+    """Sentences of the shop."""
     events: dict[str, list[str]] = {}
-    """What happened before and is settled."""
+    """Earlier events that are closed."""
 
 
 @cache

@@ -1,7 +1,7 @@
 """The demo's data set: messages to a shop, to be sorted by team, with four gaps in the training rows.
 
-Train has plain messages only. Validation and test also have messages that rule topics out, are sarcastic, quote the shop
-or tell a story; their field `gap` names which, for people to compare with the patterns that the loop finds.
+Train has plain messages only. Validation and test also have messages that rule topics out, are sarcastic, quote the
+shop or tell a story; their field `gap` names which, for people to compare with the patterns that the loop finds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the embedded teacher knows of English and of shops: how a message is said, and what it is about.
+"""The embedded teacher's rules for the style and the topic of a message.
 
-General rules over words, the same for every text. They know nothing of any row of the data set.
+The rules look at words, and are the same for every text. They contain no row of the data set.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ WORDS = {team: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for team, patter
 
 
 def style_of(message: str) -> Style:
-    """How a message is said; `plain` when no rule applies. Sarcasm needs a problem beside the joy."""
+    """The style of a message; `plain` when no rule applies. Sarcasm needs a problem together with words of joy."""
     if QUOTATION.search(message):
         return Style.QUOTE
     if NEGATION.search(message):
@@ -65,8 +65,8 @@ def style_of(message: str) -> Style:
 
 def problem(text: str) -> str | None:
     """The team whose words occur most, praise aside; None when there are none. On a tie the topic named last wins."""
-    found = {team: [match.start() for match in pattern.finditer(text)] for team, pattern in WORDS.items()}
-    counts = {team: (len(starts), starts[-1]) for team, starts in found.items() if starts}
+    matches = {team: [match.start() for match in pattern.finditer(text)] for team, pattern in WORDS.items()}
+    counts = {team: (len(starts), starts[-1]) for team, starts in matches.items() if starts}
     return max(counts, key=lambda team: counts[team]) if counts else None
 
 

@@ -14,7 +14,7 @@ from app.demo.dataset import write_demo_data
 from app.demo.server import serve
 
 PORT = 47231
-"""Kept from one start to the next, because the endpoint is part of what the ledger recognises a request by."""
+"""The same in every start, because the ledger identifies a request by its endpoint too."""
 
 NOTICE = """\
 The teacher of this demo is a stand-in: a small rule-based writer inside pada, asked over HTTP on this machine.
@@ -26,7 +26,7 @@ and start it with `pada run CONFIG.yaml`."""
 
 @contextmanager
 def served_teacher() -> Iterator[str]:
-    """The embedded teacher's base URL; on another port where its own is taken."""
+    """The embedded teacher's base URL; on another port if `PORT` is taken."""
     with ExitStack() as stack:
         try:
             base_url = stack.enter_context(serve(PORT))
@@ -36,7 +36,7 @@ def served_teacher() -> Iterator[str]:
 
 
 def demo_config(folder: Path, base_url: str) -> RunConfig:
-    """The demo's config, with its rows written beside the run's folder."""
+    """The demo's config; writes the rows next to the run's folder."""
     rows = folder.with_name(f"{folder.name}-data")
     if not (rows / "test.jsonl").exists():
         write_demo_data(rows)

@@ -96,8 +96,8 @@ def data_block(messages: list[Message]) -> dict[str, Any]:
     Raises:
         ValueError: there is none.
     """
-    found = DATA.search(messages[-1].content) if messages else None
-    data = json.loads(found.group(1)) if found else None
+    match = DATA.search(messages[-1].content) if messages else None
+    data = json.loads(match.group(1)) if match else None
     if not isinstance(data, dict):
         raise ValueError("the last message must hold one JSON object between <data> and </data>")
     return data
@@ -119,7 +119,7 @@ def serve(port: int = 0) -> Iterator[str]:
         OSError: the port is taken.
         RuntimeError: the server did not start in time.
     """
-    # asyncio switches Nagle's delay (40 ms a reply) off only where the protocol is named
+    # asyncio turns off Nagle's delay (40 ms per reply) only for sockets that name their protocol
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))

@@ -1,7 +1,7 @@
-"""The embedded teacher: a stand-in for a large model, which answers by rule from what a request tells it.
+"""The embedded teacher: a stand-in for a large model that answers by rules.
 
-It knows English and shops by the rules of `grammar` and can write with its own sentences. It keeps no state: the same request has
-the same answer.
+It reads messages with the rules of `grammar`, and writes with its own sentences. It has no state: the same request
+gets the same answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_SAMPLES = 200
 
 
 class View(BaseModel):
-    """What the teacher says of one style."""
+    """The teacher's texts about one style."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,7 @@ def answer(schema: str, data: Data) -> BaseModel:
 
 
 def analyze(data: Data, rng: random.Random) -> ErrorAnalysis:
-    """Name how the failed message is said; what the student took it for and should have is added."""
+    """Name the style of the failed message, with the student's answer and the right one."""
     view = views()[style_of(message_of(data["prompt"]))]
     return ErrorAnalysis(
         root_cause=f"{rng.choice(view.root_causes)} It answered {data['predicted']!r} for {data['expected']!r}.",
@@ -129,6 +129,6 @@ def message_of(prompt: str) -> str:
 
 @cache
 def views() -> dict[Style, View]:
-    """What the teacher says of each style."""
+    """The teacher's texts about each style."""
     content = yaml.safe_load(files("app.demo").joinpath("views.yaml").read_text(encoding="utf-8"))
     return {Style(name): View.model_validate(view) for name, view in content.items()}

@@ -88,7 +88,7 @@ def _mark(value: float) -> int:
 
 
 def _feedback(wrong: list[int], repeated: list[int], plain: list[int], style: Style) -> str:
-    """What the writer should change, by index."""
+    """Changes for the writer to make, by index of the sample."""
     points = [
         f"Samples {_listed(wrong)} have a team that does not follow from the message." if wrong else "",
         f"Samples {_listed(repeated)} repeat another one." if repeated else "",

@@ -1,4 +1,4 @@
-"""What a run that waits for a review shows to the reviewer, and what it is told."""
+"""The review that a run in a folder waits for, and the answer to it from the command line."""
 
 from __future__ import annotations
 
@@ -8,36 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from app.config.run_config import RunConfig
-from app.engine.reviews import Waiting, awaited_review, question_of, review_event
-from app.engine.run_folder import enter
-from app.engine.run_store import FolderKeeping
-from app.engine.wiring import assemble
+from app.engine.reviews import PendingReview, awaited_review, question_of, review_event
+from app.engine.run_folder import open_run
+from app.engine.wiring import OpenRun, RunOptions, assemble
 from app.errors import ConfigError, FolderError
 from graphs.review import ReviewAnswer, read_answer
 from graphs.run_paths import RunPaths
 
 
-async def awaited(config: RunConfig, root: Path) -> Waiting:
+async def read_pending_review(config: RunConfig, root: Path) -> PendingReview:
     """The review that the run waits for.
 
     Raises:
         FolderError: the run waits for no review.
     """
-    keeping = FolderKeeping()
-    async with keeping.own(root) as paths:
-        card = enter(paths, config)
-        async with assemble(config, card["run_id"], paths, keeping, lambda _: None) as ready:
-            state = await ready.graph.aget_state({"configurable": {"thread_id": card["run_id"]}})
-    waiting = awaited_review(state)
-    if waiting is None:
-        raise FolderError(f"{root}: this run does not wait for a review; `pada run` goes on with it.")
-    return waiting
+    options = RunOptions()
+    async with options.store.own(root) as paths:
+        run = OpenRun(config, open_run(paths, config).run_id, paths, options)
+        async with assemble(run, lambda _: None) as ready:
+            state = await ready.graph.aget_state({"configurable": {"thread_id": run.run_id}})
+    review = awaited_review(state)
+    if review is None:
+        raise FolderError(f"{root}: this run does not wait for a review; `pada run` continues it.")
+    return review
 
 
-def given_answer(
-    waiting: Waiting, root: Path, path: Path | None, named: Mapping[str, Sequence[str]]
+def merge_answer(
+    review: PendingReview, root: Path, path: Path | None, named: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """The answer in a JSON file, if there is one, and what the command line names beside it.
+    """The answer in a JSON file, if there is one, together with the ids that the command line names.
 
     Args:
         named: ids by key of the answer: `veto`, `accept`, `reject`.
@@ -45,7 +44,7 @@ def given_answer(
     Raises:
         ConfigError: the file cannot be read, or the answer does not fit the question.
     """
-    question, document = question_of(review_event(waiting), RunPaths(root)), {}
+    question, document = question_of(review_event(review), RunPaths(root)), {}
     if path is not None:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

@@ -1,61 +1,79 @@
-"""The review that a run waits for, as the graph asks it: what is told of it, and what may be answered."""
+"""The review that a run waits for: what the graph asks, and what may be answered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphs.review import Question
-from graphs.rows import Check
-from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
+from pydantic import BaseModel
 
-if TYPE_CHECKING:  # the service reads this too, and does without LangGraph
+from app.engine.events import ReviewRequested
+from graphs.context import Reviewed
+from graphs.review import Question
+from graphs.rounds import Round
+from graphs.rows import Verdict
+from graphs.run_paths import RunPaths
+
+if TYPE_CHECKING:  # the service imports this module too, and does without LangGraph
     from langgraph.types import StateSnapshot
 
-Waiting = dict[str, Any]
-"""`about` (`patterns`, `rows`), `round`, and `patterns` (with their strategies) or `accepted` and `rejected` (counts of rows);
-`error` where the last answer did not fit."""
+
+class PendingReview(BaseModel):
+    """The value of the graph's interrupt."""
+
+    about: Reviewed
+    round: int
+    patterns: list[dict[str, Any]] = []
+    """Patterns with their strategies, where it is about patterns."""
+    accepted: int | None = None
+    """Rows, where it is about rows."""
+    rejected: int | None = None
+    error: str = ""
+    """Why the last answer was refused."""
 
 
-def awaited_review(state: StateSnapshot) -> Waiting | None:
-    """What the graph asks a reviewer, if it waits for one."""
-    asked = (interrupt.value for task in state.tasks for interrupt in task.interrupts)
-    return next(asked, None)
+def awaited_review(state: StateSnapshot) -> PendingReview | None:
+    """The review that the graph waits for, if there is one."""
+    values = (interrupt.value for task in state.tasks for interrupt in task.interrupts)
+    value = next(values, None)
+    return None if value is None else PendingReview.model_validate(value)
 
 
-def is_answer(answer: dict[str, Any], waiting: Waiting) -> bool:
-    """Whether an answer is to this question: a run that was killed after it took one must not take it as the next one's."""
-    return all(answer.get(key) in (None, waiting[key]) for key in ("about", "round"))
+def is_answer(answer: dict[str, Any], review: PendingReview) -> bool:
+    """Whether an answer is meant for this review.
+
+    A run that was killed after it took an answer is given it again, and must not take it for the next review.
+    """
+    return answer.get("about") in (None, review.about) and answer.get("round") in (None, review.round)
 
 
-def review_event(waiting: Waiting) -> dict[str, Any]:
-    """The question as an event of the run tells it: ids and counts."""
-    event = {key: value for key, value in waiting.items() if key != "error"}
-    if "patterns" in event:
-        event["patterns"] = [pattern["id"] for pattern in event["patterns"]]
-    return event
+def review_event(review: PendingReview) -> ReviewRequested:
+    """The review as an event of the run: ids and counts."""
+    if review.about == "patterns":
+        patterns = [pattern["id"] for pattern in review.patterns]
+        return ReviewRequested(about="patterns", round=review.round, patterns=patterns)
+    return ReviewRequested(
+        about="rows", round=review.round, accepted=review.accepted, rejected=review.rejected
+    )
 
 
-def waits(waiting: Waiting) -> str:
+def waiting_reason(review: PendingReview) -> str:
     """Why the run is paused, for the user."""
-    if waiting["about"] == "patterns":
-        what = f"The patterns and strategies of round {waiting['round']} wait"
+    if review.about == "patterns":
+        subject = f"The patterns and strategies of round {review.round} wait"
     else:
-        counts = f"{waiting['accepted']} accepted and {waiting['rejected']} rejected"
-        what = f"The rows of round {waiting['round']} ({counts}) wait"
-    refused = [waiting["error"]] if "error" in waiting else []
-    return " ".join([*refused, f"{what} for a review: `pada review RUN` shows and answers it."])
+        counts = f"{review.accepted} accepted and {review.rejected} rejected"
+        subject = f"The rows of round {review.round} ({counts}) wait"
+    refused = [review.error] if review.error else []
+    return " ".join([*refused, f"{subject} for a review: `pada review RUN` shows and answers it."])
 
 
-def question_of(event: dict[str, Any], paths: RunPaths) -> Question:
-    """What may be answered to the question that an event tells of."""
-    about, number = event["about"], event["round"]
-    if about == "patterns":
-        return Question("patterns", number, patterns=event["patterns"])
-    return Question("rows", number, rows=checked(paths, number))
+def question_of(event: ReviewRequested, paths: RunPaths) -> Question:
+    """The question that an event announces, with the ids that an answer may name."""
+    if event.about == "patterns":
+        return Question("patterns", event.round, patterns=event.patterns)
+    return Question("rows", event.round, rows=checked_rows(paths, event.round))
 
 
-def checked(paths: RunPaths, number: int) -> dict[str, Check]:
-    """Row id -> the checks' verdict, whatever a reviewer has said since."""
-    rows = read_jsonl(paths.round(number).rows)
-    return {row["id"]: (row.get("overruled") or row)["verdict"] for row in rows}
+def checked_rows(paths: RunPaths, round_number: int) -> dict[str, Verdict]:
+    """Row id -> the verdict of the checks, whatever a reviewer has decided since."""
+    return {row.id: row.as_checked().verdict for row in Round(paths, round_number).rows()}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
 from app.errors import FolderError
@@ -19,12 +20,22 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_text
 
 
+class RunMetadata(BaseModel):
+    """`run.json`: which run the folder holds."""
+
+    run_id: str
+    created: float
+    """Seconds since the epoch."""
+    identity: dict[str, Any]
+    """The part of the config that makes it this run; see `RunConfig.identity`."""
+
+
 @contextmanager
 def owned(root: Path) -> Iterator[RunPaths]:
-    """The folder, locked for this process; the lock goes with the process however it ends.
+    """The folder, locked for this process. The lock ends with the process, however that ends.
 
     Raises:
-        FolderError: another process works on it, or it cannot be made.
+        FolderError: another process works on the run, or the folder cannot be made.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -43,48 +54,53 @@ def owned(root: Path) -> Iterator[RunPaths]:
         os.close(handle)
 
 
-def enter(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> dict[str, Any]:
-    """The run's card (`run_id`, `created`): a new one, or that of the run that goes on.
+def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> RunMetadata:
+    """Start a new run in the folder, or recognise the run that it holds; writes the resolved config.
 
     Args:
-        run_id: of a new run; None makes one.
+        run_id: the id of a new run; None makes one.
 
     Raises:
-        FolderError: the folder holds a run with other settings, or files that are no run.
+        FolderError: the folder holds a run with other settings, or files but no run.
     """
-    card = paths.root / "run.json"
-    if not card.exists():
-        strangers = sorted(path.name for path in paths.root.iterdir() if path.name not in (".lock", "owners"))
-        if strangers and not paths.config.exists():
-            raise FolderError(
-                f"{paths.root}: the folder is not empty ({strangers[0]}) and holds no run. Choose another `output`."
-            )
-        keep_config(paths, config)
-        name = run_id or uuid.uuid4().hex
-        write_json(card, {"run_id": name, "created": time.time(), "identity": config.identity()})
-    found: dict[str, Any] = read_json(card)
-    if differing := differences(found["identity"], config.identity()):
+    file = paths.root / "run.json"
+    if not file.exists():
+        refuse_other_files(paths)
+        write_config(paths, config)
+        new = RunMetadata(run_id=run_id or uuid.uuid4().hex, created=time.time(), identity=config.identity())
+        write_json(file, new)
+    metadata = RunMetadata(**read_json(file))
+    if differing := differences(metadata.identity, config.identity()):
         raise FolderError(
             f"{paths.root}: this folder holds a run with other settings: {'; '.join(differing[:3])}. "
-            "Choose another `output`, or put the settings back to go on with it."
+            "Choose another `output`, or restore the settings to continue this run."
         )
-    keep_config(paths, config)
-    return found
+    write_config(paths, config)
+    return metadata
 
 
-def keep_config(paths: RunPaths, config: RunConfig) -> None:
-    """Write the settled config, all defaults included; it holds names of keys, never keys."""
+def refuse_other_files(paths: RunPaths) -> None:
+    """Raises FolderError when the folder has files and no run."""
+    others = sorted(path.name for path in paths.root.iterdir() if path.name not in (".lock", "owners"))
+    if others and not paths.config.exists():
+        raise FolderError(
+            f"{paths.root}: the folder is not empty ({others[0]}) and holds no run. Choose another `output`."
+        )
+
+
+def write_config(paths: RunPaths, config: RunConfig) -> None:
+    """Write the resolved config, all defaults included. It holds the names of API keys, never the keys."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_text(paths.config, text)
 
 
-def differences(old: dict[str, Any], new: dict[str, Any], where: str = "") -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """`key was x, is y` for every setting that differs."""
-    found = []
+    lines = []
     for key in {**old, **new}:
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            found += differences(before, after, f"{where}{key}.")
+            lines += differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            found.append(f"{where}{key} was {before!r}, is {after!r}")
-    return found
+            lines.append(f"{prefix}{key} was {before!r}, is {after!r}")
+    return lines

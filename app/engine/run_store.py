@@ -1,4 +1,4 @@
-"""Where a run is kept: who owns it, and where its events and checkpoints go."""
+"""Where a run is stored: who owns it, and where its events and checkpoints go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from app.engine.events import EventLog, Events, Listener
+from app.engine.event_log import EventLog
+from app.engine.events import EventSink, Listener
 from app.engine.run_folder import owned
 from app.errors import FolderError
 from graphs.run_paths import RunPaths
@@ -21,24 +22,24 @@ from trainer.fencing import Fence
 Saver = BaseCheckpointSaver[Any]
 
 
-class Keeping(Protocol):
-    """How a run is owned, and where its events and checkpoints are kept; rows and models are always files."""
+class RunStore(Protocol):
+    """How a run is owned, and where its events and checkpoints are stored. Rows and models are always files."""
 
     @property
     def run_id(self) -> str | None:
-        """The run's id; None gives a new run one of its own."""
+        """The run's id; None gives a new run an id of its own."""
         ...
 
     @property
     def fence(self) -> Fence | None:
-        """Who may write, where the run may go from one process to another."""
+        """Who may write, for runs that can go from one process to another."""
         ...
 
     def own(self, root: Path) -> AbstractAsyncContextManager[RunPaths]:
         """Own the run in `root`."""
         ...
 
-    def events(self, paths: RunPaths, listen: Listener) -> Events:
+    def events(self, paths: RunPaths, listen: Listener) -> EventSink:
         """Where the run's events go; `listen` hears them too."""
         ...
 
@@ -47,29 +48,29 @@ class Keeping(Protocol):
         ...
 
 
-class FolderKeeping:
-    """A run that is its folder: a lock of the kernel's, a file of events, a file of checkpoints."""
+class FolderRunStore:
+    """A run that is only its folder: a lock of the kernel, a file of events, a file of checkpoints."""
 
     run_id = None
     fence = None
 
     @asynccontextmanager
     async def own(self, root: Path) -> AsyncIterator[RunPaths]:
-        """See `Keeping`; raises FolderError when another process works on it."""
+        """See `RunStore`; raises FolderError when another process works on the run."""
         with owned(root) as paths:
             yield paths
 
-    def events(self, paths: RunPaths, listen: Listener) -> Events:
-        """See `Keeping`."""
+    def events(self, paths: RunPaths, listen: Listener) -> EventSink:
+        """See `RunStore`."""
         return EventLog(paths.events, listen)
 
     def checkpoints(self, paths: RunPaths) -> AbstractAsyncContextManager[Saver]:
-        """See `Keeping`."""
+        """See `RunStore`."""
         return open_checkpoints(paths)
 
 
 def strict_serializer() -> JsonPlusSerializer:
-    """Reads plain data only: a checkpoint can name no class to be made when it is read."""
+    """Reads plain data only: a checkpoint cannot name a class to instantiate."""
     return JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
 
 
@@ -78,7 +79,7 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
     """The run's checkpoints in an SQLite file of its folder.
 
     Raises:
-        FolderError: the file cannot be written, such as on a full disk; all that was committed before is kept.
+        FolderError: the file cannot be written, such as on a full disk; everything committed before is kept.
     """
     async with AsyncSqliteSaver.from_conn_string(str(paths.checkpoints)) as saver:
         saver.serde = strict_serializer()
@@ -86,9 +87,10 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
         try:
             yield saver
         except sqlite3.OperationalError as error:
-            raise FolderError(f"{paths.checkpoints}: {error}. Mend this, and start the run again.") from error
+            raise FolderError(f"{paths.checkpoints}: {error}. Fix this, and start the run again.") from error
         finally:
-            # LangGraph leaves writes of a failed step under way: one that began now would never be committed, and keep
-            # the file locked as long as anybody holds the error; so none may begin, and what is open is rolled back
+            # When a step fails, LangGraph leaves its writes running. A write that starts now would never be committed,
+            # and would keep the file locked as long as anything refers to the error. So no write may start any more
+            # (the lock stays taken), and the open transaction is rolled back.
             await saver.lock.acquire()
             await saver.conn.rollback()

@@ -1,17 +1,18 @@
-"""Puts a run together: teacher, student, embedder, task and the compiled graph."""
+"""Assembles a run: teacher, student, embedder, task and the compiled graph."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
 from app.config.run_config import RunConfig
-from app.engine.run_store import Keeping
+from app.engine.run_store import FolderRunStore, RunStore
 from app.errors import ConfigError
 from app.launchers.embedder import EmbeddingWorker
 from app.launchers.local import LocalStudent
@@ -24,12 +25,45 @@ from graphs.ports import Student, Teacher
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
+from graphs.teacher.spec import TeacherSpec
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json, read_jsonl
 from trainer.fencing import Fence
 from trainer.records import Example
 from trainer.specs import Progress
 from trainer.tasks import load_task
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is done, apart from its config.
+
+    Args:
+        store: who owns the run, and where its events and checkpoints go.
+        student: who trains and predicts; None is the trainer where the settings say.
+        sealed: pause before the test rows are opened; a later start without it opens them.
+        stand_in: the teacher is the embedded one; the report says so.
+    """
+
+    store: RunStore = field(default_factory=FolderRunStore)
+    student: Student | None = None
+    sealed: bool = False
+    stand_in: bool = False
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run whose folder is owned by this process."""
+
+    config: RunConfig
+    run_id: str
+    paths: RunPaths
+    options: RunOptions
+
+    @property
+    def fence(self) -> Fence | None:
+        """Who may write."""
+        return self.options.store.fence
 
 
 @dataclass
@@ -49,62 +83,58 @@ class NoTeacher:
 
 
 @asynccontextmanager
-async def assemble(
-    config: RunConfig,
-    run_id: str,
-    paths: RunPaths,
-    keeping: Keeping,
-    listen: Callable[[Progress], None],
-    student: Student | None = None,
-    sealed: bool = False,
-) -> AsyncIterator[Assembled]:
-    """Open everything that a run needs, and close it in the end, in the reverse order.
+async def assemble(run: OpenRun, listen: Callable[[Progress], None]) -> AsyncIterator[Assembled]:
+    """Open everything that a run needs, and close it at the end in reverse order.
 
     Args:
-        keeping: where its checkpoints are, and who may write.
-        listen: hears the trainer's progress.
-        student: who trains and predicts; None is the trainer where the settings say.
-        sealed: stop before the test rows are opened.
+        listen: receives the trainer's progress.
     """
     async with AsyncExitStack() as stack:
+        student = run.options.student
         if student is None:
-            opened = open_student(run_id, paths, listen, keeping.fence)
-            student = await stack.enter_async_context(opened)
+            trainer = open_student(run.run_id, run.paths.root, listen, run.fence)
+            student = await stack.enter_async_context(trainer)
         workspace = await stack.enter_async_context(
-            open_workspace(config, run_id, paths, student, keeping.fence)
+            open_workspace(run.config, run.run_id, run.paths, student, run.fence)
         )
-        saver = await stack.enter_async_context(keeping.checkpoints(paths))
+        saver = await stack.enter_async_context(run.options.store.checkpoints(run.paths))
         teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
         graph = build_loop(workspace).compile(
-            checkpointer=saver, interrupt_before=["finish"] if sealed else None
+            checkpointer=saver, interrupt_before=["finish"] if run.options.sealed else None
         )
         yield Assembled(graph, teacher)
 
 
 @asynccontextmanager
 async def open_student(
-    run_id: str, paths: RunPaths, listen: Callable[[Progress], None], fence: Fence | None
+    run_id: str, root: Path, listen: Callable[[Progress], None], fence: Fence | None
 ) -> AsyncIterator[Student]:
-    """The trainer on this machine, or on the cluster that the settings name."""
+    """The trainer on this machine, or on the cluster that the settings name.
+
+    Args:
+        root: the run's folder.
+    """
     settings = Settings()
     if settings.launcher == "local":
         yield LocalStudent(listen, fence)
         return
     async with Cluster(settings) as cluster:
-        yield RayStudent(settings, cluster, run_id, paths.root, listen, fence)
+        yield RayStudent(settings, cluster, run_id, root, listen, fence)
 
 
 @asynccontextmanager
 async def open_workspace(
     config: RunConfig, run_id: str, paths: RunPaths, student: Student, fence: Fence | None = None
 ) -> AsyncIterator[Workspace]:
-    """What a run's nodes work with: teacher, student, embedder and task, over the checked rows in the run's folder."""
+    """What a run's nodes work with: teacher, student, embedder and task, and the checked rows in the run's folder."""
     async with AsyncExitStack() as stack:
         teacher: Teacher = NoTeacher()
         embedder = EmbeddingWorker(config.embedder)
         stack.push_async_callback(embedder.aclose)
         if config.teacher and config.loop.last_round:
-            teacher = await stack.enter_async_context(open_teacher(config, run_id, paths, fence))
+            teacher = await stack.enter_async_context(
+                open_teacher(config, config.teacher, run_id, paths, fence)
+            )
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
@@ -122,11 +152,12 @@ def loop_has_ended(paths: RunPaths) -> bool:
     return any(read_json(gate)["stopped"] for gate in paths.root.glob("rounds/*/gate.json"))
 
 
-def open_teacher(config: RunConfig, run_id: str, paths: RunPaths, fence: Fence | None) -> ChatTeacher:
-    """The teacher of a config, with the ledger of the run or the one that the config shares between runs."""
-    assert config.teacher
-    ledger = Ledger(config.teacher.ledger or paths.ledger, run_id, fence.token if fence else 0)
-    return ChatTeacher(config.teacher, config.budget, ledger, os.environ)
+def open_teacher(
+    config: RunConfig, spec: TeacherSpec, run_id: str, paths: RunPaths, fence: Fence | None
+) -> ChatTeacher:
+    """The teacher of a config, with the run's own ledger or the one that the config shares between runs."""
+    ledger = Ledger(spec.ledger or paths.ledger, run_id, fence.token if fence else 0)
+    return ChatTeacher(spec, config.budget, ledger, os.environ)
 
 
 def draw_graph() -> str:

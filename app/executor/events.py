@@ -1,42 +1,44 @@
-"""A run's events in the service's database, in order and without a gap, whoever works on the run."""
+"""A run's events in the service's database, in order and without a gap, whichever process works on the run."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.db.run_progress import View, fold
-from app.engine.events import Event, Listener, stage_seconds
+from app.db.run_summary import RunSummary, apply_event
+from app.db.runs import Lease
+from app.engine.events import Event, Listener, RunStatusChanged, StageDone, stage_seconds
 from trainer.fencing import Superseded
 
 RETRY_SECONDS = 1.0
 
 
-class DatabaseEvents:
-    """Takes events at once and writes them behind, many in one transaction, which the fencing token guards.
+class DatabaseEventLog:
+    """Takes events at once, and writes them from a task of its own: many in one transaction, which the fencing token
+    guards. See `app.engine.events.EventSink`.
 
     Args:
-        token: the owner's; the first write under a later one ends this.
+        lease: the first write under a later lease ends this.
+        summary: what the run's events have added up to so far.
     """
 
-    def __init__(self, sessions: Sessions, run: str, token: int, view: View, listen: Listener):
-        self._sessions, self._run, self._token, self._listen = sessions, run, token, listen
-        self._view = view
+    def __init__(self, sessions: Sessions, lease: Lease, summary: RunSummary, listen: Listener):
+        self._sessions, self._lease, self._listen = sessions, lease, listen
+        self._summary = summary
         self._waiting: list[Event] = []
-        self._stages: list[Event] = []
+        self._stages: list[StageDone] = []
         self._news = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
 
     async def __aenter__(self) -> Self:
         async with self._sessions() as session:
-            earlier = await repository.stage_events(session, self._run)
-        self._stages = [{"type": event.type, **event.data} for event in earlier]
+            self._stages = await run_repository.get_stages_done(session, self._lease.run)
         self._writer = asyncio.create_task(self._write())
         return self
 
@@ -44,28 +46,28 @@ class DatabaseEvents:
         """Raises Superseded when the run went to another process."""
         self._closing = True
         self._news.set()
-        assert self._writer
-        await self._writer
+        if self._writer:
+            await self._writer
 
-    def emit(self, type_: str, **fields: Any) -> None:
-        """See `app.engine.events.Events`. Of the run's status the service tells itself, together with the change.
+    def emit(self, event: Event) -> None:
+        """Take one event. Changes of the run's status are left out: the service stores them together with the change.
 
         Raises:
             Superseded: an earlier event was refused.
         """
-        if type_ == "run":
+        if isinstance(event, RunStatusChanged):
             return
         if self._writer and self._writer.done():
             self._writer.result()
-        event = {"time": round(time.time(), 3), "type": type_, **fields}
-        if type_ == "stage":
-            self._stages.append(event)
-        self._waiting.append(event)
+        timed = event.model_copy(update={"time": round(time.time(), 3)})
+        if isinstance(timed, StageDone):
+            self._stages.append(timed)
+        self._waiting.append(timed)
         self._news.set()
-        self._listen(event)
+        self._listen(timed)
 
     def stage_seconds(self) -> dict[str, float]:
-        """See `app.engine.events.Events`."""
+        """Wall time by stage, over all starts of the run."""
         return stage_seconds(self._stages)
 
     async def _write(self) -> None:
@@ -74,18 +76,18 @@ class DatabaseEvents:
             self._news.clear()
             batch, self._waiting = self._waiting, []
             if batch:
-                await self._keep(batch)
+                await self._store(batch)
 
-    async def _keep(self, batch: list[Event]) -> None:
+    async def _store(self, batch: list[Event]) -> None:
         for event in batch:
-            self._view = fold(self._view, event)
+            self._summary = apply_event(self._summary, event)
         while True:
             try:
                 async with self._sessions.begin() as session:
-                    own = await repository.append_events(session, self._run, self._token, batch, self._view)
+                    own = await run_repository.append_events(session, self._lease, batch, self._summary)
                 break
             except OperationalError:
-                # the database is away for a moment; if it stays away, the lease ends this process
+                # if the database stays unreachable, the lost lease ends this process
                 await asyncio.sleep(RETRY_SECONDS)
         if not own:
-            raise Superseded(f"The run {self._run} was taken over by another process.")
+            raise Superseded(f"The run {self._lease.run} was taken over by another process.")

@@ -1,4 +1,5 @@
-"""Keeps a run's lease, from a thread of its own: the run's event loop may be busy for longer than a lease lasts."""
+"""Renews a run's lease from a thread of its own, because the run's event loop may be busy for longer than a lease
+lasts."""
 
 from __future__ import annotations
 
@@ -11,35 +12,35 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.runs import Lease
 from app.settings import Settings
 
-log = logging.getLogger("pada.heart")
+log = logging.getLogger("pada.heartbeat")
 
 
-class Heart:
-    """`with Heart(...)`: renews the lease every `heartbeat_seconds`, and hears what the run is asked every `poll_seconds`.
+class LeaseHeartbeat:
+    """`with LeaseHeartbeat(...)`: renews the lease every `heartbeat_seconds`, and reads what the user asks of the run
+    every `poll_seconds`.
 
     Args:
-        asked: called with `pause` or `cancel`, on the heart's thread.
-        lost: called once when the lease is another's, or could not be renewed in its time, on the heart's thread.
+        on_request: called with `pause` or `cancel`, on the heartbeat's thread.
+        on_lost: called once, on the heartbeat's thread, when another process has taken the run over, or the lease could
+            not be renewed in time.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        run: str,
-        token: int,
-        asked: Callable[[str], None],
-        lost: Callable[[], None],
+        self, settings: Settings, lease: Lease, on_request: Callable[[str], None], on_lost: Callable[[], None]
     ):
-        self._settings, self._run, self._token = settings, run, token
-        self._asked, self._lost = asked, lost
-        # a database that hangs is asked again within the lease; one that is only slow gets the time it needs
+        self._settings, self._lease = settings, lease
+        self._on_request, self._on_lost = on_request, on_lost
+        # leaves time for a second try within the lease when the database hangs
         self._patience = settings.lease_seconds / 2
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._beat()), name="heart", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._beat()), name="heartbeat", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,29 +61,32 @@ class Heart:
                 renew_at = began + self._settings.heartbeat_seconds
             answered = began if own else answered
             if own is False or began - answered > self._settings.lease_seconds:
-                reason = "another has taken the run" if own is False else "the database does not answer"
+                reason = (
+                    "another process has taken the run" if own is False else "the database does not answer"
+                )
                 log.warning("The lease is lost: %s.", reason)
-                self._lost()
+                self._on_lost()
                 break
             await asyncio.sleep(self._settings.poll_seconds)
         await engine.dispose()
 
     async def _renew(self, sessions: Sessions) -> bool | None:
-        """Whether the run is still ours; None while the database is away."""
+        """Whether the lease still holds; None while the database does not answer."""
         try:
             async with asyncio.timeout(self._patience), sessions.begin() as session:
-                return await repository.renew(session, self._run, self._token, self._settings.lease_seconds)
+                return await run_repository.renew_lease(session, self._lease, self._settings.lease_seconds)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
 
     async def _look(self, sessions: Sessions) -> bool | None:
+        """As `_renew`, without writing; also passes on what the user asks of the run."""
         try:
             async with asyncio.timeout(self._patience), sessions() as session:
-                run = await repository.get(session, self._run, None)
+                run = await run_repository.get_by_id(session, self._lease.run, None)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
-        if run is None or run.token != self._token:
+        if run is None or run.token != self._lease.token:
             return False
-        if run.asked:
-            self._asked(run.asked)
+        if run.requested:
+            self._on_request(run.requested)
         return True

@@ -1,7 +1,7 @@
-"""Claims runs and starts a worker process for each: the part of the executor that lives in the API process.
+"""Claims runs and starts a worker process for each. It is the part of the executor that runs in the API process.
 
-Any number of supervisors may share a database. Each takes the oldest run that waits, or whose owner has let its lease
-lapse, as long as it has room.
+Any number of supervisors may share a database. As long as it has room, each claims the oldest run that is queued or
+whose lease has lapsed.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from contextlib import suppress
 from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.launchers.processes import Process, dying_with_me
+from app.db.runs import Lease
+from app.launchers.processes import Process, python_module, start_child
 from app.settings import Settings
 
 log = logging.getLogger("pada.supervisor")
 
 KILL_SECONDS = 2.0
-"""What a killed worker's end, and giving its run back, may take."""
+"""How long a killed worker may take to end, and its run to be requeued."""
 
 
 class Supervisor:
-    """`async with Supervisor(settings, sessions)`: works on runs until it is left; then it drains."""
+    """`async with Supervisor(settings, sessions)`: works on runs until the block ends; then it drains."""
 
     def __init__(self, settings: Settings, sessions: Sessions):
         self._settings, self._sessions = settings, sessions
@@ -41,11 +41,11 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """No new work; workers give their runs back and end, within `drain_seconds`."""
-        assert self._loop
-        self._loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._loop
+        """Claims no more runs; the workers requeue their runs and end, within `drain_seconds`."""
+        if self._loop:
+            self._loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._loop
         for child in self._workers.values():
             with suppress(ProcessLookupError):
                 child.send_signal(signal.SIGTERM)
@@ -60,53 +60,48 @@ class Supervisor:
             await asyncio.wait(list(self._workers), timeout=seconds)
 
     async def _claim_for_ever(self) -> None:
-        buried = False
+        released = False
         while True:
             try:
-                buried = buried or await self._bury()
+                released = released or await self._release_dead()
                 while len(self._workers) < self._settings.max_running and await self._claim():
                     pass
             except OperationalError as error:
                 log.warning("The database does not answer: %s", error.orig)
             await asyncio.sleep(self._settings.poll_seconds)
 
-    async def _bury(self) -> bool:
-        """At the start, let go of runs whose service has died on this machine: their leases need not lapse."""
+    async def _release_dead(self) -> bool:
+        """At the start, release the runs of services that have died on this machine; their leases need not lapse."""
         async with self._sessions.begin() as session:
-            for holder in await repository.holders(session):
+            for holder in await run_repository.get_lease_holders(session):
                 process = Process.parse(holder)
                 if process and process.is_gone:
-                    await repository.expire(session, holder)
+                    await run_repository.expire_leases(session, holder)
         return True
 
     async def _claim(self) -> bool:
-        """Start a worker for the next run, if there is one."""
+        """Start a worker for the next run; false when there is none."""
         async with self._sessions.begin() as session:
-            run = await repository.claim(session, self._holder, self._settings.lease_seconds)
-            claimed = (run.id, run.token) if run else None
-        if claimed is None:
+            lease = await run_repository.claim_next(session, self._holder, self._settings.lease_seconds)
+        if lease is None:
             return False
-        name, token = claimed
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "app.executor.worker", name, str(token)),
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=dying_with_me(),
-            env=os.environ | self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
+        child = await start_child(
+            python_module("app.executor.worker", lease.run, str(lease.token)),
+            variables=self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
         )
-        task = asyncio.create_task(self._await(child, name, token))
+        task = asyncio.create_task(self._wait_for_worker(child, lease))
         self._workers[task] = child
         task.add_done_callback(lambda done: self._workers.pop(done, None))
         return True
 
-    async def _await(self, child: asyncio.subprocess.Process, name: str, token: int) -> None:
+    async def _wait_for_worker(self, child: asyncio.subprocess.Process, lease: Lease) -> None:
         code = await child.wait()
         if code == 0:
             return
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        log.error("The worker of run %s %s.", name, ended)
+        log.error("The worker of run %s %s.", lease.run, ended)
         try:
             async with self._sessions.begin() as session:
-                await repository.give_back(session, name, token, ended)
+                await run_repository.requeue(session, lease, ended)
         except OperationalError:
             log.warning("The database does not answer: the run goes on when its lease has lapsed.")

@@ -1,4 +1,4 @@
-"""The embedding worker as a client: one process for the run, many callers at once, each text once."""
+"""A client of the embedding process: one process for the run, many concurrent callers, each text embedded once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import sys
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -14,21 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.launchers.processes import dying_with_me
+from app.launchers.processes import python_module, start_child
 from graphs.errors import LoopError
 
 LINE_LIMIT = 2**30
 """Longest answer line in bytes: base64 of half a million 384-dimensional vectors."""
-
-
 REMEMBERED = 100_000
-"""Texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and a row is
-checked with its batch and again with its round."""
+"""Number of texts whose vectors are kept: 150 MB at 384 dimensions. A pattern is looked up once for each batch, and
+a row is checked with its batch and again with its round."""
 
 
 class EmbeddingWorker:
-    """Starts `trainer.embed`, at the latest with the first call. What is asked for while it works is asked together next, and a text
-    that was asked for before is not asked for again."""
+    """Starts `trainer.embed`, with the first call at the latest. Calls that arrive while it works are sent together
+    next, and a text is embedded only once."""
 
     def __init__(self, model: str):
         self._model = model
@@ -42,13 +39,13 @@ class EmbeddingWorker:
         known = {text: self._known[text] for text in texts if text in self._known}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         if new:
-            found = dict(zip(new, await self._queue(new), strict=True))
-            self._remember(found)
-            known |= found
+            vectors = dict(zip(new, await self._queue(new), strict=True))
+            self._remember(vectors)
+            known |= vectors
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
 
-    def _remember(self, found: dict[str, NDArray[np.float32]]) -> None:
-        self._known |= found
+    def _remember(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        self._known |= vectors
         for text in list(islice(self._known, max(0, len(self._known) - REMEMBERED))):
             del self._known[text]  # the oldest
 
@@ -71,13 +68,13 @@ class EmbeddingWorker:
                 continue
             start = 0
             for texts, answer in calls:
-                if not answer.done():  # the caller may have been cancelled meanwhile
+                if not answer.done():  # the caller may have been cancelled
                     answer.set_result(vectors[start : start + len(texts)])
                 start += len(texts)
 
     async def _ask(self, texts: list[str]) -> NDArray[np.float32]:
         line = await self._exchange(texts)
-        if isinstance(line, int) and line < 0:  # it was killed, such as by the kernel for want of memory
+        if isinstance(line, int) and line < 0:  # it was killed, for example by the kernel when memory ran out
             line = await self._exchange(texts)
         if isinstance(line, int):
             raise LoopError(f"The embedding process for {self._model} ended with code {line}.")
@@ -87,38 +84,32 @@ class EmbeddingWorker:
         return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
 
     async def _exchange(self, texts: list[str]) -> bytes | int:
-        """The process's answer, or its exit code when it has ended."""
+        """The process's answer, or its exit code if it has ended."""
         child = self._child or await self.start()
-        assert child.stdin
-        assert child.stdout
         line = b""
         with suppress(BrokenPipeError, ConnectionResetError):
-            child.stdin.write(json.dumps({"texts": texts}).encode() + b"\n")
-            await child.stdin.drain()
-            line = await child.stdout.readline()
+            line = await send_line(child, json.dumps({"texts": texts}).encode() + b"\n")
         if line:
             return line
         self._child = None
         return await child.wait()
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Begin to load the model; returns at once."""
-        self._child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "trainer.embed", self._model),
+        """Start loading the model; returns at once."""
+        # half the cores: it works alongside the teacher's client, but never alongside the trainer
+        threads = max(1, (os.cpu_count() or 2) // 2)
+        self._child = await start_child(
+            python_module("trainer.embed", self._model),
+            variables={"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
-            start_new_session=True,
-            preexec_fn=dying_with_me(),
-            # half the cores: it works beside the teacher's client, and never beside the trainer
-            env=os.environ
-            | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "TOKENIZERS_PARALLELISM": "false"},
         )
         return self._child
 
     async def aclose(self) -> None:
-        """End the process, whatever it is at; it also ends when we do."""
+        """Kill the process, even mid-request. It also ends when this process does."""
         if self._working:
             self._working.cancel()
         if self._child:
@@ -126,3 +117,12 @@ class EmbeddingWorker:
                 self._child.kill()
             await self._child.wait()
             self._child = None
+
+
+async def send_line(child: asyncio.subprocess.Process, line: bytes) -> bytes:
+    """Write one line to a child, and read one back; empty when the child has ended."""
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child was started without pipes")
+    child.stdin.write(line)
+    await child.stdin.drain()
+    return await child.stdout.readline()

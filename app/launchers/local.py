@@ -1,4 +1,4 @@
-"""The student on this machine: the trainer as a child process that cannot outlive us."""
+"""The student on this machine: the trainer runs as a child process that cannot outlive this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.launchers.devices import Devices, devices, give_up, hold
-from app.launchers.processes import Process, dying_with_me
+from app.launchers.processes import Process, start_child
 from app.launchers.trainer_process import (
     Launcher,
     command,
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 PID_FILE, LOG = "trainer.pid", "trainer.log"
 STARTS = 5
-"""Starts in a row that a signal may end without getting any further; then the work has failed."""
+"""Number of starts in a row that a signal may end without progress before the work fails."""
 
 
 class LocalStudent(Launcher):
@@ -38,7 +38,7 @@ class LocalStudent(Launcher):
 
     Args:
         listen: called with every line of the trainer's progress.
-        fence: who may write into the run's folder; given to the trainer, which cannot know otherwise.
+        fence: who may write into the run's folder; it is passed on to the trainer.
     """
 
     def __init__(self, listen: Callable[[Progress], None], fence: Fence | None = None):
@@ -46,7 +46,7 @@ class LocalStudent(Launcher):
         self._fence = fence
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """Start the trainer until it ends by itself: one that was killed goes on from its last checkpoint."""
+        """Start the trainer until it ends by itself. A killed trainer continues from its last checkpoint."""
         folder, order = spec.output, spec.output / "spec.json"
         end_predecessor(folder / PID_FILE)
         write_json(order, spec.model_copy(update={"fence": self._fence}))
@@ -69,15 +69,12 @@ async def run_child(line: list[str], folder: Path, held: Devices, listen: Callab
     """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
     try:
         with (folder / LOG).open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *line,
-                stdin=asyncio.subprocess.DEVNULL,
+            child = await start_child(
+                line,
+                variables=environment() | held.environment(),
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
-                preexec_fn=dying_with_me(),
                 pass_fds=held.locks,
-                env=os.environ | environment() | held.environment(),
             )
     finally:
         give_up(held.locks)
@@ -89,14 +86,14 @@ async def run_child(line: list[str], folder: Path, held: Devices, listen: Callab
 
 
 def end_predecessor(path: Path) -> None:
-    """Kill a trainer that an earlier owner of the run left in this folder, if it still lives on this machine.
+    """Kill a trainer that an earlier owner of the run left in this folder, if it is still alive on this machine.
 
-    It dies with its parent, but the parent may only be stopped, and have lost the run meanwhile.
+    A trainer dies with its parent, but the parent may be stopped (SIGSTOP) and have lost the run meanwhile.
     """
-    left = Process.parse(path.read_text(encoding="utf-8")) if path.exists() else None
-    if left and left.lives:
+    process = Process.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+    if process and process.lives:
         with suppress(ProcessLookupError):
-            os.killpg(left.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def follow(
@@ -113,7 +110,7 @@ async def follow(
 
 
 async def stop(child: asyncio.subprocess.Process) -> None:
-    """End the process and all that it started: first politely, then for certain."""
+    """End the process and everything it started: SIGTERM first, then SIGKILL."""
     if child.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGTERM)
@@ -125,9 +122,9 @@ async def stop(child: asyncio.subprocess.Process) -> None:
 
 
 def why(folder: Path, code: int) -> str:
-    """The trainer's own last word, or where to look."""
-    if code > 0 and (said := last_word(folder / "progress.jsonl")):
-        return said
+    """The trainer's own message, or where to look."""
+    if code > 0 and (message := last_word(folder / "progress.jsonl")):
+        return message
     log = folder / LOG
     tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
     killed = f"was ended by signal {-code}, {STARTS} times at the same place (is there enough memory?)"

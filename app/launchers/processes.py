@@ -1,26 +1,51 @@
-"""Processes of this machine, told apart for good: a pid is used again, but not with the same start."""
+"""Child processes that end with their parent, and names for processes that stay unique when a pid is used again."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
 
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command line of a module of ours."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+async def start_child(
+    line: Sequence[str], *, variables: Mapping[str, str] | None = None, **options: Any
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own that ends when this process does, however that ends.
+
+    Args:
+        variables: environment variables in addition to those of this process.
+        options: as for `asyncio.create_subprocess_exec`; without `stdin` the child reads nothing.
+    """
+    return await asyncio.create_subprocess_exec(
+        *line,
+        **{"stdin": asyncio.subprocess.DEVNULL, **options},
+        start_new_session=True,
+        preexec_fn=dying_with_me(),
+        env=os.environ | (variables or {}),
+    )
+
+
 def dying_with_me() -> Callable[[], None]:
-    """What a child calls before it starts, to end when this process does, however and whenever that ends."""
+    """A function that a child calls before it starts, so that it ends when this process does."""
     parent = os.getpid()
 
     def prepare() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it has ended meanwhile
+        if os.getppid() != parent:  # the parent has ended already
             os._exit(1)
 
     return prepare
@@ -31,14 +56,14 @@ class Process:
     """One process of one machine, or of one container of it."""
 
     place: str
-    """The machine's boot and the namespace that the pid belongs to; pids of other places say nothing here."""
+    """The machine's boot and the pid namespace; a pid of another place means nothing here."""
     pid: int
     started: str
     """Clock ticks since the machine's start (proc(5), stat, field 22)."""
 
     @classmethod
     def find(cls, pid: int) -> Self | None:
-        """The process with this pid here; None if there is none, or it has ended and only waits for its parent."""
+        """The process with this pid; None if there is none, or it has ended and only waits for its parent."""
         try:
             state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -49,7 +74,7 @@ class Process:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The process that `str` has named; None for any other text."""
+        """The inverse of `str`; None for any other text."""
         match text.split():
             case [place, pid, started] if pid.isdigit():
                 return cls(place, int(pid), started)
@@ -65,6 +90,7 @@ class Process:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it was here and has ended; of a process elsewhere nothing is known."""
-        here = Process.find(os.getpid())
-        return here is not None and here.place == self.place and not self.lives
+        """Whether it was in this place and has ended. False for processes of other places, of which nothing is
+        known."""
+        this = Process.find(os.getpid())
+        return this is not None and this.place == self.place and not self.lives

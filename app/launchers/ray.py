@@ -1,17 +1,17 @@
-"""The student on a Ray cluster: the trainer as a Ray job that outlives us, and is found again.
+"""The student on a Ray cluster: the trainer runs as a Ray job, which outlives this process and is found again.
 
-A run has one job at a time, and `RUN/job.json` says which. It is written before the job is submitted, and the job's name
-comes from the run, the folder and a number, so that whoever submits it again finds it there: Ray refuses a second job
-of a name. A job that is over without a report is followed by one with the next number, which goes on from the last
-checkpoint.
+A run has one job at a time, recorded in `RUN/job.json`. The record is written before the job is submitted. The job's
+name is made of the run, the folder and a number, and Ray refuses a second job with the same name; so a process that
+submits the job again finds the one that is there. When a job ends without a report, a job with the next number
+continues from the last checkpoint.
 
-Who may write is settled job by job, not owner by owner. The lease's token would end a job with the process that started
-it, and the next owner is to find it at work. So a job is fenced by its number: `RUN/.jobs` has a file for each, and a
-job that Ray has lost sight of is refused on its next write once a later one was started. Only the run's present owner
-may give out a number (`_next`).
+Writes are fenced by job, not by owner. The lease's token would end a job together with the process that started it, but
+the next owner should find the job still running. So the fence is the job's number: `RUN/.jobs` has a file for each
+number, and a job that Ray has lost track of is refused on its next write once a later job was started. Only the
+run's current owner may assign a number (`_next_job`).
 
-A run that stops in good order (cancelled, paused, drained) stops its job; the next one goes on from the checkpoint. A
-process that is killed, or loses its lease, leaves the job at work.
+A run that stops in an orderly way (cancelled, paused, drained) stops its job; the next job continues from the
+checkpoint. A process that is killed, or loses its lease, leaves the job running.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ log = logging.getLogger("pada.ray")
 
 POLL_SECONDS = 1.0
 SEEN_SECONDS = 60.0
-"""How long a file that a node has written may take until it is seen here."""
+"""How long a file that a node has written may take to become visible on this machine."""
 LAST_PATIENCE_SECONDS = 8.0
-"""How long a cluster is waited for by a process that is asked to end."""
+"""How long a process that is asked to end waits for a cluster."""
 LOSSES = 5
-"""Jobs in a row that may be lost without getting any further; then the work has failed."""
+"""Number of jobs in a row that may be lost without progress before the work fails."""
 SUPERSEDED = 3
-"""The trainer's exit code for a number that is not the last any more."""
+"""The trainer's exit code when a job with a later number was started."""
 NO_ROOM = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 
 
-class Ticket(BaseModel):
+class RayJobRecord(BaseModel):
     """`RUN/job.json`: the run's job."""
 
     name: str
     """Its submission id."""
     number: int
     folder: Path
-    """Where it leaves its report."""
+    """The folder that receives its report."""
     session: str
-    """Of the cluster that it was made for."""
+    """The cluster's session in which it was submitted."""
 
 
 class RayStudent(Launcher):
@@ -82,10 +82,10 @@ class RayStudent(Launcher):
         self._turn = asyncio.Lock()
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """See a job through to its report.
+        """Run jobs until there is a report.
 
         Raises:
-            ClusterDown: the cluster stayed away, or had no room.
+            ClusterDown: the cluster stayed unreachable, or had no room.
             ConfigError: its address or its token is wrong.
             TrainerError: the trainer failed.
         """
@@ -94,62 +94,64 @@ class RayStudent(Launcher):
             await appear(spec.output / "report.json")
 
     async def _finish(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """See a job through to its success; one that was lost is followed by the next."""
+        """Run jobs until one succeeds; a lost job is followed by the next."""
         progress = spec.output / "progress.jsonl"
         losses, best, last = 0, furthest(progress), ""
         while losses < LOSSES:
-            ticket = await self._ticket(spec)
+            record = await self._current_job(spec)
             position = end_of(progress)
             try:
-                await self._submit(ticket, module, processes)
-                job = await self._follow(ticket, position)
+                await self._submit(record, module, processes)
+                job = await self._follow(record, position)
             except asyncio.CancelledError:
-                # a run of the service may only have lost its lease: its worker knows, and ends the job if it is to end
+                # a run of the service may have only lost its lease; its worker knows, and ends the job if that is right
                 if self._fence is None:
                     await end_job(self._settings, self._root)
                 raise
-            last = job.said
+            last = job.last_message
             if job.status == "SUCCEEDED":
                 return
             if job.error_type == NO_ROOM:
-                raise ClusterDown(f"The Ray cluster has no room for {ticket.name}: {last}")
+                raise ClusterDown(f"The Ray cluster has no room for {record.name}: {last}")
             if not lost(job):
                 raise TrainerError(why(job, progress))
-            log.warning("The Ray job %s was lost: %s", ticket.name, last)
+            log.warning("The Ray job %s was lost: %s", record.name, last)
             reached = furthest(progress)
             losses, best = 1 if reached > best else losses + 1, reached
         raise TrainerError(f"The trainer's Ray job was lost {LOSSES} times at the same place: {last}")
 
-    async def _ticket(self, spec: TrainSpec | PredictSpec) -> Ticket:
-        """The job that is at work on this folder, or the next one."""
+    async def _current_job(self, spec: TrainSpec | PredictSpec) -> RayJobRecord:
+        """The job that works on this folder, or the next one."""
         session = await self._cluster.session()
-        last = ticket_of(self._root)
+        last = read_job_record(self._root)
         if last and (last.folder, last.session) == (spec.output, session):
             job = await self._cluster.find(last.name)
             if job is None or not job.over:
                 return last
-        return self._next(last, session, spec)
+        return self._next_job(last, session, spec)
 
-    def _next(self, last: Ticket | None, session: str, spec: TrainSpec | PredictSpec) -> Ticket:
+    def _next_job(
+        self, last: RayJobRecord | None, session: str, spec: TrainSpec | PredictSpec
+    ) -> RayJobRecord:
         if self._fence:
             self._fence.check()
         number = last.number + 1 if last else 1
         where = "-".join(spec.output.relative_to(self._root).parts)
-        ticket = Ticket(
+        record = RayJobRecord(
             name=f"pada-{self._run_id}-{where}-{number}", number=number, folder=spec.output, session=session
         )
         fence = Fence(folder=self._root / ".jobs", token=number)
         fence.take()
-        write_json(order_of(ticket), spec.model_copy(update={"fence": fence}))
-        write_json(self._root / "job.json", ticket)
-        return ticket
+        write_json(spec_file(record), spec.model_copy(update={"fence": fence}))
+        write_json(self._root / "job.json", record)
+        return record
 
-    async def _submit(self, ticket: Ticket, module: str, processes: int) -> None:
+    async def _submit(self, record: RayJobRecord, module: str, processes: int) -> None:
         settings = self._settings
         submitting = asyncio.create_task(
             self._cluster.submit(
-                ticket.name,
-                entrypoint(ticket, settings, module, processes),
+                record.name,
+                entrypoint(record, settings, module, processes),
                 cpus=settings.ray_cpus * processes,
                 gpus=settings.ray_gpus * processes,
             )
@@ -157,62 +159,63 @@ class RayStudent(Launcher):
         try:
             await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            # only what is there can be stopped
+            # a job can be stopped only once it is submitted
             await asyncio.wait({submitting}, timeout=LAST_PATIENCE_SECONDS)
             raise
 
-    async def _follow(self, ticket: Ticket, position: int) -> Job:
-        """Pass on progress until the job is over."""
+    async def _follow(self, record: RayJobRecord, position: int) -> Job:
+        """Pass on progress until the job has ended."""
         while True:
-            job = await self._cluster.find(ticket.name)
-            position = pass_on(ticket.folder / "progress.jsonl", position, self._listen)
+            job = await self._cluster.find(record.name)
+            position = pass_on(record.folder / "progress.jsonl", position, self._listen)
             if job is None:
                 return Job(
-                    submission_id=ticket.name, status="STOPPED", message="The cluster was started anew."
+                    submission_id=record.name, status="STOPPED", message="The cluster was started anew."
                 )
             if job.over:
                 return job
             await asyncio.sleep(POLL_SECONDS)
 
 
-def ticket_of(root: Path) -> Ticket | None:
+def read_job_record(root: Path) -> RayJobRecord | None:
     """The run's last job, if it had any."""
     path = root / "job.json"
-    return Ticket(**read_json(path)) if path.exists() else None
+    return RayJobRecord(**read_json(path)) if path.exists() else None
 
 
-def order_of(ticket: Ticket) -> Path:
-    """The spec of a job, a file of its own: an earlier job that starts late must not read a later number."""
-    return ticket.folder / f"spec-{ticket.number}.json"
+def spec_file(record: RayJobRecord) -> Path:
+    """The file with the spec of a job. Each job has one, because an earlier job that starts late must not read the
+    number of a later job."""
+    return record.folder / f"spec-{record.number}.json"
 
 
-def entrypoint(ticket: Ticket, settings: Settings, module: str, processes: int) -> str:
-    """A job's command; the node says what the trainer is told of it."""
-    # Ray would give each process the threads of all, and Python would look for pada where Ray was started
-    told = [f"OMP_NUM_THREADS={max(1, int(settings.ray_cpus))}", "PYTHONSAFEPATH=1"]
-    program = ["-m", "app.launchers.trainer_process", module, str(processes), str(order_of(ticket))]
-    return shlex.join(["exec", "env", *told, settings.ray_python, *program])
+def entrypoint(record: RayJobRecord, settings: Settings, module: str, processes: int) -> str:
+    """A job's command. Variables that depend on the node are set there."""
+    # Ray would let each process use the threads of all, and Python would import pada from Ray's working directory
+    variables = [f"OMP_NUM_THREADS={max(1, int(settings.ray_cpus))}", "PYTHONSAFEPATH=1"]
+    program = ["-m", "app.launchers.trainer_process", module, str(processes), str(spec_file(record))]
+    return shlex.join(["exec", "env", *variables, settings.ray_python, *program])
 
 
 def lost(job: Job) -> bool:
-    """Whether a job did not end by itself: its node went, it was killed, or somebody stopped it."""
+    """Whether a job did not end by itself: its node was lost, or it was killed or stopped."""
     code = job.driver_exit_code
     return job.status == "STOPPED" or code is None or code < 0 or code == SUPERSEDED
 
 
 def why(job: Job, progress: Path) -> str:
-    """The trainer's own last word, or Ray's."""
+    """The trainer's own message, or Ray's."""
     return last_word(progress) or (
-        f"The trainer failed with exit code {job.driver_exit_code}: {job.said} "
+        f"The trainer failed with exit code {job.driver_exit_code}: {job.last_message} "
         f"`ray job logs {job.submission_id}` shows the rest."
     )
 
 
 async def appear(report: Path) -> None:
-    """Wait for a report that a node has written.
+    """Wait until a report that a node has written is visible here.
 
     Raises:
-        TrainerError: it does not come.
+        TrainerError: it does not appear.
     """
     for _ in range(int(SEEN_SECONDS / POLL_SECONDS)):
         if await asyncio.to_thread(report.exists):
@@ -224,12 +227,12 @@ async def appear(report: Path) -> None:
 
 
 async def end_job(settings: Settings, root: Path) -> None:
-    """Stop what a run that is given up has left at work. Where that cannot be done, the log says so."""
-    ticket = ticket_of(root)
-    if ticket is None or settings.launcher != "ray":
+    """Stop the job of a run that is released. If that fails, the log says so."""
+    record = read_job_record(root)
+    if record is None or settings.launcher != "ray":
         return
     try:
         async with Cluster(settings, patience=LAST_PATIENCE_SECONDS) as cluster:
-            await cluster.stop(ticket.name)
+            await cluster.stop(record.name)
     except (ClusterDown, ConfigError, TrainerError) as error:
-        log.warning("The Ray job %s may go on: %s", ticket.name, error)
+        log.warning("The Ray job %s may go on: %s", record.name, error)

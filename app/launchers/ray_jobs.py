@@ -2,8 +2,8 @@
 
 https://docs.ray.io/en/latest/cluster/running-applications/job-submission/api.html
 
-Not by `ray.job_submission`: its client loads Ray into the process (70 MB, a second), blocks without a timeout, and goes to
-`RAY_ADDRESS` wherever it is sent. A service that uses a cluster needs no Ray.
+This module does not use `ray.job_submission`. Its client loads Ray into the process (70 MB, a second), blocks without a
+timeout, and always connects to `RAY_ADDRESS`. So a service that uses a cluster needs no Ray.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ Answer = TypeVar("Answer")
 REQUEST_SECONDS = 30.0
 LONGEST_BACKOFF = 5.0
 STOP_SECONDS = 15.0
-"""How long the end of a stopped job is waited for; Ray kills it 3 seconds after it was told."""
+"""Time limit for a stopped job to end; Ray kills it 3 seconds after the stop request."""
 POLL_SECONDS = 0.5
 
 
 class Job(BaseModel):
-    """What Ray says of a job (its `JobDetails`)."""
+    """A job as Ray describes it (`JobDetails`)."""
 
     submission_id: str
     status: Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
     message: str | None = None
     error_type: str | None = None
     driver_exit_code: int | None = None
-    """Of the job's command; None also where its node was lost."""
+    """Exit code of the job's command; None also where its node was lost."""
 
     @property
     def over(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether the job has ended."""
         return self.status not in ("PENDING", "RUNNING")
 
     @property
-    def said(self) -> str:
+    def last_message(self) -> str:
         """The last line of its message."""
         return last_line(self.message or "")
 
 
 class Cluster:
-    """`async with Cluster(settings)`: the jobs of one Ray cluster. While it is away, calls wait for it.
+    """`async with Cluster(settings)`: the jobs of one Ray cluster. Calls are retried while it is unreachable.
 
     Every call raises
         ConfigError: the token is missing or wrong, or there is no Ray at the address.
-        ClusterDown: it stayed away.
-        TrainerError: it refuses what it was asked.
+        ClusterDown: the cluster stayed unreachable.
+        TrainerError: the cluster refuses the request.
     """
 
     def __init__(self, settings: Settings, patience: float | None = None):
@@ -76,10 +76,10 @@ class Cluster:
         await self._client.aclose()
 
     async def session(self) -> str:
-        """The cluster's present life: jobs of an earlier one are gone.
+        """The cluster's session, which is new after each start; jobs of an earlier session are gone.
 
         Raises:
-            ConfigError: also where it lets everybody in.
+            ConfigError: also where the cluster accepts requests without a token.
         """
         return await self._patiently(self._session)
 
@@ -88,11 +88,11 @@ class Cluster:
         return await self._patiently(self._find, name)
 
     async def submit(self, name: str, entrypoint: str, cpus: float, gpus: float) -> None:
-        """Submit a job; nothing happens if there is one of this name."""
+        """Submit a job, unless there is one with this name."""
         await self._patiently(self._submit, name, entrypoint, cpus, gpus)
 
     async def stop(self, name: str) -> None:
-        """Stop a job and wait for its end, at most `STOP_SECONDS`; one that is not there is no error."""
+        """Stop a job and wait up to `STOP_SECONDS` for its end. A job that does not exist is no error."""
         await self._patiently(self._send, "POST", f"/api/jobs/{name}/stop")
         for _ in range(int(STOP_SECONDS / POLL_SECONDS)):
             job = await self.find(name)
@@ -114,8 +114,8 @@ class Cluster:
                 f"{self._address} is no Ray dashboard: set PADA_RAY_ADDRESS to that of the cluster's head, such as "
                 "http://head:8265."
             ) from None
-        if not refused(stranger := await self._client.get("/api/version")):
-            stranger.raise_for_status()
+        if not refused(unauthenticated := await self._client.get("/api/version")):
+            unauthenticated.raise_for_status()
             raise ConfigError(
                 f"The Ray cluster at {self._address} lets everybody in: start it with RAY_AUTH_MODE=token (Ray 2.52 or "
                 "newer) on every node."
@@ -127,14 +127,14 @@ class Cluster:
         return None if answer.status_code == httpx.codes.NOT_FOUND else Job.model_validate(answer.json())
 
     async def _submit(self, name: str, entrypoint: str, cpus: float, gpus: float) -> None:
-        # an attempt whose answer was lost has submitted it, and so may another process have
+        # an earlier try whose answer was lost, or another process, may have submitted it
         if await self._find(name) is None:
             needs = {"entrypoint_num_cpus": cpus, "entrypoint_num_gpus": gpus}
             body = {"submission_id": name, "entrypoint": entrypoint, **needs}
             await self._send("POST", "/api/jobs/", json=body)
 
     async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """One request; its answer is a good one, or 404."""
+        """One request; returns a successful answer or a 404."""
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = await self._client.request(method, path, headers=headers, **content)
         if refused(answer):
@@ -169,25 +169,25 @@ class Cluster:
 
 
 def away(error: BaseException) -> bool:
-    """Whether the cluster may answer when it is asked again."""
+    """Whether a retry may succeed."""
     return isinstance(error, httpx.TransportError) or (
         isinstance(error, httpx.HTTPStatusError) and error.response.is_server_error
     )
 
 
 def refused(answer: httpx.Response) -> bool:
-    """Whether the token, or the want of one, was refused."""
+    """Whether the request was refused for a wrong or missing token."""
     return answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 def why(error: httpx.HTTPError) -> str:
-    """Its last answer, or what became of the connection."""
+    """The last answer, or what happened to the connection."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"{error.response.status_code}: {last_line(error.response.text)}"
     return str(error) or type(error).__name__
 
 
 def last_line(text: str) -> str:
-    """The last line that says something; Ray answers with tracebacks."""
+    """The last line with text in it; Ray answers with tracebacks."""
     lines = [line.strip() for line in text.splitlines() if line.strip(" .")]
     return lines[-1] if lines else "it said nothing"

@@ -1,7 +1,7 @@
-"""The trainer as a program: how it is started, what it says while it works, and its last word.
+"""The trainer as a program: its command line, its progress lines and its last message.
 
-`python -m app.launchers.trainer_process MODULE PROCESSES SPEC` becomes the trainer on the machine where it is called, for
-a launcher that cannot know that machine. It needs nothing that the trainer does not need.
+`python -m app.launchers.trainer_process MODULE PROCESSES SPEC` becomes the trainer on the machine where it is
+called, for a launcher on another machine. It imports nothing that the trainer does not need.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trainer.artifacts import read_json
 from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
 
 STAGES = ("load", "train", "predict", "done")
-"""What a trainer goes through."""
+"""The stages of a trainer, in order."""
 
 
 class Launcher(ABC):
@@ -42,7 +42,7 @@ class Launcher(ABC):
 
     @abstractmethod
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
-        """See a piece of work through to its report, whatever was begun of it before.
+        """Run a piece of work until it leaves its report, continuing earlier starts.
 
         Args:
             module, processes: as for `command`.
@@ -60,19 +60,19 @@ def command(module: str, processes: int, spec: Path) -> list[str]:
         processes: training processes on one machine; more than one are started by accelerate.
         spec: the spec's file.
     """
-    # `--multi_gpu` is how accelerate is told to start several processes, on CPUs too
+    # accelerate starts several processes only with `--multi_gpu`, on CPUs too
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
     return [sys.executable, *(launch if processes > 1 else []), "-m", module, str(spec)]
 
 
 def environment() -> dict[str, str]:
-    """What the trainer's process is told on this machine, besides its spec."""
-    told = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return told if Path("/dev/nvidiactl").exists() else told | {"ACCELERATE_USE_CPU": "true"}
+    """Environment variables of the trainer's process on this machine."""
+    variables = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return variables if Path("/dev/nvidiactl").exists() else variables | {"ACCELERATE_USE_CPU": "true"}
 
 
 def end_of(progress: Path) -> int:
-    """Where the lines of this start begin: after those of earlier ones."""
+    """Position (bytes) after the lines of earlier starts."""
     return progress.stat().st_size if progress.exists() else 0
 
 
@@ -82,27 +82,27 @@ def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -
         return position
     with progress.open("rb") as file:
         file.seek(position)
-        whole, found, _ = file.read().rpartition(b"\n")
+        whole, newline, _ = file.read().rpartition(b"\n")
     for line in whole.splitlines():
         with suppress(ValueError):  # a line cut short by a kill
             listen(Progress(**json.loads(line)))
-    return position + len(whole) + len(found)
+    return position + len(whole) + len(newline)
 
 
 def furthest(progress: Path) -> tuple[int, int]:
-    """How far the work got in all its starts: the place of the stage, and the steps or rows in it."""
+    """How far the work got in all its starts: index of the stage, and steps or rows in it."""
     lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
     best = (0, 0)
     for line in lines:
         with suppress(ValueError):  # a line cut short by a kill
-            found = Progress(**json.loads(line))
-            if found.stage in STAGES:
-                best = max(best, (STAGES.index(found.stage), found.step))
+            progress_line = Progress(**json.loads(line))
+            if progress_line.stage in STAGES:
+                best = max(best, (STAGES.index(progress_line.stage), progress_line.step))
     return best
 
 
 def last_word(progress: Path) -> str | None:
-    """The trainer's own message, if it ended with an error that speaks for itself."""
+    """The trainer's own message, if its last line is an error."""
     lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
     for line in reversed(lines):
         with suppress(ValueError):

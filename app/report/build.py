@@ -4,23 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Literal
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.artifacts import Outcome as FailureOutcome
+from graphs.artifacts import PatternAccount, SealedScores
 from graphs.errors import Wait
-from graphs.report import PatternOutcome, Report, RoundReport, TestResult
-from graphs.rows import Candidate
+from graphs.report import (
+    BrokenExample,
+    FailureExample,
+    PatternOutcome,
+    Report,
+    RoundReport,
+    RowExample,
+    TestResult,
+    VersusBest,
+)
+from graphs.rounds import Round, failure_outcomes, judged_rounds
+from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.cost import Cost
-from graphs.workspace import file_key
 from trainer.artifacts import read_json, read_jsonl
+from trainer.records import Example
 
 Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3
 """Examples of each kind that the report shows of a pattern."""
+TRAINER_KEYS = (
+    "rows",
+    "steps",
+    "samples_per_second",
+    "device",
+    "dtype",
+    "over_long",
+    "warnings",
+    "out_of_memory",
+    "resumed_from",
+    "loss",
+)
+"""What the report keeps of the trainer's own report."""
 NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
 
 
@@ -36,7 +61,7 @@ class Outcome:
 def build_report(
     paths: RunPaths,
     config: RunConfig,
-    card: dict[str, Any],
+    run_id: str,
     outcome: Outcome,
     teacher: ChatTeacher | None,
     seconds: dict[str, float],
@@ -44,12 +69,12 @@ def build_report(
     stand_in: bool = False,
 ) -> Report:
     """Everything that is known of the run; what has not happened yet is empty or None."""
-    rounds = [RoundView(paths, number).report() for number in finished_rounds(paths)]
+    rounds = [RoundView(paths, judged.number).report() for judged in judged_rounds(paths)]
     best = max((item for item in rounds if item.promoted), key=lambda item: item.round, default=None)
     data = read_json(paths.data_report)
     validation_rows = len(list(read_jsonl(paths.data("validation"))))
     return Report(
-        run_id=card["run_id"],
+        run_id=run_id,
         status=outcome.status,
         stopped=outcome.reason,
         waiting_for=outcome.waiting_for,
@@ -73,24 +98,15 @@ def build_report(
     )
 
 
-def finished_rounds(paths: RunPaths) -> list[int]:
-    """Rounds whose student was judged by the gate."""
-    return sorted(int(path.parent.name) for path in paths.root.glob("rounds/*/gate.json"))
-
-
 def test_result(paths: RunPaths) -> TestResult | None:
     """The sealed test's result, once there is one."""
-    path = paths.final / "test.json"
-    if not path.exists():
+    if not paths.test_scores.exists():
         return None
-    found = read_json(path)
+    scores = SealedScores(**read_json(paths.test_scores))
     return TestResult(
-        **{
-            key: found[key]
-            for key in ("metric", "n", "baseline", "best", "difference", "p_value", "verdict", "detail")
-        },
-        ci95=(found["low"], found["high"]),
-        p_method=found["method"],
+        **scores.model_dump(include=set(TestResult.model_fields)),
+        ci95=(scores.low, scores.high),
+        p_method=scores.method,
     )
 
 
@@ -98,135 +114,112 @@ class RoundView:
     """One judged round, read from its folder."""
 
     def __init__(self, paths: RunPaths, number: int):
-        self._paths, self._number = paths, number
-        self._here, self._before = paths.round(number), paths.round(number - 1)
-        self._gate = read_json(self._here.gate)
-        self._candidates = [Candidate(**row) for row in rows(self._here.rows)]
+        self._paths = paths
+        self._round, self._before = Round(paths, number), Round(paths, number - 1)
+        self._gate = self._round.gate()
+        self._rows = self._round.rows()
+        self._replied: dict[int, dict[str, str]] = {}
 
     def report(self) -> RoundReport:
-        evaluation = read_json(self._here.evaluation)
+        evaluation = self._round.evaluation()
+        accepted = [row for row in self._rows if row.verdict == "accepted"]
         return RoundReport(
-            round=self._number,
-            metric=evaluation["metric"],
-            validation=evaluation["validation"],
-            ci95=tuple(evaluation["ci95"]),
-            promoted=self._gate["promoted"],
-            reason=self._gate["reason"],
+            round=self._round.number,
+            metric=evaluation.metric,
+            validation=evaluation.validation,
+            ci95=evaluation.ci95,
+            promoted=self._gate.promoted,
+            reason=self._gate.reason,
             versus_best=self._versus_best(),
-            accepted=sum(candidate.verdict == "accepted" for candidate in self._candidates),
+            accepted=len(accepted),
             train_rows=self._trainer()["rows"],
             patterns=self._patterns(),
-            verdicts=dict(Counter(candidate.verdict for candidate in self._candidates)),
-            accepted_by_reviewer=sum(
-                candidate.verdict == "accepted" and candidate.overruled is not None
-                for candidate in self._candidates
-            ),
-            broken=self._gate.get("broken", []),
+            verdicts=dict(Counter(row.verdict for row in self._rows)),
+            accepted_by_reviewer=sum(row.overruled is not None for row in accepted),
+            broken=self._gate.broken,
             broken_examples=self._broken_examples(),
-            fixed=self._gate.get("fixed", []),
-            detail=evaluation["detail"],
-            clusters=read_json(self._here.clusters) if self._here.clusters.exists() else None,
+            fixed=self._gate.fixed,
+            detail=evaluation.detail,
+            clusters=self._round.clusters(),
             trainer=self._trainer(),
         )
 
-    def _versus_best(self) -> dict[str, float] | None:
-        found = self._gate.get("versus_best")
-        return {key: found[key] for key in ("difference", "low", "high", "p_value")} if found else None
+    def _versus_best(self) -> VersusBest | None:
+        found = self._gate.versus_best
+        return VersusBest(**found.model_dump(include=set(VersusBest.model_fields))) if found else None
 
     def _trainer(self) -> dict[str, Any]:
-        report = read_json(self._here.student / "report.json")
-        kept = (
-            "rows",
-            "steps",
-            "samples_per_second",
-            "device",
-            "dtype",
-            "over_long",
-            "warnings",
-            "out_of_memory",
-            "resumed_from",
-            "loss",
-        )
-        return {key: report[key] for key in kept} | {"seconds": report["seconds"]}
+        report = read_json(self._round.paths.student / "report.json")
+        return {key: report[key] for key in TRAINER_KEYS} | {"seconds": report["seconds"]}
 
     def _patterns(self) -> list[PatternOutcome]:
-        accounts = read_json(self._here.accounts) if self._here.accounts.exists() else {}
-        return [self._pattern(pattern, accounts[pattern["id"]]) for pattern in rows(self._here.patterns)]
+        accounts = self._round.accounts()
+        planned: Counter[str | None] = Counter()
+        for batch in self._round.batches():
+            planned[batch.pattern] += batch.count
+        return [
+            self._pattern(pattern, accounts[name], planned[name])
+            for name, pattern in self._round.patterns().items()
+        ]
 
-    def _pattern(self, pattern: dict[str, Any], account: dict[str, Any]) -> PatternOutcome:
-        name = pattern["id"]
-        strategy = read_json(self._here.strategies / f"{name}.json")
-        own = [candidate for candidate in self._candidates if candidate.pattern == name]
-        accepted = [candidate for candidate in own if candidate.verdict == "accepted"]
+    def _pattern(self, pattern: Pattern, account: PatternAccount, planned: int) -> PatternOutcome:
+        strategy = self._round.strategy(pattern.id)
+        own = [row for row in self._rows if row.pattern == pattern.id]
+        accepted = [row for row in own if row.verdict == "accepted"]
         return PatternOutcome(
-            id=name,
-            name=pattern["name"],
-            description=pattern["description"],
-            strategy=strategy["title"],
-            instructions=strategy["instructions"],
-            size=len(pattern["failures"]),
-            planned=sum(batch["count"] for batch in rows(self._here.batches) if batch["pattern"] == name),
+            id=pattern.id,
+            name=pattern.name,
+            description=pattern.description,
+            strategy=strategy.title,
+            instructions=strategy.instructions,
+            size=len(pattern.failures),
+            planned=planned,
             accepted=len(accepted),
             rejected=len(own) - len(accepted),
-            failures=pattern["failures"],
-            examples=[{"prompt": c.prompt, "completion": c.completion} for c in accepted[:SHOWN]],
-            errors=self._errors(pattern["failures"][:SHOWN]),
-            **account,
+            failures=pattern.failures,
+            examples=[RowExample(prompt=row.prompt, completion=row.completion) for row in accepted[:SHOWN]],
+            errors=[self._failure(name) for name in pattern.failures[:SHOWN]],
+            **account.model_dump(),
         )
 
-    def _errors(self, names: list[str]) -> list[dict[str, Any]]:
-        """Failures of a pattern: what was asked and answered before its rows, and what is answered now."""
-        examples, before, after = self._validation()
-        return [
-            {
-                "id": name,
-                "prompt": examples[name]["prompt"],
-                "expected": examples[name]["completion"],
-                "predicted": before[name]["text"],
-                "root_cause": read_json(self._here.analyses / f"{file_key(name)}.json")["root_cause"],
-                "after": after[name]["text"],
-                "outcome": self._outcome(name),
-            }
-            for name in names
-        ]
+    def _failure(self, name: str) -> FailureExample:
+        """A failure: what was asked and answered before the pattern's rows, and what is answered now."""
+        return FailureExample(
+            **self._replies(name, self._before).model_dump(),
+            root_cause=self._round.analysis(name).root_cause,
+            outcome=self._outcomes[name],
+        )
 
-    def _outcome(self, name: str) -> str:
-        before, after = by_id(self._before.scores("validation")), by_id(self._here.scores("validation"))
-        if after[name]["correct"]:
-            return "fixed"
-        return "regressed" if after[name]["value"] < before[name]["value"] else "unmoved"
-
-    def _broken_examples(self) -> list[dict[str, Any]]:
+    def _broken_examples(self) -> list[BrokenExample]:
         """Rows that the best student before had right and this one has wrong."""
-        names = self._gate.get("broken", [])[:5]
-        if not names:
+        if self._gate.best_before is None:
             return []
-        examples, _, after = self._validation()
-        best = by_id(self._paths.round(self._gate["best_before"]).predictions("validation"))
-        return [
-            {
-                "id": name,
-                "prompt": examples[name]["prompt"],
-                "expected": examples[name]["completion"],
-                "predicted": best[name]["text"],
-                "after": after[name]["text"],
-            }
-            for name in names
-        ]
+        best = Round(self._paths, self._gate.best_before)
+        return [self._replies(name, best) for name in self._gate.broken[:5]]
 
-    def _validation(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """Validation rows, the replies of the student before, and those of this one, by id."""
-        return (
-            by_id(self._paths.data("validation")),
-            by_id(self._before.predictions("validation")),
-            by_id(self._here.predictions("validation")),
+    def _replies(self, name: str, before: Round) -> BrokenExample:
+        """A validation row with an earlier student's reply and this one's."""
+        row = self._examples[name]
+        return BrokenExample(
+            id=name,
+            prompt=row.prompt,
+            expected=row.completion,
+            predicted=self._texts(before)[name],
+            after=self._texts(self._round)[name],
         )
 
+    @cached_property
+    def _examples(self) -> dict[str, Example]:
+        return {row["id"]: Example(**row) for row in read_jsonl(self._paths.data("validation"))}
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file, none if it is not there yet."""
-    return list(read_jsonl(path)) if path.exists() else []
+    @cached_property
+    def _outcomes(self) -> dict[str, FailureOutcome]:
+        return failure_outcomes(self._before, self._round)
 
-
-def by_id(path: Path) -> dict[str, Any]:
-    return {row["id"]: row for row in read_jsonl(path)}
+    def _texts(self, round_: Round) -> dict[str, str]:
+        """Row -> reply, of one round's student on validation; read once."""
+        if round_.number not in self._replied:
+            self._replied[round_.number] = {
+                reply.id: reply.text for reply in round_.predictions("validation")
+            }
+        return self._replied[round_.number]

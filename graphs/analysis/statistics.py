@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from graphs.artifacts import Conclusion
+
 ALPHA = 0.05
 RESAMPLES = 10_000
 Z = float(stats.norm.ppf(1 - ALPHA / 2))
 CHUNK = 2_000_000
 """Most indices drawn at once: bounds the memory of the bootstrap at some tens of megabytes."""
 
-Verdict = Literal["improved", "no difference shown", "worse"]
 Floats = NDArray[np.float64]
 
 
@@ -85,7 +86,7 @@ def paired(
     )
 
 
-def verdict(low: float, high: float) -> Verdict:
+def conclude(low: float, high: float) -> Conclusion:
     """What may be said of a difference: only an interval that excludes 0 shows one."""
     if low > 0:
         return "improved"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.checks.nearest import Neighbours
-from graphs.checks.row_checks import Finding, RowChecks
+from graphs.checks.row_checks import CheckResult, RowChecks
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from graphs.ports import Embedder
-from graphs.rows import Candidate
+from graphs.rows import NewRow
 from trainer.records import Example
 from trainer.tasks.base import Task
 
@@ -69,7 +69,7 @@ class Corpus:
 
         async def checks() -> RowChecks:
             vectors = await embedded([example for split in guarded.values() for example in split])
-            made = RowChecks(template, train, guarded, vectors, task.invalid, loop)
+            made = RowChecks(template, train, guarded, vectors, task.new_row_error, loop)
             made.add(
                 [row.id for row in accepted],
                 [row.prompt for row in accepted],
@@ -108,13 +108,13 @@ class Corpus:
         names = random.Random(seed).sample(sorted(self._train), min(count, len(self._train)))
         return [self.row(name) for name in names]
 
-    async def check(self, samples: Sequence[Shown]) -> list[Finding | None]:
+    async def check(self, samples: Sequence[Shown]) -> list[CheckResult | None]:
         """The free checks on one batch; None for a row that passes."""
         pairs = [(sample["prompt"], sample["completion"]) for sample in samples]
         checks = await self._ready()
         return checks.check(pairs, await self._embed(pairs)) if pairs else []
 
-    async def admit(self, candidates: Sequence[Candidate]) -> list[Finding | None]:
+    async def admit(self, candidates: Sequence[NewRow]) -> list[CheckResult | None]:
         """Check rows of several batches one after another against all before them, and add those that pass."""
         pairs = [(candidate.prompt, candidate.completion) for candidate in candidates]
         vectors = await self._embed(pairs) if pairs else np.zeros((0, 1), np.float32)

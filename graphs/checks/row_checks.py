@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from graphs.checks.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams, words
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
-from graphs.rows import Check
+from graphs.rows import Verdict
 from trainer.records import Example
 
 Vectors = NDArray[np.float32]
@@ -31,10 +31,10 @@ LONG_ANSWER = 8
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """Why a row was rejected."""
 
-    check: Check
+    check: Verdict
     reason: str
     evidence: dict[str, Any] | None = None
     """For duplicates and leaks: `id`, `split` and `text` of the matching row, and `similarity`, 0 to 1."""
@@ -147,7 +147,7 @@ class RowChecks:
         for id_, prompt, completion in zip(ids, prompts, completions, strict=True):
             self._known.add(_row(id_, "accepted", prompt, completion))
 
-    def check(self, samples: Sequence[tuple[str, str]], vectors: Vectors) -> list[Finding | None]:
+    def check(self, samples: Sequence[tuple[str, str]], vectors: Vectors) -> list[CheckResult | None]:
         """Findings for (prompt, completion) samples of one batch, in order; None for a row that passes.
 
         Of two alike samples in the batch the earlier one wins. Nothing is added: call `add` with what is
@@ -162,7 +162,7 @@ class RowChecks:
         if len(vectors) != len(samples):
             raise ValueError(f"{len(samples)} samples need as many vectors, not {len(vectors)}")
         batch = _Known(self._template, self._loop.near_duplicate, {})
-        findings: list[Finding | None] = []
+        findings: list[CheckResult | None] = []
         for number, (prompt, completion) in enumerate(samples):
             row = _row(str(number), "batch", prompt, completion)
             finding = self._check(row, completion, vectors[number], batch)
@@ -171,30 +171,30 @@ class RowChecks:
             findings.append(finding)
         return findings
 
-    def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> Finding | None:
+    def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> CheckResult | None:
         text = self._template.strip(row.prompt)
         if not text.strip() or not completion.strip():
             part = "completion" if text.strip() else "prompt"
-            return Finding("empty", f"The {part} has no text of its own.")
+            return CheckResult("empty", f"The {part} has no text of its own.")
         if problem := self._invalid(row.prompt, completion):
-            return Finding("invalid", problem)
+            return CheckResult("invalid", problem)
         tokens = words(text)
         return self._leak(row, tokens, vector) or self._duplicate(row, tokens, batch)
 
-    def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> Finding | None:
+    def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> CheckResult | None:
         if match := batch.same(row.prompt) or self._known.same(row.prompt):
-            return Finding("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
+            return CheckResult("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
         if found := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
             match, similarity = found
-            return Finding(
+            return CheckResult(
                 "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)
             )
         return None
 
-    def _leak(self, row: _Row, tokens: list[str], vector: Vectors) -> Finding | None:
+    def _leak(self, row: _Row, tokens: list[str], vector: Vectors) -> CheckResult | None:
         for key in _keys(row.prompt, tokens):
             if match := self._same.get(key):
-                return Finding("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
+                return CheckResult("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
         if len(tokens) < SHORT or not self._guarded:
             return None
         for found, how in (
@@ -204,7 +204,7 @@ class RowChecks:
         ):
             if found:
                 match = self._guarded[found[0]]
-                return Finding("leak", f"It {how} of {match.name}.", match.evidence(found[1]))
+                return CheckResult("leak", f"It {how} of {match.name}.", match.evidence(found[1]))
         return None
 
     def _meaning(self, vector: Vectors) -> tuple[int, float] | None:

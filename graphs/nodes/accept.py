@@ -9,19 +9,15 @@ from langgraph.runtime import Runtime
 
 from graphs.context import Context
 from graphs.nodes.select_hardest import select
-from graphs.rows import Candidate
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import read_json
 
 
 async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Merge the batches in the order of the plan, so that the result does not depend on which came back first."""
-    here = workspace.paths.round(state.round)
-    plan = workspace.plan(state.round) if state.batches else []
-    candidates = [
-        Candidate(**row) for batch in plan for row in read_json(here.augmented / f"{batch.id}.json")
-    ]
+    here = workspace.round(state.round)
+    batches = here.batches() if state.batches else []
+    candidates = [row for batch in batches for row in here.batch_rows(batch.id)]
     corpus = await workspace.corpus(state.round)
     passed = [candidate for candidate in candidates if candidate.verdict == "accepted"]
     for candidate, finding in zip(passed, await corpus.admit(passed), strict=True):
@@ -41,4 +37,4 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
                     "More rows were written than the round keeps; others were harder for the student."
                 )
         workspace.forget_corpus()
-    return {"accepted": state.accepted + workspace.close_rows(state.round, candidates)}
+    return {"accepted": state.accepted + here.close(candidates)}

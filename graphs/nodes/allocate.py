@@ -15,28 +15,29 @@ from graphs.pattern_outcomes import expected_fixes
 from graphs.rows import Batch
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import write_jsonl
 
 Name = TypeVar("Name", bound=Hashable)
-Share = tuple[Origin, str, int]
+Purpose = tuple[Origin, str, int]
 """What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
 
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Give rows to what the method writes them for."""
     context, number = runtime.context, state.round
-    plan = shares(
+    plan = allocation(
         context.loop,
         rows=train_rows(number, context, workspace),
         patterns=expected_fixes(workspace, number, state.patterns),
         errors=train_errors(number - 1, context, workspace),
     )
-    batches = cut(plan, number, context.loop.samples_per_batch)
-    write_jsonl(workspace.paths.round(number).batches, batches)
+    batches = make_batches(plan, number, context.loop.samples_per_batch)
+    workspace.round(number).write_batches(batches)
     return {"batches": len(batches)}
 
 
-def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: list[str]) -> list[Share]:
+def allocation(
+    loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: list[str]
+) -> list[Purpose]:
     """What a round's rows are for.
 
     Args:
@@ -45,19 +46,19 @@ def shares(loop: LoopSpec, rows: list[str], patterns: dict[str, float], errors: 
         errors: ids of the training rows that the student gets wrong; rows are spread evenly over them.
     """
     if "train_row" in loop.origins:
-        return shared("train_row", even(loop.asked_per_round, rows))
+        return purposes("train_row", spread_evenly(loop.asked_per_round, rows))
     if "task" in loop.origins:
         return [("task", "", loop.asked_per_round)]
-    for_patterns, for_errors = split(loop, bool(patterns), len(errors))
+    for_patterns, for_errors = split_budget(loop, bool(patterns), len(errors))
     if loop.guidance.one_each:
         for_errors = min(for_errors, len(errors))
     return [
-        *shared("pattern", apportion(for_patterns, patterns, loop.pattern_floor)),
-        *shared("train_error", even(for_errors, errors)),
+        *purposes("pattern", apportion(for_patterns, patterns, loop.pattern_floor)),
+        *purposes("train_error", spread_evenly(for_errors, errors)),
     ]
 
 
-def shared(origin: Origin, rows: dict[str, int]) -> list[Share]:
+def purposes(origin: Origin, rows: dict[str, int]) -> list[Purpose]:
     return [(origin, name, count) for name, count in rows.items()]
 
 
@@ -73,12 +74,12 @@ def train_errors(number: int, context: Context, workspace: Workspace) -> list[st
     """Ids of the sampled training rows that the last student gets wrong, in a seeded order."""
     if "train_error" not in context.loop.origins:
         return []
-    wrong = [score.id for score in workspace.scores(number, "train") if not score.correct]
+    wrong = [score.id for score in workspace.round(number).scores("train") if not score.correct]
     random.Random(f"{context.seed}/{number}/errors").shuffle(wrong)
     return wrong
 
 
-def split(loop: LoopSpec, patterns: bool, errors: int) -> tuple[int, int]:
+def split_budget(loop: LoopSpec, patterns: bool, errors: int) -> tuple[int, int]:
     """Rows for patterns and rows for so many training errors; where one has nothing to work on, the other gets all."""
     asked = loop.asked_per_round
     if not patterns:
@@ -103,13 +104,13 @@ def apportion(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name
     return shares
 
 
-def even(rows: int, names: list[str]) -> dict[str, int]:
+def spread_evenly(rows: int, names: list[str]) -> dict[str, int]:
     """Rows spread over as many errors as there are, one each before any gets two."""
     share, more = divmod(rows, len(names)) if names else (0, 0)
     return {name: share + (place < more) for place, name in enumerate(names) if share + (place < more)}
 
 
-def cut(plan: list[Share], number: int, size: int) -> list[Batch]:
+def make_batches(plan: list[Purpose], number: int, size: int) -> list[Batch]:
     """Batches of at most `size` rows, each for one purpose."""
     pieces = [
         (origin, name, min(size, rows - start))

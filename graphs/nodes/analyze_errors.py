@@ -6,12 +6,12 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.artifacts import Analysis
 from graphs.context import Context
 from graphs.schemas import ErrorAnalysis
 from graphs.state import BRANCHES, AnalysisInput
 from graphs.workspace import Failure, Workspace
 from prompts import render
-from trainer.artifacts import read_json, write_json
 
 
 async def analyze_errors(
@@ -21,27 +21,16 @@ async def analyze_errors(
     # embedding the data set takes the processor, analyses take the teacher: side by side
     workspace.prepare_corpus(state["round"])
     failures = workspace.failures(state["round"] - 1, "validation")
-    for name in chosen(state["round"], workspace)[state["number"] :: BRANCHES]:
+    chosen = workspace.round(state["round"] - 1).failures_to_analyze()
+    for name in chosen[state["number"] :: BRANCHES]:
         await analyze(failures[name], state["round"], runtime.context, workspace)
     return {}
-
-
-def chosen(number: int, workspace: Workspace) -> list[str]:
-    """Ids of the validation errors that a round analyses."""
-    found: list[str] = read_json(workspace.paths.round(number - 1).failures)
-    return found
 
 
 async def analyze(failure: Failure, number: int, context: Context, workspace: Workspace) -> None:
     """Analyse one failure, alone (PaDA-Agent, section on error analysis)."""
     data = {"task": context.task, **failure.shown(), "score": failure.judged()}
-    analysis = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
-    workspace.embed_ahead(embedded(dict(analysis)))
-    write_json(
-        workspace.paths.round(number).analyses / f"{failure.key}.json", {"id": failure.id, **dict(analysis)}
-    )
-
-
-def embedded(analysis: dict[str, Any]) -> str:
-    """What an analysis is clustered by."""
-    return f"{analysis['root_cause']} {analysis['scenario']}"
+    answer = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
+    analysis = Analysis(id=failure.id, **dict(answer))
+    workspace.embed_ahead(analysis.text)
+    workspace.round(number).write_analysis(analysis)

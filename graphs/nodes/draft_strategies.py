@@ -12,14 +12,14 @@ from graphs.schemas import AugmentationStrategy
 from graphs.state import StrategyInput
 from graphs.workspace import Workspace
 from prompts import render
-from trainer.artifacts import write_json
 
 
 async def draft_strategies(
     state: StrategyInput, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
     """Draft one strategy for one pattern, with the nearest training rows to show the task's form."""
-    pattern = workspace.patterns(state["round"])[state["pattern"]]
+    here = workspace.round(state["round"])
+    pattern = here.patterns()[state["pattern"]]
     corpus = await workspace.corpus(state["round"])
     examples = await corpus.nearest(
         f"{pattern.name}. {pattern.description}", runtime.context.loop.examples_per_prompt
@@ -30,6 +30,5 @@ async def draft_strategies(
         "examples": examples,
     }
     drafted = await workspace.teacher.ask("analyst", AugmentationStrategy, render("draft_strategies"), data)
-    path = workspace.paths.round(state["round"]).strategies / f"{pattern.id}.json"
-    write_json(path, Strategy(**dict(drafted), pattern=pattern.id))
+    here.write_strategy(Strategy(**dict(drafted), pattern=pattern.id))
     return {}

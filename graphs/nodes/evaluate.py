@@ -11,10 +11,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.analysis.statistics import mean_interval
+from graphs.artifacts import Evaluation
 from graphs.context import Context
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import write_json
 from trainer.records import Example
 from trainer.tasks.base import Task
 
@@ -22,24 +22,13 @@ from trainer.tasks.base import Task
 async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Score validation and the train sample, and choose the failures to analyse; the state gets their number."""
     context = runtime.context
-    examples = workspace.examples("validation")
+    examples, here = workspace.examples("validation"), workspace.round(state.round)
     # programs take a while to run, and the run's lease is renewed beside them
     scores = await asyncio.to_thread(workspace.score, state.round, "validation", examples)
-    if workspace.paths.round(state.round).predictions("train").exists():
+    if here.paths.predictions("train").exists():
         await asyncio.to_thread(workspace.score, state.round, "train", workspace.examples("train"))
     values = [score.value for score in scores]
     mean = sum(values) / len(values)
-    write_json(
-        workspace.paths.round(state.round).evaluation,
-        {
-            "metric": workspace.task.metric,
-            "n": len(values),
-            "validation": mean,
-            "ci95": mean_interval(values, seed=context.seed),
-            "failures": sum(not score.correct for score in scores),
-            "detail": workspace.task.summarize(examples, workspace.predictions(state.round, "validation")),
-        },
-    )
     wrong = [example for example, score in zip(examples, scores, strict=True) if not score.correct]
     seed = f"{context.seed}/{state.round}/analyses"
     failures = (
@@ -47,7 +36,15 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
         if "pattern" in context.loop.origins
         else []
     )
-    write_json(workspace.paths.round(state.round).failures, [example.id for example in failures])
+    evaluation = Evaluation(
+        metric=workspace.task.metric,
+        n=len(values),
+        validation=mean,
+        ci95=mean_interval(values, seed=context.seed),
+        failures=sum(not score.correct for score in scores),
+        detail=workspace.task.summarize(examples, here.predictions("validation")),
+    )
+    here.write_evaluation(evaluation, [example.id for example in failures])
     return {"validation": mean, "failures": len(failures)}
 
 
@@ -55,7 +52,7 @@ def stratified(examples: Sequence[Example], task: Task, count: int, seed: str) -
     """At most `count` examples, seeded, taking turns over the task's strata; in the order given."""
     groups: dict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
-        groups[task.stratum(example)].append(index)
+        groups[task.stratify_key(example)].append(index)
     rng = random.Random(seed)
     for group in groups.values():
         rng.shuffle(group)

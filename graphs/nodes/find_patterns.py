@@ -11,14 +11,13 @@ from langgraph.runtime import Runtime
 from numpy.typing import NDArray
 
 from graphs.analysis.clustering import Clustering, cluster, farthest, nearest, project
+from graphs.artifacts import Analysis, ClusterPoint, Clusters
 from graphs.context import Context, LoopSpec
-from graphs.nodes.analyze_errors import chosen, embedded
 from graphs.rows import Pattern
 from graphs.schemas import FailurePattern
 from graphs.state import LoopState
-from graphs.workspace import Workspace, file_key
+from graphs.workspace import Workspace
 from prompts import render
-from trainer.artifacts import read_json, write_json, write_jsonl
 
 Vectors = NDArray[np.float32]
 
@@ -27,11 +26,10 @@ async def find_patterns(
     state: LoopState, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
     """Embed the analyses, cluster them by k-means with k by the elbow, and draft one pattern a cluster."""
-    context, here = runtime.context, workspace.paths.round(state.round)
-    analyses = [
-        read_json(here.analyses / f"{file_key(failure)}.json") for failure in chosen(state.round, workspace)
-    ]
-    vectors = await workspace.embedder.embed([embedded(analysis) for analysis in analyses])
+    context, here = runtime.context, workspace.round(state.round)
+    chosen = workspace.round(state.round - 1).failures_to_analyze()
+    analyses = [here.analysis(failure) for failure in chosen]
+    vectors = await workspace.embedder.embed([analysis.text for analysis in analyses])
     clustering = cluster(
         vectors,
         seed=context.seed,
@@ -39,19 +37,18 @@ async def find_patterns(
         min_points=context.loop.min_cluster_errors,
         k=wanted(len(analyses), context.loop),
     )
-    write_json(here.clusters, describe(clustering, vectors, analyses))
     drafts = [draft(c, clustering, vectors, analyses, context.loop, workspace) for c in range(clustering.k)]
     patterns = [
         Pattern(
             **dict(named),
             id=f"r{state.round}-p{c}",
             round=state.round,
-            failures=[analyses[i]["id"] for i in np.flatnonzero(clustering.labels == c)],
+            failures=[analyses[i].id for i in np.flatnonzero(clustering.labels == c)],
             centroid=[float(x) for x in clustering.centroids[c]],
         )
         for c, named in enumerate(await asyncio.gather(*drafts))
     ]
-    write_jsonl(here.patterns, patterns)
+    here.write_patterns(patterns, describe(clustering, vectors, analyses))
     return {"patterns": [pattern.id for pattern in patterns]}
 
 
@@ -64,34 +61,28 @@ async def draft(
     c: int,
     clustering: Clustering,
     vectors: Vectors,
-    analyses: list[dict[str, Any]],
+    analyses: list[Analysis],
     loop: LoopSpec,
     workspace: Workspace,
 ) -> FailurePattern:
     """Name one cluster from the members nearest to its centre and some far ones."""
     near = nearest(clustering, vectors, c, loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
-    shown = [{key: analyses[i][key] for key in ("root_cause", "scenario")} for i in [*near, *far]]
+    shown = [analyses[i].model_dump(include={"root_cause", "scenario"}) for i in [*near, *far]]
     return await workspace.teacher.ask(
         "analyst", FailurePattern, render("find_patterns"), {"analyses": shown}
     )
 
 
-def describe(clustering: Clustering, vectors: Vectors, analyses: list[dict[str, Any]]) -> dict[str, Any]:
+def describe(clustering: Clustering, vectors: Vectors, analyses: list[Analysis]) -> Clusters:
     """What the report shows of the clustering: the elbow, the silhouette, and a map on two principal axes."""
-    return {
-        "k": clustering.k,
-        "inertia": clustering.inertia,
-        "silhouette": clustering.silhouette,
-        "sizes": np.bincount(clustering.labels, minlength=clustering.k).tolist(),
-        "points": [
-            {
-                "id": a["id"],
-                "x": float(x),
-                "y": float(y),
-                "cluster": int(label),
-                "root_cause": a["root_cause"],
-            }
+    return Clusters(
+        k=clustering.k,
+        inertia=clustering.inertia,
+        silhouette=clustering.silhouette,
+        sizes=np.bincount(clustering.labels, minlength=clustering.k).tolist(),
+        points=[
+            ClusterPoint(id=a.id, x=float(x), y=float(y), cluster=int(label), root_cause=a.root_cause)
             for a, (x, y), label in zip(analyses, project(vectors), clustering.labels, strict=True)
         ],
-    }
+    )

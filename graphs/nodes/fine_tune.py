@@ -33,7 +33,9 @@ def train_spec(number: int, context: Context, workspace: Workspace) -> TrainSpec
         train=[paths.data("train"), *(paths.round(r).accepted for r in range(1, number + 1))],
         output=here.student,
         seed=context.seed,
-        adapter=workspace.artifact(number - 1) if context.student.start_from == "last" and number else None,
+        adapter=workspace.round(number - 1).artifact()
+        if context.student.start_from == "last" and number
+        else None,
         predict=[PredictFile(name=split, rows=rows, output=here.predictions(split)) for split, rows in files],
     )
 

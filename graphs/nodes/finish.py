@@ -9,7 +9,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graphs.analysis.statistics import verdict
+from graphs.analysis.statistics import conclude
+from graphs.artifacts import SealedScores
 from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
@@ -28,21 +29,18 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     scores = {name: await score_test(name, examples, workspace) for name in students}
     baseline, best = scores["baseline"], scores.get("best", scores["baseline"])
     comparison = compare(baseline, best, context.seed)
-    write_json(
-        folder / "test.json",
-        {
-            "metric": workspace.task.metric,
-            "n": len(examples),
-            "baseline": mean(baseline),
-            "best": mean(best),
-            **asdict(comparison),
-            "verdict": verdict(comparison.low, comparison.high),
-            "best_round": state.best_round,
-            "detail": workspace.task.summarize(
-                examples, read_predictions(folder, "best" if state.best_round else "baseline")
-            ),
-        },
+    answered = read_predictions(folder, "best" if state.best_round else "baseline")
+    result = SealedScores(
+        **asdict(comparison),
+        metric=workspace.task.metric,
+        n=len(examples),
+        baseline=mean(baseline),
+        best=mean(best),
+        verdict=conclude(comparison.low, comparison.high),
+        best_round=state.best_round,
+        detail=workspace.task.summarize(examples, answered),
     )
+    write_json(workspace.paths.test_scores, result)
     return {"stopped": state.stopped}
 
 
@@ -58,7 +56,7 @@ async def predict_test(students: dict[str, int], context: Context, workspace: Wo
         task=context.task,
         student=context.student,
         train=[workspace.paths.data("train")],
-        adapters={name: workspace.artifact(number) for name, number in students.items()},
+        adapters={name: workspace.round(number).artifact() for name, number in students.items()},
         output=folder,
         predict=[
             PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in students

@@ -8,11 +8,11 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.analysis.statistics import PairedComparison, holm, paired
+from graphs.artifacts import Comparison, GateDecision
 from graphs.context import Context, LoopSpec
-from graphs.pattern_outcomes import settle
+from graphs.pattern_outcomes import record_outcomes
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import write_json
 from trainer.records import Example, Score
 
 
@@ -20,40 +20,39 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
     """Compare with the best student so far, pairwise on validation; a promotion makes this student the best."""
     loop = runtime.context.loop
     if state.round == 0:
-        promoted, verdict = (
-            True,
-            {"promoted": True, "reason": "The baseline: there is nothing to compare it with yet."},
+        decision = GateDecision(
+            promoted=True, reason="The baseline: there is nothing to compare it with yet."
         )
     else:
-        settle(workspace, state.round)
-        promoted, verdict = judge(state, runtime.context, workspace)
-    stale = 0 if promoted else state.stale + 1
-    wrong = sum(not score.correct for score in workspace.scores(state.round, "train"))
+        record_outcomes(workspace, state.round)
+        decision = compare_to_best(state, runtime.context, workspace)
+    stale = 0 if decision.promoted else state.stale + 1
+    wrong = sum(not score.correct for score in workspace.round(state.round).scores("train"))
     stopped = why_stop(state, loop, stale, wrong)
-    write_json(workspace.paths.round(state.round).gate, verdict | {"stopped": stopped})
+    workspace.round(state.round).write_gate(decision.model_copy(update={"stopped": stopped}))
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
-    if promoted:
+    if decision.promoted:
         update |= {"best_round": state.round, "best_validation": state.validation}
     # what follows a gate that lets go on is the next round's work
     return update if stopped else update | {"round": state.round + 1}
 
 
-def judge(state: LoopState, context: Context, workspace: Workspace) -> tuple[bool, dict[str, Any]]:
+def compare_to_best(state: LoopState, context: Context, workspace: Workspace) -> GateDecision:
     """Whether this student beats the best one, with the evidence."""
     examples = workspace.examples("validation")
-    best = workspace.scores(state.best_round, "validation")
-    this = workspace.scores(state.round, "validation")
+    best = workspace.round(state.best_round).scores("validation")
+    this = workspace.round(state.round).scores("validation")
     comparison = compare(best, this, context.seed)
     hurt = regressed_groups(examples, best, this, workspace, context.seed)
     promoted, reason = decide(comparison, hurt, context.loop.promote)
-    return promoted, {
-        "promoted": promoted,
-        "reason": reason,
-        "best_before": state.best_round,
-        "versus_best": asdict(comparison),
-        "broken": [b.id for b, t in zip(best, this, strict=True) if b.correct and not t.correct],
-        "fixed": [b.id for b, t in zip(best, this, strict=True) if t.correct and not b.correct],
-    }
+    return GateDecision(
+        promoted=promoted,
+        reason=reason,
+        best_before=state.best_round,
+        versus_best=Comparison(**asdict(comparison)),
+        broken=[b.id for b, t in zip(best, this, strict=True) if b.correct and not t.correct],
+        fixed=[b.id for b, t in zip(best, this, strict=True) if t.correct and not b.correct],
+    )
 
 
 def compare(before: list[Score], after: list[Score], seed: int) -> PairedComparison:
@@ -73,7 +72,7 @@ def regressed_groups(
     """Groups of rows (the task's strata) that got significantly worse, Holm-corrected over the groups."""
     groups: dict[str, list[int]] = {}
     for index, example in enumerate(examples):
-        groups.setdefault(workspace.task.stratum(example), []).append(index)
+        groups.setdefault(workspace.task.stratify_key(example), []).append(index)
     if len(groups) < 2:
         return []
     results = {

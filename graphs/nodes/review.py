@@ -26,9 +26,10 @@ async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Work
         return {}
     patterns = [shown(state, name, workspace) for name in state.patterns]
     answer = ask(Question("patterns", state.round, patterns=state.patterns), {"patterns": patterns})
-    left = answer.apply(workspace.drafts(state.round))
-    workspace.settle_drafts(state.round, left)
-    return {"patterns": [name for name in left if name not in answer.veto]}
+    here = workspace.round(state.round)
+    reviewed = answer.apply(here.drafts())
+    here.save_reviewed(reviewed)
+    return {"patterns": [name for name in reviewed if name not in answer.veto]}
 
 
 def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
@@ -45,7 +46,7 @@ def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
 
 def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
     """One pattern with its strategy, as the reviewer sees it; what a teacher wrote at great length is cut, and whole in the files."""
-    pattern, strategy = workspace.drafts(state.round)[name]
+    pattern, strategy = workspace.round(state.round).drafts()[name]
     texts = {
         "name": pattern.name,
         "description": pattern.description,

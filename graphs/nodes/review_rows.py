@@ -21,13 +21,15 @@ async def review_rows(state: LoopState, runtime: Runtime[Context], *, workspace:
     """
     if not runtime.context.loop.asks_about("rows"):
         return {}
-    checked = workspace.candidates(state.round)
+    here = workspace.round(state.round)
+    # as the checks left them, whatever an earlier start of this node has made of them
+    checked = [row.as_checked() for row in here.rows()]
     if not checked:
         return {}
     accepted = sum(candidate.verdict == "accepted" for candidate in checked)
     counts = {"accepted": accepted, "rejected": len(checked) - accepted}
     verdicts = {candidate.id: candidate.verdict for candidate in checked}
     answer = ask(Question("rows", state.round, rows=verdicts), counts)
-    left = workspace.close_rows(state.round, answer.decide(checked))
+    left = here.close(answer.decide(checked))
     workspace.forget_corpus()
     return {"accepted": state.accepted - accepted + left}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from graphs.context import Context
 from graphs.methods import Origin
 from graphs.nodes.allocate import apportion
-from graphs.rows import Batch, Candidate
+from graphs.rows import Batch, NewRow
 from graphs.workspace import Workspace
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example, Prediction
@@ -22,17 +22,13 @@ Purpose = tuple[Origin, str | None]
 """Origin, and the id of the pattern if there is one: the rows of a purpose stand in for one another."""
 
 
-async def select(
-    passed: Sequence[Candidate], number: int, context: Context, workspace: Workspace
-) -> set[str]:
+async def select(passed: Sequence[NewRow], number: int, context: Context, workspace: Workspace) -> set[str]:
     """Ids of the rows that are kept."""
     right = await answered_right(passed, number, context, workspace)
-    return set(chosen(passed, workspace.plan(number), context.loop.synthetic_per_round, right))
+    return set(chosen(passed, workspace.round(number).batches(), context.loop.synthetic_per_round, right))
 
 
-def chosen(
-    passed: Sequence[Candidate], plan: Sequence[Batch], rows: int, right: dict[str, bool]
-) -> list[str]:
+def chosen(passed: Sequence[NewRow], plan: Sequence[Batch], rows: int, right: dict[str, bool]) -> list[str]:
     """Ids of the rows to keep, at most `rows`: of each purpose its share of the plan, wrong answers first; then, where a purpose
     has too few, wrong answers of any."""
     planned: Counter[Purpose] = Counter()
@@ -50,7 +46,7 @@ def chosen(
 
 
 async def answered_right(
-    passed: Sequence[Candidate], number: int, context: Context, workspace: Workspace
+    passed: Sequence[NewRow], number: int, context: Context, workspace: Workspace
 ) -> dict[str, bool]:
     """Let the student before this round answer the rows; a finished answer is read again."""
     here = workspace.paths.round(number)
@@ -66,7 +62,7 @@ async def answered_right(
                 task=context.task,
                 student=context.student,
                 train=[workspace.paths.data("train")],
-                adapter=workspace.artifact(number - 1),
+                adapter=workspace.round(number - 1).artifact(),
                 output=here.selection,
                 predict=[PredictFile(name="rows", rows=rows, output=answers)],
             )

@@ -41,12 +41,12 @@ class Budget:
                     raise BudgetExhausted(self._explain(held, bound))
                 await self._settled.wait()
 
-    async def settle(
+    async def finalize(
         self, attempt: int, outcome: str, charge: Charge | None, answer: str | None = None
     ) -> None:
-        """Ends an attempt; see `Ledger.settle`."""
+        """Ends an attempt; see `Ledger.finalize`."""
         try:
-            await self._ledger.settle(attempt, outcome, charge, answer)
+            await self._ledger.finalize(attempt, outcome, charge, answer)
         finally:
             self._in_flight -= 1
             self._settled.set()

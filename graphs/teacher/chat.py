@@ -10,13 +10,13 @@ from typing import Any, Self, get_args
 from graphs.errors import TeacherError
 from graphs.ports import Answer, Role
 from graphs.teacher.budget import Budget
-from graphs.teacher.call import Background, Exchange, Seat
-from graphs.teacher.client import Endpoint
+from graphs.teacher.call import Background, RoleBinding, TeacherCall
+from graphs.teacher.client import ModelClient
 from graphs.teacher.cost import Cost, SpendPoint
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call, parse_answer
-from graphs.teacher.single_flight import Flights
+from graphs.teacher.single_flight import SingleFlight
 from graphs.teacher.spec import OPENAI, BudgetSpec, EndpointSpec, TeacherSpec
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -45,8 +45,8 @@ class ChatTeacher:
         _check_prices(spec, caps)
         self._spec, self._ledger = spec, ledger
         self._budget = Budget(caps, ledger)
-        self._seats = _seats(spec, ledger.run_id, environ)
-        self._flights: Flights[str] = Flights()
+        self._bindings = _bindings(spec, ledger.run_id, environ)
+        self._flights: SingleFlight[str] = SingleFlight()
         self._background: Background = set()
 
     async def __aenter__(self) -> Self:
@@ -59,14 +59,14 @@ class ChatTeacher:
 
     async def ask(self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]) -> Answer:
         """One structured answer; see `graphs.ports.Teacher.ask`."""
-        seat = self._seats[role]
-        call = build_call(seat.spec, schema, instructions, data)
+        binding = self._bindings[role]
+        call = build_call(binding.spec, schema, instructions, data)
 
         async def answer() -> str:
             recorded = self._ledger.recall(call.key, role)
             if recorded is not None:
                 return recorded
-            return await Exchange(seat, call, schema, self._spec, self._budget, self._background).run()
+            return await TeacherCall(binding, call, schema, self._spec, self._budget, self._background).run()
 
         text, shared = await self._flights.join(call.key, answer)
         if shared:
@@ -85,11 +85,11 @@ class ChatTeacher:
         """Model, endpoint and price by role, for the report; no keys."""
         return {
             role: {
-                "model": seat.spec.model,
-                "endpoint": seat.endpoint.address,
-                "price": seat.price.model_dump() if seat.price else "price unknown",
+                "model": binding.spec.model,
+                "endpoint": binding.endpoint.address,
+                "price": binding.price.model_dump() if binding.price else "price unknown",
             }
-            for role, seat in self._seats.items()
+            for role, binding in self._bindings.items()
         }
 
     async def aclose(self, grace_seconds: float = 15.0) -> None:
@@ -99,22 +99,24 @@ class ChatTeacher:
             for request in late:
                 request.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for endpoint in {id(seat.endpoint): seat.endpoint for seat in self._seats.values()}.values():
+        for endpoint in {
+            id(binding.endpoint): binding.endpoint for binding in self._bindings.values()
+        }.values():
             await endpoint.aclose()
         self._ledger.close()
 
 
-def _seats(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[Role, Seat]:
-    """One seat a role; roles with the same endpoint and model share its connections and its pace."""
+def _bindings(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[Role, RoleBinding]:
+    """One binding a role; roles with the same endpoint and model share its connections and its pace."""
     roles = {role: spec.role(role) for role in ROLES}
-    endpoints: dict[tuple[str, ...], Endpoint] = {}
+    endpoints: dict[tuple[str, ...], ModelClient] = {}
     for settings in roles.values():
         same = [other.max_concurrency for other in roles.values() if _place(other) == _place(settings)]
         if _place(settings) not in endpoints:
             settled = settings.model_copy(update={"max_concurrency": min(same)})
-            endpoints[_place(settings)] = Endpoint(settled, spec, _key(settings, environ), run_id)
+            endpoints[_place(settings)] = ModelClient(settled, spec, _key(settings, environ), run_id)
     return {
-        role: Seat(role, settings, endpoints[_place(settings)], price_of(settings, spec.prices))
+        role: RoleBinding(role, settings, endpoints[_place(settings)], price_of(settings, spec.prices))
         for role, settings in roles.items()
     }
 

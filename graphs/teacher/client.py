@@ -13,8 +13,8 @@ from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, OpenAIError
 from pydantic import SecretStr
 
-from graphs.teacher.failures import MALFORMED, Fault, brief, classify
-from graphs.teacher.rate_limit import Breaker, Throttle
+from graphs.teacher.failures import MALFORMED, CallFailure, classify, truncate
+from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
 from graphs.teacher.request import MODES, Mode
 from graphs.teacher.spec import EndpointSpec, TeacherSpec
 
@@ -33,14 +33,14 @@ class Reply:
     """Prompt and completion tokens, where the server reports them."""
 
 
-class Endpoint:
+class ModelClient:
     """Sends calls to one model at one endpoint."""
 
     def __init__(self, spec: EndpointSpec, common: TeacherSpec, key: str, run_id: str) -> None:
         self.address = _without_login(spec.base_url)
         self.name = f"{spec.model} at {self.address}"
-        self.breaker = Breaker(self.name, common.breaker_failures, common.breaker_seconds)
-        self.throttle = Throttle(spec.max_concurrency, self.breaker)
+        self.breaker = CircuitBreaker(self.name, common.breaker_failures, common.breaker_seconds)
+        self.throttle = AdaptiveConcurrency(spec.max_concurrency, self.breaker)
         self._mode: Mode | None = None if spec.structured_output == "auto" else spec.structured_output
         self.explain = False
         self._bounds: dict[str, int] = {}
@@ -79,18 +79,18 @@ class Endpoint:
         """After a truncated answer: twice as much from now on."""
         self._bounds[schema] = max(self._bounds.get(schema, 0), min(2 * bound, ceiling))
 
-    async def post(self, arguments: dict[str, Any], timeout_seconds: float) -> Reply | Fault:
+    async def post(self, arguments: dict[str, Any], timeout_seconds: float) -> Reply | CallFailure:
         """One request; the throttle and the breaker hear how it went."""
         sent_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout_seconds):
                 message = await self._chat.ainvoke(**arguments)
             reply = read_reply(message)
-            outcome: Reply | Fault = replace(reply, text=self.redact(reply.text))
+            outcome: Reply | CallFailure = replace(reply, text=self.redact(reply.text))
         except (OpenAIError, TimeoutError, *MALFORMED) as error:
             fault = classify(error)
             # before it is cut: half a key must not stay
-            outcome = replace(fault, reason=brief(self.redact(fault.reason)))
+            outcome = replace(fault, reason=truncate(self.redact(fault.reason)))
         self._learn(outcome, sent_at)
         return outcome
 
@@ -102,12 +102,12 @@ class Endpoint:
         """Closes the connections."""
         await self._http.aclose()
 
-    def _learn(self, outcome: Reply | Fault, sent_at: float) -> None:
+    def _learn(self, outcome: Reply | CallFailure, sent_at: float) -> None:
         if isinstance(outcome, Reply):
             self.throttle.succeeded()
         elif outcome.kind == "busy":
             self.throttle.limited(sent_at, outcome.retry_after)
-        if isinstance(outcome, Fault) and outcome.kind == "down":
+        if isinstance(outcome, CallFailure) and outcome.kind == "down":
             self.breaker.failed(outcome.reason)
         else:
             self.breaker.succeeded()

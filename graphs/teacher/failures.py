@@ -25,7 +25,7 @@ _NOT_SENT = ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidUR
 
 
 @dataclass(frozen=True)
-class Fault:
+class CallFailure:
     """One attempt without a usable answer."""
 
     kind: Kind
@@ -38,34 +38,34 @@ class Fault:
     """The HTTP status, where there was one."""
 
 
-def classify(error: Exception) -> Fault:
+def classify(error: Exception) -> CallFailure:
     """The fault behind an exception of the chat client, with its whole reason; unknown exceptions are raised again."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return Fault("down", "the call timed out", billed=True)
+        return CallFailure("down", "the call timed out", billed=True)
     if isinstance(error, openai.APIStatusError):
         return _by_status(error)
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__ or error
         sent = type(cause).__name__ not in _NOT_SENT
-        return Fault("down", f"no connection ({str(cause) or type(cause).__name__})", billed=sent)
+        return CallFailure("down", f"no connection ({str(cause) or type(cause).__name__})", billed=sent)
     if isinstance(error, MALFORMED):
-        return Fault("down", f"the reply is no chat completion ({error})", billed=True)
+        return CallFailure("down", f"the reply is no chat completion ({error})", billed=True)
     raise error
 
 
-def _by_status(error: openai.APIStatusError) -> Fault:
+def _by_status(error: openai.APIStatusError) -> CallFailure:
     status, reason = error.status_code, f"HTTP {error.status_code}: {error.message}"
     wait = retry_after(error.response.headers.get("retry-after"))
     if status == 429:
         spent = error.code == "insufficient_quota" or (wait or 0.0) > LONGEST_PAUSE
-        return Fault("quota" if spent else "busy", reason, wait, status=status)
+        return CallFailure("quota" if spent else "busy", reason, wait, status=status)
     if status == 503 and wait is not None and wait <= LONGEST_PAUSE:
-        return Fault("busy", reason, wait, status=status)
+        return CallFailure("busy", reason, wait, status=status)
     if status in (408, 409) or status >= 500:
-        return Fault("down", reason, status=status)
+        return CallFailure("down", reason, status=status)
     if status in (400, 422) or (status == 404 and not _no_model(error)):
-        return Fault("unsupported", reason, status=status)
-    return Fault("refused", reason, status=status)
+        return CallFailure("unsupported", reason, status=status)
+    return CallFailure("refused", reason, status=status)
 
 
 def _no_model(error: openai.APIStatusError) -> bool:
@@ -89,7 +89,7 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-def brief(text: str) -> str:
+def truncate(text: str) -> str:
     """As much of a reason as is shown."""
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:300]}..."
@@ -107,7 +107,7 @@ def down_message(name: str, reason: str) -> str:
 
 
 def failure(
-    fault: Fault, tries: int, name: str, key_env: str | None, schema: str
+    fault: CallFailure, tries: int, name: str, key_env: str | None, schema: str
 ) -> TeacherError | EndpointDown:
     """The exception for a call that is given up, in one paragraph that says what to do.
 

@@ -11,7 +11,7 @@ from graphs.teacher.ledger import Charge
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RequestRecord:
     """One request that has ended."""
 
     role: Role
@@ -25,5 +25,5 @@ class Attempt:
     seconds: float
 
 
-watcher: ContextVar[Callable[[Attempt], None] | None] = ContextVar("watcher", default=None)
+watcher: ContextVar[Callable[[RequestRecord], None] | None] = ContextVar("watcher", default=None)
 """Hears of every request that is made in its context."""

@@ -125,7 +125,7 @@ class Ledger:
         """Writes a hold for an attempt, when `fits` allows it; returns its id, else what is committed already."""
         return await self._write(self._hold, role, key, model, bound, fits)
 
-    async def settle(
+    async def finalize(
         self, attempt: int, outcome: str, charge: Charge | None, answer: str | None = None
     ) -> None:
         """Ends an attempt.
@@ -136,7 +136,7 @@ class Ledger:
             charge: what it cost; None keeps the hold, for an attempt that may have been billed.
             answer: the usable answer, if there is one.
         """
-        await self._write(self._settle, attempt, outcome, charge, answer)
+        await self._write(self._finalize, attempt, outcome, charge, answer)
 
     def totals(self) -> Cost:
         """What this run paid, over all its starts."""
@@ -227,7 +227,7 @@ class Ledger:
         ).fetchone()
         return int(attempt[0])
 
-    def _settle(self, attempt: int, outcome: str, charge: Charge | None, answer: str | None) -> None:
+    def _finalize(self, attempt: int, outcome: str, charge: Charge | None, answer: str | None) -> None:
         self._write_repeats()
         write, cost = self._writer.execute, charge or Charge()
         spent = (cost.calls, cost.prompt_tokens, cost.completion_tokens, cost.usd)

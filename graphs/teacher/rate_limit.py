@@ -16,7 +16,7 @@ GROW_AFTER = 25
 """Successes after which one more call may be in flight."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Stops everyone who waits for an endpoint once it has failed too often for too long."""
 
     def __init__(self, name: str, failures: int, seconds: float) -> None:
@@ -74,14 +74,14 @@ class Breaker:
         self._count = 0
 
 
-class Throttle:
+class AdaptiveConcurrency:
     """Slots for calls in flight: fewer after rate limits, slowly more after successes.
 
     A rate limit cuts the slots by a quarter, once for all calls that were already in flight; every 25 successes give
     one back. Never below 1, never above `most`.
     """
 
-    def __init__(self, most: int, breaker: Breaker) -> None:
+    def __init__(self, most: int, breaker: CircuitBreaker) -> None:
         self.limit = self.most = most
         self._breaker = breaker
         self._active = self._successes = 0

@@ -11,23 +11,23 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Flight(Generic[T]):
+class _Request(Generic[T]):
     task: asyncio.Task[T]
     waiting: int = 0
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """Tasks by key; a task is cancelled when nobody waits for it any more."""
 
     def __init__(self) -> None:
-        self._flights: dict[str, _Flight[T]] = {}
+        self._flights: dict[str, _Request[T]] = {}
 
     async def join(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
         """The result for `key`, and whether somebody else had already asked for it."""
         flight = self._flights.get(key)
         shared = flight is not None
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(start()))
+            flight = self._flights[key] = _Request(asyncio.create_task(start()))
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task), shared

@@ -21,7 +21,7 @@ from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from tests.app.api.http_service import problem, serve, settings_for
 from tests.collector import Collector
 from tests.command import CANARY
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import config_for
 
@@ -100,23 +100,27 @@ def dump(url: str) -> bytes:
 
 
 @pytest.fixture
-def oracle() -> Iterator[Oracle]:
-    with Oracle() as found:
+def scripted_teacher() -> Iterator[ScriptedTeacherServer]:
+    with ScriptedTeacherServer() as found:
         yield found
 
 
 @pytest.mark.slow
-def test_secrets_are_nowhere(tmp_path: Path, data: Path, student: Path, oracle: Oracle) -> None:
+def test_secrets_are_nowhere(
+    tmp_path: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
     """A run that ends well, one whose teacher refuses the key and repeats it, and requests that are refused."""
     settings = {
         "PADA_AUTH": "on",
         "PADA_LOG_LEVEL": "debug",
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "RAY_AUTH_TOKEN": RAY_TOKEN,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{COLLECTOR_KEY}",
     }
-    config = config_for(data, student, oracle.url, loop={"rounds": 1}) | {"data": {"folder": str(data)}}
+    config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1}) | {
+        "data": {"folder": str(data)}
+    }
     with Collector() as collector, serving(tmp_path / "home", **settings) as service:
         service.terminate()
         service.settings = with_password(service.settings) | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
@@ -133,7 +137,7 @@ def test_secrets_are_nowhere(tmp_path: Path, data: Path, student: Path, oracle: 
         )
         good = service.wait(service.start_run(config), seconds=240)
         assert good["status"] == "finished"
-        oracle.fault = lambda schema, data: refuse(CANARY)
+        scripted_teacher.fault = lambda schema, data: refuse(CANARY)
         bad = service.wait(service.start_run(config | {"seed": 8}), seconds=240)
         assert bad["status"] == "failed"
         assert "refuses the key: HTTP 401" in bad["reason"]
@@ -147,7 +151,7 @@ def test_secrets_are_nowhere(tmp_path: Path, data: Path, student: Path, oracle: 
         if url := service.settings.get("PADA_DATABASE_URL"):
             told.places["pg_dump"] = dump(url)
         told.places["spans"] = b"".join(collector.bodies)
-    assert {call.authorization for call in oracle.seen} == {f"Bearer {CANARY}"}, "the key was used"
+    assert {call.authorization for call in scripted_teacher.seen} == {f"Bearer {CANARY}"}, "the key was used"
     assert collector.headers[0]["authorization"] == f"Bearer {COLLECTOR_KEY}"
     assert not told.found()
     # nothing was found in what is really there
@@ -166,14 +170,20 @@ def test_secrets_are_nowhere(tmp_path: Path, data: Path, student: Path, oracle: 
         assert content in told.of(place), place
 
 
-async def test_a_key_that_the_teacher_repeats_is_not_left_in_part(tmp_path: Path, oracle: Oracle) -> None:
+async def test_a_key_that_the_teacher_repeats_is_not_left_in_part(
+    tmp_path: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
     """Long errors are cut, and wherever that happens in a key, no part of it stays."""
-    spec = TeacherSpec(model="m", base_url=oracle.url, api_key_env="TINY_KEY")
+    spec = TeacherSpec(model="m", base_url=scripted_teacher.url, api_key_env="TINY_KEY")
     ledger = Ledger(tmp_path / "ledger.sqlite", "run")
     async with ChatTeacher(spec, BudgetSpec(), ledger, {"TINY_KEY": CANARY}) as teacher:
         for before in range(len(CANARY) + 1):
             answer = refuse(CANARY, before)
-            oracle.fault = lambda schema, data, answer=answer: answer
+
+            def fault(schema: str, data: Any, answer: Any = answer) -> Any:
+                return answer
+
+            scripted_teacher.fault = fault
             with pytest.raises(TeacherError, match="HTTP 401") as caught:
                 await teacher.ask("analyst", ErrorAnalysis, "Say why.", {"before": before})
             assert str(caught.value).count("***") > 5

@@ -182,7 +182,7 @@ async def test_a_run_goes_from_node_to_node_waits_for_reviews_and_ends(server: S
     assert {name for name, _ in before} == {
         "fine_tune", "evaluate", "gate", "analyze_errors", "find_patterns", "draft_strategies", "__interrupt__",
     }  # fmt: skip
-    waiting = await server.client.threads.get_state(thread)
+    waiting: Any = await server.client.threads.get_state(thread)
     assert waiting["next"] == ["review"]
     patterns = [pattern["id"] for pattern in question["value"]["patterns"]]
     assert waiting["values"]["patterns"] == patterns
@@ -208,7 +208,7 @@ async def test_a_run_goes_from_node_to_node_waits_for_reviews_and_ends(server: S
     answer = {"reject": accepted[:1]}
     rest = await server.run(thread, command={"resume": answer}, context=context)
     assert {name for name, _ in rest} == {"review_rows", "fine_tune", "evaluate", "gate", "finish"}
-    ended = await server.client.threads.get_state(thread)
+    ended: Any = await server.client.threads.get_state(thread)
     assert ended["next"] == []
     assert ended["values"]["stopped"] == "All 1 rounds are done."
     assert ended["values"]["patterns"] == patterns[1:]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.collector import Collector
 from tests.command import CANARY
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import serving
 from tests.tiny_task import FILLER, config_for
 
@@ -56,12 +56,14 @@ def test_a_request_is_a_span(tmp_path: Path, collector: Collector) -> None:
 
 @pytest.mark.slow
 def test_a_run_is_one_trace_with_its_stages_and_calls(
-    tmp_path: Path, collector: Collector, data: Path, student: Path, oracle: Oracle
+    tmp_path: Path, collector: Collector, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
 ) -> None:
-    config = config_for(data, student, oracle.url, loop={"rounds": 1}) | {"data": {"folder": str(data)}}
+    config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1}) | {
+        "data": {"folder": str(data)}
+    }
     settings = {
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "OTEL_SERVICE_NAME": "pada-of-this-test",
         "OTEL_TRACES_SAMPLER": "traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": "0.0",
@@ -84,9 +86,9 @@ def test_a_run_is_one_trace_with_its_stages_and_calls(
         assert (span.ended - span.begun) / 1e9 == pytest.approx(event["seconds"], abs=0.05)
         assert span.attributes["pada.total"] == event["total"]
     calls = [span for span in collector.spans if span not in (root, *stages)]
-    assert len(calls) == ended["cost"]["calls"] == len(oracle.of_run(run))
+    assert len(calls) == ended["cost"]["calls"] == len(scripted_teacher.of_run(run))
     assert Counter(span.attributes["pada.schema"] for span in calls) == Counter(
-        request.schema for request in oracle.of_run(run)
+        request.schema for request in scripted_teacher.of_run(run)
     )
     names = {span.id: span.name for span in stages}
     assert {(span.attributes["pada.schema"], names[span.parent]) for span in calls} == {

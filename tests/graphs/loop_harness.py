@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from langgraph.runtime import Runtime
+
 from app.engine.run_store import open_checkpoints
 from graphs.context import Context, LoopSpec
 from graphs.loop import build_loop
-from graphs.rows import Candidate
+from graphs.rounds import Round
+from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
+from graphs.state import LoopState
 from graphs.workspace import Workspace
-from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example
@@ -29,25 +33,48 @@ class Loop:
     """One run in a folder; every `go` is a new start with nothing in memory."""
 
     paths: RunPaths
-    teacher: OracleTeacher
-    student: BayesStudent
+    teacher: ScriptedTeacher
+    student: FakeStudent
     loop: LoopSpec
     validation: int
 
-    @asynccontextmanager
-    async def graph(self) -> AsyncIterator[Any]:
+    def workspace(self) -> Workspace:
+        """What the nodes work with, with nothing read yet."""
         train = [Example(**row) for row in read_jsonl(self.paths.data("train"))]
         task = load_task("classification", train)
-        workspace = Workspace(self.teacher, self.student, HashEmbedder(), task, self.loop, self.paths)
+        return Workspace(self.teacher, self.student, FakeEmbedder(), task, self.loop, self.paths)
+
+    @property
+    def context(self) -> Context:
+        return Context(task="classification", loop=self.loop, seed=7)
+
+    @property
+    def runtime(self) -> Runtime[Context]:
+        """For a node that is called by hand."""
+        return Runtime(context=self.context)
+
+    def round(self, number: int) -> Round:
+        """The files of a round, read anew."""
+        return Round(self.paths, number)
+
+    @asynccontextmanager
+    async def graph(self) -> AsyncIterator[Any]:
         async with open_checkpoints(self.paths) as saver:
-            yield build_loop(workspace).compile(checkpointer=saver)
+            yield build_loop(self.workspace()).compile(checkpointer=saver)
+
+    async def until(self, node: str) -> LoopState:
+        """Run all that comes before the first call of a node; the state that the node then gets."""
+        async with self.graph() as graph:
+            await graph.ainvoke({}, THREAD, context=self.context, interrupt_before=[node])
+            state = await graph.aget_state(THREAD)
+        assert node in state.next, f"the run ended before {node}"
+        return LoopState(**state.values)
 
     async def go(self, start: Any = None) -> tuple[dict[str, Any], list[str]]:
         """Run to the end or to a pause: the state's values, and the nodes that ended, in order."""
         ended = []
-        context = Context(task="classification", loop=self.loop, seed=7)
         async with self.graph() as graph:
-            async for task in graph.astream(start, THREAD, context=context, stream_mode="tasks"):
+            async for task in graph.astream(start, THREAD, context=self.context, stream_mode="tasks"):
                 if "result" in task:
                     ended.append(task["name"])
             state = await graph.aget_state(THREAD)
@@ -62,17 +89,17 @@ class Loop:
         value: dict[str, Any] = interrupt.value
         return value
 
-    def candidates(self, number: int) -> list[Candidate]:
-        return [Candidate(**row) for row in read_jsonl(self.paths.round(number).rows)]
+    def candidates(self, number: int) -> list[NewRow]:
+        return [NewRow(**row) for row in read_jsonl(self.paths.round(number).rows)]
 
 
 def new_loop(
-    folder: Path, teacher: OracleTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
+    folder: Path, teacher: ScriptedTeacher | None = None, validation: int = 40, test: int = 40, **loop: Any
 ) -> Loop:
     paths = RunPaths(folder)
     for split, count in {"train": 40, "validation": validation, "test": test}.items():
         write_jsonl(paths.data(split), rows(split, count))
-    return Loop(paths, teacher or OracleTeacher(), BayesStudent(), LoopSpec(**{**LOOP, **loop}), validation)
+    return Loop(paths, teacher or ScriptedTeacher(), FakeStudent(), LoopSpec(**{**LOOP, **loop}), validation)
 
 
 def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import pytest
 
 from graphs.errors import EndpointDown, LoopError, RunPaused
 from graphs.workspace import Workspace
+from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import new_loop, read_rows, with_errors, wrong
-from tests.stand_ins import OracleTeacher
 from tests.tiny_task import KEYS, label_of, rows
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
@@ -33,7 +33,7 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     written = sum(len(loop.candidates(number)) for number in (1, 2))
     assert (
         state["candidates"] == written == sum(data["count"] for data in loop.teacher.asked("SampleBatch"))
-    ), "the oracle writes as many rows as it is asked for, and none gets lost"
+    ), "the scripted teacher writes as many rows as it is asked for, and none gets lost"
     assert state["accepted"] == len(read_rows(loop, 1, "accepted")) + len(read_rows(loop, 2, "accepted"))
     test = read_json(loop.paths.final / "test.json")
     assert test["best"] > test["baseline"]
@@ -122,7 +122,7 @@ async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
     def strict(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return found | {"adherence": 1} if schema == "QualityReport" else found
 
-    loop = new_loop(tmp_path, OracleTeacher(strict), qc_threshold=8, max_attempts=2, patience=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(strict), qc_threshold=8, max_attempts=2, patience=1)
     state, _ = await loop.go({})
     batches = read_rows(loop, 1, "batches")
     assert len(loop.teacher.asked("SampleBatch")) == 2 * len(batches)
@@ -153,7 +153,7 @@ async def test_a_writer_that_writes_nothing_or_too_much(tmp_path: Path) -> None:
             return {"samples": answer(schema, more)["samples"] if next(turns) else []}
         return found
 
-    loop = new_loop(tmp_path, OracleTeacher(odd), rounds=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(odd), rounds=1)
     state, _ = await loop.go({})
     assert state["accepted"] <= 24
     per_batch = Counter(c.batch for c in loop.candidates(1) if c.verdict == "accepted")
@@ -174,7 +174,7 @@ async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_pat
             {"samples": [{"prompt": prompt, "completion": "delivery"}]} if schema == "SampleBatch" else found
         )
 
-    loop = new_loop(tmp_path, OracleTeacher(same), rounds=1, qc=False, max_attempts=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(same), rounds=1, qc=False, max_attempts=1)
     state, _ = await loop.go({})
     verdicts = Counter(c.verdict for c in loop.candidates(1))
     assert state["accepted"] == verdicts["accepted"] == 1
@@ -189,7 +189,7 @@ async def test_a_copied_test_row_is_a_leak_with_its_match(tmp_path: Path) -> Non
         copied = {"prompt": stolen["prompt"], "completion": stolen["completion"]}
         return {"samples": [copied, *found["samples"]]} if schema == "SampleBatch" else found
 
-    loop = new_loop(tmp_path, OracleTeacher(thief), rounds=1, qc=False, max_attempts=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(thief), rounds=1, qc=False, max_attempts=1)
     await loop.go({})
     leaked = [c for c in loop.candidates(1) if c.verdict == "leak"]
     assert leaked
@@ -221,7 +221,7 @@ async def test_a_pause_in_the_middle_goes_on_in_a_new_process_and_ends_the_same(
             raise EndpointDown("down")
         return found
 
-    loop = new_loop(tmp_path / "paused", OracleTeacher(fails))
+    loop = new_loop(tmp_path / "paused", ScriptedTeacher(fails))
     start: Any = {}
     for schema in ("ErrorAnalysis", "FailurePattern", "SampleBatch", "QualityReport"):
         with pytest.raises(RunPaused):
@@ -243,7 +243,7 @@ async def test_a_failure_of_the_teacher_stops_with_its_message_and_keeps_the_res
             raise LoopError("the key is wrong")
         return found
 
-    loop = new_loop(tmp_path, OracleTeacher(fails), rounds=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(fails), rounds=1)
     with pytest.raises(LoopError, match="the key is wrong"):
         await loop.go({})
     analysed = len(loop.teacher.asked("ErrorAnalysis"))
@@ -297,7 +297,7 @@ async def test_a_worse_student_is_not_promoted_and_not_scored_as_best(tmp_path: 
             "samples": [s | {"completion": label} for s, label in zip(found["samples"], wrong, strict=True)]
         }
 
-    loop = new_loop(tmp_path, OracleTeacher(liar), qc=False, rounds=3, patience=2, synthetic_per_round=60)
+    loop = new_loop(tmp_path, ScriptedTeacher(liar), qc=False, rounds=3, patience=2, synthetic_per_round=60)
     state, _ = await loop.go({})
     assert state["best_round"] == 0
     assert state["stopped"] == "No better student in 2 rounds (patience 2)."

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from graphs.artifacts import PatternAccount
 from graphs.context import LoopSpec
-from graphs.pattern_outcomes import continued, cosine, expected_fixes, fix_rate, settle
+from graphs.pattern_outcomes import continued, cosine, expected_fixes, fix_rate, record_outcomes
 from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
@@ -23,8 +24,8 @@ def pattern(number: int, name: str, failures: list[str], centroid: list[float]) 
     )
 
 
-def account(fixed: int, unmoved: int, regressed: int = 0) -> dict[str, Any]:
-    return {"fixed": fixed, "unmoved": unmoved, "regressed": regressed}
+def account(fixed: int, unmoved: int, regressed: int = 0) -> PatternAccount:
+    return PatternAccount(fixed=fixed, unmoved=unmoved, regressed=regressed, matched=None)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_settle_counts_what_became_of_each_failure(workspace: Workspace) -> None
     write_scores(workspace, 1, {"a": 1.0, "b": 0.5, "c": 0.1, "d": 0.4, "e": 1.0})
     found = [pattern(1, "p0", ["a", "b", "c", "d"], [1.0, 0.0])]
     write_jsonl(workspace.paths.round(1).patterns, found)
-    settle(workspace, 1)
+    record_outcomes(workspace, 1)
     # a is right now, c scores lower, b and d are still wrong and not lower
     assert read_json(workspace.paths.round(1).accounts) == {
         "r1-p0": {"fixed": 1, "unmoved": 2, "regressed": 1, "matched": None}
@@ -53,7 +54,7 @@ def test_settle_counts_what_became_of_each_failure(workspace: Workspace) -> None
 def test_settle_without_patterns_writes_an_empty_account(workspace: Workspace) -> None:
     write_scores(workspace, 0, {"a": 0.0})
     write_scores(workspace, 1, {"a": 0.0})
-    settle(workspace, 1)
+    record_outcomes(workspace, 1)
     assert read_json(workspace.paths.round(1).accounts) == {}
 
 
@@ -96,7 +97,7 @@ def test_weights_go_by_size_in_the_first_round_and_by_success_later(workspace: W
 
     write_scores(workspace, 0, dict.fromkeys("abcd", 0.0))
     write_scores(workspace, 1, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 1.0})
-    settle(workspace, 1)
+    record_outcomes(workspace, 1)
     second = [pattern(2, "p0", ["a", "b"], [0.1, 1.0]), pattern(2, "p1", ["c", "e"], [1.0, 0.1])]
     write_jsonl(workspace.paths.round(2).patterns, second)
     later = expected_fixes(workspace, 2, ["r2-p0", "r2-p1"])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+import prompts
 from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
-from prompts import render
+from prompts import Writing, render
 
+WRITINGS = get_args(Writing)
 PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
     "analyze_errors": (ErrorAnalysis, {}),
     "find_patterns": (FailurePattern, {}),
     "draft_strategies": (AugmentationStrategy, {}),
-    "generate": (SampleBatch, {"count": 5, "feedback": False}),
-    "check_quality": (QualityReport, {}),
+    **{f"write/{purpose}": (SampleBatch, {"count": 5, "feedback": False}) for purpose in WRITINGS},
+    **{f"judge/{purpose}": (QualityReport, {}) for purpose in WRITINGS},
 }
 
 
@@ -33,9 +36,9 @@ def test_every_prompt_renders_and_names_the_fields_of_its_answer(name: str) -> N
 
 def test_a_missing_variable_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="count"):
-        render("generate", feedback=False)
+        render("write/task", feedback=False)
     with pytest.raises(UndefinedError, match="feedback"):
-        render("generate", count=3)
+        render("write/task", count=3)
 
 
 def test_an_unknown_prompt_is_an_error() -> None:
@@ -43,7 +46,33 @@ def test_an_unknown_prompt_is_an_error() -> None:
         render("no_such_prompt")
 
 
-def test_the_writer_is_told_how_many_and_what_to_mend() -> None:
-    assert "exactly 17 samples" in render("generate", count=17, feedback=False)
-    assert "sent back" not in render("generate", count=3, feedback=False).split("Write exactly")[1]
-    assert "sent back" in render("generate", count=3, feedback=True).split("Write exactly")[1]
+@pytest.mark.parametrize("purpose", WRITINGS)
+def test_the_writer_is_told_how_many_and_what_to_fix(purpose: str) -> None:
+    assert "exactly 17 samples" in render(f"write/{purpose}", count=17, feedback=False)
+    assert "sent back" not in render(f"write/{purpose}", count=3, feedback=False)
+    assert "sent back" in render(f"write/{purpose}", count=3, feedback=True).split("Write exactly")[1]
+
+
+OWN_KEY = {
+    "pattern": "`strategy`",
+    "train_error": "`error`",
+    "contrast": "`right`",
+    "train_row": "`original`",
+}
+
+
+@pytest.mark.parametrize("kind", ["write", "judge"])
+def test_a_prompt_speaks_of_its_own_purpose_alone(kind: str) -> None:
+    """Each file fills in its blocks: it names its purpose's key, and no other purpose's."""
+    for purpose in WRITINGS:
+        text = render(f"{kind}/{purpose}", **PROMPTS[f"{kind}/{purpose}"][1])
+        others = {key for name, key in OWN_KEY.items() if name != purpose and key in text}
+        assert others == ({"`error`"} if purpose == "contrast" else set())
+        assert purpose == "task" or OWN_KEY[purpose] in text
+        assert "or null" not in text
+
+
+def test_every_purpose_has_its_file() -> None:
+    folder = Path(prompts.__file__).parent
+    for kind in ("write", "judge"):
+        assert {path.stem for path in (folder / kind).glob("*.md")} == {"base", *WRITINGS}

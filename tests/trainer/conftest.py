@@ -1,4 +1,4 @@
-"""A student of two layers, so that what the trainer does is tested in seconds; and the embedded one."""
+"""Students for the tests: a random one with two layers, so that tests take seconds, and the embedded one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.sandbox.sandboxes import HERE
+from tests.trainer.sandbox.sandboxes import AVAILABLE_KINDS
 from trainer.sandbox.launch import Kind, best_kind
 
 COLOURS = ("red", "green", "blue", "white")
@@ -58,6 +58,26 @@ def tiny_student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Pa
     return folder
 
 
+@pytest.fixture(scope="module")
+def tiny(tiny_student: Path) -> Any:
+    """The random student in float32, and its tokenizer."""
+    from trainer.model import load_model, load_tokenizer
+    from trainer.specs import StudentSpec
+
+    student = StudentSpec(model=str(tiny_student), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
+@pytest.fixture(scope="module")
+def real(student_folder: Path) -> Any:
+    """The embedded student in float32, and its tokenizer."""
+    from trainer.model import load_model, load_tokenizer
+    from trainer.specs import StudentSpec
+
+    student = StudentSpec(model=str(student_folder), dtype="float32")
+    return load_model(student, trainable=False), load_tokenizer(student)
+
+
 @pytest.fixture(scope="session")
 def colour_rows() -> list[dict[str, str]]:
     """32 rows whose completions have one to three tokens and whose prompts differ in length."""
@@ -79,7 +99,11 @@ def colours(tmp_path: Path, colour_rows: list[dict[str, str]]) -> Path:
     return path
 
 
-@pytest.fixture(params=HERE or [None])
+KINDS: list[Kind | None] = [*AVAILABLE_KINDS] or [None]
+
+
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """Each kind of sandbox that this machine has; where there is none, the error that says what to install."""
-    return request.param or best_kind()
+    """Each kind of sandbox that this machine has. If it has none, the fixture fails and says what to install."""
+    kind: Kind | None = request.param
+    return kind or best_kind()

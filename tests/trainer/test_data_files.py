@@ -1,4 +1,4 @@
-"""What a user's file may look like, and what is said when it does not."""
+"""Valid files of rows, and the errors for invalid ones."""
 
 import json
 import time

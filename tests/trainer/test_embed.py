@@ -96,7 +96,10 @@ def test_a_missing_model_is_named(name: str) -> None:
 
 
 def test_a_failing_model_is_an_answer() -> None:
-    class Failing:
+    class Failing(Embedder):
+        def __init__(self) -> None:
+            pass
+
         def embed(self, texts: list[str]) -> Any:
             raise RuntimeError("not enough memory")
 
@@ -105,7 +108,7 @@ def test_a_failing_model_is_an_answer() -> None:
 
 def worker(name: str, requests: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "trainer.embed", name]
-    # One thread, or its threads and this process's wait for each other by spinning.
+    # One thread: several threads and those of this process would spin while they wait for each other.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         command, input=requests, capture_output=True, text=True, timeout=120, env=environment

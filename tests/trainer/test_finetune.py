@@ -12,10 +12,10 @@ from torch import Tensor
 
 from trainer import finetune as process
 from trainer.finetune import main
+from trainer.fitting import is_out_of_memory
 from trainer.loss import Layout
 from trainer.model import load_model
 from trainer.specs import StudentSpec, TrainReport
-from trainer.training import is_out_of_memory
 
 FAST = {
     "dtype": "float32",
@@ -142,10 +142,10 @@ def test_answers_longer_than_a_reply_are_told_before_training(write_spec: Any, t
     written = write_spec(train=data)
     found = run(written)
     assert "student.max_new_tokens" in found.warnings[0]
-    told = [json.loads(line) for line in (written[1] / "progress.jsonl").read_text().splitlines()]
-    stages = [line["stage"] for line in told]
+    lines = [json.loads(line) for line in (written[1] / "progress.jsonl").read_text().splitlines()]
+    stages = [line["stage"] for line in lines]
     assert stages.index("warning") < stages.index("train")
-    assert [line["message"] for line in told if line["stage"] == "warning"] == found.warnings
+    assert [line["message"] for line in lines if line["stage"] == "warning"] == found.warnings
 
 
 def test_only_over_long_rows(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:

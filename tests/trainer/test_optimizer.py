@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -20,7 +22,8 @@ def test_float32_steps_are_those_of_adamw() -> None:
     mine, theirs = network(), network()
     decayed = [p for p in theirs.parameters() if p.ndim >= 2]
     others = [p for p in theirs.parameters() if p.ndim < 2]
-    adam = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], weight_decay=0.1)
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, weight_decay=0.1)
     optimizer = MasterAdamW(mine.parameters(), weight_decay=0.1)
     for step in range(5):
         for group in adam.param_groups:

@@ -1,98 +1,9 @@
-"""Packed rows are computed as if each stood alone."""
+"""How rows are laid out for one forward pass."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import pytest
-import torch
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MambaConfig,
-    MambaForCausalLM,
-)
-
-from trainer.data import Row
-from trainer.loss import choose_layout
+from tests.trainer.token_rows import LONG, PREFIX, SHORT
 from trainer.packing import pack, pad
-
-VOCABULARY = 64
-PREFIX = list(range(5, 25))
-
-
-def rows(prefix: list[int], lengths: list[tuple[int, int]], vocabulary: int = VOCABULARY) -> list[Row]:
-    """Rows with these numbers of own prompt tokens and completion tokens."""
-    draw = torch.Generator().manual_seed(3)
-
-    def some(number: int) -> list[int]:
-        tokens: list[int] = torch.randint(1, vocabulary, (number,), generator=draw).tolist()
-        return tokens
-
-    return [
-        Row(id=str(n), prompt=prefix + some(own), completion=some(labels))
-        for n, (own, labels) in enumerate(lengths)
-    ]
-
-
-SHORT = rows(PREFIX, [(3, 2), (9, 1), (1, 5), (6, 3), (4, 4)])
-WITHOUT_PREFIX = rows([], [(3, 2), (9, 1), (7, 5)])
-LONG = rows(PREFIX, [(120, 2), (90, 1), (100, 5), (110, 3)])
-
-
-def llama() -> Any:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.2,
-    )
-    return LlamaForCausalLM(config)
-
-
-def plain_loss(model: Any, rows: list[Row]) -> torch.Tensor:
-    """The library's own loss, row by row."""
-    total = torch.zeros(())
-    for row in rows:
-        labels = torch.tensor([[-100] * len(row.prompt) + row.completion])
-        mean = model(input_ids=torch.tensor([row.prompt + row.completion]), labels=labels).loss
-        total = total + mean * len(row.completion)
-    return total
-
-
-def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
-    model.zero_grad()
-    loss.backward()
-    return {
-        name: parameter.grad.clone()
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None
-    }
-
-
-@pytest.mark.parametrize(
-    "batch", [SHORT, WITHOUT_PREFIX, LONG, SHORT[:1]], ids=["short", "bare", "long", "one"]
-)
-def test_packed_loss_and_gradients_are_the_plain_ones(batch: list[Row]) -> None:
-    model = llama()
-    layout = choose_layout(model, SHORT, 0, dropout=0)
-    assert layout.packed
-    assert layout.sliced
-    expected, found = plain_loss(model, batch), layout.loss(model, batch)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    exact, packed = gradients(model, expected), gradients(model, found)
-    for name in exact:
-        torch.testing.assert_close(packed[name], exact[name], rtol=1e-4, atol=1e-4)
 
 
 def test_prefix_is_there_once() -> None:
@@ -107,77 +18,7 @@ def test_long_rows_do_not_attend_to_each_other_for_nothing() -> None:
     assert pack(LONG, 0, hidden_size=10_000).input_ids.shape[0] == 1
 
 
-@pytest.mark.parametrize(
-    ("make", "packed"),
-    [
-        (lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=2)), True),
-        (
-            lambda: Gemma2ForCausalLM(
-                Gemma2Config(
-                    vocab_size=VOCABULARY,
-                    hidden_size=32,
-                    intermediate_size=48,
-                    num_hidden_layers=2,
-                    num_attention_heads=4,
-                    num_key_value_heads=2,
-                    head_dim=8,
-                    sliding_window=16,
-                    attn_implementation="eager",
-                )
-            ),
-            False,
-        ),
-        (
-            lambda: MambaForCausalLM(
-                MambaConfig(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, state_size=4)
-            ),
-            False,
-        ),
-    ],
-    ids=["learned positions", "sliding window", "recurrent"],
-)
-def test_other_architectures_get_the_layout_they_can_do(make: Any, packed: bool) -> None:
-    torch.manual_seed(0)
-    model = make().train()
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.2)
-    model.eval()
-    layout = choose_layout(model, SHORT, 0, dropout=0)
-    assert layout.packed == packed
-    with torch.no_grad():
-        torch.testing.assert_close(layout.loss(model, SHORT), plain_loss(model, SHORT), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("ignored", ["attention_mask", "position_ids"])
-def test_a_model_that_ignores_what_packing_needs_is_found_out(ignored: str) -> None:
-    class Deaf(LlamaForCausalLM):
-        def forward(self, input_ids: Any = None, logits_to_keep: Any = 0, **arguments: Any) -> Any:
-            arguments.pop(ignored, None)
-            return super().forward(input_ids=input_ids, logits_to_keep=logits_to_keep, **arguments)
-
-    layout = choose_layout(Deaf(llama().config), SHORT, 0, dropout=0)
-    assert not layout.packed
-    assert layout.sliced
-
-
-def test_dropout_rules_packing_out() -> None:
-    assert not choose_layout(llama(), SHORT, 0, dropout=0.1).packed
-
-
 def test_padding_is_no_label() -> None:
     batch = pad(SHORT, 0)
     assert batch.keep.sum(1).tolist() == [len(row.completion) for row in SHORT]
     assert batch.attention_mask.sum(1).tolist() == [row.length - 1 for row in SHORT]
-
-
-@pytest.mark.student
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 2e-2)])
-def test_the_embedded_student_packs(student_folder: Path, dtype: torch.dtype, tolerance: float) -> None:
-    model = AutoModelForCausalLM.from_pretrained(student_folder, dtype=dtype)
-    batch = rows(list(range(100, 130)), [(5, 4), (8, 2), (12, 6)], vocabulary=30_000)
-    layout = choose_layout(model, batch, 2, dropout=0)
-    assert layout.packed
-    with torch.no_grad():
-        expected = plain_loss(model, batch).float()
-        torch.testing.assert_close(layout.loss(model, batch), expected, rtol=tolerance, atol=0)

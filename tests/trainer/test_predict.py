@@ -1,4 +1,4 @@
-"""Predictions against the library's own `generate` and plain forward passes."""
+"""Prediction files, and students prepared for prediction, against transformers alone."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.choices import score_choices
-from trainer.data import Encoder, common_prefix, stop_tokens
-from trainer.decoding import generate, require_full_attention
-from trainer.model import ModelError, load_model, load_tokenizer
-from trainer.predict import main, ready
+from tests.trainer.reference_model import (
+    QUESTIONS,
+    chat_prompts,
+    reference_logprob,
+    reference_reply,
+    with_adapter,
+)
+from trainer.data import Encoder, stop_tokens
+from trainer.decoding import generate
+from trainer.merged import ready
+from trainer.model import load_tokenizer
+from trainer.predict import main
 from trainer.specs import LoraSpec, PredictReport, StudentSpec
 from trainer.tasks.base import Rendered, Task
-
-INSTRUCTION = "Answer with one word, and nothing else. "
-QUESTIONS = [
-    "What is the capital of France?",
-    "Name the colour of snow.",
-    "Which animal says moo, lives on a farm, gives milk, and is often seen behind a fence in the country?",
-    "What do bees make?",
-    "How many legs does a spider have?",
-]
 
 
 class Plain(Task):
@@ -49,121 +47,8 @@ class ChoiceByByte(Choice):
     normalize = "bytes"
 
 
-@pytest.fixture(scope="module")
-def tiny(tiny_student: Path) -> Any:
-    student = StudentSpec(model=str(tiny_student), dtype="float32")
-    return load_model(student, trainable=False), load_tokenizer(student)
-
-
-@pytest.fixture(scope="module")
-def real(student_folder: Path) -> Any:
-    student = StudentSpec(model=str(student_folder), dtype="float32")
-    return load_model(student, trainable=False), load_tokenizer(student)
-
-
-def chat_prompts(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    turns = [[{"role": "user", "content": INSTRUCTION + text}] for text in texts]
-    return [
-        tokenizer(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))[
-            "input_ids"
-        ]
-        for turn in turns
-    ]
-
-
-def reference_reply(model: Any, prompt: list[int], limit: int, stops: list[int]) -> tuple[list[int], bool]:
-    """One row through the library's own greedy generation: its tokens without the stop, and whether it was cut."""
-    ids = torch.tensor([prompt])
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=limit,
-        do_sample=False,
-        eos_token_id=stops,
-        pad_token_id=0,
-    )
-    tokens = output[0, len(prompt) :].tolist()
-    stopped = tokens[-1] in stops
-    return tokens[:-1] if stopped else tokens, not stopped
-
-
-def reference_logprob(model: Any, context: list[int], choice: list[int]) -> float:
-    """One choice by a whole forward pass over context and choice."""
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([context + choice])).logits[0]
-    logprobs = logits.double().log_softmax(-1)
-    return sum(logprobs[len(context) - 1 + place, token].item() for place, token in enumerate(choice))
-
-
-@pytest.mark.student
-def test_replies_are_those_of_generate_row_by_row(real: Any) -> None:
-    model, tokenizer = real
-    prompts = chat_prompts(tokenizer, QUESTIONS)
-    stops = stop_tokens(tokenizer, StudentSpec())
-    replies = generate(model, prompts, max_new_tokens=10, stops=stops, batch_size=3)
-    expected = [reference_reply(model, prompt, 10, stops) for prompt in prompts]
-    assert [(reply.tokens, reply.truncated) for reply in replies] == expected
-    assert {cut for _, cut in expected} == {True, False}, "both ways to end must be seen"
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
-@pytest.mark.parametrize("shared", ["", INSTRUCTION])
-def test_neither_batches_nor_the_prefix_change_a_reply(tiny: Any, batch_size: int, shared: str) -> None:
-    """Without a shared prefix too, and with rows that stop at different steps."""
-    model, tokenizer = tiny
-    prompts = [tokenizer(shared + text)["input_ids"] for text in QUESTIONS]
-    assert (common_prefix(prompts) > 0) == bool(shared)
-    free = [reference_reply(model, prompt, 8, []) for prompt in prompts]
-    stops = sorted({free[0][0][1], free[1][0][4], free[2][0][6]})
-    replies = generate(model, prompts, max_new_tokens=8, stops=stops, batch_size=batch_size)
-    expected = [reference_reply(model, prompt, 8, stops) for prompt in prompts]
-    assert [(reply.tokens, reply.truncated) for reply in replies] == expected
-    assert len({len(tokens) for tokens, _ in expected}) > 2
-
-
-def test_equal_prompts_and_single_tokens(tiny: Any) -> None:
-    """The shared prefix must leave a token to each prompt."""
-    model, _ = tiny
-    prompts = [[5], [5], [5]]
-    replies = generate(model, prompts, max_new_tokens=3, stops=[0], batch_size=2)
-    assert [reply.tokens for reply in replies] == [reference_reply(model, [5], 3, [0])[0]] * 3
-    assert generate(model, [], max_new_tokens=3, stops=[0], batch_size=2) == []
-
-
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_choices_score_as_plain_forward_passes(tiny: Any, batch_size: int) -> None:
-    model, tokenizer = tiny
-    contexts = [tokenizer(INSTRUCTION + text)["input_ids"] for text in QUESTIONS[:4]]
-    texts = [
-        [" Paris", " a small town in the north of France"],
-        [" white", " black", " it is white as milk"],
-        [" cow"],
-        [" honey", " honey and wax", " honey", " milk", " nothing"],
-    ]
-    choices = [[tokenizer(text)["input_ids"] for text in row] for row in texts]
-    found = score_choices(model, contexts, choices, batch_size=batch_size)
-    for context, row, logprobs in zip(contexts, choices, found, strict=True):
-        expected = [reference_logprob(model, context, choice) for choice in row]
-        assert logprobs == pytest.approx(expected, abs=1e-4)
-    assert found[3][0] == pytest.approx(found[3][2], abs=1e-5), "a choice must not see the others"
-
-
-@pytest.mark.student
-def test_choices_of_the_real_student(real: Any) -> None:
-    model, tokenizer = real
-    contexts = chat_prompts(tokenizer, QUESTIONS[:2])
-    choices = [
-        [tokenizer(text)["input_ids"] for text in row] for row in (["Paris", "Berlin city"], ["White", "Red"])
-    ]
-    found = score_choices(model, contexts, choices, batch_size=2)
-    for context, row, logprobs in zip(contexts, choices, found, strict=True):
-        assert logprobs == pytest.approx(
-            [reference_logprob(model, context, choice) for choice in row], abs=1e-3
-        )
-
-
 def test_a_merged_student_is_itself_again(tiny_student: Path) -> None:
-    """bf16 weights, as training leaves them: float32 and merged inside, the same bits and layers outside."""
+    """With bf16 weights, as after training: inside the block float32 and merged, after it the same bits and layers."""
     student = StudentSpec(model=str(tiny_student))
     model = with_adapter(student, torch.bfloat16)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -189,24 +74,14 @@ def test_adapter_and_merged_student_answer_alike(student_folder: Path) -> None:
     stops = stop_tokens(tokenizer, student)
 
     def answers() -> list[list[int]]:
-        found = generate(model, prompts, max_new_tokens=6, stops=stops, batch_size=5)
-        return [reply.tokens for reply in found]
+        replies = generate(model, prompts, max_new_tokens=6, stops=stops, batch_size=5)
+        return [reply.tokens for reply in replies]
 
     apart = answers()
     with model.disable_adapter():
         assert answers() != apart, "the adapter must change something"
     with ready(model, student):
         assert answers() == apart
-
-
-def with_adapter(student: StudentSpec, dtype: torch.dtype) -> Any:
-    """A student whose adapter does something: both of its matrices are random."""
-    torch.manual_seed(1)
-    model = load_model(student, trainable=True, dtype=dtype)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.02)
-    return model.requires_grad_(False).eval()
 
 
 @pytest.fixture
@@ -242,24 +117,24 @@ def rows_of(texts: list[str], **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_a_file_of_rows(write_spec: Any, tiny: Any) -> None:
-    """Order kept, an over-long row answered empty and named, replies cut at the student's own limit."""
+    """The order is kept, an over-long row is reported with an empty reply, and replies are cut at the student's limit."""
     long = "and so on " * 40
     texts = [QUESTIONS[2], QUESTIONS[0], long, QUESTIONS[1]]
     path, output = write_spec("exact_match", rows_of(texts), max_length=40, max_new_tokens=4)
     assert main([str(path)]) == 0
-    found = predictions(output)
+    answers = predictions(output)
     report = PredictReport.model_validate_json((output / "report.json").read_text())
     model, tokenizer = tiny
-    for row, text in zip(found, texts, strict=True):
+    for row, text in zip(answers, texts, strict=True):
         if text is long:
             assert (row["text"], row["tokens"], row["truncated"]) == ("", 0, True)
             continue
         tokens, cut = reference_reply(model, tokenizer(text)["input_ids"], 4, [tokenizer.eos_token_id])
         assert row["text"] == tokenizer.decode(tokens, skip_special_tokens=True)
         assert (row["tokens"], row["truncated"]) == (len(tokens), cut)
-    assert [row["id"] for row in found] == ["row-0", "row-1", "row-2", "row-3"]
+    assert [row["id"] for row in answers] == ["row-0", "row-1", "row-2", "row-3"]
     assert report.over_long == {"rows": ["row-2"]}
-    assert (report.rows, report.generated_tokens) == (4, sum(row["tokens"] for row in found))
+    assert (report.rows, report.generated_tokens) == (4, sum(row["tokens"] for row in answers))
     assert (report.dtype, report.device) == ("float32", "cpu")
     lines = [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines if line["stage"] != "predict"] == ["load", "done"]
@@ -316,29 +191,10 @@ def test_a_missing_student_is_one_paragraph(write_spec: Any, capsys: pytest.Capt
     assert json.loads((output / "progress.jsonl").read_text().splitlines()[-1])["stage"] == "error"
 
 
-def test_models_with_a_window_are_refused_beyond_it() -> None:
-    from transformers import MistralConfig, MistralForCausalLM
-
-    model = MistralForCausalLM(
-        MistralConfig(
-            vocab_size=16,
-            hidden_size=8,
-            intermediate_size=8,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            sliding_window=32,
-        )
-    )
-    require_full_attention(model, 32)
-    with pytest.raises(ModelError, match="33 tokens"):
-        require_full_attention(model, 33)
-
-
 def test_students_of_one_base_answer_in_one_start(
     write_spec: Any, tiny_student: Path, tmp_path: Path
 ) -> None:
-    """Each file's replies are those of its own student when it is asked alone."""
+    """Each file's replies equal those of its own student when it runs alone."""
     student = StudentSpec(model=str(tiny_student), dtype="float32", lora=LoraSpec(r=4))
     with_adapter(student, torch.float32).save_pretrained(tmp_path / "adapter")
     rows = rows_of(["one", "two", "three"])

@@ -1,4 +1,4 @@
-"""JSON messages over a socket, each with its length in front."""
+"""JSON messages over a socket. The length comes before each message."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import socket
 from typing import Any
 
 HEADER = 4
-"""Bytes of a message's length, big endian."""
+"""Number of bytes of a message's length, big endian."""
 MAX_MESSAGE = 8 << 20
 
 
 class MessageError(ValueError):
-    """The other side sent what is no message."""
+    """The other side sent something that is no message."""
 
 
 def send(connection: socket.socket, message: Any, descriptors: list[int] | None = None) -> None:
-    """Send a message, and copies of open files with it.
+    """Send a message, together with copies of open files.
 
     Raises:
         MessageError: the message is too large.
@@ -33,10 +33,10 @@ def send(connection: socket.socket, message: Any, descriptors: list[int] | None 
 
 
 def receive(connection: socket.socket) -> Any:
-    """The next message; None when the other side has closed the connection.
+    """The next message, or None if the other side has closed the connection.
 
     Raises:
-        MessageError: what came is no message.
+        MessageError: the data is no message.
     """
     header = _read(connection, HEADER)
     return None if header is None else _parse(connection, header)
@@ -62,7 +62,7 @@ def _parse(connection: socket.socket, header: bytes) -> Any:
 
 
 def _read(connection: socket.socket, size: int) -> bytes | None:
-    """Exactly `size` bytes, or None when the other side closes before."""
+    """Exactly `size` bytes, or None if the other side closes the connection first."""
     parts = bytearray()
     while len(parts) < size:
         try:

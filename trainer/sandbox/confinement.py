@@ -1,4 +1,4 @@
-"""What a process takes away from itself, for good: rights to files, user, resources, system calls. Linux only."""
+"""How a process gives up rights for good: files, user, resources, system calls. Linux only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NOBODY = 65534
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
 
-# linux/landlock.h; the numbers of the system calls are the same on all architectures
+# from linux/landlock.h; the system call numbers are the same on all architectures
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _RULE_PATH_BENEATH, _GET_VERSION = 1, 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""Version of Landlock -> number of file rights that it knows; each is one bit."""
+"""Landlock version -> number of file rights that it knows. Each right is one bit."""
 _TCP_RIGHTS, _SCOPES = 0b11, 0b11
-"""Bind and connect, from version 4; abstract sockets and signals, from version 6."""
+"""Bind and connect (version 4 and later); abstract sockets and signals (version 6 and later)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,18 +35,18 @@ class _PathBeneath(ctypes.Structure):
 
 
 class _Program(ctypes.Structure):
-    """A compiled seccomp filter: number of instructions, and the instructions, 8 bytes each."""
+    """A compiled seccomp filter: the number of instructions, and the instructions of 8 bytes each."""
 
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
 def landlock_version() -> int:
-    """Version of the kernel's Landlock; 0 where there is none."""
+    """Version of the kernel's Landlock; 0 if the kernel has none."""
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _GET_VERSION)))
 
 
 def restrict_files(readable: list[str]) -> None:
-    """Leave this process and its children nothing of the file system but reading below `readable`."""
+    """Restrict this process and its children to reading below the paths in `readable`."""
     version = landlock_version()
     known = max(count for since, count in _FILE_RIGHTS.items() if since <= version)
     rules = _Ruleset((1 << known) - 1, _TCP_RIGHTS if version >= 4 else 0, _SCOPES if version >= 6 else 0)
@@ -65,7 +65,7 @@ def restrict_files(readable: list[str]) -> None:
 
 
 def become_nobody() -> None:
-    """Give up root, for good; any other user stays as it is."""
+    """Change from root to nobody, for good. Any other user stays."""
     if os.geteuid() != 0:
         return
     os.setgroups([])
@@ -74,7 +74,7 @@ def become_nobody() -> None:
 
 
 def set_dumpable(on: bool) -> None:
-    """Whether other processes of the same user may look into this one, and this one into its own `/proc/self`."""
+    """Allow or forbid other processes of the same user to inspect this one, and this one to read its `/proc/self`."""
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(on), 0, 0, 0))
 
 
@@ -93,7 +93,7 @@ def limit_resources(limits: Limits) -> None:
 
 
 def restrict_system_calls(program: bytes) -> None:
-    """Install a seccomp filter, made by `system_calls.compile_filter`, in this process."""
+    """Install a seccomp filter from `system_calls.compile_filter` in this process."""
     loaded = _Program(len(program) // 8, program)
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0))

@@ -1,4 +1,4 @@
-"""Starts sandboxes: by bubblewrap where the kernel allows it, else by Landlock, else not at all."""
+"""Starts sandboxes: with bubblewrap if the kernel allows it, else with Landlock, else not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = ("bubblewrap", "landlock")
 PACKAGE = Path(__file__).resolve().parent
 SCRATCH = "/tmp"  # noqa: S108 - the sandbox's own
 INSIDE = "/pada"
-"""Where the modules that run inside lie in a bubblewrap sandbox."""
+"""Folder of our modules inside a bubblewrap sandbox."""
 LIBRARIES = (
     "/lib",
     "/lib64",
@@ -34,17 +34,17 @@ LIBRARIES = (
     "/etc/ld.so.cache",
     f"{sys.base_prefix}/lib",
 )
-"""The system's shared libraries, and those that come with the interpreter."""
+"""Shared libraries of the system and of the interpreter."""
 START_SECONDS = 30.0
 BOOT = "import sys; sys.path.insert(0, {root!r}); from trainer.sandbox.server import main; sys.path.pop(0); main({role!r}, {fd})"
 
 
 class SandboxError(Exception):
-    """Programs cannot be run safely here; the message says what to install or to enable."""
+    """This machine cannot run programs safely. The message says what to install or to enable."""
 
 
 class Sandbox:
-    """One fork server of one role, `candidate` or `examiner`, that runs one job at a time.
+    """One fork server of one role, `program_runner` or `test_runner`. It runs one job at a time.
 
     Raises:
         SandboxError: it does not start.
@@ -60,7 +60,7 @@ class Sandbox:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 pass_fds=[theirs.fileno()],
-                # the same replies must get the same verdicts, also where they depend on the order of a set
+                # the same replies must get the same verdicts, even if they depend on the order of a set
                 env={"PYTHONHASHSEED": "0"},
                 start_new_session=True,
             )
@@ -78,11 +78,11 @@ class Sandbox:
                 raise SandboxError(_last_line(errors.read()) or "it ended without a word")
 
     def start(self, job: dict[str, Any], connections: list[socket.socket]) -> None:
-        """Start a job, with a copy of these connections; raises OSError where the sandbox is gone."""
+        """Start a job with copies of these connections; raises OSError if the sandbox is gone."""
         channel.send(self._control, job, [connection.fileno() for connection in connections])
 
     def end(self) -> dict[str, Any]:
-        """Kill what the job left; returns `clean` (the sandbox can be used again), `signal` and `cpu` (seconds)."""
+        """Kill what is left of the job; returns `clean` (the sandbox can be reused), `signal` and `cpu` (seconds)."""
         channel.send(self._control, {"end": True})
         ended: dict[str, Any] | None = channel.receive(self._control)
         if ended is None:
@@ -90,7 +90,7 @@ class Sandbox:
         return ended
 
     def close(self) -> None:
-        """End the server, and with it all that runs in the sandbox."""
+        """End the server, and with it everything that runs in the sandbox."""
         self._control.close()
         try:
             self._process.wait(START_SECONDS)
@@ -101,7 +101,7 @@ class Sandbox:
 
 @cache
 def unavailable(kind: Kind) -> str | None:
-    """Why sandboxes of this kind cannot be had here, or None."""
+    """Why this machine has no sandboxes of this kind, or None if it has."""
     if platform.system() != "Linux":
         return "it needs Linux"
     try:
@@ -117,7 +117,7 @@ def unavailable(kind: Kind) -> str | None:
     if kind == "landlock" and _landlock_version() == 0:
         return "the kernel has no Landlock: use Linux 5.13 or newer, with `landlock` among the boot parameter `lsm=`"
     try:
-        Sandbox(kind, "candidate", Limits()).close()
+        Sandbox(kind, "program_runner", Limits()).close()
     except (SandboxError, OSError) as error:
         return f"it does not start: {error}"
     return None
@@ -125,7 +125,7 @@ def unavailable(kind: Kind) -> str | None:
 
 @cache
 def best_kind() -> Kind:
-    """The kind of sandbox to use here.
+    """The kind of sandbox to use on this machine.
 
     Raises:
         SandboxError: there is none.
@@ -170,7 +170,7 @@ def _command(kind: Kind, role: str, descriptor: int, limits: Limits) -> list[str
 
 
 def _bubblewrap(limits: Limits) -> list[str]:
-    """The sandbox's own file system: libraries, Python and our modules to read, and a small folder to write."""
+    """The file system of the sandbox: libraries, Python and our modules read-only, and a small writable folder."""
     shown = [path for path in (*LIBRARIES, _interpreter(), _library()) if os.path.exists(path)]
     ours = PACKAGE.relative_to(PACKAGE.parent.parent)
     return [
@@ -186,7 +186,7 @@ def _bubblewrap(limits: Limits) -> list[str]:
 
 
 def _interpreter() -> str:
-    """The interpreter itself, not a virtual environment's link to it."""
+    """The interpreter itself, not the link in a virtual environment."""
     return os.path.realpath(sys.executable)
 
 

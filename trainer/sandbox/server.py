@@ -1,6 +1,6 @@
-"""The fork server of a sandbox: `main` runs inside it, and each job in a child of its own, which is confined further.
+"""The fork server of a sandbox. `main` runs inside it. Each job runs in its own child, which is confined further.
 
-The server itself never runs a job's code. It ends when its control connection closes, and so does the sandbox.
+The server itself never runs a job's code. When its control connection closes, the server and the sandbox end.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import socket
 import sys
 from typing import Any
 
-from trainer.sandbox import candidate, channel, confinement, examiner
+from trainer.sandbox import channel, confinement, program_runner, test_runner
 from trainer.sandbox.limits import Limits
 
-ROLES = {"candidate": candidate.run, "examiner": examiner.run}
+ROLES = {"program_runner": program_runner.run, "test_runner": test_runner.run}
 
 
 def main(role: str, descriptor: int) -> None:
@@ -27,7 +27,7 @@ def main(role: str, descriptor: int) -> None:
     if setup["readable"] is not None:
         _confine_to(setup["readable"])
     confinement.set_dumpable(False)
-    # what comes to standard error until here is shown where a sandbox cannot start; a program's is not
+    # standard error up to this point is shown if the sandbox cannot start; a program's standard error is not
     os.dup2(1, 2)
     gc.freeze()
     server = _Server(role, control, setup)
@@ -37,7 +37,7 @@ def main(role: str, descriptor: int) -> None:
 
 
 def _confine_to(readable: list[str]) -> None:
-    """Landlock instead of a file system of our own."""
+    """Restrict file access with Landlock, for a sandbox without its own file system."""
     if os.geteuid() == 0:
         _keep_library_reachable()
     os.chdir("/")
@@ -46,7 +46,7 @@ def _confine_to(readable: list[str]) -> None:
 
 
 def _keep_library_reachable() -> None:
-    """Import the standard library by an open folder from now on: it may lie where only root can go, as below /root."""
+    """Import the standard library through an open folder from now on: only root may be able to reach its path."""
     library = os.path.dirname(os.__file__)
     held = f"/proc/self/fd/{os.open(library, os.O_PATH)}"
     sys.path[:] = [path.replace(library, held) for path in sys.path]
@@ -73,11 +73,11 @@ class _Server:
             self._child(job, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        ended = channel.receive(self.control)
+        end_request = channel.receive(self.control)
         os.kill(child, signal.SIGKILL)
         _, status, usage = os.wait4(child, 0)
         clean = self.scratch is None or not os.listdir(self.scratch)
-        if ended is None:
+        if end_request is None:
             return False
         channel.send(self.control, {"clean": clean, "signal": os.WTERMSIG(status), "cpu": _seconds(usage)})
         return clean
@@ -86,7 +86,7 @@ class _Server:
         with contextlib.suppress(BaseException):
             self.control.close()
             connections = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-            # without `/proc/self` an open folder cannot be imported from
+            # without `/proc/self`, Python cannot import from an open folder
             confinement.set_dumpable(True)
             confinement.limit_resources(self.limits)
             confinement.restrict_system_calls(self.filter)

@@ -1,4 +1,4 @@
-"""The system calls that a confined process keeps; libseccomp compiles the list for the machine at hand."""
+"""The system calls that a confined process may use. libseccomp compiles the list for this machine."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ALLOWED = (
     "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getgroups", "getresuid", "getresgid", "uname", "sysinfo", "getrandom",
     "exit", "exit_group",
 )  # fmt: skip
-"""No new process or thread, no program, no socket, no signal to others, nothing that changes owner, mode or times."""
+"""Not in the list: new processes or threads, exec, sockets, signals to others, changes of owner, mode or times."""
 
 FILE_CONTROLS = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL)
-"""Not F_SETOWN and its like: they send signals to others."""
+"""Not F_SETOWN and similar controls, which send signals to others."""
 DEVICE_CONTROLS = (termios.FIOCLEX, termios.FIONCLEX, termios.TCGETS)
 
 
 @cache
 def compile_filter() -> bytes:
-    """A seccomp program under which all else fails with "operation not permitted".
+    """A seccomp program. All other calls fail with "operation not permitted".
 
     Raises:
-        ImportError: libseccomp, or the package that speaks to it, is missing.
+        ImportError: libseccomp or its Python package is missing.
     """
     try:
         import pyseccomp as seccomp
@@ -47,9 +47,9 @@ def compile_filter() -> bytes:
         _allow(rules, "fcntl", seccomp.Arg(1, seccomp.EQ, control))
     for control in DEVICE_CONTROLS:
         _allow(rules, "ioctl", seccomp.Arg(1, seccomp.EQ, control))
-    # limits may be read: of this process (pid 0), with nothing to set
+    # allow reading limits: of this process (pid 0), without a new value
     _allow(rules, "prlimit64", seccomp.Arg(0, seccomp.EQ, 0), seccomp.Arg(2, seccomp.EQ, 0))
-    # glibc falls back to `clone`, which is refused, only where there is no `clone3`
+    # glibc falls back to `clone`, which is refused, only if there is no `clone3`
     rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     with open(os.memfd_create("seccomp"), "w+b") as file:
         rules.export_bpf(file)
@@ -58,7 +58,7 @@ def compile_filter() -> bytes:
 
 
 def _allow(rules: Any, name: str, *arguments: Any) -> None:
-    """Allow a call on these arguments; one that this machine does not have needs no rule."""
+    """Allow a call with these arguments. A call that this machine does not have needs no rule."""
     import pyseccomp as seccomp
 
     if seccomp.resolve_syscall(seccomp.Arch.NATIVE, name) >= 0:

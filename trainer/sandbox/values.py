@@ -1,8 +1,8 @@
-"""Plain values as JSON and back, types kept; all that passes between a program and its tests.
+"""Converts plain values to JSON and back and keeps their types. Nothing else passes between a program and its tests.
 
-JSON's own types stand for themselves: null, booleans, strings, floats, integers of up to 64 bits, lists. All else is
-an object with one key, its type: `{"tuple": [1, 2]}`. What is no plain value becomes a reference to an object that stays where
-it is, and a reference equals nothing.
+JSON's own types stand for themselves: null, booleans, strings, floats, integers of up to 64 bits, lists. Any other value
+is an object with one key, its type: `{"tuple": [1, 2]}`. A value that is not plain becomes a reference to an object in
+the program's process. A reference equals nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 MAX_DEPTH = 100
 MAX_ITEMS = 100_000
-"""Items of one container, and of an iterator that may have no end."""
+"""Maximum number of items of a container or an iterator. An iterator may have no end."""
 
 SEQUENCES: dict[str, type] = {
     "list": list,
@@ -32,21 +32,21 @@ TYPES = {name for name, value in vars(builtins).items() if isinstance(value, typ
 Refer = Callable[[Any], dict[str, Any]]
 """Makes a reference to a value that is not plain."""
 Resolve = Callable[[dict[str, Any]], Any]
-"""The value that a reference stands for."""
+"""Returns the value that a reference stands for."""
 
 
 class NotPlainError(ValueError):
-    """This is no plain value, or too large a one."""
+    """The value is not plain, or is too large."""
 
 
 def encode(value: Any, refer: Refer, depth: int = 0) -> Any:
     """A value as JSON data.
 
-    An instance of a subclass counts as its base if it inherits the base's equality, as named tuples do; one that
-    defines equality anew does not.
+    An instance of a subclass counts as its base class if it inherits the base class's equality, as named tuples do.
+    It does not if it defines its own equality.
 
     Raises:
-        NotPlainError: it is nested too deeply or has too many items.
+        NotPlainError: the value is nested too deeply or has too many items.
     """
     if depth > MAX_DEPTH:
         raise NotPlainError(f"a value is nested more than {MAX_DEPTH} levels deep")
@@ -90,7 +90,7 @@ def _encode_scalar(value: Any, refer: Refer) -> Any:
 
 
 def decode(data: Any, resolve: Resolve, depth: int = 0) -> Any:
-    """The value that JSON data stands for; the opposite of `encode`, and safe for data from anywhere.
+    """The value that JSON data stands for. Inverse of `encode`; safe for untrusted data.
 
     Raises:
         NotPlainError: the data stands for nothing.

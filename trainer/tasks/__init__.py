@@ -1,6 +1,6 @@
-"""The tasks: each file of this folder holds one benchmark, found by its `Task.name`.
+"""The tasks. Each file in this folder holds one benchmark; `load_task` looks it up by its `Task.name`.
 
-To add one, add a file with a `Task` subclass that sets `name`; nothing else needs to know.
+To add a task, add a file with a `Task` subclass that sets `name`. No other file has to change.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ __all__ = ["Rendered", "Task", "known_tasks", "load_task"]
 
 
 def load_task(name: str, train: Sequence[Example] = ()) -> Task:
-    """The task of that name.
+    """Create the task with this name.
 
     Args:
-        name: one of `known_tasks`, or `module:object` for a user's own subclass of `Task`; the module is
-            looked for on the Python path and in the current folder.
-        train: the training rows, from which some tasks learn, for example, their label set.
+        name: one of `known_tasks`, or `module:object` for your own subclass of `Task`. The module must be on the
+            Python path or in the current folder.
+        train: the training rows. Some tasks learn from them, for example, their label set.
 
     Raises:
-        DataError: there is no such task; the message lists the known ones.
+        DataError: there is no such task. The message lists the known ones.
     """
     return _task_class(name)(train)
 
 
 @cache
 def known_tasks() -> dict[str, type[Task]]:
-    """Task class by name, of every file in this folder."""
-    found = {cls.name: cls for cls in _classes() if cls.name}
-    return dict(sorted(found.items()))
+    """Name -> task class, for every file in this folder."""
+    classes = {cls.name: cls for cls in _classes() if cls.name}
+    return dict(sorted(classes.items()))
 
 
 def _classes() -> Iterator[type[Task]]:
@@ -50,7 +50,7 @@ def _classes() -> Iterator[type[Task]]:
 
 def _task_class(name: str) -> type[Task]:
     if ":" in name:
-        return _imported(name)
+        return _import_task(name)
     try:
         return known_tasks()[name]
     except KeyError:
@@ -60,10 +60,10 @@ def _task_class(name: str) -> type[Task]:
         ) from None
 
 
-def _imported(name: str) -> type[Task]:
-    """A user's own task class."""
+def _import_task(name: str) -> type[Task]:
+    """A user's own task class, from `module:object`."""
     module_name, _, attribute = name.partition(":")
-    # a console script does not have the current folder on its path
+    # the Python path of a console script does not include the current folder
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.tasks.base import Hub
 from trainer.tasks.cloze import Cloze
-from trainer.tasks.multiple_choice import MultipleChoice, lettered
+from trainer.tasks.multiple_choice import MultipleChoice, prompt_with_options
 
 
 class ArcChallenge(MultipleChoice):
@@ -22,13 +22,13 @@ class ArcChallenge(MultipleChoice):
     hub = Hub(path="allenai/ai2_arc", name="ARC-Challenge", validation="validation")
 
     def convert(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A few of the source's rows have digits for letters; all get letters, as the prompt has them."""
+        """A few rows of the source have digits instead of letters. All get letters, as in the prompt."""
         labels, texts = row["choices"]["label"], row["choices"]["text"]
         letters = list(ascii_uppercase[: len(labels)])
         answer = letters[labels.index(row["answerKey"])]
         return {
             "id": row["id"],
-            "prompt": lettered(row["question"], texts),
+            "prompt": prompt_with_options(row["question"], texts),
             "completion": answer,
             "question": row["question"],
             "choices": {"label": letters, "text": texts},
@@ -37,7 +37,7 @@ class ArcChallenge(MultipleChoice):
 
 
 class ArcChallengeLoglikelihood(Cloze, ArcChallenge):
-    """Accuracy of the likeliest option, asked as lm-evaluation-harness asks `arc_challenge`: its `acc`."""
+    """Accuracy of the likeliest option, with the prompt of lm-evaluation-harness's `arc_challenge`: its `acc`."""
 
     name = "arc_challenge_loglikelihood"
     source = "lm-evaluation-harness 0.4, `arc_challenge`: `acc`"

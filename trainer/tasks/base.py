@@ -1,7 +1,7 @@
-"""What a task is: load, render, score. One task, one file.
+"""The base class of tasks: how rows are loaded, rendered and scored. Each task has its own file.
 
-A new task subclasses `Task`, sets `name` and `metric`, and overrides what differs. `module:object` in a
-config names a user's own class of this kind.
+To write a task, subclass `Task`, set `name` and `metric`, implement `score`, and override what differs. In a config,
+`module:object` names your own subclass.
 """
 
 from __future__ import annotations
@@ -21,82 +21,82 @@ class Rendered(BaseModel):
     prompt: str
     completion: str
     choices: list[str] | None = None
-    """When set, the reply is the choice with the highest likelihood and nothing is generated."""
+    """If set, the reply is the choice with the highest likelihood. Nothing is generated."""
 
 
 class Hub(BaseModel):
-    """Where the `datasets` library finds a benchmark, and which of its splits have labels."""
+    """Where the `datasets` library finds a benchmark, and which splits to use: those with public labels."""
 
     model_config = ConfigDict(frozen=True)
 
     path: str
-    """A repository of the hub, or one of the library's own readers, such as `json`."""
+    """A hub repository, or one of the library's readers, such as `json`."""
     name: str | None = None
-    """The configuration inside the repository."""
+    """The configuration in the repository."""
     revision: str | None = None
     files: dict[str, str] | None = None
-    """For a reader: the address of each split's file."""
+    """For a reader: split -> address of its file."""
     train: str = "train"
     validation: str | None = None
-    """None: a tenth of the train rows is taken out for it."""
+    """None: a tenth of the train rows becomes the validation split."""
     test: str = "test"
 
 
 class Task:
-    """A benchmark: how its rows are loaded, asked, scored and checked.
+    """A benchmark: how its rows are loaded, rendered, scored and checked.
 
     Args:
-        train: the training rows, from which some tasks learn their label set. May be empty for rendering and
-            scoring.
+        train: the training rows. Some tasks learn their label set from them. May be empty if you only render and
+            score.
     """
 
     name: ClassVar[str] = ""
     metric: ClassVar[str] = "accuracy"
-    """Name of `Score.value`'s mean, as reports show it."""
+    """Name of the mean of `Score.value`. Reports show it."""
     max_new_tokens: ClassVar[int] = 64
     normalize: ClassVar[Literal["none", "tokens", "characters", "bytes"]] = "none"
-    """What the log-likelihood of a choice is divided by before choices are compared: 1, or its length in these."""
+    """Unit of the length that a choice's log-likelihood is divided by before choices are compared; `none` divides by 1."""
     source: ClassVar[str] = ""
-    """Paper or data set that the scoring follows, if any."""
+    """The paper or data set whose scoring this follows, if any."""
     self_contained: ClassVar[bool] = True
-    """A reply can be scored by the row's prompt and completion alone, which is all that a new row has."""
+    """Whether prompt and completion are enough to score a reply. A new row has nothing else."""
     hub: ClassVar[Hub | None] = None
-    """Where the benchmark's own rows are, for `data.hub`."""
+    """Where the benchmark's rows are, for `data.hub`."""
 
     def __init__(self, train: Sequence[Example] = ()):
         self.train = train
 
     def load(self, path: Path) -> list[Example]:
-        """Read and check one file of rows; raises `trainer.data_files.DataError` naming file and line."""
+        """Read and check one file of rows; raises `trainer.data_files.DataError`, which names the file and the line."""
         from trainer.data_files import read_examples
 
-        return read_examples(path, self.fault)
+        return read_examples(path, self.row_error)
 
     def convert(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """A row as `hub` has it as one of ours: `prompt`, `completion`, and the fields that scoring needs.
+        """Convert a row of `hub` to `prompt`, `completion`, and the fields that scoring needs.
 
-        None leaves the row out: the task cannot express it.
+        Return None to leave the row out, because the task cannot express it.
         """
         return row
 
     def group(self, example: Example) -> str:
-        """Rows of one group stay together when validation rows are taken out of train; those that ask the same by default."""
+        """Rows with the same group stay together when train is split. By default, rows with the same prompt form a group."""
         return example.prompt
 
-    def fault(self, example: Example) -> str | None:
-        """Why a row of a data file cannot be used, and what to do, or None; `load` adds file and line."""
+    def row_error(self, example: Example) -> str | None:
+        """Why a row of a data file cannot be used and what to do, or None. `load` adds the file and the line."""
         return None
 
-    def unseen(self, example: Example) -> str | None:
-        """What a row asks for that `train` never shows, such as `the label 'refund'`, or None."""
+    def unknown_label(self, example: Example) -> str | None:
+        """What the row expects and no row of `train` has, such as `the label 'refund'`, or None."""
         return None
 
     def render(self, example: Example) -> Rendered:
-        """What the student is asked and what it should answer."""
+        """The prompt that the student gets, and the expected answer."""
         return Rendered(prompt=example.prompt, completion=example.completion)
 
-    def stratum(self, example: Example) -> str:
-        """The group that a stratified `limit` keeps in proportion, such as the label; one by default."""
+    def stratify_key(self, example: Example) -> str:
+        """Key of the stratum whose share a stratified `limit` keeps, such as the label. By default all rows are one stratum."""
         return ""
 
     def score(self, example: Example, prediction: Prediction) -> Score:
@@ -104,17 +104,17 @@ class Task:
         raise NotImplementedError
 
     def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
-        """`score` for many rows, in the order given; a task that runs programs runs many at once."""
+        """Scores in the order of `examples`. A task that runs programs runs them concurrently."""
         return [self.score(*row) for row in zip(examples, predictions, strict=True)]
 
-    def obstacle(self) -> str | None:
-        """Why replies cannot be scored on this machine, and what to do, or None."""
+    def unavailable_reason(self) -> str | None:
+        """Why this machine cannot score replies and what to do, or None."""
         return None
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """Further numbers over a split, such as a confusion or F1 by field; JSON data."""
+        """Further numbers for a split, such as confusions or F1 per field, as JSON data."""
         return {}
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        """Why a new training row cannot be right for this task, or None; costs nothing."""
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        """Why a new training row cannot be right for this task, or None. Needs no teacher call."""
         return None

@@ -1,4 +1,4 @@
-"""One label out of a set that the training rows show."""
+"""Classification: the reply is one label of the set that the training rows show."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
 SURROUNDING = " \t\"'`*.,;:!?()[]{}<>“”‘’«»"
-"""Characters around a label that do not count."""
+"""Characters that are ignored around a label."""
 LISTED_CONFUSIONS = 30
 
 
 class Classification(Task):
     """Accuracy over the label set of the training rows.
 
-    Of a reply, the first line counts, whatever its case, and without quotes and punctuation around it.
+    Only the first line of a reply counts. Case, and quotes and punctuation around the line, are ignored.
     """
 
     name = "classification"
@@ -29,20 +29,20 @@ class Classification(Task):
         self.labels = sorted({example.completion.strip() for example in train})
         self._exact = {_first_line(label).casefold(): label for label in self.labels}
         bare = Counter(_bare(label) for label in self._exact.values())
-        # labels that punctuation alone tells apart, such as C and C++, must be met exactly
+        # labels that differ only in punctuation, such as C and C++, must match exactly
         self._bare = {_bare(label): label for label in self._exact.values() if bare[_bare(label)] == 1}
 
     def label(self, text: str) -> str | None:
-        """The known label that a reply or a completion means, or None."""
+        """The known label that matches a reply or a completion, or None."""
         return self._exact.get(_first_line(text).casefold()) or self._bare.get(_bare(text))
 
-    def stratum(self, example: Example) -> str:
+    def stratify_key(self, example: Example) -> str:
         return self.label(example.completion) or example.completion.strip()
 
-    def unseen(self, example: Example) -> str | None:
+    def unknown_label(self, example: Example) -> str | None:
         return None if self.label(example.completion) else f"the label {example.completion.strip()!r}"
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         label = self.label(completion)
         if label is None:
             return f"The completion {completion!r} is not one of the {len(self.labels)} known labels."
@@ -51,7 +51,7 @@ class Classification(Task):
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        expected, got = self.stratum(example), self._answer(prediction)
+        expected, got = self.stratify_key(example), self._answer(prediction)
         correct = expected == got
         return Score(
             id=example.id,
@@ -63,11 +63,11 @@ class Classification(Task):
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """`macro_f1`, counts `per_class`, the most frequent `confusions`, and `unknown_replies`.
 
-        Macro F1 is the mean over the labels that occur among the references or the known replies; a reply
-        that is no label lowers the recall of the expected one.
+        Macro F1 is the mean over the labels that occur among the references or the known replies. A reply that is
+        no label lowers the recall of the expected label.
         """
         pairs = Counter(
-            (self.stratum(example), self._answer(prediction))
+            (self.stratify_key(example), self._answer(prediction))
             for example, prediction in zip(examples, predictions, strict=True)
         )
         classes = _per_class(pairs)
@@ -83,7 +83,7 @@ class Classification(Task):
         }
 
     def _answer(self, prediction: Prediction) -> str | None:
-        """The label that the reply means; without training rows any text may be one."""
+        """The label that the reply means. Without training rows, any text counts as a label."""
         return self.label(prediction.text) if self.labels else prediction.text.strip()
 
     def _explain(self, expected: str, got: str | None, prediction: Prediction) -> str:

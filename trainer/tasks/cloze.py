@@ -1,4 +1,4 @@
-"""Lettered questions asked without their letters: the likeliest option's text is the answer, and nothing is generated."""
+"""Multiple choice without letters: the answer is the option whose text is the most likely. Nothing is generated."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Rendered
-from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, unlettered
+from trainer.tasks.multiple_choice import MultipleChoice, choice_texts, split_options
 
 
 class Cloze(MultipleChoice):
-    """Accuracy of the option with the highest log-likelihood after the question, as lm-evaluation-harness has it.
+    """Accuracy of the option with the highest log-likelihood after the question, as in lm-evaluation-harness.
 
-    Rows are those of `multiple_choice`: a prompt that offers lettered options, and the letter of the right one. So
-    new rows may come from a teacher that knows prompts and completions alone. The student is asked by `context` and
-    learns the right option's text.
+    Rows are those of `multiple_choice`: a prompt with lettered options, and the letter of the right one. So a teacher
+    that sees only prompts and completions can write new rows. The student gets `context` as its prompt and learns the
+    text of the right option.
     """
 
     name = "multiple_choice_cloze"
@@ -23,35 +23,35 @@ class Cloze(MultipleChoice):
     source = "lm-evaluation-harness 0.4, `multiple_choice`: `acc` and `acc_norm`"
 
     def context(self, example: Example) -> str:
-        """What the options are continuations of."""
-        return f"Question: {unlettered(example.prompt)[0]}\nAnswer:"
+        """The text that the options continue."""
+        return f"Question: {split_options(example.prompt)[0]}\nAnswer:"
 
     def texts(self, example: Example) -> list[str]:
         """The options' texts, in order."""
-        return choice_texts(example) or unlettered(example.prompt)[1]
+        return choice_texts(example) or split_options(example.prompt)[1]
 
     def render(self, example: Example) -> Rendered:
-        texts, place = self.texts(example), self.place(example, example.completion)
-        completion = example.completion if place is None else texts[place]
+        texts, index = self.texts(example), self.option_index(example, example.completion)
+        completion = example.completion if index is None else texts[index]
         return Rendered(prompt=self.context(example), completion=completion, choices=texts)
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if not all(self.texts(example)) or len(self.texts(example)) < 2:
             return "the row has no two options with texts, as `choices` or as prompt lines such as `A. ...`. Add them."
-        return super().fault(example)
+        return super().row_error(example)
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        texts = unlettered(prompt)[1]
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        texts = split_options(prompt)[1]
         if len(texts) < 2 or not all(texts):
             return "The prompt offers no lettered options, each on a line of its own, such as 'A. ...' and 'B. ...'."
-        return super().invalid(prompt, completion)
+        return super().new_row_error(prompt, completion)
 
     def answer(self, example: Example, prediction: Prediction) -> int | None:
         return prediction.choice
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        """`detail` has both ways of choosing, whichever the task goes by: `accuracy` and `accuracy_norm`."""
-        expected = self.place(example, example.completion)
+        """`detail` has the results of both ways to choose, `accuracy` and `accuracy_norm`, whichever one the task uses."""
+        expected = self.option_index(example, example.completion)
         plain, normalized = self._likeliest(example, prediction)
         detail = {"accuracy": float(plain == expected), "accuracy_norm": float(normalized == expected)}
         return super().score(example, prediction).model_copy(update={"detail": detail})
@@ -66,7 +66,7 @@ class Cloze(MultipleChoice):
         return means | super().summarize(examples, predictions)
 
     def _likeliest(self, example: Example, prediction: Prediction) -> tuple[int, int]:
-        """Places of the likeliest option, plain and per character; -1 for a row that was not answered."""
+        """Indices of the likeliest option, plain and per character; -1 for a row without an answer."""
         logprobs = prediction.choice_logprobs
         if not logprobs:
             return -1, -1
@@ -75,7 +75,7 @@ class Cloze(MultipleChoice):
 
 
 class ClozeNorm(Cloze):
-    """The same with log-likelihoods divided by the characters of the option, so that short ones have no advantage."""
+    """Divides each log-likelihood by the number of characters of its option, so that short options have no advantage."""
 
     name = "multiple_choice_cloze_norm"
     metric = "accuracy_norm"

@@ -1,4 +1,4 @@
-"""Free text that must be the reference, word for word."""
+"""Free text that must equal the reference, word for word."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainer.tasks.base import Task
 
 
 class ExactMatch(Task):
-    """Right when reply and completion are the same text; white space is folded, case counts."""
+    """Right if reply and completion are the same text. White space is normalized; case counts."""
 
     name = "exact_match"
     metric = "exact_match"

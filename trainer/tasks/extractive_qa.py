@@ -16,7 +16,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 class ExtractiveQA(Task):
-    """Token F1 against the nearest reference; right is an exact match after SQuAD's normalisation.
+    """Token F1 against the nearest reference. A reply is right if it matches a reference exactly after SQuAD's normalization.
 
     The references are the row's `answers` (texts, or SQuAD's `{"text": [...]}`), else its completion.
     """
@@ -26,20 +26,20 @@ class ExtractiveQA(Task):
     max_new_tokens = 64
     source = "SQuAD v1.1, Rajpurkar et al. 2016 (arXiv 1606.05250), official evaluation script"
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if _given_answers(example) is None:
             return (
                 "`answers` is not a list of texts. Correct it, or leave it out: then the completion counts."
             )
         return None
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         if completion.strip() not in prompt:
             return f"The answer {completion.strip()!r} must be copied from the prompt, and is not in it."
         return None
 
     def f1(self, reference: str, reply: str) -> float:
-        """How much of one reference the reply has, 0 to 1."""
+        """Overlap of the reply with one reference, 0 to 1."""
         return token_f1(reference, reply)
 
     def score(self, example: Example, prediction: Prediction) -> Score:
@@ -72,7 +72,7 @@ def references(example: Example) -> list[str]:
 
 
 def _given_answers(example: Example) -> list[str] | None:
-    """The row's `answers`, empty when it has none, or None when they are no texts."""
+    """The row's `answers`; empty if it has none, None if they are not texts."""
     answers = example.field("answers") or []
     if isinstance(answers, dict):
         answers = answers.get("text")
@@ -82,7 +82,7 @@ def _given_answers(example: Example) -> list[str] | None:
 
 
 def normalize(text: str) -> str:
-    """Lower case, without ASCII punctuation, then articles, then surplus white space: the official order."""
+    """Lower case; then remove ASCII punctuation, articles and extra white space, in the official order."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -93,8 +93,8 @@ def exact(reference: str, reply: str) -> bool:
 def token_f1(reference: str, reply: str) -> float:
     """F1 of the bags of tokens, 0 to 1.
 
-    Where one of them has no token left, it is 1 if both have none, as in SQuAD v2's script; v1.1's would give
-    0 to a reply that is exactly right.
+    If normalization removes all tokens of one text, F1 is 1 when the other has none either, as in SQuAD v2's script. The
+    v1.1 script would give 0 to a reply that is exactly right.
     """
     expected, got = normalize(reference).split(), normalize(reply).split()
     if not expected or not got:
@@ -114,7 +114,7 @@ def _explain(answer: str, prompt: str, prediction: Prediction) -> str:
 
 
 def _overlap(expected: str, got: str) -> str:
-    """How the reply's span lies to the expected one."""
+    """How the reply's span relates to the expected one."""
     padded_expected, padded_got = f" {expected} ", f" {got} "
     if padded_expected in padded_got:
         return "is too long: it contains the answer"

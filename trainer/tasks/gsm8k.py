@@ -19,7 +19,7 @@ from trainer.tasks.base import Hub, Task
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 _IGNORED = tuple(re.compile(pattern) for pattern in (",", r"\$", r"(?s).*#### ", r"\.$"))
-"""What is taken out of answers before they are compared, in this order."""
+"""Removed from answers before they are compared, in this order."""
 _CALCULATION = re.compile(r"<<([^<>=]+)=([^<>=]+)>>")
 
 OPERATORS: dict[type, Callable[[float, float], float]] = {
@@ -29,11 +29,11 @@ OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
 }
 ROUNDED = 0.02
-"""Relative difference up to which a calculation may be a rounded one."""
+"""Maximum relative difference of a result that counts as rounded."""
 
 
 class GSM8K(Task):
-    """Right when the number after `####` is the reference's; `flexible` takes the reply's last number instead."""
+    """Right if the number after `####` equals the reference's. `flexible` uses the reply's last number instead."""
 
     name = "gsm8k"
     metric = "exact_match"
@@ -45,16 +45,16 @@ class GSM8K(Task):
         answer = row["answer"]
         return {"prompt": row["question"], "completion": answer, "answer": answer.rsplit("#### ", 1)[-1]}
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if strict(example.completion) is None:
             return "the completion does not end with a line `#### ` and the answer. Add it."
         return None
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         last = completion.strip().rsplit("\n", 1)[-1]
         if not _STRICT.fullmatch(last):
             return "The completion must end with a line `#### ` and the answer as a number."
-        return next((f"The calculation {wrong} is wrong." for wrong in miscalculated(completion)), None)
+        return next((f"The calculation {wrong} is wrong." for wrong in wrong_calculations(completion)), None)
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = bare(example.completion), strict(prediction.text)
@@ -68,7 +68,7 @@ class GSM8K(Task):
         )
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """Mean `strict` and `flexible` exact match, and how many replies are `unfinished`: they have no `####` line."""
+        """Mean `strict` and `flexible` exact match, and the number of `unfinished` replies, which have no `####` line."""
         details = [self.score(*pair).detail for pair in zip(examples, predictions, strict=True)]
         count = max(len(details), 1)
         return {
@@ -79,26 +79,26 @@ class GSM8K(Task):
 
 
 def strict(text: str) -> str | None:
-    """The first number that follows `#### `, as answers are compared, or None."""
-    found = _STRICT.search(text)
-    return bare(found[1]) if found else None
+    """The first number after `#### ` in comparable form (see `bare`), or None."""
+    match = _STRICT.search(text)
+    return bare(match[1]) if match else None
 
 
 def flexible(text: str) -> str | None:
-    """The last number of a text, as answers are compared, or None."""
-    found = _FLEXIBLE.findall(text)
-    return bare(next(filter(None, found[-1])).strip()) if found else None
+    """The last number of a text in comparable form (see `bare`), or None."""
+    numbers = _FLEXIBLE.findall(text)
+    return bare(next(filter(None, numbers[-1])).strip()) if numbers else None
 
 
 def bare(text: str) -> str:
-    """An answer, or a whole solution, as answers are compared."""
+    """An answer, or a whole solution, reduced to the form in which answers are compared."""
     for pattern in _IGNORED:
         text = pattern.sub("", text)
     return text.lower()
 
 
-def miscalculated(solution: str) -> list[str]:
-    """The calculations of a solution, written `<<6*4=24>>`, whose result is not theirs; what is no plain sum is let through."""
+def wrong_calculations(solution: str) -> list[str]:
+    """The calculations of a solution, such as `<<6*4=24>>`, whose result is wrong. Anything but plain arithmetic is skipped."""
     wrong = []
     for expression, result in _CALCULATION.findall(solution):
         value, given = calculate(expression), calculate(result)
@@ -108,7 +108,7 @@ def miscalculated(solution: str) -> list[str]:
 
 
 def calculate(expression: str) -> float | None:
-    """The value of a sum of plain numbers with + - * / and brackets, or None for anything else."""
+    """The value of plain arithmetic with + - * / and brackets, or None for anything else."""
     try:
         return _value(ast.parse(expression.strip().replace(",", "").replace("$", ""), mode="eval").body)
     except (SyntaxError, ValueError, KeyError, ArithmeticError, RecursionError, MemoryError):
@@ -129,7 +129,7 @@ def _value(node: ast.expr) -> float:
 def _explain(expected: str, got: str | None, loosely: bool, prediction: Prediction) -> str:
     if got == expected:
         return f"The answer {expected} is right."
-    slips = "".join(f" The calculation {slip} is wrong." for slip in miscalculated(prediction.text)[:3])
+    slips = "".join(f" The calculation {slip} is wrong." for slip in wrong_calculations(prediction.text)[:3])
     if got is not None:
         return f"The answer should be {expected}, and the reply's is {got}.{slips}"
     cut = ", because the token limit cut it off" if prediction.truncated else ""

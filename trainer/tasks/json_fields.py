@@ -1,4 +1,4 @@
-"""Structured extraction: the reply is one JSON object whose fields are compared."""
+"""Structured extraction: the reply is one JSON object, which is compared field by field."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Fields = dict[str, Any]
 
 
 class JsonFields(Task):
-    """Right when the parsed reply equals the expected object; the order of keys does not count.
+    """Right if the parsed reply equals the expected object. The order of keys does not count.
 
-    A field with a wrong value counts as one missed and one wrongly given, as in slot filling.
+    A field with a wrong value counts as one miss and one false positive, as in slot filling.
     """
 
     name = "json_fields"
@@ -36,16 +36,16 @@ class JsonFields(Task):
                 copied.append(_is_copied(value, example.prompt))
         self._copies = bool(copied) and all(copied)
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         if parse(example.completion) is None:
             return f"the completion {example.completion!r} is not one JSON object. Correct or remove the row."
         return None
 
-    def stratum(self, example: Example) -> str:
+    def stratify_key(self, example: Example) -> str:
         """The set of fields that the row has."""
         return ", ".join(sorted(parse(example.completion) or {})) or "no field"
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         fields = parse(completion)
         if fields is None:
             return "The completion is not one JSON object."
@@ -90,7 +90,7 @@ class JsonFields(Task):
 
 
 def parse(text: str) -> Fields | None:
-    """The one JSON object that a text is, with or without a code fence around it; None for anything else."""
+    """Parse a text that is one JSON object, with or without a code fence around it; None for anything else."""
     fenced = _FENCE.fullmatch(text.strip())
     try:
         value = json.loads(fenced[1] if fenced else text)
@@ -100,7 +100,7 @@ def parse(text: str) -> Fields | None:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality of JSON values: 1 is 1.0, but not true."""
+    """Equality of JSON values: 1 equals 1.0, but not true."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -119,7 +119,7 @@ def _is_copied(value: Any, prompt: str) -> bool:
 
 
 def _differences(expected: Fields, got: Fields) -> list[str]:
-    """What is missing, wrong and extra, a phrase each."""
+    """One phrase for each missing, wrong or extra field."""
     missing = [f"{key!r} ({value!r}) is missing" for key, value in expected.items() if key not in got]
     wrong = [
         f"{key!r} should be {value!r} and is {got[key]!r}"
@@ -141,7 +141,7 @@ def _explain(expected: Fields, got: Fields | None, prediction: Prediction) -> st
 
 
 def _field_counts(pairs: Sequence[tuple[Fields, Fields]]) -> dict[str, Counter[str]]:
-    """Field -> how often it was `expected`, `given`, and given `right`."""
+    """Field -> how often it is `expected`, `given`, and `right`."""
     counts: dict[str, Counter[str]] = {}
     for expected, got in pairs:
         for key in expected.keys() | got.keys():
@@ -157,7 +157,7 @@ def _total(counts: dict[str, Counter[str]]) -> Counter[str]:
 
 
 def _rates(count: Counter[str]) -> dict[str, float]:
-    """The counts with precision, recall and F1; all are 1 when nothing was expected and nothing given."""
+    """The counts with precision, recall and F1. All three are 1 if nothing is expected and nothing given."""
     expected, given, right = count["expected"], count["given"], count["right"]
     nothing = float(not expected and not given)
     return {

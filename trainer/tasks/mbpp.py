@@ -1,7 +1,8 @@
 """MBPP: write a short Python program from a description and its tests.
 
 Austin et al. 2021, "Program Synthesis with Large Language Models" (arXiv 2108.07732).
-Rows: https://huggingface.co/datasets/google-research-datasets/mbpp, CC BY 4.0; 374 train, 90 validation and 500 test rows.
+Rows: https://huggingface.co/datasets/google-research-datasets/mbpp, CC BY 4.0; 374 train, 90 validation and 500 test
+rows.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainer.records import Example
-from trainer.sandbox.examination import Exam, examine_all
+from trainer.sandbox.execution import ProgramTest, run_tests
 from trainer.tasks.base import Hub
 from trainer.tasks.programs import ProgramTask
 
 
 class Mbpp(ProgramTask):
-    """pass@1: the reply is a program, tested by the row's `tests`, a list of assertions.
+    """pass@1: the reply is a program, and the row's `tests`, a list of assertions, test it.
 
-    What the reference program defines and the tests use is taken from the reply; every other name of the tests is
-    theirs: a built-in, a module of the standard library, or set up by `test_setup_code`.
+    Names that the reference program defines and the tests use come from the reply. All other names belong to the tests:
+    built-ins, modules of the standard library, and what `test_setup_code` defines.
     """
 
     name = "mbpp"
@@ -40,41 +41,41 @@ class Mbpp(ProgramTask):
             "challenge_tests": row["challenge_test_list"],
         }
 
-    def fault(self, example: Example) -> str | None:
+    def row_error(self, example: Example) -> str | None:
         tests = example.field("tests")
         if not (isinstance(tests, list) and tests and all(isinstance(test, str) for test in tests)):
             return "`tests` is not a list of assertions. Take it from the data set."
         try:
-            exam = self.exam(example, example.completion)
+            test = self.program_test(example, example.completion)
         except (SyntaxError, ValueError) as error:
             return (
                 f"The completion or a test is not Python ({error}). Both must be source text that compiles."
             )
-        if not exam.provides:
+        if not test.provides:
             return "The tests use nothing that the completion defines. Correct one of them."
         return None
 
-    def exam(self, example: Example, text: str) -> Exam:
+    def program_test(self, example: Example, text: str) -> ProgramTest:
         setup = example.field("test_setup_code") or ""
         tests = example.field("tests") or ["raise LookupError('the row has no tests')"]
-        return _exam(text, [setup, *tests], example.completion)
+        return _program_test(text, [setup, *tests], example.completion)
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
         tests = [line.strip() for line in prompt.splitlines() if line.strip().startswith("assert ")]
         try:
-            exam = _exam(completion, tests, completion)
+            test = _program_test(completion, tests, completion)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return f"The completion, and each assertion in the prompt, must be Python: {error}."
-        [verdict] = examine_all([exam], self.limits)
+        [verdict] = run_tests([test], self.limits)
         return None if verdict.passed else f"The completion must pass the prompt's tests. {verdict.reason}"
 
 
-def _exam(program: str, tests: Iterable[str], reference: str) -> Exam:
+def _program_test(program: str, tests: Iterable[str], reference: str) -> ProgramTest:
     source = "\n".join(test.replace("\r\n", "\n") for test in tests)
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     provides = used & _defined(reference)
     modules = sorted((used - provides) & sys.stdlib_module_names)
-    return Exam(
+    return ProgramTest(
         program=program,
         tests=source,
         provides=tuple(sorted(provides)),
@@ -83,12 +84,12 @@ def _exam(program: str, tests: Iterable[str], reference: str) -> Exam:
 
 
 def _defined(program: str) -> set[str]:
-    """The functions, classes and variables that a program defines at its top; what it imports is not its own."""
+    """Functions, classes and variables that a program defines at the top level. Imported names do not count."""
     names: set[str] = set()
     for statement in ast.parse(program).body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(statement.name)
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            found = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-            names |= {node.id for node in found if isinstance(node.ctx, ast.Store)}
+            variables = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            names |= {node.id for node in variables if isinstance(node.ctx, ast.Store)}
     return names

@@ -1,4 +1,4 @@
-"""Questions with lettered options: the letter is generated, or the likeliest option is chosen."""
+"""Questions with lettered options: the student generates the letter, or the likeliest option is chosen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Rendered, Task
 
 _OPTION = re.compile(r"(?:^|\s)\(?([A-Z])[.):]\s", re.MULTILINE)
-"""A letter that opens an option in a prompt: `A. `, `(A) `, `A: `."""
+"""A letter that starts an option in a prompt: `A. `, `(A) `, `A: `."""
 _LINE = re.compile(r"^\(?([A-Z])[.):][ \t]+", re.MULTILINE)
 """The same at the start of a line."""
 _BARE = re.compile(r"[\W_]*([A-Za-z])(?:[^\w\s]+(?:\s.*)?|\s*)")
-"""A first line that is a letter, or opens with one and punctuation: `B`, `b.`, `(b)`, `**B**`, `B. water`."""
+"""A first line that is a letter, or starts with a letter and punctuation: `B`, `b.`, `(b)`, `**B**`, `B. water`."""
 _ANNOUNCED = re.compile(r"(?i:\b(?:answer|option|choice)\b(?:\s+is)?)[^\w\n]*(?:([A-Z])\b|([a-z])\W*$)")
 """A letter after a word that announces it: `Answer: B`, `the answer is B because`, `option b`."""
 
@@ -26,7 +26,7 @@ class MultipleChoice(Task):
     """Accuracy of the letter that the reply names, as `B`, `B.`, `(b)`, `B. water` or `Answer: B`.
 
     The options are the row's `choices` (texts, or ARC's `{"label": [...], "text": [...]}`), else the letters
-    that open options in the prompt.
+    that start options in the prompt.
     """
 
     name = "multiple_choice"
@@ -38,42 +38,42 @@ class MultipleChoice(Task):
         self._bare = all(len(example.completion.strip()) == 1 for example in train)
 
     def options(self, example: Example) -> list[str]:
-        """What the student can answer, in order: here letters, all 26 where the row does not show which."""
+        """The possible answers, in order: letters. All 26 if the row does not show which."""
         letters = list(ascii_uppercase)
         of_texts = letters[: len(choice_texts(example))]
-        return choice_labels(example) or of_texts or offered(example.prompt) or letters
+        return choice_labels(example) or of_texts or offered_letters(example.prompt) or letters
 
-    def place(self, example: Example, text: str) -> int | None:
-        """Index of the option that a reply or a completion means, or None."""
+    def option_index(self, example: Example, text: str) -> int | None:
+        """Index of the option that a reply or a completion names, or None."""
         options = self.options(example)
-        answer = text.strip() if text.strip() in options else letter(text)
+        answer = text.strip() if text.strip() in options else parse_letter(text)
         return options.index(answer) if answer in options else None
 
     def answer(self, example: Example, prediction: Prediction) -> int | None:
         """Index of the option that the student chose, or None."""
-        return self.place(example, prediction.text)
+        return self.option_index(example, prediction.text)
 
-    def stratum(self, example: Example) -> str:
-        return _place_letter(self.place(example, example.completion))
+    def stratify_key(self, example: Example) -> str:
+        return _index_letter(self.option_index(example, example.completion))
 
-    def fault(self, example: Example) -> str | None:
-        if self.place(example, example.completion) is None:
+    def row_error(self, example: Example) -> str | None:
+        if self.option_index(example, example.completion) is None:
             options = ", ".join(self.options(example))
             return f"the completion {example.completion!r} is none of the options {options}. Correct the row."
         return None
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        options = offered(prompt)
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        options = offered_letters(prompt)
         if len(options) < 2:
             return "The prompt offers no lettered options, such as a line 'A. ...' and a line 'B. ...'."
-        if letter(completion) not in options:
+        if parse_letter(completion) not in options:
             return f"The completion {completion!r} is none of the letters offered: {', '.join(options)}."
         if self._bare and len(completion.strip()) > 1:
             return f"The completion must be the letter alone, not {completion!r}."
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        expected, got = self.place(example, example.completion), self.answer(example, prediction)
+        expected, got = self.option_index(example, example.completion), self.answer(example, prediction)
         correct = got is not None and got == expected
         return Score(
             id=example.id,
@@ -83,9 +83,9 @@ class MultipleChoice(Task):
         )
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """Counts by place (`n`, `predicted`, `correct`), which show a bias, and `unclear_replies`."""
+        """Counts by letter (`n`, `predicted`, `correct`), which show a position bias, and `unclear_replies`."""
         pairs = Counter(
-            (self.stratum(example), _place_letter(self.answer(example, prediction)))
+            (self.stratify_key(example), _index_letter(self.answer(example, prediction)))
             for example, prediction in zip(examples, predictions, strict=True)
         )
         letters = sorted({letter for pair in pairs for letter in pair if letter})
@@ -102,7 +102,7 @@ class MultipleChoice(Task):
         }
 
     def _explain(self, example: Example, prediction: Prediction, got: int | None) -> str:
-        expected = self.place(example, example.completion)
+        expected = self.option_index(example, example.completion)
         right = self._describe(example, expected)
         if got is None:
             reply = prediction.text.strip()
@@ -111,17 +111,17 @@ class MultipleChoice(Task):
             return f"The answer {right} is right."
         return f"The answer should be {right}, and the student chose {self._describe(example, got)}."
 
-    def _describe(self, example: Example, place: int | None) -> str:
-        """An option with its text, where the row has it."""
-        option = self.options(example)[place] if place is not None else example.completion
-        text = dict(enumerate(choice_texts(example))).get(-1 if place is None else place, option)
+    def _describe(self, example: Example, index: int | None) -> str:
+        """An option, with its text if the row has it."""
+        option = self.options(example)[index] if index is not None else example.completion
+        text = dict(enumerate(choice_texts(example))).get(-1 if index is None else index, option)
         return f"{option!r} ({text!r})" if text != option else repr(option)
 
 
 class MultipleChoiceLoglikelihood(MultipleChoice):
-    """Accuracy of the likeliest option; nothing is generated.
+    """Accuracy of the likeliest option. Nothing is generated.
 
-    What is compared is what completions are: the options' texts, or else their letters.
+    The options are compared as texts if the completions are texts, else as letters.
     """
 
     name = "multiple_choice_loglikelihood"
@@ -138,34 +138,34 @@ class MultipleChoiceLoglikelihood(MultipleChoice):
     def render(self, example: Example) -> Rendered:
         return Rendered(prompt=example.prompt, completion=example.completion, choices=self.options(example))
 
-    def invalid(self, prompt: str, completion: str) -> str | None:
-        # a new row is a prompt and a completion; where completions are texts, its other options are not known
-        return None if self._texts else super().invalid(prompt, completion)
+    def new_row_error(self, prompt: str, completion: str) -> str | None:
+        # a new row has only a prompt and a completion; if completions are texts, its other options are unknown
+        return None if self._texts else super().new_row_error(prompt, completion)
 
 
-def letter(text: str) -> str | None:
+def parse_letter(text: str) -> str | None:
     """The option letter that a reply names, upper case, or None."""
     line = text.strip().split("\n", 1)[0].strip()
-    found = _BARE.fullmatch(line) or _ANNOUNCED.search(line)
-    return next(group for group in found.groups() if group).upper() if found else None
+    match = _BARE.fullmatch(line) or _ANNOUNCED.search(line)
+    return next(group for group in match.groups() if group).upper() if match else None
 
 
-def offered(prompt: str) -> list[str]:
-    """The letters that open options in a prompt: A, B, ... without a gap."""
-    found = set(_OPTION.findall(prompt))
-    return list(takewhile(found.__contains__, ascii_uppercase))
+def offered_letters(prompt: str) -> list[str]:
+    """The letters that start options in a prompt: A, B, ... without a gap."""
+    letters = set(_OPTION.findall(prompt))
+    return list(takewhile(letters.__contains__, ascii_uppercase))
 
 
-def lettered(question: str, options: Sequence[str]) -> str:
+def prompt_with_options(question: str, options: Sequence[str]) -> str:
     """A prompt that asks for the letter of one of these options."""
     lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
     return "\n".join([question, "", *lines, "", "Answer with the letter of the correct option."])
 
 
-def unlettered(prompt: str) -> tuple[str, list[str]]:
-    """The question of a prompt and the texts of its options, which begin a line each; no options where it has none.
+def split_options(prompt: str) -> tuple[str, list[str]]:
+    """Split a prompt into its question and the texts of its options. Each option must start a line.
 
-    What follows the last option after a blank line, such as what to answer with, is left out.
+    Text after the last option and a blank line, such as an instruction, is left out.
     """
     starts: list[re.Match[str]] = []
     for match in _LINE.finditer(prompt):
@@ -191,5 +191,5 @@ def choice_labels(example: Example) -> list[str]:
     return [str(label) for label in choices.get("label", [])] if isinstance(choices, dict) else []
 
 
-def _place_letter(place: int | None) -> str:
-    return "" if place is None else chr(ord("A") + place)
+def _index_letter(index: int | None) -> str:
+    return "" if index is None else chr(ord("A") + index)

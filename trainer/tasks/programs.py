@@ -1,4 +1,4 @@
-"""What tasks share whose replies are programs: run in the sandbox, scored by tests."""
+"""Base class of tasks whose replies are programs. They run in the sandbox and tests score them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from math import prod
 from typing import Any, ClassVar
 
 from trainer.records import Example, Prediction, Score
-from trainer.sandbox.examination import Exam, Verdict, examine_all
+from trainer.sandbox.execution import ProgramTest, Verdict, run_tests
 from trainer.sandbox.launch import SandboxError, best_kind
 from trainer.sandbox.limits import Limits
 from trainer.tasks.base import Task
 
 KS = (1, 10, 100)
-"""The k of pass@k, where there are as many replies to each problem."""
+"""Values of k for pass@k. Each needs at least k replies to every problem."""
 
 
 class ProgramTask(Task):
-    """A reply is right when the program passes all tests of its row."""
+    """A reply is right if the program passes all tests of its row."""
 
     metric = "pass@1"
     max_new_tokens = 512
@@ -27,13 +27,13 @@ class ProgramTask(Task):
 
     def __init__(self, train: Sequence[Example] = ()):
         super().__init__(train)
-        self._verdicts: dict[Exam, Verdict] = {}
+        self._verdicts: dict[ProgramTest, Verdict] = {}
 
-    def exam(self, example: Example, text: str) -> Exam:
-        """The program that a reply makes, and its tests."""
+    def program_test(self, example: Example, text: str) -> ProgramTest:
+        """The program that a reply stands for, and its tests."""
         raise NotImplementedError
 
-    def obstacle(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         try:
             best_kind()
         except SandboxError as error:
@@ -41,17 +41,17 @@ class ProgramTask(Task):
         return None
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        """Raises `SandboxError` where programs cannot be run."""
+        """Raises `SandboxError` if this machine cannot run programs."""
         return self.score_all([example], [prediction])[0]
 
     def score_all(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Score]:
-        """Many programs at once; raises `SandboxError` where programs cannot be run."""
-        verdicts = self._examined(examples, predictions)
+        """Runs the programs concurrently. Raises `SandboxError` if this machine cannot run programs."""
+        verdicts = self._run_tests(examples, predictions)
         return [_score(*row) for row in zip(predictions, verdicts, strict=True)]
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """`pass@k` over the problems, for each k up to the replies to each, and the `outcomes`' numbers."""
-        verdicts = self._examined(examples, predictions)
+        """`pass@k` over the problems, for each k that has enough replies, and the count of each outcome (`outcomes`)."""
+        verdicts = self._run_tests(examples, predictions)
         passed: dict[str, list[bool]] = defaultdict(list)
         for example, verdict in zip(examples, verdicts, strict=True):
             passed[example.id].append(verdict.passed)
@@ -63,16 +63,16 @@ class ProgramTask(Task):
         }
         return {**rates, "outcomes": dict(Counter(verdict.outcome for verdict in verdicts))}
 
-    def _examined(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
-        """Each program is run once a process, so that scores and summary say the same."""
-        exams = [self.exam(example, p.text) for example, p in zip(examples, predictions, strict=True)]
-        new = [exam for exam in dict.fromkeys(exams) if exam not in self._verdicts]
-        self._verdicts.update(zip(new, examine_all(new, self.limits), strict=True))
-        return [self._verdicts[exam] for exam in exams]
+    def _run_tests(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Verdict]:
+        """Runs each program once per process, so that scores and summary agree."""
+        tests = [self.program_test(example, p.text) for example, p in zip(examples, predictions, strict=True)]
+        new = [test for test in dict.fromkeys(tests) if test not in self._verdicts]
+        self._verdicts.update(zip(new, run_tests(new, self.limits), strict=True))
+        return [self._verdicts[test] for test in tests]
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased estimate of the chance that one of k replies is right (Chen et al. 2021, equation 1).
+    """Unbiased estimate of the probability that one of k replies is right (Chen et al. 2021, equation 1).
 
     Args:
         samples: replies to the problem, at least k.
@@ -84,9 +84,9 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     return 1.0 - prod(1.0 - k / i for i in range(samples - correct + 1, samples + 1))
 
 
-def loads(program: str) -> str | None:
-    """Why a program cannot be loaded, or None."""
-    [verdict] = examine_all([Exam(program=program, tests="", provides=())])
+def load_error(program: str) -> str | None:
+    """Why a program cannot be loaded, or None if it can."""
+    [verdict] = run_tests([ProgramTest(program=program, tests="", provides=())])
     return None if verdict.passed else verdict.reason
 
 

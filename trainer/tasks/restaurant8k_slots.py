@@ -2,8 +2,8 @@
 
 Coope et al. 2020, "Span-ConveRT: Few-shot Span Extraction for Dialog with Pretrained Conversational Representations"
 (arXiv 2005.08866). Rows: https://github.com/PolyAI-LDN/task-specific-datasets, `span_extraction/restaurant8k`, CC BY 4.0;
-8,198 train and 3,731 test rows. They are in no repository of the hub that its authors keep, so the `datasets` library
-reads their files. Validation rows are taken out of train.
+8,198 train and 3,731 test rows. The authors keep no hub repository, so the `datasets` library reads their files.
+Validation rows are split off train.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Restaurant8kSlots(JsonFields):
     hub = Hub(path="json", files={"train": f"{FILES}train_0.json", "test": f"{FILES}test.json"})
 
     def convert(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """What the agent had asked for goes into the prompt: of a bare "13" it alone tells whether it is a time or people.
+        """The prompt says what the agent asked for. Without it, a bare "13" could be a time or a number of people.
 
-        Rows that name a slot twice are left out: an object has each key once.
+        Rows that name a slot twice are left out, because an object has each key once.
         """
         text, labels = row["userInput"]["text"], row.get("labels") or []
         requested = (row.get("context") or {}).get("requestedSlots") or []
@@ -55,12 +55,12 @@ class Restaurant8kSlots(JsonFields):
         }
 
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
-        """As `json_fields`, and `macro_f1`: the mean of the slots' F1."""
+        """The summary of `json_fields`, and `macro_f1`: the mean F1 over the slots."""
         summary = super().summarize(examples, predictions)
         rates = [rates["f1"] for rates in summary["fields"].values()]
         return {"macro_f1": sum(rates) / len(rates) if rates else 0.0} | summary
 
 
 def _cut(text: str, span: dict[str, int | None]) -> str:
-    """A span that begins with the text has no `startIndex`."""
+    """The text of a span. A span at the start of the text has no `startIndex`."""
     return text[span.get("startIndex") or 0 : span["endIndex"]]

@@ -2,7 +2,7 @@
 
 Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text" (arXiv 1606.05250).
 Rows: https://huggingface.co/datasets/rajpurkar/squad, CC BY-SA 4.0. The official test set is not public: the official
-validation split (10,570 rows) is the test here, and validation rows are taken out of train, whole articles at a time.
+validation split (10,570 rows) is the test split here, and validation rows are split off train, whole articles at a time.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Squad(ExtractiveQA):
         return row | {"prompt": prompt, "completion": row["answers"]["text"][0]}
 
     def group(self, example: Example) -> str:
-        """The article."""
+        """The title of the article."""
         return str(example.field("title", example.prompt))
 
     def f1(self, reference: str, reply: str) -> float:
-        """As the official script has it: a text of which normalisation leaves nothing shares nothing, not even with another."""
+        """As in the official script, a reply that normalization empties has F1 0, even against an empty reference."""
         return super().f1(reference, reply) if normalize(reply) else 0.0

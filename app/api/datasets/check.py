@@ -1,7 +1,7 @@
 """Reads uploaded rows as a run will read them: `python -m app.api.datasets.check FOLDER`.
 
-It is a process of its own, for a large file takes seconds and gigabytes that the service must not spend.
-The answer is one JSON object on standard output: `{"rows": {split: count}}` or `{"fault": "..."}`.
+It runs in a separate process, because a large file takes seconds and gigabytes of memory. It prints one JSON object:
+`{"rows": {split: count}}` or `{"fault": "..."}`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check(folder: Path) -> dict[str, int]:
 
 
 def answer(folder: Path) -> dict[str, Any]:
-    """What the service is told; the folder's place is no business of the uploader's."""
+    """The JSON object to print. The folder is removed from messages, because the uploader reads them."""
     try:
         return {"rows": check(folder)}
     except DataError as error:

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.datasets import service
 from app.api.datasets.schemas import UPLOAD, DataSetPage, DataSetView, view
-from app.api.idempotency import Repeatable
+from app.api.idempotency import Idempotent
 from app.api.keys.auth import Reader, Writer
-from app.api.pagination import Asked
+from app.api.pagination import PageQuery
 from app.api.problems import problems
-from app.db import datasets as repository
+from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
 from app.settings import Settings
 
@@ -39,7 +39,7 @@ Id = Annotated[
     responses=problems(409, 413),
     openapi_extra={"requestBody": UPLOAD},
 )
-async def upload(request: Request, caller: Writer, once: Repeatable) -> JSONResponse:
+async def upload(request: Request, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Three JSONL files, checked line by line: either the whole data set is there afterwards, or nothing."""
     settings: Settings = request.app.state.settings
     with service.incoming(settings) as folder:
@@ -51,15 +51,15 @@ async def upload(request: Request, caller: Writer, once: Repeatable) -> JSONResp
         async def publish(session: AsyncSession) -> DataSetView:
             return view(await service.publish(session, caller.owner, received, settings))
 
-        return await once.reply(publish, 201, location=f"{PATH}/{{id}}", digest=received.digest)
+        return await idempotent.reply(publish, 201, location=f"{PATH}/{{id}}", digest=received.digest)
 
 
 @router.get("", summary="List data sets", responses=problems())
-async def list_datasets(request: Request, caller: Reader, asked: Asked) -> DataSetPage:
+async def list_datasets(request: Request, caller: Reader, page: PageQuery) -> DataSetPage:
     """The newest first, in pages."""
     reads: Sessions = request.app.state.reads
     async with reads() as session:
-        rows, cursor = await repository.page(session, caller.sees, asked)
+        rows, cursor = await dataset_repository.get_page(session, caller.sees, page)
     return DataSetPage(items=[view(row) for row in rows], next=cursor)
 
 

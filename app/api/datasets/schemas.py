@@ -1,4 +1,4 @@
-"""What data sets look like over HTTP."""
+"""Data sets over HTTP."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UPLOAD: dict[str, Any] = {
         }
     },
 }
-"""The body of an upload: it is read in pieces by us, so FastAPI cannot describe it."""
+"""The body of an upload. FastAPI cannot describe it, because `Upload` reads it in pieces."""
 
 
 class FileView(BaseModel):

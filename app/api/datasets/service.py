@@ -1,11 +1,10 @@
-"""What can be done with data sets."""
+"""Receives, finds and deletes data sets."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -17,11 +16,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.datasets.upload import Upload
-from app.db import datasets as repository
+from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
-from app.launchers.processes import dying_with_me
+from app.launchers.processes import python_module, start_child
 from app.settings import Settings
 from trainer.artifacts import publish_folder
 from trainer.data_files import DataError
@@ -34,7 +33,7 @@ MISSING = "There is no data set {}, or it is another key's. `GET /v1/datasets` l
 
 @dataclass(frozen=True)
 class Received:
-    """An upload that is on disk and was checked, but is no data set yet."""
+    """An upload that was written to disk and checked, but is not a data set yet."""
 
     folder: Path
     name: str
@@ -44,7 +43,7 @@ class Received:
 
 @contextmanager
 def incoming(settings: Settings) -> Iterator[Path]:
-    """A folder for an upload; what is still in it at the end is removed."""
+    """A folder for an upload; it is removed at the end, unless the upload was published."""
     folder = settings.datasets / f"{INCOMING}{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     try:
@@ -63,7 +62,7 @@ async def receive(
     """Write an upload to `folder` and check its rows.
 
     Args:
-        turn: held while rows are checked, for that takes several times the file's size in memory.
+        turn: held while rows are checked, because that takes several times the file's size in memory.
 
     Raises:
         TooLarge: there are too many bytes or rows.
@@ -95,18 +94,14 @@ async def receive(
 
 
 async def count_rows(folder: Path) -> dict[str, int]:
-    """Check the rows in a process of its own; the rows of each split.
+    """Check the rows in a separate process; returns the number of rows of each split.
 
     Raises:
         DataError: a row cannot be used.
-        RuntimeError: the check did not end, for want of memory perhaps.
+        RuntimeError: the check was killed, for example when memory ran out.
     """
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.api.datasets.check", str(folder)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        preexec_fn=dying_with_me(),
-    )
+    line = python_module("app.api.datasets.check", str(folder))
+    child = await start_child(line, stdout=asyncio.subprocess.PIPE)
     try:
         output, _ = await child.communicate()
     finally:
@@ -114,18 +109,18 @@ async def count_rows(folder: Path) -> dict[str, int]:
             child.kill()
     if child.returncode != 0:
         raise RuntimeError(f"the check of an upload ended with {child.returncode}")
-    found = json.loads(output)
-    if "fault" in found:
-        raise DataError(found["fault"])
-    rows: dict[str, int] = found["rows"]
+    answer = json.loads(output)
+    if "fault" in answer:
+        raise DataError(answer["fault"])
+    rows: dict[str, int] = answer["rows"]
     return rows
 
 
 async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:
-    """Make a data set of an upload."""
+    """Turn an upload into a data set."""
     row = DataSet(id=uuid.uuid4().hex, owner=owner, name=received.name, files=received.files)
-    await repository.add(session, row)
-    # a folder whose row is not committed after all is removed by `sweep`; a row without a folder would be worse
+    await dataset_repository.add(session, row)
+    # `sweep` removes the folder if the row is not committed; a row without a folder would be worse
     await asyncio.to_thread(publish_folder, received.folder, settings.datasets / row.id)
     return row
 
@@ -136,7 +131,7 @@ async def find(session: AsyncSession, name: str, owner: str | None) -> DataSet:
     Raises:
         NotFound: there is none, or it is not this owner's.
     """
-    row = await repository.get(session, name, owner)
+    row = await dataset_repository.get_by_id(session, name, owner)
     if row is None:
         raise NotFound(MISSING.format(name))
     return row
@@ -150,14 +145,14 @@ async def delete(sessions: Sessions, name: str, owner: str | None, settings: Set
         Conflict: a run still needs it.
     """
     async with sessions.begin() as session:
-        row = await repository.get(session, name, owner, lock=True)
+        row = await dataset_repository.get_by_id(session, name, owner, lock=True)
         if row is None:
             raise NotFound(MISSING.format(name))
-        if await repository.in_use(session, name):
+        if await dataset_repository.is_in_use(session, name):
             raise Conflict(
                 "A run that has not ended uses this data set. Cancel the run, or wait for its end."
             )
-        await repository.remove(session, row)
+        await dataset_repository.delete(session, row)
     await asyncio.to_thread(shutil.rmtree, settings.datasets / name, ignore_errors=True)
 
 
@@ -165,7 +160,7 @@ async def sweep(sessions: Sessions, settings: Settings) -> None:
     """Remove what killed processes left: uploads that never ended, and folders without a data set."""
     old = await asyncio.to_thread(_abandoned, settings.datasets)
     async with sessions.begin() as session:
-        known = await repository.known(session, [folder.name for folder in old])
+        known = await dataset_repository.get_existing_ids(session, [folder.name for folder in old])
     for folder in old:
         if folder.name not in known:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

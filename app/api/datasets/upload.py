@@ -1,4 +1,4 @@
-"""One multipart body, written to a folder as it comes."""
+"""Writes a multipart body to a folder while it arrives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SavedFile:
 class Upload:
     """Feeds pieces of the body to the parser, whose parts become `folder/SPLIT.jsonl` and `name`.
 
-    Every method may raise TooLarge or Unprocessable; nothing here waits, so that a piece can be fed in a thread.
+    Every method may raise TooLarge or Unprocessable. All methods are synchronous, so that a thread can call them.
     """
 
     def __init__(self, folder: Path, content_type: str, *, max_bytes: int, max_rows: int):
@@ -65,7 +65,7 @@ class Upload:
             raise Unprocessable(f"The upload {what}. {EXPECTED}")
 
     def close(self) -> None:
-        """Let go of the file that was being written."""
+        """Close the file that was being written."""
         if self._file is not None:
             self._file.close()
 
@@ -82,7 +82,7 @@ class Upload:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that was sent, without the boundaries, which differ each time."""
+        """SHA-256 (hex) of the content, without the boundaries, which differ each time."""
         parts = [f"{split}:{self.files[split].digest.hexdigest()}" for split in SPLITS]
         return hashlib.sha256("\n".join([*parts, self.name]).encode()).hexdigest()
 

@@ -1,1 +1,1 @@
-"""API keys: made on the command line, kept as digests, asked for by every operation."""
+"""API keys: created on the command line, stored as digests, required by every operation."""

@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: the dependency of every operation."""
+"""Authentication and scopes: the dependency of every operation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.keys.rate_limit import Rates
-from app.db import api_keys as repository
+from app.db import api_keys as key_repository
 from app.db.api_keys import SCOPES, Scope
 from app.db.engine import Sessions
 from app.errors import Forbidden, TooManyRequests, Unauthorized
@@ -37,7 +37,7 @@ class Caller:
 
     @property
     def sees(self) -> str | None:
-        """Whose runs and data sets it sees; None is everybody's."""
+        """The owner whose runs and data sets the caller sees; None is every owner."""
         return None if "admin" in self.scopes else self.owner
 
 
@@ -51,7 +51,7 @@ def caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     Raises:
         Unauthorized: the request has no key, or one that is unknown or revoked.
         Forbidden: the key lacks the scope.
-        TooManyRequests: the key, or the address where there is none, asks too often.
+        TooManyRequests: the key, or the address where there is no key, has sent too many requests.
     """
 
     async def asking(
@@ -62,9 +62,9 @@ def caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             _refuse_pages(request, settings.host)
             _count(request, None)
             return ANYBODY
-        found = await _known(request.app.state.reads, credentials)
-        _count(request, found)
-        return _scoped(found, scope)
+        known = await _known(request.app.state.reads, credentials)
+        _count(request, known)
+        return _scoped(known, scope)
 
     return asking
 
@@ -77,30 +77,30 @@ async def _known(reads: Sessions, credentials: HTTPAuthorizationCredentials | No
     if credentials is None:
         return None
     async with reads() as session:
-        key = await repository.by_digest(session, repository.digest_of(credentials.credentials))
+        key = await key_repository.get_by_digest(session, key_repository.digest_of(credentials.credentials))
     return Caller(key.id, frozenset(key.scopes)) if key else None
 
 
-def _count(request: Request, found: Caller | None) -> None:
+def _count(request: Request, known: Caller | None) -> None:
     rates: Rates = request.app.state.rates
     address = request.client.host if request.client else ""
-    wait = rates.take(f"key {found.owner}" if found else f"address {address}")
+    wait = rates.take(f"key {known.owner}" if known else f"address {address}")
     if wait:
         raise TooManyRequests("Too many requests. Wait as long as `Retry-After` says (seconds).", wait)
 
 
-def _scoped(found: Caller | None, scope: Scope) -> Caller:
-    if found is None:
+def _scoped(known: Caller | None, scope: Scope) -> Caller:
+    if known is None:
         raise Unauthorized("This needs a key that is valid: `Authorization: Bearer pada_...`.")
-    if scope not in found.scopes:
+    if scope not in known.scopes:
         raise Forbidden(
             f"This key lacks the scope `{scope}`. Make one with `pada keys create --scope {scope}`."
         )
-    return found
+    return known
 
 
 def _refuse_pages(request: Request, host: str) -> None:
-    """Where no key is asked for, a web page in the user's browser must not be able to act for the user."""
+    """Refuse requests of web pages where no key is required: a page in the user's browser must not act for the user."""
     name = request.url.hostname
     origin = request.headers.get("origin")
     if name not in LOCAL | {host}:

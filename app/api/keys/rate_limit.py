@@ -1,4 +1,4 @@
-"""How often one key, or one address, may ask: a token bucket each, in memory."""
+"""Rate limit for each key or address: a token bucket in memory."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ MINUTE = 60.0
 
 
 class Rates:
-    """Buckets that hold a minute's requests and fill up within a minute."""
+    """Token buckets that hold the requests of one minute and refill within a minute."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic):
         self._per_minute = per_minute
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """Who -> what was left, and when (seconds), the longest unseen first."""
+        """Key or address -> tokens left, and when that was (seconds); the longest unused first."""
 
     def take(self, who: str) -> float:
-        """Count one request: 0 if it may go on, else the seconds until one may."""
+        """Count one request; returns 0 if it is allowed, else the seconds until the next one is."""
         now = self._clock()
         self._forget(now)
         left, then = self._buckets.get(who, (float(self._per_minute), now))
@@ -30,7 +30,7 @@ class Rates:
         return 0.0 if allowed else (1 - left) * MINUTE / self._per_minute
 
     def _forget(self, now: float) -> None:
-        """A bucket that was not touched for a minute is full: the same as none."""
+        """Delete buckets that were not used for a minute: they are full, like a new bucket."""
         while self._buckets:
             who, (_, then) = next(iter(self._buckets.items()))
             if now - then < MINUTE:

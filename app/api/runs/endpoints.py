@@ -1,92 +1,58 @@
-"""`/v1/runs`: start, watch, steer, and take home what a run made."""
+"""`/v1/runs`: start, list, follow and control runs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.concurrency import run_in_threadpool
 
-from app.api.idempotency import Repeatable
+from app.api.idempotency import Idempotent
 from app.api.keys.auth import Caller, Reader, Writer
-from app.api.pagination import Asked
+from app.api.pagination import PageQuery
 from app.api.problems import problems
-from app.api.runs import files
 from app.api.runs import openapi_examples as examples
-from app.api.runs.event_stream import Tail
-from app.api.runs.openapi_examples import example, page_of
+from app.api.runs.dependencies import Found, RunId, runs_of
+from app.api.runs.event_stream import RunSubscription
+from app.api.runs.openapi_examples import example
 from app.api.runs.schemas import (
-    Artifacts,
-    RowPage,
     RunPage,
     RunRequest,
-    RunStatus,
     RunView,
 )
 from app.api.runs.service import Runs
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.models import Run
-from app.errors import NotFound
-from graphs.report import Report
+from app.engine.run_status import RunStatus
 from graphs.review import ReviewAnswer
-from graphs.rows import Check
-from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
-RunId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of the run.")]
-Round = Annotated[int | None, Query(ge=0, le=10_000, description="Of this round only.")]
-Place = Annotated[int, Query(alias="cursor", ge=0, le=10**9, description="`next` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page, at most.")]
 Step = Callable[[Runs], Awaitable[Run]]
-
-
-def runs_of(request: Request, session: AsyncSession, caller: Caller) -> Runs:
-    """What the caller may do with runs, in one transaction."""
-    return Runs(session, request.app.state.settings, caller.owner, everybody=caller.sees is None)
-
-
-async def found(request: Request, caller: Reader, run: RunId) -> Run:
-    """The run that a GET is about; its owner and admins see it."""
-    async with request.app.state.reads() as session:
-        return await runs_of(request, session, caller).get(run)
-
-
-Found = Annotated[Run, Depends(found)]
-
-
-async def folder(request: Request, run: Found) -> RunPaths:
-    """Where the files of the run that a GET is about are."""
-    return RunPaths(request.app.state.settings.runs / run.id)
-
-
-Folder = Annotated[RunPaths, Depends(folder)]
 
 
 @router.post(
     "", summary="Start a run", status_code=202, response_model=RunView, responses=problems(404, 409, 413)
 )
-async def start(request: Request, body: RunRequest, caller: Writer, once: Repeatable) -> JSONResponse:
-    """Start a run. The answer comes after it is stored: a run that was answered is never lost."""
+async def start(request: Request, body: RunRequest, caller: Writer, idempotent: Idempotent) -> JSONResponse:
+    """Start a run. It is stored before the answer is sent."""
 
     async def handle(session: AsyncSession) -> RunView:
         return RunView.of(await runs_of(request, session, caller).start(body))
 
-    return await once.reply(handle, 202, location="/v1/runs/{id}")
+    return await idempotent.reply(handle, 202, location="/v1/runs/{id}")
 
 
 @router.get("", summary="List runs", responses=problems())
 async def page(
-    request: Request, caller: Reader, asked: Asked, status: Annotated[RunStatus | None, Query()] = None
+    request: Request, caller: Reader, query: PageQuery, status: Annotated[RunStatus | None, Query()] = None
 ) -> RunPage:
     """Your runs, the newest first."""
     async with request.app.state.reads() as session:
-        runs, cursor = await repository.page(session, caller.sees, status, asked)
+        runs, cursor = await run_repository.get_page(session, caller.sees, status, query)
     return RunPage(items=[RunView.of(run) for run in runs], next=cursor)
 
 
@@ -96,13 +62,13 @@ async def show(run: Found) -> RunView:
     return RunView.of(run)
 
 
-async def change(request: Request, caller: Caller, once: Repeatable, step: Step) -> JSONResponse:
-    """One step of a run, in one transaction."""
+async def change(request: Request, caller: Caller, idempotent: Idempotent, step: Step) -> JSONResponse:
+    """Change a run, in one transaction."""
 
     async def handle(session: AsyncSession) -> RunView:
         return RunView.of(await step(runs_of(request, session, caller)))
 
-    return await once.reply(handle, 202)
+    return await idempotent.reply(handle, 202)
 
 
 @router.post(
@@ -112,9 +78,9 @@ async def change(request: Request, caller: Caller, once: Repeatable, step: Step)
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def cancel(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
-    """End a run. A trainer at work is told within seconds; accepted rows stay."""
-    return await change(request, caller, once, lambda runs: runs.cancel(run))
+async def cancel(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
+    """Cancel a run. A running trainer stops within seconds; accepted rows stay."""
+    return await change(request, caller, idempotent, lambda runs: runs.cancel(run))
 
 
 @router.post(
@@ -124,9 +90,9 @@ async def cancel(request: Request, run: RunId, caller: Writer, once: Repeatable)
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def pause(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
-    """Let a run wait until it is resumed."""
-    return await change(request, caller, once, lambda runs: runs.pause(run))
+async def pause(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
+    """Pause a run until it is resumed."""
+    return await change(request, caller, idempotent, lambda runs: runs.pause(run))
 
 
 @router.post(
@@ -136,9 +102,9 @@ async def pause(request: Request, run: RunId, caller: Writer, once: Repeatable) 
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable) -> JSONResponse:
-    """Let a paused or failed run go on from where it was."""
-    return await change(request, caller, once, lambda runs: runs.resume(run))
+async def resume(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
+    """Continue a paused or failed run from where it was."""
+    return await change(request, caller, idempotent, lambda runs: runs.resume(run))
 
 
 @router.post(
@@ -149,20 +115,20 @@ async def resume(request: Request, run: RunId, caller: Writer, once: Repeatable)
     responses=problems(404, 409),
 )
 async def review(
-    request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, once: Repeatable
+    request: Request, run: RunId, answer: ReviewAnswer, caller: Writer, idempotent: Idempotent
 ) -> JSONResponse:
-    """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells which): an
-    empty answer leaves all as it is."""
-    return await change(request, caller, once, lambda runs: runs.review(run, answer))
+    """Answer the review that a run waits for, of patterns and strategies or of rows (the run's `review` tells
+    which): an empty answer leaves all as it is."""
+    return await change(request, caller, idempotent, lambda runs: runs.review(run, answer))
 
 
-async def followed(request: Request, run: Found) -> AsyncIterator[Tail]:
-    """The events of the run that a GET is about; left when the answer has ended, however it ends.
+async def subscribed(request: Request, run: Found) -> AsyncIterator[RunSubscription]:
+    """A subscription to the run that a GET is about; ends with the answer.
 
-    Not in the stream itself: nobody closes that one when its reader goes away.
+    It is a dependency, because FastAPI closes dependencies when the reader disconnects, but not the stream itself.
     """
-    async with request.app.state.feed.follow(run.id) as tail:
-        yield tail
+    async with request.app.state.broadcaster.subscribe(run.id) as subscription:
+        yield subscription
 
 
 @router.get(
@@ -173,136 +139,13 @@ async def followed(request: Request, run: Found) -> AsyncIterator[Tail]:
 )
 async def events(
     request: Request,
-    tail: Annotated[Tail, Depends(followed)],
+    subscription: Annotated[RunSubscription, Depends(subscribed)],
     last: Annotated[
-        int, Header(alias="Last-Event-ID", ge=0, le=10**15, description="Begin behind this event.")
+        int, Header(alias="Last-Event-ID", ge=0, le=10**15, description="Id of the last event that was read.")
     ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Everything that happened and happens in a run, from any point; the stream ends with the run."""
-    async for event in request.app.state.feed.read(tail, last):
+    """The events of a run, from any point on. The stream ends with the run."""
+    async for event in request.app.state.broadcaster.read(subscription, last):
         yield ServerSentEvent(
-            id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data}
+            id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data()}
         )
-
-
-async def rows_page(rows: Iterator[dict[str, Any]], start: int, limit: int) -> RowPage:
-    """One page of rows; files are read beside the event loop."""
-    items, following = await run_in_threadpool(files.page, rows, start, limit)
-    return RowPage(items=items, next=None if following is None else str(following))
-
-
-@router.get(
-    "/{run}/patterns",
-    summary="List failure patterns",
-    responses=problems(404) | example(page_of(examples.PATTERN)),
-)
-async def patterns(paths: Folder, round: Round = None, start: Place = 0, limit: Limit = 100) -> RowPage:
-    """Failure patterns, round by round."""
-    return await rows_page(files.patterns(paths, round), start, limit)
-
-
-@router.get(
-    "/{run}/strategies",
-    summary="List strategies",
-    responses=problems(404) | example(page_of(examples.STRATEGY)),
-)
-async def strategies(paths: Folder, round: Round = None, start: Place = 0, limit: Limit = 100) -> RowPage:
-    """What was done about each pattern."""
-    return await rows_page(files.strategies(paths, round), start, limit)
-
-
-@router.get(
-    "/{run}/samples", summary="List written rows", responses=problems(404) | example(page_of(examples.SAMPLE))
-)
-async def samples(
-    paths: Folder,
-    round: Round = None,
-    verdict: Annotated[Check | None, Query()] = None,
-    pattern: Annotated[str | None, Query(max_length=64)] = None,
-    start: Place = 0,
-    limit: Limit = 100,
-) -> RowPage:
-    """Every row that was written, with its verdict and reason."""
-    return await rows_page(files.samples(paths, round, verdict, pattern), start, limit)
-
-
-@router.get(
-    "/{run}/predictions",
-    summary="List predictions",
-    responses=problems(404) | example(page_of(examples.PREDICTION)),
-)
-async def predictions(
-    paths: Folder,
-    round: Annotated[int, Query(ge=0, le=10_000)],
-    split: Annotated[str, Query(pattern="^(validation|train)$")] = "validation",
-    start: Place = 0,
-    limit: Limit = 100,
-) -> RowPage:
-    """A round's answers with their scores."""
-    return await rows_page(files.predictions(paths, round, split), start, limit)
-
-
-async def report_of(paths: RunPaths) -> Report:
-    """The report as it was last written; raises NotFound before there is one."""
-    if not paths.report.exists():
-        raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
-    return Report(**await run_in_threadpool(read_json, paths.report))
-
-
-@router.get(
-    "/{run}/rounds", summary="List rounds", responses=problems(404) | example(page_of(examples.ROUND))
-)
-async def rounds(paths: Folder, start: Place = 0, limit: Limit = 100) -> RowPage:
-    """The rounds of the report: scores, patterns and their outcomes, what was fixed and broken."""
-    found = (await report_of(paths)).rounds
-    return await rows_page((item.model_dump(mode="json") for item in found), start, limit)
-
-
-@router.get("/{run}/report", summary="Read the report", responses=problems(404))
-async def report(paths: Folder) -> Report:
-    """The whole report."""
-    return await report_of(paths)
-
-
-@router.get(
-    "/{run}/report.html",
-    summary="Read the report as a page",
-    response_class=HTMLResponse,
-    responses=problems(404) | example("<!doctype html>...", "text/html"),
-)
-async def report_page(paths: Folder) -> HTMLResponse:
-    """The report as a page that needs no network."""
-    if not paths.html.exists():
-        raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
-    text = await run_in_threadpool(paths.html.read_text, "utf-8")
-    # texts of models and rows are on it: it may load nothing and call nobody
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
-    return HTMLResponse(text, headers={"Content-Security-Policy": policy})
-
-
-@router.get("/{run}/artifacts", summary="List files", responses=problems(404) | example(examples.ARTIFACTS))
-async def artifacts(paths: Folder) -> Artifacts:
-    """The files of a run: rows, predictions, adapters, reports."""
-    return Artifacts(items=await run_in_threadpool(lambda: list(files.artifacts(paths))))
-
-
-@router.get(
-    "/{run}/artifacts/{path:path}",
-    summary="Download a file",
-    response_class=FileResponse,
-    responses=problems(404, 416) | example("(the file)", "application/octet-stream"),
-)
-async def artifact(
-    paths: Folder, path: Annotated[str, Path(description="As listed.", max_length=1000)]
-) -> FileResponse:
-    """One file; `Range` gives a part of it."""
-    found = files.artifact(paths, path)
-    return FileResponse(found, filename=found.name, media_type="application/octet-stream")
-
-
-@router.get(
-    "/{run}/lineage/{sample}", summary="Trace a row", responses=problems(404) | example(examples.LINEAGE)
-)
-async def lineage(paths: Folder, sample: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-    """Where a written row comes from, and what became of it."""
-    return await run_in_threadpool(files.lineage, paths, sample)

@@ -1,4 +1,4 @@
-"""Events to any number of readers: the database is asked once for all of them."""
+"""Events for any number of readers. One query serves all of them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app.api.runs.schemas import EventView
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.db.models import Run
+from app.db.runs import EventPosition
+from app.engine.events import Event
+from app.errors import NotFound
 
 PAGE = 500
-"""Events read at once, and kept of each run that somebody reads."""
-OVER = ("finished", "failed", "cancelled")
+"""Events that one query reads, and that are kept in memory of each run with readers."""
 
 
 @dataclass
-class Tail:
+class RunSubscription:
     """The newest events of one run that has readers."""
 
     run: str
@@ -31,71 +30,84 @@ class Tail:
     over: bool = False
     """Whether no more events will come."""
     readers: int = 0
-    events: deque[EventView] = field(default_factory=lambda: deque(maxlen=PAGE))
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=PAGE))
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    async def extend(self, events: Sequence[Event], position: EventPosition) -> None:
+        """Take new events, and wake the readers.
 
-class Feed:
-    """`async with Feed(sessions, seconds)`: watches the runs that have readers, every so many seconds."""
+        Args:
+            position: the run's own, up to which there may be further events.
+        """
+        async with self.changed:
+            self.events.extend(events)
+            self.last = events[-1].id if events else self.last
+            self.over = position.over and self.last >= position.last
+            self.changed.notify_all()
+
+
+class EventBroadcaster:
+    """`async with EventBroadcaster(sessions, seconds)`: polls the runs that have readers, every `seconds`."""
 
     def __init__(self, sessions: Sessions, seconds: float):
         self._sessions, self._seconds = sessions, seconds
-        self._tails: dict[str, Tail] = {}
+        self._subscriptions: dict[str, RunSubscription] = {}
         self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Feed:
+    async def __aenter__(self) -> EventBroadcaster:
         self._watcher = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._watcher
-        self._watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watcher
+        if self._watcher:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
 
-    async def read(self, tail: Tail, last: int) -> AsyncIterator[EventView]:
-        """The events behind `last`, as they come; ends when the run has ended and all is told."""
+    async def read(self, subscription: RunSubscription, last: int) -> AsyncIterator[Event]:
+        """The events after `last`, as they come; ends when the run has ended and all its events were sent."""
         while True:
-            for event in await self._after(tail, last):
+            for event in await self._after(subscription, last):
                 yield event
                 last = event.id
-            if last >= tail.last:
-                if tail.over:
+            if last >= subscription.last:
+                if subscription.over:
                     return
-                await self._news(tail, last)
+                await self._news(subscription, last)
 
-    async def _news(self, tail: Tail, last: int) -> None:
-        """Wait until there are events behind `last`, or there will be none."""
-        async with tail.changed:
-            await tail.changed.wait_for(lambda: tail.last > last or tail.over)
+    async def _news(self, subscription: RunSubscription, last: int) -> None:
+        """Wait until there are events after `last`, or the run has ended."""
+        async with subscription.changed:
+            await subscription.changed.wait_for(lambda: subscription.last > last or subscription.over)
 
-    async def _after(self, tail: Tail, last: int) -> Sequence[EventView]:
-        """From memory where that reaches back far enough."""
-        if tail.events and tail.events[0].id <= last + 1:
-            return [event for event in tail.events if event.id > last]
-        # a reader that goes away cancels this, and a query that is cancelled costs its connection
-        return await asyncio.shield(self._page(tail.run, last))
+    async def _after(self, subscription: RunSubscription, last: int) -> Sequence[Event]:
+        """Events after `last`: from memory if it reaches back far enough, otherwise from the database."""
+        if subscription.events and subscription.events[0].id <= last + 1:
+            return [event for event in subscription.events if event.id > last]
+        # a reader that disconnects cancels this, and a cancelled query would lose its connection
+        return await asyncio.shield(self._page(subscription.run, last))
 
-    async def _page(self, run: str, last: int) -> Sequence[EventView]:
+    async def _page(self, run: str, last: int) -> Sequence[Event]:
         async with self._sessions() as session:
-            return [EventView.of(event) for event in await repository.events_after(session, run, last, PAGE)]
+            return await run_repository.get_events_after(session, run, last, PAGE)
 
     @asynccontextmanager
-    async def follow(self, run: str) -> AsyncIterator[Tail]:
+    async def subscribe(self, run: str) -> AsyncIterator[RunSubscription]:
         """Watch a run for one reader."""
-        tail = self._tails.get(run)
-        if tail is None:
+        subscription = self._subscriptions.get(run)
+        if subscription is None:
             async with self._sessions() as session:
-                found = await repository.get(session, run, None)
-            assert found
-            tail = self._tails.setdefault(run, Tail(run, found.last_event, found.status in OVER))
-        tail.readers += 1
+                position = (await run_repository.get_event_positions(session, [run])).get(run)
+            if position is None:
+                raise NotFound(f"There is no run {run!r}.")
+            subscription = self._subscriptions.setdefault(run, RunSubscription(run, *position))
+        subscription.readers += 1
         try:
-            yield tail
+            yield subscription
         finally:
-            tail.readers -= 1
-            if not tail.readers and self._tails.get(run) is tail:
-                del self._tails[run]
+            subscription.readers -= 1
+            if not subscription.readers and self._subscriptions.get(run) is subscription:
+                del self._subscriptions[run]
 
     async def _watch(self) -> None:
         while True:
@@ -104,17 +116,12 @@ class Feed:
                 await self._look()
 
     async def _look(self) -> None:
-        if not self._tails:
+        if not self._subscriptions:
             return
         async with self._sessions() as session:
-            query = select(Run.id, Run.last_event, Run.status).where(Run.id.in_(list(self._tails)))
-            for name, last, status in (await session.execute(query)).all():
-                tail = self._tails.get(name)
-                if tail is None or (last == tail.last and (status in OVER) == tail.over):
-                    continue
-                found = await repository.events_after(session, name, tail.last, PAGE)
-                async with tail.changed:
-                    tail.events.extend(map(EventView.of, found))
-                    tail.last = found[-1].id if found else tail.last
-                    tail.over = status in OVER and tail.last >= last
-                    tail.changed.notify_all()
+            positions = await run_repository.get_event_positions(session, list(self._subscriptions))
+            for run, position in positions.items():
+                subscription = self._subscriptions.get(run)
+                if subscription and position != (subscription.last, subscription.over):
+                    events = await run_repository.get_events_after(session, run, subscription.last, PAGE)
+                    await subscription.extend(events, position)

@@ -7,8 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from app.api.runs.schemas import Artifact
 from app.errors import NotFound
+from graphs.artifacts import Outcome, PatternAccount
+from graphs.rounds import Round, failure_outcomes
+from graphs.rows import NewRow, Strategy
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, read_jsonl
 
@@ -24,49 +29,76 @@ def rounds(paths: RunPaths) -> list[int]:
 
 def patterns(paths: RunPaths, number: int | None) -> Rows:
     """Patterns, round by round; the centroid is left out."""
-    for found in [number] if number is not None else rounds(paths):
-        for row in _rows(paths.round(found).patterns):
-            yield {key: value for key, value in row.items() if key != "centroid"}
+    for here in _rounds(paths, number):
+        for pattern in here.patterns().values():
+            yield pattern.model_dump(exclude={"centroid"})
 
 
 def strategies(paths: RunPaths, number: int | None) -> Rows:
     """Strategies, round by round."""
-    for found in [number] if number is not None else rounds(paths):
-        for path in sorted(paths.round(found).strategies.glob("*.json")):
-            yield {"round": found, **read_json(path)}
+    for here in _rounds(paths, number):
+        for path in sorted(here.paths.strategies.glob("*.json")):
+            yield {"round": here.number, **here.strategy(path.stem).model_dump()}
 
 
 def samples(paths: RunPaths, number: int | None, verdict: str | None, pattern: str | None) -> Rows:
     """Every row that was written, with its verdict; also those of a round that is not closed yet."""
-    for found in [number] if number is not None else rounds(paths):
-        for row in _candidates(paths, found):
+    for here in _rounds(paths, number):
+        for row in _written(here):
             if verdict in (None, row["verdict"]) and pattern in (None, row["pattern"]):
                 yield row
 
 
-def _candidates(paths: RunPaths, number: int) -> Rows:
-    here = paths.round(number)
-    if here.rows.exists():
-        yield from read_jsonl(here.rows)
+def _written(here: Round) -> Rows:
+    if here.paths.rows.exists():
+        yield from read_jsonl(here.paths.rows)
         return
-    for path in sorted(here.augmented.glob("*.json")):
+    for path in sorted(here.paths.augmented.glob("*.json")):
         yield from read_json(path)
 
 
 def predictions(paths: RunPaths, number: int, split: str) -> Rows:
     """A round's predictions with their scores; test predictions are part of the final result only."""
     here = paths.round(number)
-    scores = {row["id"]: row for row in _rows(here.scores(split))}
-    for row in _rows(here.predictions(split)):
+    scores = {row["id"]: row for row in _read(here.scores(split))}
+    for row in _read(here.predictions(split)):
         yield {**row, "score": scores.get(row["id"])}
 
 
-def lineage(paths: RunPaths, name: str) -> dict[str, Any]:
-    """Where a row comes from, and what became of it.
+class FailureFate(BaseModel):
+    """A failure behind a row, and what became of it with the student that was trained on the row's round."""
 
-    Returns:
-        `sample` with its verdict; `pattern`, `strategy` and `failures` (the validation rows behind the pattern), or `source`
-        (the training row whose error it corrects); `outcome`: the pattern's account in the next round, once there is one.
+    id: str
+    outcome: Outcome | None
+    """None until that student was judged."""
+
+
+class Continuation(BaseModel):
+    """The next round's pattern that continues a row's pattern."""
+
+    id: str
+    name: str
+    failures: list[str]
+
+
+class Lineage(BaseModel):
+    """Where a row comes from, and what became of what it was written for."""
+
+    sample: NewRow
+    pattern: dict[str, Any] | None
+    strategy: Strategy | None
+    source: str | None
+    """The training row whose error it corrects, or that it says in other words."""
+    failures: list[FailureFate]
+    """The validation rows behind its pattern."""
+    outcome: PatternAccount | None
+    """The pattern's account with the student that was trained on its rows, once that was judged."""
+    next: list[Continuation]
+    """Patterns of the next round that continue its pattern, once that round was judged."""
+
+
+def lineage(paths: RunPaths, name: str) -> Lineage:
+    """Where a row comes from, and what became of it.
 
     Raises:
         NotFound: the run has no such row.
@@ -74,17 +106,32 @@ def lineage(paths: RunPaths, name: str) -> dict[str, Any]:
     sample = next((row for row in samples(paths, None, None, None) if row["id"] == name), None)
     if sample is None:
         raise NotFound(f"This run has no row {name!r}.")
-    here = paths.round(sample["round"])
-    pattern = next((row for row in patterns(paths, sample["round"]) if row["id"] == sample["pattern"]), None)
-    strategy = here.strategies / f"{sample['pattern']}.json"
-    accounts = read_json(here.accounts) if here.accounts.exists() else {}
-    return {
-        "sample": sample,
-        "pattern": pattern,
-        "strategy": read_json(strategy) if strategy.exists() else None,
-        "source": sample["source"],
-        "outcome": accounts.get(sample["pattern"]),
-    }
+    row = NewRow(**sample)
+    here = Round(paths, row.round)
+    pattern = here.patterns().get(row.pattern or "")
+    return Lineage(
+        sample=row,
+        pattern=pattern.model_dump(exclude={"centroid"}) if pattern else None,
+        strategy=here.strategy(pattern.id) if pattern else None,
+        source=row.source,
+        failures=_fates(paths, here, pattern.failures) if pattern else [],
+        outcome=here.accounts().get(row.pattern or ""),
+        next=_continuations(Round(paths, row.round + 1), row.pattern) if pattern else [],
+    )
+
+
+def _fates(paths: RunPaths, here: Round, failures: list[str]) -> list[FailureFate]:
+    outcomes = failure_outcomes(Round(paths, here.number - 1), here) if here.judged else {}
+    return [FailureFate(id=failure, outcome=outcomes.get(failure)) for failure in failures]
+
+
+def _continuations(following: Round, pattern: str | None) -> list[Continuation]:
+    named = following.patterns()
+    return [
+        Continuation(id=name, name=named[name].name, failures=named[name].failures)
+        for name, account in following.accounts().items()
+        if account.matched == pattern
+    ]
 
 
 def artifacts(paths: RunPaths) -> Iterable[Artifact]:
@@ -125,5 +172,10 @@ def page(rows: Rows, start: int, limit: int) -> tuple[list[dict[str, Any]], int 
     return found[:limit], start + limit if len(found) > limit else None
 
 
-def _rows(path: Path) -> Rows:
+def _rounds(paths: RunPaths, number: int | None) -> list[Round]:
+    """One round, or all that have begun."""
+    return [Round(paths, one) for one in ([number] if number is not None else rounds(paths))]
+
+
+def _read(path: Path) -> Rows:
     return read_jsonl(path) if path.exists() else iter(())

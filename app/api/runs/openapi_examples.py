@@ -1,4 +1,4 @@
-"""Examples of the runs' operations, for the OpenAPI document: one run, round 1, told from all sides."""
+"""Examples of the runs' operations, for the OpenAPI document: all of one run in round 1."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ LINEAGE: dict[str, Any] = {
     "pattern": PATTERN,
     "strategy": {key: value for key, value in STRATEGY.items() if key != "round"},
     "source": None,
+    "failures": [{"id": name, "outcome": "fixed"} for name in PATTERN["failures"]],
     "outcome": {"fixed": 2, "unmoved": 0, "regressed": 0, "matched": None},
+    "next": [],
 }
 ARTIFACTS: dict[str, Any] = {"items": [{"path": "rounds/1/accepted.jsonl", "bytes": 20480}]}
 

@@ -1,33 +1,33 @@
-"""What the runs' endpoints take and answer. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
+"""Requests and answers of `/v1/runs`. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.pagination import Page
 from app.api.runs import openapi_examples as examples
-from app.db.models import Run, RunEvent
+from app.db.models import Run
+from app.db.run_summary import RunSummary
+from app.engine.run_status import RunStatus
 from graphs.context import Reviewed
 from graphs.errors import Wait
 
-RunStatus = Literal["queued", "running", "paused", "cancelled", "finished", "failed"]
-
 
 class RunRequest(BaseModel):
-    """A run to be started."""
+    """A run to start."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.START]})
 
     config: dict[str, Any] = Field(description="A config as for `pada run`; see docs/configuration.md.")
     dataset: str | None = Field(
-        None, description="Id of an uploaded data set, in place of the paths in `config.data`."
+        None, description="Id of an uploaded data set, instead of the paths in `config.data`."
     )
 
 
 class Progress(BaseModel):
-    """How far the stage at work is."""
+    """Progress of the current stage."""
 
     done: int
     total: int
@@ -45,7 +45,7 @@ class ScoreView(BaseModel):
 
 
 class CostView(BaseModel):
-    """What the teacher cost so far."""
+    """Cost of the teacher so far."""
 
     calls: int
     usd: float
@@ -54,7 +54,7 @@ class CostView(BaseModel):
 
 
 class ReviewView(BaseModel):
-    """What a run asks its reviewer."""
+    """The review that a run waits for."""
 
     about: Reviewed
     round: int
@@ -68,13 +68,13 @@ class ReviewView(BaseModel):
 
 
 class RunView(BaseModel):
-    """A run as it stands."""
+    """The current state of a run."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.VIEW})
 
     id: str
     status: RunStatus
-    reason: str = Field(description="Why it ended or waits.")
+    reason: str = Field(description="Why it has ended or waits.")
     waiting_for: Wait | None
     review: ReviewView | None = Field(description="Of a run that waits for a review.")
     task: str
@@ -86,7 +86,7 @@ class RunView(BaseModel):
     stage: str | None
     round: int
     progress: Progress | None
-    eta_seconds: float | None = Field(description="Of the stage at work, where it can tell.")
+    eta_seconds: float | None = Field(description="Of the current stage, where it is known.")
     scores: list[ScoreView]
     cost: CostView | None
     last_event: int = Field(description="Id of the newest event.")
@@ -94,26 +94,29 @@ class RunView(BaseModel):
     @classmethod
     def of(cls, run: Run) -> RunView:
         """The view of a stored run."""
-        view, config = run.view, run.config
-        return cls(
-            id=run.id,
-            status=run.status,
-            reason=run.reason,
-            waiting_for=run.waiting_for,
-            review=view["review"] if run.waiting_for == "review" else None,
-            task=config["task"],
-            method=config["loop"]["method"],
-            dataset=run.dataset,
-            created=run.created,
-            started=run.started,
-            ended=run.ended,
-            stage=view.get("stage") if run.status == "running" else None,
-            round=view.get("round", 0),
-            progress=view.get("progress"),
-            eta_seconds=view.get("eta_seconds") if run.status == "running" else None,
-            scores=view.get("scores", []),
-            cost=view.get("cost"),
-            last_event=run.last_event,
+        summary, running = RunSummary.read(run.view), run.status == "running"
+        return cls.model_validate(
+            {
+                "id": run.id,
+                "status": run.status,
+                "reason": run.reason,
+                "waiting_for": run.waiting_for,
+                "review": summary.review if run.waiting_for == "review" else None,
+                "task": run.config["task"],
+                "method": run.config["loop"]["method"],
+                "dataset": run.dataset,
+                "created": run.created,
+                "started": run.started,
+                "ended": run.ended,
+                "stage": summary.stage if running else None,
+                "round": summary.round,
+                "progress": summary.progress,
+                "eta_seconds": summary.eta_seconds if running else None,
+                "scores": summary.scores,
+                "cost": summary.cost,
+                "last_event": run.last_event,
+            },
+            from_attributes=True,
         )
 
 
@@ -141,17 +144,3 @@ class Artifacts(BaseModel):
     """The files of a run."""
 
     items: list[Artifact]
-
-
-class EventView(BaseModel):
-    """One event, as the stream sends it."""
-
-    id: int
-    time: float
-    type: str
-    data: dict[str, Any]
-
-    @classmethod
-    def of(cls, event: RunEvent) -> EventView:
-        """The view of a stored event."""
-        return cls(id=event.id, time=event.time, type=event.type, data=event.data)

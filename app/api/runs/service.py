@@ -1,4 +1,5 @@
-"""What may happen to a run, and when. Endpoints commit; a worker's part of it is in `app.executor`."""
+"""The operations on runs, and the statuses in which each is allowed. Endpoints commit; workers are in
+`app.executor`."""
 
 from __future__ import annotations
 
@@ -10,17 +11,21 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.runs.schemas import RunRequest
 from app.api.runs.validation import admit
-from app.db import runs as repository
+from app.db import datasets as dataset_repository
+from app.db import runs as run_repository
 from app.db.engine import now
 from app.db.models import DataSet, Run
+from app.db.run_summary import RunSummary
 from app.engine.reviews import question_of
+from app.engine.run_status import RunStatus
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.settings import Settings
+from graphs.errors import Wait
 from graphs.review import ReviewAnswer
 from graphs.run_paths import RunPaths
 
 BUSY_SECONDS = 60
-"""When to ask again with too many unfinished runs."""
+"""`Retry-After` of a caller with too many unfinished runs."""
 
 
 @dataclass
@@ -28,8 +33,8 @@ class Runs:
     """The runs that one caller may see.
 
     Args:
-        owner: whose runs they are; new ones are the caller's.
-        everybody: the caller may see all runs.
+        owner: the caller; owns the runs that it starts.
+        everybody: the caller sees the runs of all owners.
     """
 
     session: AsyncSession
@@ -54,7 +59,7 @@ class Runs:
             await self._dataset(request.dataset)
             folder = self.settings.datasets / request.dataset
         config = admit(request.config, folder, self.settings)
-        if await repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
+        if await run_repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
             raise TooManyRequests(
                 f"You have {self.settings.max_unfinished} unfinished runs, which is the limit. Cancel some, or wait.",
                 retry_after=BUSY_SECONDS,
@@ -70,19 +75,19 @@ class Runs:
             token=0,
             last_event=0,
         )
-        await repository.add(self.session, run)
-        await repository.tell(self.session, run)
+        await run_repository.add(self.session, run)
+        await run_repository.add_status_event(self.session, run)
         return run
 
     async def _dataset(self, name: str) -> DataSet:
-        found = await self.session.get(DataSet, name)
-        if found is None or (found.owner != self.owner and not self.everybody):
+        row = await dataset_repository.get_by_id(self.session, name, self._whose)
+        if row is None:
             raise NotFound(f"There is no data set {name!r}.")
-        return found
+        return row
 
     async def get(self, name: str, *, lock: bool = False) -> Run:
-        """One run; raises NotFound when there is none, or it is another's."""
-        run = await repository.get(self.session, name, self._whose, lock=lock)
+        """One run; raises NotFound when there is none, or it belongs to another key."""
+        run = await run_repository.get_by_id(self.session, name, self._whose, lock=lock)
         if run is None:
             raise NotFound(f"There is no run {name!r}.")
         return run
@@ -92,29 +97,30 @@ class Runs:
         return RunPaths(self.settings.runs / run.id)
 
     async def cancel(self, name: str) -> Run:
-        """End a run: at once if nobody works on it, else its worker does within seconds. Accepted rows stay."""
+        """Cancel a run: at once if no worker has it; otherwise its worker does it within seconds. Accepted rows
+        stay."""
         run = await self.get(name, lock=True)
         if run.status in ("queued", "paused"):
             await self._change(run, "cancelled", "It was cancelled.")
         elif run.status == "running":
-            run.asked = "cancel"
+            run.requested = "cancel"
         elif run.status != "cancelled":
             raise Conflict(f"This run is {run.status}: there is nothing to cancel.")
         return run
 
     async def pause(self, name: str) -> Run:
-        """Let a run wait until it is resumed."""
+        """Pause a run until it is resumed."""
         run = await self.get(name, lock=True)
         if run.status == "queued":
             await self._change(run, "paused", "It was paused.", waiting_for="user")
         elif run.status == "running":
-            run.asked = run.asked or "pause"
+            run.requested = run.requested or "pause"
         elif run.status != "paused":
             raise Conflict(f"This run is {run.status}: there is nothing to pause.")
         return run
 
     async def resume(self, name: str) -> Run:
-        """Let a run that waits, or has failed, go on from where it was."""
+        """Queue a paused or failed run, to continue from where it was."""
         run = await self.get(name, lock=True)
         if run.waiting_for == "review":
             raise Conflict("This run waits for a review: answer it with POST .../review.")
@@ -122,8 +128,8 @@ class Runs:
             await self._change(run, "queued", "")
         elif run.status not in ("queued", "running"):
             raise Conflict(f"This run is {run.status}: it cannot be resumed.")
-        elif run.asked == "pause":
-            run.asked = None
+        elif run.requested == "pause":
+            run.requested = None
         return run
 
     async def review(self, name: str, answer: ReviewAnswer) -> Run:
@@ -135,15 +141,20 @@ class Runs:
         run = await self.get(name, lock=True)
         if run.status != "paused" or run.waiting_for != "review":
             raise Conflict("This run does not wait for a review.")
-        question = await run_in_threadpool(question_of, run.view["review"], self.paths(run))
+        review = RunSummary.read(run.view).review
+        if review is None:
+            raise Conflict("This run does not wait for a review.")
+        question = await run_in_threadpool(question_of, review, self.paths(run))
         if fault := answer.fault(question):
             raise Conflict(fault)
         run.answer = answer.answering(question).model_dump(mode="json", exclude_none=True)
         await self._change(run, "queued", "")
         return run
 
-    async def _change(self, run: Run, status: str, reason: str, waiting_for: str | None = None) -> None:
-        """A change of a run that nobody works on."""
-        run.status, run.reason, run.waiting_for, run.asked = status, reason, waiting_for, None
+    async def _change(
+        self, run: Run, status: RunStatus, reason: str, waiting_for: Wait | None = None
+    ) -> None:
+        """Change the status of a run that no worker has."""
+        run.status, run.reason, run.waiting_for, run.requested = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None
-        await repository.tell(self.session, run)
+        await run_repository.add_status_event(self.session, run)

@@ -1,4 +1,4 @@
-"""What a run may name when it comes over HTTP: a config is data of a stranger, and is held to the service's own rules."""
+"""Validates untrusted configs from HTTP."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) -> RunConfig:
-    """The settled config of a run posted over HTTP.
+    """The resolved config of a run posted over HTTP.
 
     Args:
-        dataset: folder of the uploaded data set that takes the place of `data`'s paths.
+        dataset: folder of the uploaded data set, which replaces the paths in `data`.
 
     Raises:
         ConfigError: a key is wrong, or names what only the service's own configuration may name.
@@ -34,7 +34,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_places(config)
     _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
-    return _settle_keys(config, settings)
+    return _resolve_keys(config, settings)
 
 
 def _with_folder(data: Any, dataset: Path) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _with_folder(data: Any, dataset: Path) -> dict[str, Any]:
 
 
 def _refuse_code(config: RunConfig) -> None:
-    """`module:object` is code that the service would import."""
+    """Refuse tasks like `module:Class`, which the service would import."""
     if ":" in config.task:
         raise ConfigError(
             f"config.task: {config.task!r} is a class of your own, which is not run over HTTP; use `pada run`."
@@ -59,7 +59,7 @@ def _refuse_places(config: RunConfig) -> None:
 
 
 def _refuse_logins(config: RunConfig) -> None:
-    """Configs are stored and shown; an address with a password in it would be, too."""
+    """Refuse addresses with a password: configs are stored and shown."""
     addresses = [config.teacher.role(role).base_url for role in ROLES] if config.teacher else []
     if any("@" in address.partition("://")[2].partition("/")[0] for address in addresses):
         raise ConfigError(
@@ -69,7 +69,7 @@ def _refuse_logins(config: RunConfig) -> None:
 
 
 def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -> None:
-    """Local files may only be read where the service allows it."""
+    """Refuse local files outside of `allowed_paths`."""
     named = {"student.model": local_path(config.student), "embedder": _path(config.embedder)}
     if dataset is None:
         named |= {f"data.{split}": getattr(config.data, split) for split in ("train", "validation", "test")}
@@ -83,7 +83,7 @@ def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -
 
 
 def local_path(student: StudentSpec) -> Path | None:
-    """Where a student's weights are on this machine; None for embedded ones and hub names."""
+    """Path of a student's weights; None for embedded students and hub names."""
     return _path(student.model)
 
 
@@ -93,13 +93,13 @@ def _path(name: str) -> Path | None:
 
 
 def _allowed(path: Path, settings: Settings) -> bool:
-    # resolved, so that neither `..` nor a link leads out
+    # resolved, so that neither `..` nor a link can leave the folder
     whole = path.expanduser().resolve()
     return any(whole.is_relative_to(folder.expanduser().resolve()) for folder in settings.allowed_paths)
 
 
-def _settle_keys(config: RunConfig, settings: Settings) -> RunConfig:
-    """A key of the service's environment goes to the endpoints that its owner has named for it, and nowhere else."""
+def _resolve_keys(config: RunConfig, settings: Settings) -> RunConfig:
+    """Refuse to send an API key of the service's environment to an address that the settings do not name for it."""
     teacher = config.teacher
     if teacher is None:
         return config

@@ -66,19 +66,18 @@ def clusters(rounds: list[RoundReport]) -> Any:
 
 
 def _points_of(item: RoundReport) -> list[Row]:
-    clusters = item.clusters or {}
     names = {failure: pattern.name for pattern in item.patterns for failure in pattern.failures}
     return [
         {
             "round": round_name(item.round),
-            "x": point["x"],
-            "y": point["y"],
-            "cluster": point["cluster"],
-            "id": point["id"],
-            "name": clip(names.get(point["id"], f"Cluster {point['cluster']}"), 80),
-            "root_cause": clip(point.get("root_cause", ""), 300),
+            "x": point.x,
+            "y": point.y,
+            "cluster": point.cluster,
+            "id": point.id,
+            "name": clip(names.get(point.id, f"Cluster {point.cluster}"), 80),
+            "root_cause": clip(point.root_cause, 300),
         }
-        for point in thin(clusters.get("points", []))
+        for point in thin(item.clusters.points if item.clusters else [])
     ]
 
 

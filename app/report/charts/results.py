@@ -62,8 +62,8 @@ def differences(report: Report) -> Any:
     rows: list[Row] = []
     for item in report.rounds:
         if found := item.versus_best:
-            name, ends = f"Round {item.round} against the best before", (found["low"], found["high"])
-            row = difference_row(name, found["difference"], ends, found["p_value"])
+            name, ends = f"Round {item.round} against the best before", (found.low, found.high)
+            row = difference_row(name, found.difference, ends, found.p_value)
             rows.append(row | {"split": "validation"})
     if report.test is not None and report.best.get("round", 0) != 0:
         test = report.test

@@ -10,7 +10,7 @@ import schemathesis
 HEADER = "Idempotency-Key"
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator]
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Make each key one of its own: the reply to a key that was used before is an old one, whatever was deleted since.
 

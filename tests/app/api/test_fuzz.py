@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.command import environment
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import config_for
 
@@ -21,13 +21,15 @@ EXAMPLES = 40
 """Of each operation, and of walks through the links."""
 
 
-def finish_a_run(service: Service, data: Path, student: Path, oracle: Oracle) -> None:
+def finish_a_run(
+    service: Service, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
     """So that there are rows, rounds and files to ask for."""
     files = {split: (data / f"{split}.jsonl").read_bytes() for split in ("train", "validation", "test")}
     made = httpx.post(
         f"{service.url}/v1/datasets", data={"name": "tiny"}, files=files, headers=service.headers, timeout=60
     )
-    config = config_for(data, student, oracle.url, loop={"rounds": 1})
+    config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1})
     del config["data"]
     answer = service.post("", {"dataset": made.json()["id"], "config": config})
     assert answer.status_code == 202, answer.text
@@ -37,20 +39,20 @@ def finish_a_run(service: Service, data: Path, student: Path, oracle: Oracle) ->
 @pytest.mark.slow
 @pytest.mark.skipif(not SCHEMATHESIS, reason="`make fuzz` has schemathesis")
 def test_no_request_makes_the_service_break_its_word(
-    tmp_path: Path, data: Path, student: Path, oracle: Oracle
+    tmp_path: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
 ) -> None:
     assert SCHEMATHESIS
     log = tmp_path / "serve.log"
     settings = {
         "PADA_AUTH": "on",
         "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "PADA_REQUESTS_PER_MINUTE": "1000000",
         "PADA_MAX_UNFINISHED": "1000000",
     }
     with serving(tmp_path / "home", **settings) as service:
         service.key = service.make_key("write")
-        finish_a_run(service, data, student, oracle)
+        finish_a_run(service, data, student, scripted_teacher)
         service.terminate()
         service.settings["PADA_MAX_RUNNING"] = "0"  # the runs that schemathesis starts are not worked on
         service.start()

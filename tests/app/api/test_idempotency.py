@@ -1,4 +1,4 @@
-"""POSTs that are sent again: the work is done once."""
+"""POSTs that are sent again: the work is done idempotent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import idempotency
-from app.api.idempotency import Repeatable
-from app.db import datasets as repository
+from app.api.idempotency import Idempotent
+from app.db import datasets as dataset_repository
 from app.db.models import DataSet, IdempotentReply
 from app.errors import Conflict
 from tests.app.api.http_service import Service, problem, serve, settings_for
@@ -36,22 +36,22 @@ class Order(BaseModel):
     lose: bool = False
 
 
-async def make(order: Order, request: Request, once: Repeatable) -> Any:
+async def make(order: Order, request: Request, idempotent: Idempotent) -> Any:
     """Stores a row, as every POST of the service does."""
 
     async def handle(session: AsyncSession) -> Thing:
         if order.lose:  # another process takes the claim over
-            async with once.sessions.begin() as other:
+            async with idempotent.sessions.begin() as other:
                 await other.execute(update(IdempotentReply).values(created=IdempotentReply.created + 1))
         row = DataSet(id=uuid.uuid4().hex, owner="", name=order.name, files={})
-        await repository.add(session, row)
+        await dataset_repository.add(session, row)
         if order.fail and not request.app.state.mended:
             raise Conflict("Not now.")
         if order.crash and not request.app.state.mended:
             raise RuntimeError("a fault of the service")
         return Thing(id=row.id, name=row.name)
 
-    return await once.reply(handle, 202, location="/things/{id}")
+    return await idempotent.reply(handle, 202, location="/things/{id}")
 
 
 def extend(app: FastAPI) -> None:
@@ -120,7 +120,7 @@ def test_what_is_no_key(service: Service, key: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "status"), [({"fail": True}, 409), ({"crash": True}, 500)])
-def test_what_failed_may_be_tried_again(service: Service, fault: dict[str, bool], status: int) -> None:
+def test_what_failed_may_be_tried_again(service: Service, fault: dict[str, Any], status: int) -> None:
     with service.client() as client:
         problem(post(client, **fault), status)
         assert made(service) == []

@@ -4,36 +4,60 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from app.cli.compare_watch import Watch
-from app.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, choose, score, spent, trainer
-from app.engine.events import Event, EventLog
+from app.cli.display import (
+    QUIET,
+    STAGES,
+    JsonDisplay,
+    LiveDisplay,
+    PlainDisplay,
+    choose,
+    score,
+    spent,
+    trainer,
+)
+from app.engine.events import (
+    Event,
+    PowerEstimate,
+    RoundScore,
+    RunStatusChanged,
+    StageDone,
+    StageProgress,
+    StageStarted,
+    TeacherSpend,
+    TrainerProgress,
+    read_event,
+)
+from graphs.state import NODES
 
 NARROW = "\u202f"
 """The space before a percent sign."""
 
-SCORE: Event = {
-    "type": "score", "round": 1, "metric": "accuracy", "validation": 0.625, "ci95": [0.5, 0.75],
-    "promoted": True, "reason": "Better than the best student: +0.1.",
-}  # fmt: skip
-BASELINE = SCORE | {"round": 0, "validation": 0.5, "ci95": [0.4, 0.6]}
-POWER = {"type": "power", "n": 40, "value": 0.2, "power": 0.8}
-STAGE = {"type": "stage", "name": "augment"}
+SCORE = RoundScore(
+    round=1,
+    metric="accuracy",
+    validation=0.625,
+    ci95=(0.5, 0.75),
+    promoted=True,
+    reason="Better than the best student: +0.1.",
+)
+BASELINE = SCORE.model_copy(update={"round": 0, "validation": 0.5, "ci95": (0.4, 0.6)})
+POWER = PowerEstimate(n=40, value=0.2, power=0.8)
 STORY: list[Event] = [
-    {"type": "run", "status": "running"},
-    STAGE | {"state": "started"},
-    {"type": "spent", "calls": 12, "usd": 0.5, "tokens": 3400},
-    STAGE | {"state": "progress", "done": 1, "total": 4},
-    {"type": "trainer", "stage": "train", "step": 3, "steps": 9, "loss": 1.25, "eta_seconds": 12.4},
-    STAGE | {"state": "done", "done": 4, "total": 4, "seconds": 2.345},
-    {"type": "stage", "name": "gate", "state": "started"},
-    {"type": "stage", "name": "gate", "state": "done", "done": 1, "total": 1, "seconds": 0.01},
+    RunStatusChanged(status="running"),
+    StageStarted(name="augment"),
+    TeacherSpend(calls=12, usd=0.5, tokens=3400),
+    StageProgress(name="augment", done=1, total=4),
+    TrainerProgress(stage="train", step=3, steps=9, loss=1.25, eta_seconds=12.4),
+    StageDone(name="augment", done=4, total=4, seconds=2.345),
+    StageStarted(name="gate"),
+    StageDone(name="gate", done=1, total=1, seconds=0.01),
     SCORE,
-    {"type": "run", "status": "finished", "reason": ""},
+    RunStatusChanged(status="finished", reason=""),
 ]
 
 
@@ -51,7 +75,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 3, "moments like the gate, and progress within seconds, are not worth a line"
 
 
-WARNING: Event = {"type": "trainer", "stage": "warning", "message": "3 of 40 rows\x1b[2J are too long."}
+WARNING = TrainerProgress(stage="warning", message="3 of 40 rows\x1b[2J are too long.")
 
 
 def test_a_warning_of_the_trainer_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +97,9 @@ def test_json_lines_are_the_events(capsys: pytest.CaptureFixture[str]) -> None:
         assert isinstance(display, JsonDisplay)
         for event in STORY:
             display.show(event)
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == STORY
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[3] == {"type": "stage", "name": "augment", "state": "progress", "done": 1, "total": 4}
+    assert [read_event(line) for line in lines] == STORY
 
 
 def test_plain_where_there_is_no_terminal() -> None:
@@ -92,43 +118,28 @@ def test_live_view_closes_what_it_opened() -> None:
 
 
 def test_trainer_in_few_words() -> None:
-    event: Event = {
-        "stage": "train", "step": 3, "steps": 9, "loss": 1.2345, "tokens_per_second": 812.6, "eta_seconds": 61.2,
-    }  # fmt: skip
+    event = TrainerProgress(
+        stage="train", step=3, steps=9, loss=1.2345, tokens_per_second=812.6, eta_seconds=61.2
+    )
     assert trainer(event) == "train 3 of 9, loss 1.234, 813 tokens/s, 61 s left"
-    assert trainer({"stage": "predict"}) == "predict 0 of 0"
-    assert "loss 0.000" in trainer({"stage": "train", "loss": 0.0})
+    assert trainer(TrainerProgress(stage="predict")) == "predict 0 of 0"
+    assert "loss 0.000" in trainer(TrainerProgress(stage="train", loss=0.0))
 
 
 def test_spending_without_a_price_is_told_in_tokens() -> None:
-    assert spent({"calls": 3, "usd": 0.0, "tokens": 150}) == "3 calls, 150 tokens"
-    assert "tokens" not in spent({"calls": 3, "usd": 1.5, "tokens": 150})
+    assert spent(TeacherSpend(calls=3, usd=0.0, tokens=150)) == "3 calls, 150 tokens"
+    assert "tokens" not in spent(TeacherSpend(calls=3, usd=1.5, tokens=150))
 
 
 def test_the_baseline_is_not_promoted() -> None:
-    said = score(SCORE | {"round": 0, "reason": "The baseline."}).replace(NARROW, " ")
+    said = score(SCORE.model_copy(update={"round": 0, "reason": "The baseline."})).replace(NARROW, " ")
     assert said == "Baseline: validation accuracy 62.5 % (50.0 to 75.0 %)."
-    assert ", not promoted. Better" in score(SCORE | {"promoted": False})
-
-
-async def test_events_go_on_after_a_line_cut_by_a_kill(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    heard: list[Event] = []
-    async with EventLog(path, heard.append) as log:
-        log.emit("run", status="running")
-        log.emit("run", status="paused")
-    whole = path.read_text()
-    path.write_text(whole + '{"id": 3, "type": "ru')
-    async with EventLog(path, heard.append) as log:
-        log.emit("run", status="finished")
-    events = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [event["id"] for event in events] == [1, 2, 3]
-    assert events == heard
+    assert ", not promoted. Better" in score(SCORE.model_copy(update={"promoted": False}))
 
 
 def test_names_in_a_reason_cannot_steer_the_terminal() -> None:
     """A label may be anything, and the gate names labels."""
-    odd = SCORE | {"reason": "Worse in bad\x1b[2J\r\n[red]news[/nothing]\u202e."}
+    odd = SCORE.model_copy(update={"reason": "Worse in bad\x1b[2J\r\n[red]news[/nothing]\u202e."})
     assert "\x1b" not in score(odd)
     assert "\n" not in score(odd)
     text = io.StringIO()
@@ -142,7 +153,7 @@ def several(watch: Watch) -> None:
     jobs = ("random", 0), ("pada", 0)
     with watch:
         for job in jobs:
-            for event in [POWER, BASELINE, *STORY[:-1], {"type": "run", "status": "paused"}]:
+            for event in [POWER, BASELINE, *STORY[:-1], RunStatusChanged(status="paused")]:
                 watch.show(job, event)
         watch.show(jobs[0], STORY[-1])
 
@@ -170,3 +181,8 @@ def test_a_comparison_on_a_terminal() -> None:
     assert "pada, seed 0: Round 1: validation accuracy" in shown
     assert "random, seed 0: Writing and checking new rows" in shown
     assert "All runs, test rows" in shown
+
+
+def test_every_node_of_the_loop_has_a_title() -> None:
+    assert list(STAGES) == list(NODES)
+    assert set(NODES) > QUIET

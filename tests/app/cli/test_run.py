@@ -15,7 +15,7 @@ import yaml
 from graphs.report import Report
 from tests.command import CANARY, pada, start
 from tests.conftest import Run
-from tests.scripted_teacher_server import Oracle, answer
+from tests.scripted_teacher_server import ScriptedTeacherServer, answer
 from tests.tiny_task import config_for, label_of, rows, write_config
 
 pytestmark = pytest.mark.student
@@ -30,8 +30,8 @@ DATA_KEYS = {
 """What other programs that play the teacher rely on."""
 
 
-def asked_in(run: Run, oracle: Oracle) -> list[Any]:
-    return oracle.of_run(run.report["run_id"])
+def asked_in(run: Run, scripted_teacher: ScriptedTeacherServer) -> list[Any]:
+    return scripted_teacher.of_run(run.report["run_id"])
 
 
 def accuracy(predictions: list[dict[str, Any]], split: str) -> float:
@@ -112,11 +112,13 @@ def test_promotions_never_lose_score(whole_run: Run) -> None:
     assert best == whole_run.report["best"]["validation"]
 
 
-def test_every_written_row_has_one_verdict_and_none_is_lost(whole_run: Run, oracle: Oracle) -> None:
+def test_every_written_row_has_one_verdict_and_none_is_lost(
+    whole_run: Run, scripted_teacher: ScriptedTeacherServer
+) -> None:
     """What the server handed out, and what is on file, are the same rows."""
     report = whole_run.report
     handed: Counter[tuple[str, str]] = Counter()
-    for request in asked_in(whole_run, oracle):
+    for request in asked_in(whole_run, scripted_teacher):
         if request.schema == "SampleBatch":
             samples = answer("SampleBatch", request.data)["samples"]
             handed.update((sample["prompt"], sample["completion"]) for sample in samples)
@@ -175,8 +177,8 @@ def test_accounts_of_patterns_are_counted_over_their_failures(whole_run: Run) ->
             assert pattern["fixed"] + pattern["unmoved"] + pattern["regressed"] == pattern["size"]
 
 
-def test_cost_is_what_the_server_counted(whole_run: Run, oracle: Oracle) -> None:
-    calls = asked_in(whole_run, oracle)
+def test_cost_is_what_the_server_counted(whole_run: Run, scripted_teacher: ScriptedTeacherServer) -> None:
+    calls = asked_in(whole_run, scripted_teacher)
     cost = whole_run.report["cost"]
     assert cost["calls"] == len(calls)
     assert (cost["prompt_tokens"], cost["completion_tokens"]) == (100 * len(calls), 20 * len(calls))
@@ -187,26 +189,26 @@ def test_cost_is_what_the_server_counted(whole_run: Run, oracle: Oracle) -> None
     assert by_role["judge"] == schemas["QualityReport"]
 
 
-def test_requests_keep_to_the_wire(whole_run: Run, oracle: Oracle) -> None:
-    for call in asked_in(whole_run, oracle):
+def test_requests_keep_to_the_wire(whole_run: Run, scripted_teacher: ScriptedTeacherServer) -> None:
+    for call in asked_in(whole_run, scripted_teacher):
         assert set(call.data) >= DATA_KEYS[call.schema]
         assert call.authorization == f"Bearer {CANARY}"
         body = json.loads(call.text)
         assert body["response_format"]["type"] == "json_schema"
     train = {(row["prompt"], row["completion"]) for row in rows("train")}
-    for call in asked_in(whole_run, oracle):
+    for call in asked_in(whole_run, scripted_teacher):
         for shown in call.data.get("examples", []):
             assert (shown["prompt"], shown["completion"]) in train
 
 
 def test_no_test_row_reaches_a_teacher_and_no_validation_row_the_writer(
-    whole_run: Run, oracle: Oracle
+    whole_run: Run, scripted_teacher: ScriptedTeacherServer
 ) -> None:
     test = [row["prompt"].splitlines()[1] for row in rows("test")]
     validation = [row["prompt"].splitlines()[1] for row in rows("validation")]
-    seen = Counter(call.schema for call in asked_in(whole_run, oracle))
+    seen = Counter(call.schema for call in asked_in(whole_run, scripted_teacher))
     assert min(seen["SampleBatch"], seen["QualityReport"], seen["ErrorAnalysis"]) > 0
-    for call in asked_in(whole_run, oracle):
+    for call in asked_in(whole_run, scripted_teacher):
         assert not any(text in call.text for text in test)
         if call.schema != "ErrorAnalysis":
             assert not any(text in call.text for text in validation), call.schema
@@ -240,14 +242,16 @@ def test_the_key_is_nowhere(whole_run: Run) -> None:
     assert CANARY not in whole_run.done.stdout + whole_run.done.stderr
 
 
-def test_a_finished_run_started_again_costs_nothing(whole_run: Run, oracle: Oracle) -> None:
-    before, asked = whole_run.report, len(oracle.seen)
+def test_a_finished_run_started_again_costs_nothing(
+    whole_run: Run, scripted_teacher: ScriptedTeacherServer
+) -> None:
+    before, asked = whole_run.report, len(scripted_teacher.seen)
     again = pada("run", whole_run.config, "--output", whole_run.folder, "--json")
     assert again.returncode == 0, again.stderr
     lines = [json.loads(line) for line in again.stdout.splitlines()]
     assert lines[-1] == {"type": "result", "status": "finished", "folder": str(whole_run.folder)}
     assert not [line for line in lines if line["type"] in ("stage", "trainer")]
-    assert len(oracle.seen) == asked
+    assert len(scripted_teacher.seen) == asked
     after = whole_run.report
     volatile = {"cost", "seconds"}
     assert {k: v for k, v in after.items() if k not in volatile} == {
@@ -290,8 +294,8 @@ def test_graph_shows_every_node_and_the_way_back(whole_run: Run) -> None:
 class Story:
     """One run that is stopped in many ways: each step is one start of a command, done once for all tests."""
 
-    def __init__(self, folder: Path, data: Path, student: Path, oracle: Oracle):
-        self.folder, self.oracle = folder / "run", oracle
+    def __init__(self, folder: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer):
+        self.folder, self.scripted_teacher = folder / "run", scripted_teacher
         self._file = folder / "config.yaml"
         self._data, self._student = data, student
         self.steps: dict[str, tuple[subprocess.CompletedProcess[str], int, dict[str, Any]]] = {}
@@ -302,14 +306,15 @@ class Story:
         """The config with this budget; everything else stays."""
         loop = {"rounds": 1, "review": True, "max_train_failures": 40}
         return write_config(
-            self._file, config_for(self._data, self._student, self.oracle.url, loop=loop, budget=budget)
+            self._file,
+            config_for(self._data, self._student, self.scripted_teacher.url, loop=loop, budget=budget),
         )
 
     def step(self, name: str, *arguments: object) -> None:
         """Start a command, and keep how it ended, how many calls there were so far, and the report."""
         done = pada(*arguments)
         run = json.loads((self.folder / "report.json").read_text())
-        self.steps[name] = done, len(self.oracle.of_run(run["run_id"])), run
+        self.steps[name] = done, len(self.scripted_teacher.of_run(run["run_id"])), run
 
     def rows(self, verdict: str) -> list[dict[str, Any]]:
         """The rows of the round with this verdict."""
@@ -321,8 +326,13 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, student: Path, data: Path, oracle: Oracle) -> Story:
-    told = Story(tmp_path_factory.mktemp("story"), data, student, oracle)
+def story(
+    tmp_path_factory: pytest.TempPathFactory,
+    student: Path,
+    data: Path,
+    scripted_teacher: ScriptedTeacherServer,
+) -> Story:
+    told = Story(tmp_path_factory.mktemp("story"), data, student, scripted_teacher)
     told.run("no budget", max_calls=0)
     shutil.copytree(told.folder, told.folder.with_name("baseline"))
     told.run("small budget", max_calls=10)
@@ -330,9 +340,9 @@ def story(tmp_path_factory: pytest.TempPathFactory, student: Path, data: Path, o
     told.step("shown", "review", told.folder)
     told.run("still waiting")
     vetoed = told.steps["shown"][0].stdout.split()[0]
-    oracle.fault = lambda schema, data: server_error() if schema == "SampleBatch" else None
+    scripted_teacher.fault = lambda schema, data: server_error() if schema == "SampleBatch" else None
     told.step("down", "review", told.folder, "--veto", vetoed, "--approve")
-    oracle.fault = lambda schema, data: None
+    scripted_teacher.fault = lambda schema, data: None
     told.run("rows")
     told.step("rows shown", "review", told.folder)
     told.accepted, told.judged = (told.rows(verdict)[0] for verdict in ("accepted", "judge"))
@@ -369,7 +379,7 @@ def test_a_raised_cap_goes_on_to_the_review(story: Story) -> None:
     done, _, report = story.steps["review"]
     assert done.returncode == 3
     assert "pada review" in report["stopped"]
-    run = story.oracle.of_run(report["run_id"])
+    run = story.scripted_teacher.of_run(report["run_id"])
     assert not [call for call in run[: story.steps["review"][1]] if call.schema == "SampleBatch"]
 
 
@@ -400,7 +410,7 @@ def test_after_all_that_it_ends_and_nothing_was_paid_twice(story: Story) -> None
     assert done.returncode == 0, done.stderr
     assert report["status"] == "finished"
     assert report["test"]["n"] == 40
-    asked = [c for c in story.oracle.of_run(report["run_id"]) if c.sent is not None]
+    asked = [c for c in story.scripted_teacher.of_run(report["run_id"]) if c.sent is not None]
     assert len({call.hash for call in asked}) == len(asked) == report["cost"]["calls"]
 
 
@@ -454,7 +464,7 @@ def test_the_report_counts_what_the_reviewer_decided(story: Story) -> None:
 def test_finish_scores_what_there_is(story: Story) -> None:
     """On a copy of the run as it was after the baseline."""
     folder = story.folder.with_name("baseline")
-    calls = len(story.oracle.seen)
+    calls = len(story.scripted_teacher.seen)
     done = pada("run", story.config(max_calls=0), "--output", folder, "--finish")
     assert done.returncode == 0, done.stderr
     report = json.loads((folder / "report.json").read_text())
@@ -466,7 +476,7 @@ def test_finish_scores_what_there_is(story: Story) -> None:
         == pytest.approx(story.steps["end"][2]["test"]["baseline"])
     )
     assert report["test"]["difference"] == 0
-    assert len(story.oracle.seen) == calls
+    assert len(story.scripted_teacher.seen) == calls
 
 
 def test_vanilla_needs_no_teacher_and_two_processes_cannot_share_a_run(

@@ -18,7 +18,7 @@ from tests.command import pada, start
 from tests.conftest import Run
 from tests.duplicate_calls import needless, repeats
 from tests.processes import children_of, processes_of, still_alive
-from tests.scripted_teacher_server import Asked, Oracle
+from tests.scripted_teacher_server import Asked, ScriptedTeacherServer
 
 pytestmark = [pytest.mark.slow]
 
@@ -71,12 +71,14 @@ MOMENTS = ("fine_tune", "analyze_errors", "augment", "augment", "fine_tune")
 
 
 @pytest.fixture(scope="module")
-def tortured(tmp_path_factory: pytest.TempPathFactory, whole_run: Run, oracle: Oracle) -> Tortured:
+def tortured(
+    tmp_path_factory: pytest.TempPathFactory, whole_run: Run, scripted_teacher: ScriptedTeacherServer
+) -> Tortured:
     """The whole run once more, killed five times: the program, or its trainer first."""
     folder = tmp_path_factory.mktemp("killed") / "run"
     rng = random.Random(SEED)
     kills = []
-    oracle.latency = 0.15
+    scripted_teacher.latency = 0.15
     for moment in MOMENTS:
         process = start("run", whole_run.config, "--output", folder)
         if not wait_for(folder, f'"{moment}"', rng, process):
@@ -89,11 +91,11 @@ def tortured(tmp_path_factory: pytest.TempPathFactory, whole_run: Run, oracle: O
         for child in kill.orphans:
             os.kill(child, signal.SIGKILL)
         kills.append(kill)
-    oracle.latency = 0.0
+    scripted_teacher.latency = 0.0
     done = pada("run", whole_run.config, "--output", folder)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = Run(folder, whole_run.config, done).report
-    return Tortured(folder, done, kills, oracle.of_run(report["run_id"]))
+    return Tortured(folder, done, kills, scripted_teacher.of_run(report["run_id"]))
 
 
 def test_it_was_killed_at_work(tortured: Tortured) -> None:
@@ -120,8 +122,10 @@ def test_the_student_is_bit_for_bit_the_same(tortured: Tortured, whole_run: Run)
         assert (tortured.folder / path).read_bytes() == (whole_run.folder / path).read_bytes(), path
 
 
-def test_the_same_questions_were_asked(tortured: Tortured, whole_run: Run, oracle: Oracle) -> None:
-    undisturbed = oracle.of_run(whole_run.report["run_id"])
+def test_the_same_questions_were_asked(
+    tortured: Tortured, whole_run: Run, scripted_teacher: ScriptedTeacherServer
+) -> None:
+    undisturbed = scripted_teacher.of_run(whole_run.report["run_id"])
     assert {request.hash for request in tortured.requests} == {request.hash for request in undisturbed}
 
 

@@ -1,4 +1,4 @@
-"""Comparisons: their file, the runs with a fast student and the oracle, and the statistics."""
+"""Comparisons: their file, the runs with a fast student and the scripted teacher, and the statistics."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from app.errors import ConfigError
 from graphs.analysis.statistics import paired
 from graphs.report import Report
 from tests.app.report.html_page import Page, values
-from tests.scripted_teacher_server import Oracle
-from tests.stand_ins import BayesStudent
+from tests.fakes import FakeStudent
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for
 from trainer.artifacts import read_json, read_jsonl
 from trainer.specs import TrainReport, TrainSpec
@@ -32,15 +32,17 @@ from trainer.specs import TrainReport, TrainSpec
 METHODS: list[Any] = ["random", "pada"]
 
 
-def write_comparison(folder: Path, data: Path, oracle: Oracle, **compare: Any) -> Path:
+def write_comparison(
+    folder: Path, data: Path, scripted_teacher: ScriptedTeacherServer, **compare: Any
+) -> Path:
     loop = {"rounds": 1, "synthetic_per_round": 24}
-    config = config_for(data, "builtin:smollm2-135m", oracle.url, loop=loop)
+    config = config_for(data, "builtin:smollm2-135m", scripted_teacher.url, loop=loop)
     path = folder / "compare.yaml"
     path.write_text(yaml.safe_dump(config | {"compare": {"methods": METHODS} | compare}))
     return path
 
 
-class Once(BayesStudent):
+class Once(FakeStudent):
     """Leaves a training alone that has its report, as the launchers do."""
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
@@ -54,16 +56,14 @@ def compared(runs: Runs, reports: Any) -> Results:
 
 
 async def test_methods_share_what_is_the_same_and_open_the_test_last(
-    tmp_path: Path, data: Path, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINY_KEY", "key")
     student = Once()
     told: list[tuple[str, str]] = []
-    comparison = load_comparison(write_comparison(tmp_path, data, oracle))
-    runs = Runs(
-        comparison, tmp_path / "out", lambda job, event: told.append((job[0], event["type"])), student
-    )
-    before = await planned_before(runs, student, oracle)
+    comparison = load_comparison(write_comparison(tmp_path, data, scripted_teacher))
+    runs = Runs(comparison, tmp_path / "out", lambda job, event: told.append((job[0], event.type)), student)
+    before = await planned_before(runs, student, scripted_teacher)
     reports = await runs.run()
     assert list(reports) == [("vanilla", 0), ("random", 0), ("pada", 0)]
 
@@ -91,7 +91,7 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert min(opened) >= max(gates)
 
     found = compared(runs, reports)
-    await planned_after(runs, student, oracle, reports, before)
+    await planned_after(runs, student, scripted_teacher, reports, before)
     assert [row.method for row in found.rows] == ["vanilla", "random", "pada"]
     vanilla, _, pada = found.rows
     assert vanilla.vs_vanilla is None
@@ -110,19 +110,19 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert [line["method"] for line in lines] == ["vanilla", "random", "pada"]
     assert float(lines[2]["vs_vanilla_difference"]) == pada.vs_vanilla.difference
 
-    calls = len(oracle.seen)
+    calls = len(scripted_teacher.seen)
     again = Runs(comparison, tmp_path / "out", lambda *_: None, student)
     assert compared(again, await again.run()) == found
-    assert (len(oracle.seen), len(student.trained)) == (calls, 3), (
+    assert (len(scripted_teacher.seen), len(student.trained)) == (calls, 3), (
         "done already: nothing is paid or trained again"
     )
 
 
-async def planned_before(runs: Runs, student: Once, oracle: Oracle) -> Plan:
+async def planned_before(runs: Runs, student: Once, scripted_teacher: ScriptedTeacherServer) -> Plan:
     """The plan of `METHODS` before anything was trained: nothing is asked for it, and nothing left behind."""
-    asked = len(oracle.seen)
+    asked = len(scripted_teacher.seen)
     plan = await make_plan(runs, student)
-    assert len(oracle.seen) == asked
+    assert len(scripted_teacher.seen) == asked
     assert not (runs.root / "probe").exists()
     assert not plan.baseline_known
     assert plan.failures == 40, "all validation rows"
@@ -136,7 +136,11 @@ async def planned_before(runs: Runs, student: Once, oracle: Oracle) -> Plan:
 
 
 async def planned_after(
-    runs: Runs, student: Once, oracle: Oracle, reports: dict[Any, Report], before: Plan
+    runs: Runs,
+    student: Once,
+    scripted_teacher: ScriptedTeacherServer,
+    reports: dict[Any, Report],
+    before: Plan,
 ) -> None:
     """The plan of a comparison that is done holds what it took."""
     plan = await make_plan(runs, student)
@@ -145,7 +149,7 @@ async def planned_after(
     for one in plan.methods:
         report = reports[one.method, 0]
         assert one.calls <= report.cost.calls <= one.most_calls
-        sent = [len(asked.text) for asked in oracle.seen if asked.run == report.run_id]
+        sent = [len(asked.text) for asked in scripted_teacher.seen if asked.run == report.run_id]
         if sent:
             assert 4 * one.tokens / one.calls == pytest.approx(sum(sent) / len(sent), rel=0.4), one.method
 
@@ -166,18 +170,24 @@ class Slow(Once):
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_runs_go_side_by_side_where_there_are_devices(
-    tmp_path: Path, data: Path, oracle: Oracle, monkeypatch: pytest.MonkeyPatch, count: int
+    tmp_path: Path,
+    data: Path,
+    scripted_teacher: ScriptedTeacherServer,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
 ) -> None:
     monkeypatch.setattr("app.compare.runs.devices", lambda _: [str(number) for number in range(count)])
-    path = write_comparison(tmp_path, data, oracle, methods=["vanilla"], seeds=[0, 1, 2])
+    path = write_comparison(tmp_path, data, scripted_teacher, methods=["vanilla"], seeds=[0, 1, 2])
     student = Slow()
     reports = await Runs(load_comparison(path), tmp_path / "out", lambda *_: None, student).run()
     assert len(reports) == 3
     assert student.most == count
 
 
-def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path, oracle: Oracle) -> None:
-    path = write_comparison(tmp_path, data, oracle, methods=["random"])
+def test_with_equal_steps_every_student_takes_as_many(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
+    path = write_comparison(tmp_path, data, scripted_teacher, methods=["random"])
     runs = Runs(load_comparison(path), tmp_path / "out", lambda *_: None)
     runs.prepare()
     # 40 given and 24 new rows, 8 a step, 6 times
@@ -186,10 +196,10 @@ def test_with_equal_steps_every_student_takes_as_many(tmp_path: Path, data: Path
 
 
 def test_a_method_goes_through_all_rounds_if_the_file_does_not_say_when_to_stop(
-    tmp_path: Path, data: Path, oracle: Oracle
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer
 ) -> None:
     path = write_comparison(
-        tmp_path, data, oracle, methods=["random", {"name": "long", "loop": {"rounds": 5}}]
+        tmp_path, data, scripted_teacher, methods=["random", {"name": "long", "loop": {"rounds": 5}}]
     )
     document = yaml.safe_load(path.read_text())
     del document["loop"]["patience"]
@@ -199,16 +209,18 @@ def test_a_method_goes_through_all_rounds_if_the_file_does_not_say_when_to_stop(
 
 
 def score(runs: Runs, job: Any) -> float:
-    values = [row["value"] for row in read_jsonl(runs.paths(job).final / "baseline" / "scores.jsonl")]
+    values: list[float] = [
+        row["value"] for row in read_jsonl(runs.paths(job).final / "baseline" / "scores.jsonl")
+    ]
     return sum(values) / len(values)
 
 
 @pytest.mark.slow
 async def test_a_comparison_that_waits_opens_no_test_row_and_goes_on(
-    tmp_path: Path, data: Path, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINY_KEY", "key")
-    path = write_comparison(tmp_path, data, oracle, methods=["random"])
+    path = write_comparison(tmp_path, data, scripted_teacher, methods=["random"])
     document = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(document | {"budget": {"max_calls": 3}}))
     student = Once()
@@ -238,24 +250,28 @@ async def test_a_comparison_that_waits_opens_no_test_row_and_goes_on(
     ],
 )
 def test_a_wrong_file_is_one_error_that_names_the_key(
-    tmp_path: Path, data: Path, oracle: Oracle, change: dict[str, Any], said: str
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, change: dict[str, Any], said: str
 ) -> None:
-    path = write_comparison(tmp_path, data, oracle, **change)
+    path = write_comparison(tmp_path, data, scripted_teacher, **change)
     with pytest.raises(ConfigError) as caught:
         load_comparison(path)
     assert said in str(caught.value)
     assert str(caught.value).startswith(str(path))
 
 
-def test_a_file_without_the_section_says_what_to_add(tmp_path: Path, data: Path, oracle: Oracle) -> None:
+def test_a_file_without_the_section_says_what_to_add(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(yaml.safe_dump(config_for(data, "builtin:smollm2-135m", oracle.url)))
+    path.write_text(yaml.safe_dump(config_for(data, "builtin:smollm2-135m", scripted_teacher.url)))
     with pytest.raises(ConfigError, match=r"compare: missing; give `compare\.methods`"):
         load_comparison(path)
 
 
-def test_equal_epochs_and_a_number_of_steps_contradict(tmp_path: Path, data: Path, oracle: Oracle) -> None:
-    path = write_comparison(tmp_path, data, oracle, training="equal_epochs")
+def test_equal_epochs_and_a_number_of_steps_contradict(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
+    path = write_comparison(tmp_path, data, scripted_teacher, training="equal_epochs")
     assert load_comparison(path).steps(40) is None
     document = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(document | {"student": document["student"] | {"steps": 9}}))

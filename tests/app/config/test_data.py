@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.config.data import DataSpec, prepare_data
-from app.config.splits import SPLITS, fold
+from app.config.splits import SPLITS, normalize_text
 from graphs.run_paths import RunPaths
 from trainer.artifacts import write_jsonl
 from trainer.data_files import DataError, read_examples
@@ -252,7 +252,7 @@ def test_chats_that_end_alike_are_not_the_same(folder: Path, run: RunPaths) -> N
     ],
 )
 def test_fold(one: str, other: str, same: bool) -> None:
-    assert (fold(one) == fold(other)) is same
+    assert (normalize_text(one) == normalize_text(other)) is same
 
 
 class TestLimit:

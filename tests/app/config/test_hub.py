@@ -16,7 +16,7 @@ from app.api.runs.validation import admit
 from app.cli.client import Client
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import load_config
-from app.config.splits import SPLITS, fold
+from app.config.splits import SPLITS, normalize_text
 from app.errors import ConfigError
 from app.settings import Settings
 from graphs.run_paths import RunPaths
@@ -40,7 +40,7 @@ def source_of(task: str, count: int = 120) -> DatasetDict:
     """The splits that the source of a task has, each of other rows."""
     hub = load_task(task).hub
     assert hub
-    names = {hub.train, hub.validation, hub.test} - {None}
+    names = {name for name in (hub.train, hub.validation, hub.test) if name is not None}
     return DatasetDict(
         {name: Dataset.from_list(SOURCES[task](count, seed)) for seed, name in enumerate(sorted(names))}
     )
@@ -80,7 +80,7 @@ def test_every_benchmark_is_read(task: str, write: Any, copy: Path, tmp_path: Pa
     found = load_task(task, rows["train"])
     for example in rows["test"]:
         assert found.render(example).completion == example.completion
-        assert found.unseen(example) is None
+        assert found.unknown_label(example) is None
     published = [task_row for row in source[hub.test] if (task_row := found.convert(row))]
     assert [example.prompt for example in rows["test"]] == [row["prompt"] for row in published]
 
@@ -181,9 +181,9 @@ def test_prompts_that_splits_share_stay_in_test(copy: Path, tmp_path: Path) -> N
     source.save_to_disk(copy)
     rows = prepared("gsm8k", copy, tmp_path / "run")
     assert len(rows["test"]) == 120
-    others = [fold(example.prompt) for split in ("train", "validation") for example in rows[split]]
+    others = [normalize_text(example.prompt) for split in ("train", "validation") for example in rows[split]]
     assert len(others) == 120
-    assert fold(shared["question"]) not in others
+    assert normalize_text(shared["question"]) not in others
 
 
 def test_the_run_keeps_its_rows_when_the_source_is_gone(copy: Path, tmp_path: Path) -> None:

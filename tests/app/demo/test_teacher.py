@@ -101,7 +101,7 @@ def test_openai_client_is_understood(ask: Asker) -> None:
 
 @pytest.mark.parametrize("gap", sorted(MARKS))
 def test_an_error_is_named_by_its_gap(ask: Asker, gap: str) -> None:
-    named = Counter()
+    named: Counter[str] = Counter()
     rows = [row for row in demo_rows("validation") + demo_rows("test") if row["gap"] == gap]
     for row in rows:
         analysis = ask(ErrorAnalysis, failure(row))
@@ -196,7 +196,8 @@ def test_a_batch_that_ignores_the_strategy_gets_low_marks(ask: Asker) -> None:
 
 
 def test_mistakes_happen_and_feedback_mends_them(ask: Asker) -> None:
-    first, second = Counter(), Counter()
+    first: Counter[str] = Counter()
+    second: Counter[str] = Counter()
     for gap in MARKS:
         strategy = ask.strategy(gap).model_dump()
         for number in range(15):

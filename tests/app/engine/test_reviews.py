@@ -7,13 +7,15 @@ from typing import Any
 
 from langgraph.types import Command
 
-from app.db.run_progress import fold
-from app.engine.reviews import review_event, waits
-from app.engine.runner import first_input
+from app.engine.reviews import PendingReview, review_event, waiting_reason
+from app.engine.session import first_input
 from tests.graphs.loop_harness import THREAD, Loop, new_loop
 
-SHOWN = {"about": "patterns", "round": 2, "patterns": [{"id": "r2-p0", "name": "Refunds"}, {"id": "r2-p1"}]}
-COUNTED = {"about": "rows", "round": 2, "accepted": 12, "rejected": 3}
+SHOWN = PendingReview(
+    about="patterns", round=2, patterns=[{"id": "r2-p0", "name": "Refunds"}, {"id": "r2-p1"}]
+)
+COUNTED = PendingReview(about="rows", round=2, accepted=12, rejected=3)
+REFUSED = COUNTED.model_copy(update={"error": "No such row in this round: x."})
 
 
 async def started_with(loop: Loop, answer: dict[str, Any]) -> Any:
@@ -38,13 +40,13 @@ async def test_an_answer_to_the_question_before_is_not_taken(tmp_path: Path) -> 
 
 
 def test_what_is_told_of_a_question() -> None:
-    assert waits(SHOWN) == (
+    assert waiting_reason(SHOWN) == (
         "The patterns and strategies of round 2 wait for a review: `pada review RUN` shows and answers it."
     )
-    assert waits(COUNTED | {"error": "No such row in this round: x."}) == (
+    assert waiting_reason(REFUSED) == (
         "No such row in this round: x. The rows of round 2 (12 accepted and 3 rejected) wait for a review: "
         "`pada review RUN` shows and answers it."
     )
-    assert review_event(COUNTED | {"error": "No."}) == COUNTED
-    event = {"id": 9, "time": 1.0, "type": "review", **review_event(SHOWN)}
-    assert fold({}, event) == {"review": {"about": "patterns", "round": 2, "patterns": ["r2-p0", "r2-p1"]}}
+    assert review_event(REFUSED).data() == {"about": "rows", "round": 2, "accepted": 12, "rejected": 3}
+    event = review_event(SHOWN)
+    assert event.data() == {"about": "patterns", "round": 2, "patterns": ["r2-p0", "r2-p1"]}

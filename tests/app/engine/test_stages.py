@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.engine.events import Event
+from app.engine.events import Event, StageDone, StageProgress, StageStarted
 from app.engine.stages import Stages
 
 
@@ -14,11 +14,19 @@ class Kept:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def emit(self, type_: str, **fields: Any) -> None:
-        self.events.append({"type": type_, **fields})
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
 
     def told(self, name: str) -> list[tuple[str, int | None, int | None]]:
-        return [(e["state"], e.get("done"), e.get("total")) for e in self.events if e["name"] == name]
+        """State, done and total of a stage's events."""
+        found: list[tuple[str, int | None, int | None]] = []
+        for event in self.events:
+            match event:
+                case StageStarted() if event.name == name:
+                    found.append((event.state, None, None))
+                case StageProgress() | StageDone() if event.name == name:
+                    found.append((event.state, event.done, event.total))
+        return found
 
 
 def begin(name: str, task: str) -> dict[str, Any]:

@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 
 from app.config.run_config import RunConfig
-from app.db import runs as repository
+from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.db.models import Run
+from app.db.run_summary import RunSummary
 from app.engine import wiring
 from app.engine.runner import Runner
-from app.executor.leased_run import ServiceKeeping
+from app.engine.wiring import RunOptions
+from app.executor.leased_run import LeasedRunStore
 from app.settings import Settings
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from graphs.workspace import Workspace
-from tests import stand_ins
-from tests.stand_ins import BayesStudent, HashEmbedder, OracleTeacher
+from tests import fakes
+from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows, write_rows
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.fencing import Fence
@@ -74,12 +76,12 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @asynccontextmanager
     async def open_workspace(
-        config: RunConfig, run_id: str, paths: RunPaths, student: BayesStudent, fence: Fence | None
+        config: RunConfig, run_id: str, paths: RunPaths, student: FakeStudent, fence: Fence | None
     ) -> AsyncIterator[Workspace]:
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
-        yield Workspace(OracleTeacher(), student, HashEmbedder(), task, config.loop, paths)
+        yield Workspace(ScriptedTeacher(), student, FakeEmbedder(), task, config.loop, paths)
 
-    monkeypatch.setattr(stand_ins, "answer_files", answer_files)
+    monkeypatch.setattr(fakes, "answer_files", answer_files)
     monkeypatch.setattr(wiring, "open_workspace", open_workspace)
 
 
@@ -89,12 +91,12 @@ async def work(settings: Settings, config: RunConfig) -> Report:
     await upgrade(engine)
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
-        await repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
-        run = await repository.claim(session, "worker", 3600)
-    assert run
+        await run_repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
+        lease = await run_repository.claim_next(session, "worker", 3600)
+    assert lease
     root = settings.runs / NAME
-    keeping = ServiceKeeping(sessions, settings.database, NAME, run.token, root, {})
-    report = await Runner(config, root, lambda _: None, student=BayesStudent(), keeping=keeping).run()
+    store = LeasedRunStore(sessions, settings.database, lease, root, RunSummary())
+    report = await Runner(config, root, lambda _: None, RunOptions(store, FakeStudent())).run()
     await engine.dispose()
     return report
 

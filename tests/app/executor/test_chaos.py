@@ -23,7 +23,7 @@ import pytest
 
 from tests.duplicate_calls import needless, repeats
 from tests.processes import alive, children_of, command_of, processes_of, status_of, still_alive
-from tests.scripted_teacher_server import Asked, Oracle
+from tests.scripted_teacher_server import Asked, ScriptedTeacherServer
 from tests.service import OVER, Service, serving
 from tests.tiny_task import config_for, write_data
 
@@ -128,14 +128,14 @@ def chaos(tmp_path_factory: pytest.TempPathFactory, student: Path) -> Iterator[C
     base = tmp_path_factory.mktemp("chaos")
     data = write_data(base / "data", 96)
     rng = random.Random(SEED)
-    with Oracle() as oracle:
-        oracle.latency = 0.1
+    with ScriptedTeacherServer() as scripted_teacher:
+        scripted_teacher.latency = 0.1
         loop = {"rounds": 2, "synthetic_per_round": 60, "samples_per_batch": 10, "pattern_share": 0.8}
-        config = config_for(data, student, oracle.url, loop=loop)
+        config = config_for(data, student, scripted_teacher.url, loop=loop)
         config["data"] = {"folder": str(data)}
         settings = {
             "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-            "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+            "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         }
         with serving(base / "home", **settings) as service:
             undisturbed = service.start_run(config)
@@ -146,7 +146,7 @@ def chaos(tmp_path_factory: pytest.TempPathFactory, student: Path) -> Iterator[C
                 runs.append(service.start_run(config))
                 kills += disturb(service, runs[-1], rng, KILLS - len(kills))
                 service.wait(runs[-1], seconds=900)
-            asked = {run: oracle.of_run(run) for run in [undisturbed, *runs]}
+            asked = {run: scripted_teacher.of_run(run) for run in [undisturbed, *runs]}
             yield Chaos(service, undisturbed, runs, kills, asked)
 
 

@@ -12,10 +12,10 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
 from langgraph.checkpoint.conformance.report import CapabilityReport
 
+from app.db.checkpoints import fenced_checkpoints, postgres_checkpoints
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.engine.run_store import Saver, open_checkpoints
-from app.executor.leased_run import fenced_checkpoints, postgres_checkpoints
 from app.settings import Settings
 from graphs.run_paths import RunPaths
 from tests.service import new_database

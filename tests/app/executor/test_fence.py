@@ -19,17 +19,21 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import runs as repository
+from app.db import runs as run_repository
+from app.db.checkpoints import fenced_checkpoints
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.db.models import Run
-from app.executor.events import DatabaseEvents
-from app.executor.leased_run import fenced_checkpoints
+from app.db.run_summary import RunSummary
+from app.db.runs import Lease, RunEnd
+from app.engine.events import RoundScore, StageDone, TeacherSpend
+from app.engine.run_status import RunStatus
+from app.executor.events import DatabaseEventLog
 from app.settings import Settings
 from graphs.run_paths import RunPaths
 from graphs.teacher.ledger import Charge, Ledger
 from tests.conftest import Run as WholeRun
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import new_database, serving
 from tests.tiny_task import config_for
 from trainer.fencing import Fence, Superseded
@@ -90,7 +94,7 @@ async def test_the_ledger_refuses(tmp_path: Path) -> None:
     new = Ledger(tmp_path / "ledger.sqlite", "run", token=2)
     for _ in range(100):
         with pytest.raises(Superseded):
-            await old.settle(held, "answered", bound, "{}")
+            await old.finalize(held, "answered", bound, "{}")
         with pytest.raises(Superseded):
             await old.hold("judge", "other", "model", bound, lambda _: True)
     assert new.recall("key", "judge") is None
@@ -136,8 +140,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
         run = Run(id="run", owner="", config={}, status="queued", reason="", view={}, token=0, last_event=0)
-        await repository.add(session, run)
-        claimed = await repository.claim(session, "first", 0.2)
+        await run_repository.add(session, run)
+        claimed = await run_repository.claim_next(session, "first", 0.2)
         assert claimed
         assert claimed.token == 1
     yield Database(engine, sessions)
@@ -146,7 +150,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.mark.skipif("PADA_TEST_POSTGRES" not in os.environ, reason="`make postgres` has one")
 async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
-    from app.executor.leased_run import postgres_checkpoints
+    from app.db.checkpoints import postgres_checkpoints
 
     url = database.engine.url.render_as_string(hide_password=False)
     thread: Any = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
@@ -174,15 +178,15 @@ async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
         await sleep_and_write()
 
 
-async def claim(database: Database) -> Run | None:
+async def claim(database: Database) -> Lease | None:
     async with database.sessions.begin() as session:
-        return await repository.claim(session, "second", 30)
+        return await run_repository.claim_next(session, "second", 30)
 
 
 async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> None:
     assert await claim(database) is None
     async with database.sessions.begin() as session:
-        assert await repository.renew(session, "run", 1, 3)
+        assert await run_repository.renew_lease(session, Lease("run", 1), 3)
     await asyncio.sleep(1)
     assert await claim(database) is None
     await asyncio.sleep(2.5)
@@ -190,30 +194,30 @@ async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> N
     assert taken
     assert taken.token == 2
     async with database.sessions.begin() as session:
-        assert not await repository.renew(session, "run", 1, 30)
-        assert not await repository.release(session, "run", 1, "finished", "", None)
+        assert not await run_repository.renew_lease(session, Lease("run", 1), 30)
+        assert not await run_repository.release(session, Lease("run", 1), RunEnd("finished", ""))
     async with database.sessions() as session:
-        found = await repository.get(session, "run", None)
+        found = await run_repository.get_by_id(session, "run", None)
     assert found
     assert found.status == "running"
 
 
 async def test_events_of_an_earlier_owner_are_refused(database: Database) -> None:
     async def sleep_and_tell() -> None:
-        async with DatabaseEvents(database.sessions, "run", 1, {}, lambda _: None) as old:
-            score = {"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": [0, 1]}
-            old.emit("score", **score, promoted=True, reason="")
+        async with DatabaseEventLog(database.sessions, Lease("run", 1), RunSummary(), lambda _: None) as old:
+            score: Any = {"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": (0, 1)}
+            old.emit(RoundScore(**score, promoted=True, reason=""))
             await asyncio.sleep(0.3)
             assert await claim(database)
             for _ in range(100):
-                old.emit("spent", calls=1, usd=0.0, tokens=1, retries=0)
+                old.emit(TeacherSpend(calls=1, usd=0.0, tokens=1, retries=0))
                 await asyncio.sleep(0.001)
 
     with pytest.raises(Superseded):
         await sleep_and_tell()
     async with database.sessions() as session:
-        events = await repository.events_after(session, "run", 0, 1000)
-        run = await repository.get(session, "run", None)
+        events = await run_repository.get_events_after(session, "run", 0, 1000)
+        run = await run_repository.get_by_id(session, "run", None)
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert not [event for event in events if event.type == "spent"]
     assert run
@@ -222,13 +226,15 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
 
 
 @pytest.mark.parametrize("ended", ["finished", "paused", "cancelled"])
-async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Database, ended: str) -> None:
+async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(
+    database: Database, ended: RunStatus
+) -> None:
     async with database.sessions.begin() as session:
-        assert await repository.release(session, "run", 1, ended, "It was done.", None)
+        assert await run_repository.release(session, Lease("run", 1), RunEnd(ended, "It was done."))
     async with database.sessions.begin() as session:
-        await repository.give_back(session, "run", 1, "was ended by signal 9")
+        await run_repository.requeue(session, Lease("run", 1), "was ended by signal 9")
     async with database.sessions() as session:
-        run = await repository.get(session, "run", None)
+        run = await run_repository.get_by_id(session, "run", None)
     assert run
     assert (run.status, run.reason) == (ended, "It was done.")
 
@@ -236,9 +242,9 @@ async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(database: Da
 async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
     async def crash(token: int) -> Run:
         async with database.sessions.begin() as session:
-            await repository.give_back(session, "run", token, "was ended by signal 9")
+            await run_repository.requeue(session, Lease("run", token), "was ended by signal 9")
         async with database.sessions() as session:
-            run = await repository.get(session, "run", None)
+            run = await run_repository.get_by_id(session, "run", None)
         assert run
         return run
 
@@ -248,13 +254,13 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
         return run.token
 
     token = 1
-    for _ in range(repository.MOST_CRASHES - 1):
+    for _ in range(run_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued"
         token = await start()
     async with database.sessions.begin() as session:
-        event = {"time": 0.0, "type": "stage", "name": "evaluate", "state": "done"}
-        assert await repository.append_events(session, "run", token, [event])
-    for _ in range(repository.MOST_CRASHES - 1):
+        event = StageDone(name="evaluate", done=1, total=1, seconds=0.1)
+        assert await run_repository.append_events(session, Lease("run", token), [event])
+    for _ in range(run_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
         token = await start()
     failed = await crash(token)
@@ -266,23 +272,28 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["fine_tune", "augment"])
 def test_a_stopped_worker_that_wakes_up_does_no_harm(
-    tmp_path: Path, data: Path, student: Path, oracle: Oracle, whole_run: WholeRun, stage: str
+    tmp_path: Path,
+    data: Path,
+    student: Path,
+    scripted_teacher: ScriptedTeacherServer,
+    whole_run: WholeRun,
+    stage: str,
 ) -> None:
     """Two services on one database: the first one's worker sleeps, the second takes the run over and ends it."""
     settings = {
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "PADA_LEASE_SECONDS": "6",
         "PADA_HEARTBEAT_SECONDS": "1",
     }
-    config = config_for(data, student, oracle.url) | {"data": {"folder": str(data)}}
-    oracle.latency = 0.1
+    config = config_for(data, student, scripted_teacher.url) | {"data": {"folder": str(data)}}
+    scripted_teacher.latency = 0.1
     with serving(tmp_path / "home", **settings) as first:
         run = first.start_run(config)
         first.wait(run, stage=stage)
         sleeping = first.worker(run)
         os.kill(sleeping, signal.SIGSTOP)
-        oracle.latency = 0.0
+        scripted_teacher.latency = 0.0
         with serving(tmp_path / "home", **first.settings) as second:
             second.wait(run, stage="finish")
             os.kill(sleeping, signal.SIGCONT)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.command import CANARY, pada
 from tests.conftest import Run
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import config_for
 
@@ -26,18 +26,21 @@ LEASE = {"PADA_LEASE_SECONDS": "6", "PADA_HEARTBEAT_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
-def config(data: Path, student: Path, oracle: Oracle) -> dict[str, Any]:
-    found = config_for(data, student, oracle.url)
+def config(data: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> dict[str, Any]:
+    found = config_for(data, student, scripted_teacher.url)
     return found | {"data": {"folder": str(data)}}
 
 
 @pytest.fixture(scope="module")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, data: Path, student: Path, oracle: Oracle
+    tmp_path_factory: pytest.TempPathFactory,
+    data: Path,
+    student: Path,
+    scripted_teacher: ScriptedTeacherServer,
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("service") / "home"
     allowed = json.dumps([str(data), str(student)])
-    keys = json.dumps({oracle.url: ["TINY_KEY"]})
+    keys = json.dumps({scripted_teacher.url: ["TINY_KEY"]})
     with serving(home, PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys, **LEASE) as found:
         yield found
 
@@ -73,7 +76,8 @@ def test_events_are_numbered_without_a_gap_and_end_with_the_run(
 
 def test_a_broken_stream_goes_on_where_it_was(service: Service, ended: dict[str, Any]) -> None:
     whole = service.events(ended["id"])
-    rng, read = random.Random(1), []
+    rng = random.Random(1)
+    read: list[dict[str, Any]] = []
     while len(read) < len(whole):
         last = read[-1]["id"] if read else 0
         read += service.events(ended["id"], last, most=rng.randint(1, 9))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
-from app.launchers.processes import Process
+from app.launchers.processes import Process, start_child
 
 
 def test_a_process_lives_until_it_ends_also_where_nobody_has_waited_for_it() -> None:
@@ -36,3 +38,38 @@ def test_of_a_process_elsewhere_nothing_is_known() -> None:
 def test_other_texts_name_no_process() -> None:
     assert Process.parse("") is None
     assert Process.parse("host:12:abcdef") is None
+
+
+def test_a_child_ends_when_its_parent_is_killed() -> None:
+    """The parent is killed, and its child, which would sleep for a minute, is gone with it."""
+    code = (
+        "import asyncio, sys\n"
+        "from app.launchers.processes import start_child\n"
+        "async def main():\n"
+        "    child = await start_child(['sleep', '60'], variables={'PADA_TEST': '1'})\n"
+        "    print(child.pid, flush=True)\n"
+        "    await child.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    child = Process.find(int(parent.stdout.readline()))
+    assert child
+    assert child.lives
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if not child.lives:
+            break
+        time.sleep(0.05)
+    assert not child.lives
+
+
+async def test_a_child_gets_our_variables_and_more_and_reads_nothing() -> None:
+    code = "import os, sys; print(os.environ['PADA_TEST'], 'PATH' in os.environ, repr(sys.stdin.read()))"
+    line = [sys.executable, "-c", code]
+    child = await start_child(line, variables={"PADA_TEST": "one"}, stdout=asyncio.subprocess.PIPE)
+    output, _ = await child.communicate()
+    assert output == b"one True ''\n"
+    assert child.returncode == 0

@@ -21,7 +21,7 @@ from graphs.errors import ClusterDown, TrainerError
 from tests.command import PADA, environment
 from tests.conftest import Run
 from tests.ray_cluster import RayCluster, ray_cluster
-from tests.scripted_teacher_server import Oracle
+from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, free_port, serving
 from tests.tiny_task import config_for, write_config, write_rows
 from trainer.specs import StudentSpec, TrainReport, TrainSpec
@@ -41,11 +41,15 @@ def cluster() -> Iterator[RayCluster]:
 
 @pytest.fixture(scope="module")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, data: Path, student: Path, oracle: Oracle, cluster: RayCluster
+    tmp_path_factory: pytest.TempPathFactory,
+    data: Path,
+    student: Path,
+    scripted_teacher: ScriptedTeacherServer,
+    cluster: RayCluster,
 ) -> Iterator[Service]:
     settings = cluster.settings | {
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({oracle.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
         "PADA_LEASE_SECONDS": "5",
         "PADA_HEARTBEAT_SECONDS": "1",
     }
@@ -54,8 +58,8 @@ def service(
 
 
 @pytest.fixture(scope="module")
-def config(data: Path, student: Path, oracle: Oracle) -> dict[str, Any]:
-    return config_for(data, student, oracle.url) | {"data": {"folder": str(data)}}
+def config(data: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> dict[str, Any]:
+    return config_for(data, student, scripted_teacher.url) | {"data": {"folder": str(data)}}
 
 
 @pytest.fixture(scope="module")

@@ -249,7 +249,7 @@ def states() -> dict[str, Report]:
     assert full.test is not None
     ended = full.test
     nothing = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0, repeated=0)
-    early = {
+    early: dict[str, Any] = {
         "rounds": [],
         "baseline": {},
         "best": {},

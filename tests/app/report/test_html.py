@@ -199,9 +199,9 @@ def test_a_large_run_stays_usable() -> None:
     report = STATES["finished"]
     first = report.rounds[1]
     assert first.clusters is not None
-    points = [first.clusters["points"][0] | {"x": float(x)} for x in range(5000)]
+    points = [first.clusters.points[0].model_copy(update={"x": float(x)}) for x in range(5000)]
     loss = [{"step": step, "loss": 1.0} for step in range(20_000)]
-    updates = {"clusters": {"points": points}, "trainer": {"loss": loss}}
+    updates = {"clusters": first.clusters.model_copy(update={"points": points}), "trainer": {"loss": loss}}
     rounds = [first.model_copy(update=updates | {"round": number}) for number in range(1, 9)]
     page = render_html(report.model_copy(update={"rounds": rounds}))
     specs = Page(page).specs
@@ -247,7 +247,7 @@ def test_numbers_in_words(said: str, expected: str) -> None:
 
 
 def test_card_is_read_by_the_hub_library() -> None:
-    card = ModelCard(render_card(STATES["finished"], export={"form": "adapter", "name": "bank-intents"}))
+    card: Any = ModelCard(render_card(STATES["finished"], export={"form": "adapter", "name": "bank-intents"}))
     assert card.data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert (card.data.library_name, card.data.license) == ("peft", "apache-2.0")
     (result,) = card.data.eval_results
@@ -258,7 +258,7 @@ def test_card_is_read_by_the_hub_library() -> None:
 
 
 def test_card_of_a_baseline_claims_the_baselines_score() -> None:
-    card = ModelCard(
+    card: Any = ModelCard(
         render_card(STATES["nothing-helped"], export={"form": "merged", "compared": 400, "same": 399})
     )
     assert card.data.library_name == "transformers"
@@ -278,7 +278,7 @@ def test_card_holds_no_markup_of_its_rows(name: str, form: Any) -> None:
 
 
 def test_card_without_a_test_claims_nothing() -> None:
-    card = ModelCard(render_card(STATES["paused"], export={"form": "adapter"}))
+    card: Any = ModelCard(render_card(STATES["paused"], export={"form": "adapter"}))
     assert card.data.eval_results is None
     assert "The sealed test has not been scored: nothing is claimed." in card.text
 
@@ -288,7 +288,8 @@ def test_local_student_keeps_its_path_to_itself() -> None:
     text = render_card(report, export={"form": "adapter"})
     assert "secret-project" not in text
     assert "base-v2 (local)" in text
-    assert ModelCard(text).data.base_model is None
+    card: Any = ModelCard(text)
+    assert card.data.base_model is None
     assert "The licence of the base model is not known here" in text
 
 

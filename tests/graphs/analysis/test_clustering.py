@@ -93,7 +93,9 @@ def test_few_points_are_one_cluster() -> None:
 
 def test_vectors_all_alike_are_one_cluster() -> None:
     one, _ = planted(1, 1, noise=0.1)
-    vectors = np.repeat(one, 40, axis=0) + np.random.default_rng(0).normal(size=(40, 64)).astype("f4") * 1e-7
+    vectors = np.repeat(one, 40, axis=0) + np.random.default_rng(0).normal(size=(40, 64)).astype(
+        np.float32
+    ) * np.float32(1e-7)
     assert cluster(vectors, seed=0, max_k=10, min_points=8).k == 1
     assert cluster(np.zeros((40, 4), np.float32), seed=0, max_k=10, min_points=8).k == 1
     assert cluster(one, seed=0, max_k=10, min_points=1).k == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_the_seed_decides() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [[0.0]]])
-def test_paired_refuses_what_is_not_rows(rows: list[object]) -> None:
+def test_paired_refuses_what_is_not_rows(rows: list[Any]) -> None:
     with pytest.raises(ValueError, match="same rows"):
         paired(rows, rows, rows, rows, seed=0)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from graphs.checks.overlap import GuardedTexts, NearDuplicates, common_subsequence, grams, jaccard, words
-from graphs.checks.row_checks import Finding, RowChecks
+from graphs.checks.row_checks import CheckResult, RowChecks
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from trainer.records import Example
@@ -39,7 +40,8 @@ def rows(pairs: Sequence[tuple[str, str]], split: str) -> list[Example]:
 
 def unit(n: int, seed: int = 0, d: int = 32) -> np.ndarray:
     vectors = np.random.default_rng(seed).normal(size=(n, d))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit_vectors: np.ndarray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit_vectors
 
 
 def unknown_label(prompt: str, completion: str) -> str | None:
@@ -57,13 +59,13 @@ def checks() -> RowChecks:
     return RowChecks(template, train, guarded, GUARDED_VECTORS, unknown_label, LoopSpec())
 
 
-def check(checks: RowChecks, *samples: str | tuple[str, str]) -> list[Finding | None]:
+def check(checks: RowChecks, *samples: str | tuple[str, str]) -> list[CheckResult | None]:
     """Findings for texts in the task's template; the label is `card_arrival` unless given."""
     pairs = [sample if isinstance(sample, tuple) else (sample, "card_arrival") for sample in samples]
     return checks.check([(ask(text), label) for text, label in pairs], unit(len(pairs)))
 
 
-def match(finding: Finding | None) -> tuple[str, str, str]:
+def match(finding: CheckResult | None) -> tuple[str, str, str]:
     assert finding is not None
     assert finding.evidence is not None
     return finding.check, finding.evidence["split"], finding.evidence["id"]
@@ -158,7 +160,7 @@ def test_rows_without_text_are_empty(checks: RowChecks) -> None:
 
 def test_the_tasks_own_check_decides_before_duplicates(checks: RowChecks) -> None:
     (found,) = check(checks, ("yes", "nonsense"))
-    assert found == Finding("invalid", "Unknown label.")
+    assert found == CheckResult("invalid", "Unknown label.")
 
 
 def test_a_prompt_of_train_is_a_duplicate_whatever_its_answer(checks: RowChecks) -> None:
@@ -264,6 +266,12 @@ def test_rows_and_vectors_must_agree(checks: RowChecks) -> None:
         RowChecks(Template(), [], {"test": rows(TEST, "test")}, unit(2), unknown_label, LoopSpec())
 
 
+def differs(seen: list[int], number: int) -> bool:
+    """Record that a search compared with this text, and let it go on."""
+    seen.append(number)
+    return True
+
+
 def test_time_for_a_row_hardly_grows_with_the_accepted_rows() -> None:
     """Counted, not timed: the texts that one search compares with stay few."""
     draw = random.Random(0)
@@ -273,7 +281,7 @@ def test_time_for_a_row_hardly_grows_with_the_accepted_rows() -> None:
     found, compared = NearDuplicates(0.7, {}), []
     for text in texts:
         seen: list[int] = []
-        found.find(text, lambda number, seen=seen: not seen.append(number))
+        found.find(text, partial(differs, seen))
         compared.append(len(seen))
         found.add(text)
     assert sum(compared[-1000:]) / 1000 < 10

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import apportion, cut, even, split
+from graphs.nodes.allocate import apportion, make_batches, split_budget, spread_evenly
 
 
 def test_apportion_by_hand() -> None:
@@ -45,14 +45,14 @@ def test_apportion_always_gives_all_rows_and_keeps_the_order_of_weights() -> Non
 
 
 def test_even_gives_everyone_one_before_anyone_two() -> None:
-    assert even(5, ["a", "b", "c"]) == {"a": 2, "b": 2, "c": 1}
-    assert even(2, ["a", "b", "c"]) == {"a": 1, "b": 1}
-    assert even(3, []) == {}
-    assert even(0, ["a"]) == {}
+    assert spread_evenly(5, ["a", "b", "c"]) == {"a": 2, "b": 2, "c": 1}
+    assert spread_evenly(2, ["a", "b", "c"]) == {"a": 1, "b": 1}
+    assert spread_evenly(3, []) == {}
+    assert spread_evenly(0, ["a"]) == {}
 
 
 def test_cut_covers_the_plan_with_batches_of_at_most_the_size() -> None:
-    batches = cut([("pattern", "p0", 7), ("train_error", "row 9", 3)], 2, 3)
+    batches = make_batches([("pattern", "p0", 7), ("train_error", "row 9", 3)], 2, 3)
     assert [(b.id, b.origin, b.count, b.pattern, b.source) for b in batches] == [
         ("r2-b0", "pattern", 3, "p0", None),
         ("r2-b1", "pattern", 3, "p0", None),
@@ -67,7 +67,7 @@ def test_cut_loses_no_row() -> None:
     for _ in range(200):
         plan = [("pattern", str(n), rng.randint(0, 20)) for n in range(rng.randint(0, 6))]
         size = rng.randint(1, 7)
-        batches = cut(plan, 1, size)  # type: ignore[arg-type]
+        batches = make_batches(plan, 1, size)  # type: ignore[arg-type]
         assert all(1 <= batch.count <= size for batch in batches)
         for _, name, rows in plan:
             assert sum(batch.count for batch in batches if batch.pattern == name) == rows
@@ -81,7 +81,7 @@ def test_split_gives_all_to_the_one_that_has_work(
     patterns: bool, errors: int, expected: tuple[int, int]
 ) -> None:
     loop = LoopSpec(synthetic_per_round=100, pattern_share=0.3)
-    assert split(loop, patterns, errors) == expected
+    assert split_budget(loop, patterns, errors) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_split_gives_all_to_the_one_that_has_work(
 def test_few_training_errors_leave_rows_to_the_patterns(
     loop: dict[str, Any], patterns: bool, expected: tuple[int, int]
 ) -> None:
-    assert split(LoopSpec(synthetic_per_round=100, pattern_share=0.3, **loop), patterns, 3) == expected
+    assert split_budget(LoopSpec(synthetic_per_round=100, pattern_share=0.3, **loop), patterns, 3) == expected

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from graphs.checks.row_checks import Finding
+from graphs.checks.row_checks import CheckResult
 from graphs.nodes.check_quality import feedback, verdicts
-from graphs.rows import Batch, Candidate, Check
+from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import QualityReport
 from graphs.state import AugmentState
 
@@ -26,7 +26,7 @@ def report(marks: tuple[int, int, int] = (8, 8, 8), rejected: Sequence[int] = ()
     return QualityReport(adherence=a, utility=u, relevance=r, rejected=list(rejected), feedback="Shorter.")
 
 
-def checks(candidates: list[Candidate]) -> list[Check]:
+def checks(candidates: list[NewRow]) -> list[Verdict]:
     return [candidate.verdict for candidate in candidates]
 
 
@@ -39,7 +39,7 @@ def test_a_good_batch_is_accepted_as_far_as_it_was_asked_for() -> None:
 
 def test_the_judge_counts_only_what_the_free_checks_left() -> None:
     """It saw samples 1 and 3 as 0 and 1, and rejects its second."""
-    duplicate = Finding("duplicate", "Its prompt is that of train row x.", {"id": "x"})
+    duplicate = CheckResult("duplicate", "Its prompt is that of train row x.", {"id": "x"})
     found = verdicts(
         state(4, 3), BATCH, [duplicate, None, duplicate, None], report(rejected=[1]), 7.0, last=False
     )
@@ -68,7 +68,7 @@ def test_rejected_rows_make_no_room_for_surplus_to_be_lost() -> None:
 
 
 def test_without_a_judge_the_free_checks_decide() -> None:
-    empty = Finding("empty", "The prompt has no text of its own.")
+    empty = CheckResult("empty", "The prompt has no text of its own.")
     found = verdicts(state(2, 2), BATCH, [None, empty], None, 7.0, last=False)
     assert checks(found) == ["accepted", "empty"]
     assert "switched off" in found[0].reason
@@ -80,7 +80,7 @@ def test_any_batch_gets_one_verdict_a_sample_and_never_too_many_rows() -> None:
     for _ in range(400):
         count, missing = rng.randint(0, 8), rng.randint(1, 6)
         findings = [
-            Finding("leak", "It is a test row.") if rng.random() < 0.3 else None for _ in range(count)
+            CheckResult("leak", "It is a test row.") if rng.random() < 0.3 else None for _ in range(count)
         ]
         marks = tuple(rng.randint(1, 10) for _ in range(3))
         judged = report(marks, [rng.randint(0, 9) for _ in range(rng.randint(0, 3))])  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_any_batch_gets_one_verdict_a_sample_and_never_too_many_rows() -> None:
         assert len(found) == count
         assert len({candidate.id for candidate in found}) == count
         assert checks(found).count("accepted") <= missing
-        assert all(candidate.reason and candidate.verdict in get_args(Check) for candidate in found)
+        assert all(candidate.reason and candidate.verdict in get_args(Verdict) for candidate in found)
         if "surplus" in checks(found):
             assert checks(found).count("accepted") == missing
         seen.update(checks(found))
@@ -96,7 +96,7 @@ def test_any_batch_gets_one_verdict_a_sample_and_never_too_many_rows() -> None:
 
 
 def test_feedback_says_each_reason_once_and_shows_no_guarded_row() -> None:
-    leak = Finding(
+    leak = CheckResult(
         "leak", "It has the meaning of test row t1.", {"id": "t1", "text": "the secret test prompt"}
     )
     found = verdicts(state(3, 3), BATCH, [leak, leak, None], report((2, 2, 2)), 7.0, last=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphs.analysis.statistics import PairedComparison, verdict
+from graphs.analysis.statistics import PairedComparison, conclude
 from graphs.context import LoopSpec
 from graphs.nodes.gate import compare, decide, regressed_groups, why_stop
 from graphs.state import LoopState
@@ -67,11 +67,11 @@ def test_one_group_is_the_whole() -> None:
 @pytest.mark.parametrize(
     ("state", "loop", "stale", "word"),
     [
-        (LoopState(failures=["x"]), LoopSpec(), 0, ""),
-        (LoopState(failures=["x"]), LoopSpec(method="vanilla"), 0, "Plain fine-tuning"),
-        (LoopState(round=3, failures=["x"]), LoopSpec(rounds=3), 0, "All 3 rounds"),
-        (LoopState(round=2, failures=["x"]), LoopSpec(rounds=3, patience=2), 2, "patience 2"),
-        (LoopState(round=2, failures=["x"]), LoopSpec(rounds=3, patience=2), 1, ""),
+        (LoopState(failures=1), LoopSpec(), 0, ""),
+        (LoopState(failures=1), LoopSpec(method="vanilla"), 0, "Plain fine-tuning"),
+        (LoopState(round=3, failures=1), LoopSpec(rounds=3), 0, "All 3 rounds"),
+        (LoopState(round=2, failures=1), LoopSpec(rounds=3, patience=2), 2, "patience 2"),
+        (LoopState(round=2, failures=1), LoopSpec(rounds=3, patience=2), 1, ""),
         (LoopState(round=1), LoopSpec(), 0, "no validation errors"),
         (LoopState(round=1), LoopSpec(patterns=False), 0, ""),
     ],
@@ -92,4 +92,4 @@ def test_why_stop(state: LoopState, loop: LoopSpec, stale: int, word: str) -> No
     ],
 )
 def test_verdict_of_the_test_needs_an_interval_without_zero(found: PairedComparison, said: str) -> None:
-    assert verdict(found.low, found.high) == said
+    assert conclude(found.low, found.high) == said

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from graphs.context import Context, LoopSpec
 from graphs.review import MOST_DECISIONS, Question, read_answer
-from graphs.rows import Candidate
+from graphs.rows import NewRow
+from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import THREAD, Loop, new_loop, read_rows
-from tests.stand_ins import OracleTeacher
 from tests.tiny_task import label_of, rows
 
 PATTERNS = Question("patterns", 1, patterns=["r1-p0", "r1-p1"])
@@ -79,7 +79,7 @@ def test_what_a_run_asks_about() -> None:
     }
     assert asked == {False: [], True: ["patterns", "rows"], "patterns": ["patterns"], "rows": ["rows"]}
     with pytest.raises(ValidationError, match="Input should be False, True, 'patterns' or 'rows'"):
-        LoopSpec(review="row")  # type: ignore[arg-type]
+        LoopSpec(review="row")
 
 
 async def test_the_review_of_patterns_waits_and_takes_a_veto(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def put_back(loop: Loop, kept: Path) -> None:
         shutil.copy(path, loop.paths.root)
 
 
-def by_verdict(loop: Loop, *verdicts: str) -> list[Candidate]:
+def by_verdict(loop: Loop, *verdicts: str) -> list[NewRow]:
     return [row for row in loop.candidates(1) if row.verdict in verdicts]
 
 
@@ -239,7 +239,7 @@ async def test_a_leak_is_never_accepted(tmp_path: Path) -> None:
         copied = {"prompt": stolen["prompt"], "completion": stolen["completion"]}
         return {"samples": [copied, *found["samples"]]} if schema == "SampleBatch" else found
 
-    loop = new_loop(tmp_path, OracleTeacher(thief), review="rows", rounds=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(thief), review="rows", rounds=1)
     await loop.go({})
     leak = by_verdict(loop, "leak")[0].id
     await loop.go(Command(resume={"accept": [leak]}))
@@ -295,7 +295,7 @@ async def test_a_rejected_row_may_be_written_again_in_the_next_round(tmp_path: P
     def same(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return {"samples": [sample]} if schema == "SampleBatch" else found
 
-    loop = new_loop(tmp_path, OracleTeacher(same), review="rows", rounds=2, qc=False, max_attempts=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(same), review="rows", rounds=2, qc=False, max_attempts=1)
     context = Context(task="classification", loop=loop.loop, seed=7)
     async with loop.graph() as graph:
         await graph.ainvoke({}, THREAD, context=context)
@@ -331,7 +331,7 @@ async def test_texts_of_great_length_are_cut_in_the_question_alone(
     def change(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return found | {"description": found["description"] + long} if schema == "FailurePattern" else found
 
-    loop = new_loop(tmp_path, OracleTeacher(change), review="patterns", rounds=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(change), review="patterns", rounds=1)
     await loop.go({})
     asked = await loop.asked()
     assert len(json.dumps(asked, ensure_ascii=False).encode()) < most * 1024

@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 from graphs.nodes.select_hardest import chosen
-from graphs.rows import Batch, Candidate
+from graphs.rows import Batch, NewRow
 from tests.graphs.loop_harness import new_loop, read_rows
 from trainer.artifacts import read_jsonl
 
 
-def candidate(name: str, pattern: str | None) -> Candidate:
-    return Candidate(
+def candidate(name: str, pattern: str | None) -> NewRow:
+    return NewRow(
         id=name, prompt=name, completion="x", round=1, batch="b", pattern=pattern,
         origin="pattern" if pattern else "train_error", attempt=1, verdict="accepted", reason="",
     )  # fmt: skip

@@ -40,7 +40,7 @@ def run_python(code: str, *args: str) -> subprocess.Popen[bytes]:
 async def test_answer_is_recalled_by_any_run_and_counted(tmp_path: Path) -> None:
     first = Ledger(tmp_path / "a" / "ledger.sqlite", "one")
     assert first.recall("k", "analyst") is None
-    await first.settle(await hold(first), "answered", Charge(1, 10, 5, 0.001), '{"a": "é"}')
+    await first.finalize(await hold(first), "answered", Charge(1, 10, 5, 0.001), '{"a": "é"}')
     second = Ledger(first.path, "two")
     assert second.recall("k", "judge") == '{"a": "é"}'
     second.repeat("judge")
@@ -57,10 +57,10 @@ async def test_totals_and_spending_add_up(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", "r")
     assert ledger.totals().calls == 0
     assert ledger.spending() == []
-    await ledger.settle(await hold(ledger, "a"), "answered", Charge(1, 100, 10, 0.25), "{}")
-    await ledger.settle(await hold(ledger, "b"), "busy", Charge())
-    await ledger.settle(await hold(ledger, "b", "judge"), "unfit", Charge(1, 200, 20, 0.5))
-    await ledger.settle(await hold(ledger, "c", "judge"), "down", None)
+    await ledger.finalize(await hold(ledger, "a"), "answered", Charge(1, 100, 10, 0.25), "{}")
+    await ledger.finalize(await hold(ledger, "b"), "busy", Charge())
+    await ledger.finalize(await hold(ledger, "b", "judge"), "unfit", Charge(1, 200, 20, 0.5))
+    await ledger.finalize(await hold(ledger, "c", "judge"), "down", None)
     cost, points = ledger.totals(), ledger.spending()
     ledger.close()
     assert (cost.calls, cost.prompt_tokens, cost.completion_tokens, cost.usd, cost.retries) == (
@@ -81,7 +81,7 @@ async def test_totals_and_spending_add_up(tmp_path: Path) -> None:
 async def test_spending_is_thinned_but_ends_at_the_total(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", "r")
     for n in range(25):
-        await ledger.settle(await hold(ledger, str(n)), "answered", Charge(1, 1, 1, 1.0), "{}")
+        await ledger.finalize(await hold(ledger, str(n)), "answered", Charge(1, 1, 1, 1.0), "{}")
     points = ledger.spending(points=10)
     ledger.close()
     assert len(points) <= 10
@@ -92,9 +92,9 @@ async def test_holds_count_until_settled_and_stay_when_nobody_knows(tmp_path: Pa
     ledger = Ledger(tmp_path / "ledger.sqlite", "r")
     paid, refused, unknown = [await hold(ledger, key) for key in "abc"]
     assert await committed(ledger) == Committed(3, 4500, 0.06)
-    await ledger.settle(paid, "answered", Charge(1, 10, 10, 0.001), "{}")
-    await ledger.settle(refused, "busy", Charge())
-    await ledger.settle(unknown, "down", None)
+    await ledger.finalize(paid, "answered", Charge(1, 10, 10, 0.001), "{}")
+    await ledger.finalize(refused, "busy", Charge())
+    await ledger.finalize(unknown, "down", None)
     seen = await committed(ledger)
     ledger.close()
     assert (seen.calls, seen.tokens) == (2, 1520)
@@ -111,7 +111,7 @@ async def main():
     for n in range(3):
         attempt = await ledger.hold("analyst", str(n), "m", Charge(1, 1000, 500, 0.02), lambda spent: True)
         if n < 2:
-            await ledger.settle(attempt, "answered", Charge(1, 100, 50, 0.01), "{}")
+            await ledger.finalize(attempt, "answered", Charge(1, 100, 50, 0.01), "{}")
     print("ready", flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
@@ -139,7 +139,7 @@ async def main():
     async def work(n):
         held = await ledger.hold("analyst", f"{sys.argv[2]}-{n}", "m", Charge(1, 1, 1, 0.0), lambda s: s.calls < 150)
         if isinstance(held, int):
-            await ledger.settle(held, "answered", Charge(1, 2, 1, 0.5), "{}")
+            await ledger.finalize(held, "answered", Charge(1, 2, 1, 0.5), "{}")
     await asyncio.gather(*(work(n) for n in range(100)))
     ledger.close()
 asyncio.run(main())
@@ -184,7 +184,7 @@ async def main():
     for n in range(1000):
         try:
             held = await ledger.hold("analyst", str(n), "m", Charge(1, 1, 1, 0.0), lambda spent: True)
-            await ledger.settle(held, "answered", Charge(1, 1, 1, 0.0), "x" * 2000)
+            await ledger.finalize(held, "answered", Charge(1, 1, 1, 0.0), "x" * 2000)
         except LoopError as error:
             print(n, error)
             return

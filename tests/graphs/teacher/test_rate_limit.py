@@ -12,13 +12,13 @@ from graphs.schemas import ErrorAnalysis
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.failures import retry_after
 from graphs.teacher.ledger import Ledger
-from graphs.teacher.rate_limit import Breaker, Throttle
+from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from tests.flaky_server import FlakyServer
 
 
-def make_throttle(most: int) -> Throttle:
-    return Throttle(most, Breaker("model at host", failures=3, seconds=0.0))
+def make_throttle(most: int) -> AdaptiveConcurrency:
+    return AdaptiveConcurrency(most, CircuitBreaker("model at host", failures=3, seconds=0.0))
 
 
 async def test_rate_limit_cuts_by_a_quarter_once_a_burst() -> None:
@@ -77,7 +77,7 @@ async def test_pause_holds_everyone_and_ends() -> None:
 
 
 async def test_breaker_needs_failures_in_a_row_and_time() -> None:
-    breaker = Breaker("model at host", failures=3, seconds=0.1)
+    breaker = CircuitBreaker("model at host", failures=3, seconds=0.1)
     for _ in range(10):
         breaker.failed("refused")
     breaker.check()

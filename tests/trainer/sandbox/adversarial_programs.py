@@ -1,4 +1,4 @@
-"""Completions of HumanEval's problems, good, bad and odd, made from the canonical ones."""
+"""Correct, wrong and unusual completions of HumanEval's problems, made from the canonical ones."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ WEIGHTS = (2, 3, 4, 3, 3, 3, 5, 1, 1)
 
 
 def completions(problems: list[Problem], count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """`count` pairs of a problem's number and a completion, over the problems in turn."""
+    """`count` pairs of a problem's index and a completion. The problems take turns."""
     rng = random.Random(seed)
     for turn in range(count):
         number = turn % len(problems)

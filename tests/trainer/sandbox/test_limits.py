@@ -1,4 +1,4 @@
-"""What a generated program cannot use up: time, memory, disk."""
+"""Limits on what a generated program uses: time, memory, disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.trainer.sandbox.sandboxes import RIGHT, SHORT, function, returned, run
-from trainer.sandbox.examination import Exam, examine_all
+from trainer.sandbox.execution import ProgramTest, run_tests
 from trainer.sandbox.launch import Kind
 from trainer.sandbox.limits import Limits
 
@@ -24,9 +24,9 @@ BOMBS = {
 
 
 def test_time_bombs_are_stopped(kind: Kind) -> None:
-    exams = [Exam(function(bomb), "assert answer() == 42", ("answer",)) for bomb in BOMBS.values()]
+    tests = [ProgramTest(function(bomb), "assert answer() == 42", ("answer",)) for bomb in BOMBS.values()]
     start = time.monotonic()
-    verdicts = dict(zip(BOMBS, examine_all(exams, SHORT, kind), strict=True))
+    verdicts = dict(zip(BOMBS, run_tests(tests, SHORT, kind), strict=True))
     assert time.monotonic() - start < len(BOMBS) * 2 * SHORT.wall_seconds
     flood = verdicts.pop("floods the channel")
     assert flood.outcome in ("stopped", "ended")
@@ -44,8 +44,8 @@ def test_time_bombs_are_stopped(kind: Kind) -> None:
     ],
 )
 def test_waiting_is_stopped(kind: Kind, body: str) -> None:
-    said = returned(kind, body, Limits(wall_seconds=1.5))
-    assert said == "The program was stopped: it had not finished within 1.5 s."
+    reason = returned(kind, body, Limits(wall_seconds=1.5))
+    assert reason == "The program was stopped: it had not finished within 1.5 s."
 
 
 def test_what_a_program_returns_cannot_hold_the_tests_up(kind: Kind) -> None:
@@ -66,10 +66,10 @@ def test_what_a_program_returns_cannot_hold_the_tests_up(kind: Kind) -> None:
     ],
 )
 def test_memory_is_limited(kind: Kind, body: str) -> None:
-    said = returned(kind, f"{body}\nreturn 'had it'", SHORT)
+    reason = returned(kind, f"{body}\nreturn 'had it'", SHORT)
     assert any(
-        error in said for error in ("MemoryError", "OverflowError", "Cannot allocate", "was stopped")
-    ), said
+        error in reason for error in ("MemoryError", "OverflowError", "Cannot allocate", "was stopped")
+    ), reason
 
 
 def test_files_are_limited(kind: Kind) -> None:
@@ -84,9 +84,9 @@ try:
 except OSError:
     return total >> 20
 """
-    said = returned(kind, body, Limits(cpu_seconds=2))
-    mebibytes = int(said.removesuffix(".").split()[-1]) if "returned" in said else 0
-    assert mebibytes <= 17, said
+    reason = returned(kind, body, Limits(cpu_seconds=2))
+    mebibytes = int(reason.removesuffix(".").split()[-1]) if "returned" in reason else 0
+    assert mebibytes <= 17, reason
 
 
 def test_open_files_are_limited(kind: Kind) -> None:

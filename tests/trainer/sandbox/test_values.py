@@ -1,4 +1,4 @@
-"""Plain values pass between a program and its tests, and nothing else."""
+"""Only plain values pass between a program and its tests."""
 
 from __future__ import annotations
 

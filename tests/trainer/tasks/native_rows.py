@@ -1,4 +1,4 @@
-"""Made rows in the form in which each benchmark's source has its own, and replies to them: good, bad and odd ones."""
+"""Generated rows in the form of each benchmark's source, and right, wrong and unusual replies to them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def squad_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def squad_reply(row: dict[str, Any], rng: random.Random) -> str:
-    answer = rng.choice(row["answers"]["text"])
+    answer: str = rng.choice(row["answers"]["text"])
     words = answer.split()
     return rng.choice(
         [
@@ -104,11 +104,12 @@ def gsm8k_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def gsm8k_reply(row: dict[str, Any], rng: random.Random) -> str:
-    right = row["answer"].rsplit("#### ", 1)[1]
+    answer: str = row["answer"]
+    right = answer.rsplit("#### ", 1)[1]
     number = rng.choice([right, right.replace(",", ""), right[1:] or "7", str(rng.randint(-99, 99))])
     return rng.choice(
         [
-            row["answer"],
+            answer,
             f"#### {number}",
             f"#### {number}.",
             f"#### {number}.00",
@@ -185,7 +186,7 @@ def hellaswag_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def banking_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """As `PolyAI/banking77` has them, but for the labels, which are names here: 3 in turn."""
+    """As `PolyAI/banking77` has them, except that labels are names: three, in turn."""
     rng = random.Random(f"banking/{seed}")
     labels = ("card_arrival", "Refund_not_showing_up", "reverted_card_payment?")
     return [
@@ -195,7 +196,7 @@ def banking_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def restaurant_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """As the files of RESTAURANTS-8K have them: what is empty or 0 is left out."""
+    """As the files of RESTAURANTS-8K have them: empty and zero values are left out."""
     rng = random.Random(f"restaurant/{seed}")
     rows: list[dict[str, Any]] = []
     for number in range(count):

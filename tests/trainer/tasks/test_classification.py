@@ -1,4 +1,4 @@
-"""Labels: what counts as one, macro F1 as scikit-learn has it, and what the teacher is told."""
+"""Classification: what counts as a label, macro F1 as in scikit-learn, and explanations for the teacher."""
 
 import random
 
@@ -44,30 +44,30 @@ def test_labels_that_punctuation_tells_apart() -> None:
 
 
 def test_explanations() -> None:
-    def said(label: str, text: str, truncated: bool = False) -> str:
+    def explanation(label: str, text: str, truncated: bool = False) -> str:
         return TASK.score(row(label), reply(text, truncated)).explanation
 
-    assert said("Refund", "refund") == "The label 'Refund' is right."
+    assert explanation("Refund", "refund") == "The label 'Refund' is right."
     confused = "The label should be 'Refund', and the student confused it with 'card lost'."
-    assert said("Refund", "Card lost") == confused
-    assert said("Refund", "") == "The label should be 'Refund', and the reply is empty."
+    assert explanation("Refund", "Card lost") == confused
+    assert explanation("Refund", "") == "The label should be 'Refund', and the reply is empty."
     unknown = "The label should be 'Refund', and the reply 'mon' (cut off by the token limit) is none of the 3 known"
-    assert said("Refund", "mon", truncated=True).startswith(unknown)
+    assert explanation("Refund", "mon", truncated=True).startswith(unknown)
 
 
 def test_new_rows_must_have_a_known_label_as_it_is_written() -> None:
-    assert TASK.invalid("p", "Refund") is None
-    assert TASK.invalid("p", "money") == "The completion 'money' is not one of the 3 known labels."
+    assert TASK.new_row_error("p", "Refund") is None
+    assert TASK.new_row_error("p", "money") == "The completion 'money' is not one of the 3 known labels."
     assert (
-        TASK.invalid("p", "refund.")
+        TASK.new_row_error("p", "refund.")
         == "The completion 'refund.' must be written exactly as the label: 'Refund'."
     )
 
 
 def test_unseen_and_stratum() -> None:
-    assert TASK.unseen(row("refund")) is None
-    assert TASK.unseen(row("money")) == "the label 'money'"
-    assert TASK.stratum(row("refund ")) == "Refund"
+    assert TASK.unknown_label(row("refund")) is None
+    assert TASK.unknown_label(row("money")) == "the label 'money'"
+    assert TASK.stratify_key(row("refund ")) == "Refund"
 
 
 def test_confusions_by_hand() -> None:

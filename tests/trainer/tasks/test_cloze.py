@@ -1,4 +1,4 @@
-"""Lettered rows asked by their options' texts."""
+"""Rows with lettered options, scored by the texts of the options."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from trainer.records import Example, Prediction
 from trainer.tasks.cloze import Cloze, ClozeNorm
-from trainer.tasks.multiple_choice import lettered, unlettered
+from trainer.tasks.multiple_choice import prompt_with_options, split_options
 
 PROMPT = "What lives?\n\nA. air\nB. water\nC. a worm\n\nAnswer with the letter of the correct option."
 
@@ -28,11 +28,11 @@ def row(completion: str = "C", prompt: str = PROMPT, **fields: Any) -> Example:
     ],
 )
 def test_options_are_taken_out_of_a_prompt(prompt: str, question: str, options: list[str]) -> None:
-    assert unlettered(prompt) == (question, options)
+    assert split_options(prompt) == (question, options)
 
 
 def test_a_prompt_is_put_together_and_taken_apart() -> None:
-    assert lettered("What lives?", ["air", "water", "a worm"]) == PROMPT
+    assert prompt_with_options("What lives?", ["air", "water", "a worm"]) == PROMPT
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_a_row_that_was_too_long_to_be_answered_is_wrong() -> None:
 
 def test_rows_need_two_options_with_texts() -> None:
     task = Cloze()
-    assert task.fault(row()) is None
-    assert "no two options" in (task.fault(row("A", "Which?\nA. one")) or "")
-    assert "no two options" in (task.fault(row(choices=["air", "", "worm"])) or "")
-    assert "none of the options A, B, C" in (task.fault(row("D")) or "")
-    assert task.invalid(PROMPT, "B") is None
-    assert "none of the letters offered" in (task.invalid(PROMPT, "D") or "")
-    assert "each on a line of its own" in (task.invalid("Which? (A) one (B) two", "B") or "")
+    assert task.row_error(row()) is None
+    assert "no two options" in (task.row_error(row("A", "Which?\nA. one")) or "")
+    assert "no two options" in (task.row_error(row(choices=["air", "", "worm"])) or "")
+    assert "none of the options A, B, C" in (task.row_error(row("D")) or "")
+    assert task.new_row_error(PROMPT, "B") is None
+    assert "none of the letters offered" in (task.new_row_error(PROMPT, "D") or "")
+    assert "each on a line of its own" in (task.new_row_error("Which? (A) one (B) two", "B") or "")

@@ -32,5 +32,5 @@ def test_score(expected: str, text: str, correct: bool, explanation: str) -> Non
 
 def test_a_reply_that_was_cut_off_says_so() -> None:
     example = Example(id="a", prompt="p", completion="a b")
-    said = ExactMatch().score(example, Prediction(id="a", text="a", truncated=True)).explanation
-    assert "cut off by the token limit" in said
+    explanation = ExactMatch().score(example, Prediction(id="a", text="a", truncated=True)).explanation
+    assert "cut off by the token limit" in explanation

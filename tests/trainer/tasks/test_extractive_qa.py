@@ -83,9 +83,9 @@ def test_answers_that_are_no_texts(tmp_path: Path) -> None:
     ],
 )
 def test_explanations(text: str, how: str) -> None:
-    said = TASK.score(row("the Duke of York"), reply(text)).explanation
-    assert said.startswith(f"The answer should be 'the Duke of York'; the reply '{text}' ")
-    assert said.endswith(how)
+    explanation = TASK.score(row("the Duke of York"), reply(text)).explanation
+    assert explanation.startswith(f"The answer should be 'the Duke of York'; the reply '{text}' ")
+    assert explanation.endswith(how)
 
 
 def test_further_explanations() -> None:
@@ -103,8 +103,8 @@ def test_summary() -> None:
 
 
 def test_new_rows_copy_their_answer() -> None:
-    assert TASK.invalid(PASSAGE, "Ann Lee") is None
+    assert TASK.new_row_error(PASSAGE, "Ann Lee") is None
     assert (
-        TASK.invalid(PASSAGE, "Anne Lee")
+        TASK.new_row_error(PASSAGE, "Anne Lee")
         == "The answer 'Anne Lee' must be copied from the prompt, and is not in it."
     )

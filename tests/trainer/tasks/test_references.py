@@ -1,4 +1,4 @@
-"""Scores are those of the reference code, row by row, on the same replies: lm-evaluation-harness 0.4, scikit-learn.
+"""Scores equal those of the reference code, row by row, on the same replies: lm-evaluation-harness 0.4, scikit-learn.
 
 Of SQuAD's evaluation script the harness has the v1.1 functions, in its task qasper.
 """
@@ -23,7 +23,7 @@ Harness = Callable[[str, list[dict[str, Any]]], Any]
 
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> Harness:
-    """The harness's own task, on rows of ours in place of the hub's."""
+    """The harness's own task, with our rows instead of the hub's."""
     import datasets
     import lm_eval.tasks
 
@@ -43,9 +43,9 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> Harness:
 def examples(task: Task, rows: list[dict[str, Any]]) -> list[Example]:
     """Rows of a source as the task reads them."""
     converted = [task.convert(row) for row in rows]
-    found = [Example.model_validate({"id": str(n)} | row) for n, row in enumerate(converted) if row]
-    assert not any(task.fault(example) for example in found)
-    return found
+    read = [Example.model_validate({"id": str(n)} | row) for n, row in enumerate(converted) if row]
+    assert not any(task.row_error(example) for example in read)
+    return read
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -70,7 +70,7 @@ def test_squad(seed: int) -> None:
 
 
 def test_an_answer_that_normalisation_empties_is_exact_and_shares_no_word() -> None:
-    """As in the script of v1.1, unlike that of v2."""
+    """As in the v1.1 script, not as in the v2 script."""
     row = {"id": "a", "title": "t", "context": "The A.", "question": "q", "answers": {"text": ["The"]}}
     task = load_task("squad")
     score = task.score(examples(task, [row])[0], Prediction(id="a", text="a"))
@@ -94,8 +94,8 @@ def test_gsm8k(harness: Harness, seed: int) -> None:
     totals = {"strict": 0.0, "flexible": 0.0}
     for instance, example, reply in zip(theirs.instances, read, replies, strict=True):
         wanted = {
-            name.split("-")[0]: theirs.process_results(instance.doc, [found])["exact_match"]
-            for name, found in instance.filtered_resps.items()
+            name.split("-")[0]: theirs.process_results(instance.doc, [filtered])["exact_match"]
+            for name, filtered in instance.filtered_resps.items()
         }
         score = task.score(example, reply)
         assert score.detail == wanted, reply
@@ -111,8 +111,8 @@ ROWS_OF = {"arc_challenge": native_rows.arc_rows, "hellaswag": native_rows.hella
 
 def logprobs(choices: list[str], rng: random.Random) -> list[float]:
     """Longer texts are less likely, and some are equally likely."""
-    found = [-rng.uniform(0.5, 1.5) * len(choice) for choice in choices]
-    return [found[0]] * len(found) if rng.random() < 0.1 else found
+    values = [-rng.uniform(0.5, 1.5) * len(choice) for choice in choices]
+    return [values[0]] * len(values) if rng.random() < 0.1 else values
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -130,14 +130,15 @@ def test_choices(harness: Harness, name: str, seed: int) -> None:
         rendered = plain.render(example)
         assert rendered == norm.render(example)
         assert rendered.prompt == theirs.doc_to_text(doc)
+        assert rendered.choices is not None
         assert rendered.choices == theirs.doc_to_choice(doc)
         assert rendered.completion == rendered.choices[theirs.doc_to_target(doc)]
-        found = logprobs(rendered.choices, rng)
-        wanted = theirs.process_results(doc, [(logprob, False) for logprob in found])
-        # The student's prediction is chosen by the same numbers, in trainer.predict.
-        chosen = found.index(max(found))
+        choice_logprobs = logprobs(rendered.choices, rng)
+        wanted = theirs.process_results(doc, [(logprob, False) for logprob in choice_logprobs])
+        # trainer.predict chooses the student's prediction by the same numbers.
+        chosen = choice_logprobs.index(max(choice_logprobs))
         prediction = Prediction(
-            id=example.id, text=rendered.choices[chosen], choice=chosen, choice_logprobs=found
+            id=example.id, text=rendered.choices[chosen], choice=chosen, choice_logprobs=choice_logprobs
         )
         predictions.append(prediction)
         score = plain.score(example, prediction)
@@ -155,7 +156,7 @@ def test_choices(harness: Harness, name: str, seed: int) -> None:
 @pytest.mark.student
 @pytest.mark.parametrize("name", ROWS_OF)
 def test_choices_of_a_student(harness: Harness, tiny_student: Path, tmp_path: Path, name: str) -> None:
-    """From the rows to the scores: the harness asks the same student by its own code."""
+    """From rows to scores: the harness runs the same student with its own code."""
     import torch
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -205,8 +206,8 @@ def test_banking77() -> None:
     task = load_task("banking77", read)
     labels = sorted({row["label"] for row in rows})
     given = [rng.choice([row["label"], rng.choice(labels), "nonsense"]) for row in rows]
-    said = [rng.choice([label, label.upper(), f" {label}.\n", f'"{label}"']) for label in given]
-    replies = [Prediction(id=example.id, text=text) for example, text in zip(read, said, strict=True)]
+    texts = [rng.choice([label, label.upper(), f" {label}.\n", f'"{label}"']) for label in given]
+    replies = [Prediction(id=example.id, text=text) for example, text in zip(read, texts, strict=True)]
     expected = [row["label"] for row in rows]
     right = [task.score(*pair).value for pair in zip(read, replies, strict=True)]
     assert right == [float(one == other) for one, other in zip(expected, given, strict=True)]
@@ -216,7 +217,7 @@ def test_banking77() -> None:
 
 
 def test_restaurant8k_slots() -> None:
-    """Slot F1 is that of the set of (message, slot, value)."""
+    """Slot F1 is the F1 of the set of (message, slot, value)."""
     from sklearn.metrics import f1_score
     from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -225,8 +226,8 @@ def test_restaurant8k_slots() -> None:
     slots = ("time", "people", "date")
     given = []
     for example in read:
-        found = {slot: value for slot, value in example.field("slots").items() if rng.random() < 0.8}
-        given.append(found | ({rng.choice(slots): str(rng.randrange(9))} if rng.random() < 0.2 else {}))
+        slots_kept = {slot: value for slot, value in example.field("slots").items() if rng.random() < 0.8}
+        given.append(slots_kept | ({rng.choice(slots): str(rng.randrange(9))} if rng.random() < 0.2 else {}))
     replies = [Prediction(id=e.id, text=json.dumps(fields)) for e, fields in zip(read, given, strict=True)]
     expected = [example.field("slots") for example in read]
     right = [task.score(*pair).correct for pair in zip(read, replies, strict=True)]

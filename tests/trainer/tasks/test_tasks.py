@@ -1,4 +1,4 @@
-"""Tasks are found by name, and a user's own by `module:object`."""
+"""Tasks are loaded by name, and a user's own by `module:object`."""
 
 import json
 import subprocess
@@ -84,3 +84,17 @@ def test_own_task_that_cannot_be_used(name: str, message: str) -> None:
 def test_no_task_needs_torch() -> None:
     code = "import sys, trainer.tasks as t; t.known_tasks(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+BENCHMARKS = ("arc_challenge", "banking77", "gsm8k", "hellaswag", "restaurant8k_slots", "squad")
+
+
+def test_every_benchmark_says_where_it_is_from() -> None:
+    for name in BENCHMARKS:
+        task = known_tasks()[name]
+        assert task.hub
+        assert "arXiv" in task.source
+        text = sys.modules[task.__module__].__doc__
+        assert text
+        assert any(licence in text for licence in ("CC BY-SA 4.0", "CC BY 4.0", "MIT"))
+        assert "https://" in text

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.api.app import create_app
 from app.api.keys.rate_limit import Rates
 from app.cli.keys import keys
-from app.db import api_keys as repository
+from app.db import api_keys as key_repository
 from app.db.api_keys import Scope
 from app.db.engine import make_engine, make_sessions
 from app.errors import ConfigError, NotFound
@@ -34,7 +34,7 @@ def make_key(service: Service, scope: Scope) -> tuple[str, str]:
         engine = make_engine(service.settings.database)
         try:
             async with make_sessions(engine).begin() as session:
-                row, text = await repository.create(session, f"{scope} key", scope)
+                row, text = await key_repository.create(session, f"{scope} key", scope)
                 return row.id, text
         finally:
             await engine.dispose()
@@ -53,7 +53,7 @@ def test_without_a_key_that_counts_nobody_gets_in(service: Service, header: str)
 
 
 def test_scopes_include_those_before_them(service: Service) -> None:
-    found = {scope: make_key(service, scope)[1] for scope in repository.SCOPES}
+    found = {scope: make_key(service, scope)[1] for scope in key_repository.SCOPES}
     with service.client(found["read"]) as client:
         assert client.get("/v1/datasets").status_code == 200
         assert "write" in problem(upload(client), 403)["detail"]

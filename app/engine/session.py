@@ -1,0 +1,174 @@
+"""One start of a run: streams the graph, emits events, and writes the report however the start ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from threading import Thread
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, StateSnapshot
+
+from app.config.run_config import RunConfig
+from app.engine.events import EventSink, RoundScore, RunStatusChanged, TeacherSpend, TrainerProgress
+from app.engine.reviews import awaited_review, is_answer, review_event, waiting_reason
+from app.engine.stages import Stages
+from app.engine.wiring import Assembled, OpenRun, assemble
+from app.report.build import Outcome, build_report
+from app.report.html import prepare
+from app.report.write import write_report
+from graphs.errors import LoopError, RunPaused
+from graphs.report import Report
+from graphs.run_paths import RunPaths
+from graphs.teacher.chat import ChatTeacher
+from trainer.artifacts import read_json
+from trainer.specs import Progress
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+MANY_STEPS = 1_000_000
+"""LangGraph's guard against endless graphs must not end a large round: the loop counts rounds and attempts itself."""
+SEALED = Outcome(
+    "paused", "Its test rows stay sealed until the others of its comparison have ended.", "comparison"
+)
+SPEND_SECONDS = 1.0
+"""Shortest time between two `spent` events."""
+
+
+class RunSession:
+    """One start of a run."""
+
+    def __init__(self, run: OpenRun, events: EventSink):
+        self._run, self._events = run, events
+        self._spend_emitted = 0.0
+        self._thread: Any = {
+            "configurable": {"thread_id": run.run_id},
+            "recursion_limit": MANY_STEPS,
+            "max_concurrency": max_concurrency(run.config),
+        }
+
+    async def run(self, answer: dict[str, Any] | None, finish: bool) -> Report:
+        """Continue to the end or to a pause. See `app.engine.runner.Runner.run`."""
+
+        def on_progress(progress: Progress) -> None:
+            self._events.emit(TrainerProgress(**progress.model_dump(exclude_none=True, exclude={"time"})))
+
+        async with assemble(self._run, on_progress) as ready:
+            Thread(target=prepare, name="report", daemon=True).start()
+            outcome = Outcome("failed", "It was interrupted.")
+            try:
+                outcome = await self._stream(ready, answer, finish)
+            except RunPaused as pause:
+                outcome = Outcome("paused", str(pause), pause.waiting_for)
+            except asyncio.CancelledError:
+                outcome = Outcome("paused", "It was stopped from outside.", "user")
+                raise
+            except LoopError as error:
+                outcome = Outcome("failed", str(error))
+                raise
+            finally:
+                report = self._write_report(outcome, ready.teacher)
+                self._events.emit(RunStatusChanged(status=outcome.status, reason=outcome.reason))
+        return report
+
+    async def _stream(self, ready: Assembled, answer: dict[str, Any] | None, finish: bool) -> Outcome:
+        graph, sealed = ready.graph, self._run.options.sealed
+        if sealed and before_test(await graph.aget_state(self._thread)):
+            return SEALED  # a graph that is started again would run past its interrupt
+        start = await first_input(graph, self._thread, answer, finish)
+        stages = Stages(self._events)
+        context = self._run.config.context()
+        try:
+            async for task in graph.astream(
+                start, self._thread, context=context, stream_mode="tasks", durability="async"
+            ):
+                stages.feed(task)
+                self._emit_numbers(task, ready.teacher)
+        finally:
+            stages.interrupted()
+        return self._outcome(await graph.aget_state(self._thread))
+
+    def _outcome(self, state: StateSnapshot) -> Outcome:
+        """What the state says of the start that has just ended."""
+        if self._run.options.sealed and before_test(state):
+            return SEALED
+        if not state.next:
+            return Outcome("finished", state.values["stopped"])
+        waiting = awaited_review(state)
+        if waiting is None:
+            raise RuntimeError(f"The graph stopped before {state.next} and asks for nothing.")
+        self._events.emit(review_event(waiting))
+        return Outcome("paused", waiting_reason(waiting), "review")
+
+    def _emit_numbers(self, task: dict[str, Any], teacher: ChatTeacher | None) -> None:
+        """A score after each gate, and the spending now and then."""
+        if "result" in task and task["name"] == "gate":
+            self._events.emit(latest_score(self._run.paths))
+        if teacher and time.monotonic() - self._spend_emitted > SPEND_SECONDS:
+            self._spend_emitted = time.monotonic()
+            total = teacher.totals()
+            tokens = total.prompt_tokens + total.completion_tokens
+            usd = round(total.usd, 6)
+            self._events.emit(TeacherSpend(calls=total.calls, usd=usd, tokens=tokens, retries=total.retries))
+
+    def _write_report(self, outcome: Outcome, teacher: ChatTeacher | None) -> Report:
+        run = self._run
+        report = build_report(
+            run.paths,
+            run.config,
+            run.run_id,
+            outcome,
+            teacher,
+            self._events.stage_seconds(),
+            stand_in=run.options.stand_in,
+        )
+        with suppress(OSError):  # a full disk must not hide why the run stopped
+            write_report(report, run.paths)
+        return report
+
+
+def max_concurrency(config: RunConfig) -> int:
+    """Number of branches that run at once: enough to keep every endpoint busy while some check their answers."""
+    limits = [1]
+    if config.teacher:
+        limits += [config.teacher.role(role).max_concurrency for role in ("analyst", "generator", "judge")]
+    return 2 * max(limits) + (os.cpu_count() or 1)
+
+
+def before_test(state: StateSnapshot) -> bool:
+    """Whether nothing is left but the test."""
+    return state.next == ("finish",)
+
+
+async def first_input(graph: Graph, thread: Any, answer: dict[str, Any] | None, finish: bool) -> Any:
+    """The graph's input: None to continue, an answer to a review, or the empty input of a new run."""
+    state = await graph.aget_state(thread)
+    if not state.created_at:
+        return {}
+    if finish and state.next:
+        # the routing after `gate` goes to `finish` where the loop has stopped
+        await graph.aupdate_state(
+            thread, {"stopped": "The user asked to finish with what there is."}, as_node="gate"
+        )
+        return None
+    waiting = awaited_review(state)
+    if answer is None or waiting is None or not is_answer(answer, waiting):
+        return None
+    return Command(resume=answer)
+
+
+def latest_score(paths: RunPaths) -> RoundScore:
+    """The score of the last student that the gate has judged, promoted or not."""
+    round_number = max(int(path.parent.name) for path in paths.root.glob("rounds/*/gate.json"))
+    folder = paths.round(round_number)
+    evaluation, gate = read_json(folder.evaluation), read_json(folder.gate)
+    return RoundScore(
+        round=round_number,
+        metric=evaluation["metric"],
+        validation=evaluation["validation"],
+        ci95=evaluation["ci95"],
+        promoted=gate["promoted"],
+        reason=gate["reason"],
+    )

@@ -1,0 +1,200 @@
+"""One round's files as types: nodes write them here, and nodes, the report and the service read them here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from graphs.artifacts import Analysis, Clusters, Evaluation, GateDecision, Outcome, PatternAccount
+from graphs.review import Drafts
+from graphs.rows import Batch, NewRow, Pattern, Strategy
+from graphs.run_paths import RoundPaths, RunPaths
+from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
+from trainer.records import Example, Prediction, Score
+
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def file_key(name: str) -> str:
+    """A file name for an id from the user's data, which may hold any characters."""
+    return hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+class Round:
+    """The folder of one round. What is written once is read once: thousands of branches share one reading.
+
+    Args:
+        run: the run's folder.
+        number: 0 is the student fine-tuned on the given rows alone.
+    """
+
+    def __init__(self, run: RunPaths, number: int):
+        self.number = number
+        self.paths: RoundPaths = run.round(number)
+        self._read: dict[Path, Any] = {}
+
+    def artifact(self) -> Path:
+        """The adapter (or model) folder that the round's training left."""
+        return Path(read_json(self.paths.student / "report.json")["artifact"])
+
+    def predictions(self, split: str) -> list[Prediction]:
+        """The student's replies, in the order of the rows."""
+        return _rows(self.paths.predictions(split), Prediction)
+
+    def scores(self, split: str) -> list[Score]:
+        """Scores of the replies; none before they are scored."""
+        return _rows(self.paths.scores(split), Score)
+
+    def write_scores(self, split: str, scores: Sequence[Score]) -> None:
+        write_jsonl(self.paths.scores(split), scores)
+
+    def evaluation(self) -> Evaluation:
+        return Evaluation(**read_json(self.paths.evaluation))
+
+    def write_evaluation(self, evaluation: Evaluation, failures: Iterable[str]) -> None:
+        """Keep the student's score, and the ids of the failures that the next round analyses."""
+        write_json(self.paths.evaluation, evaluation)
+        write_json(self.paths.failures, list(failures))
+
+    def failures_to_analyze(self) -> list[str]:
+        """Ids of this student's validation failures that the next round analyses."""
+        ids: list[str] = read_json(self.paths.failures)
+        return ids
+
+    @property
+    def judged(self) -> bool:
+        """Whether the gate has decided on this round's student."""
+        return self.paths.gate.exists()
+
+    def gate(self) -> GateDecision:
+        return GateDecision(**read_json(self.paths.gate))
+
+    def write_gate(self, decision: GateDecision) -> None:
+        write_json(self.paths.gate, decision)
+
+    def accounts(self) -> dict[str, PatternAccount]:
+        """Pattern id -> how its failures fared; empty before the round's student was judged."""
+        if not self.paths.accounts.exists():
+            return {}
+        return {name: PatternAccount(**row) for name, row in read_json(self.paths.accounts).items()}
+
+    def write_accounts(self, accounts: dict[str, PatternAccount]) -> None:
+        write_json(self.paths.accounts, {name: account.model_dump() for name, account in accounts.items()})
+
+    def analysis(self, failure: str) -> Analysis:
+        """The analysis of one failure, by the id of its row."""
+        return Analysis(**read_json(self.paths.analyses / f"{file_key(failure)}.json"))
+
+    def write_analysis(self, analysis: Analysis) -> None:
+        write_json(self.paths.analyses / f"{file_key(analysis.id)}.json", analysis)
+
+    def clusters(self) -> Clusters | None:
+        """How the analyses were clustered; None for a round without patterns."""
+        return Clusters(**read_json(self.paths.clusters)) if self.paths.clusters.exists() else None
+
+    def write_patterns(self, patterns: Sequence[Pattern], clusters: Clusters) -> None:
+        write_json(self.paths.clusters, clusters)
+        self._write_rows(self.paths.patterns, patterns)
+
+    def patterns(self) -> dict[str, Pattern]:
+        """The patterns that guide the round, by id; empty for a round without."""
+        path = self.paths.patterns
+        if not path.exists():
+            return {}
+        return self._once(path, lambda: {pattern.id: pattern for pattern in _rows(path, Pattern)})
+
+    def strategy(self, pattern: str) -> Strategy:
+        """What is written for a pattern, by the pattern's id."""
+        path = self.paths.strategies / f"{pattern}.json"
+        return self._once(path, lambda: Strategy(**read_json(path)))
+
+    def write_strategy(self, strategy: Strategy) -> None:
+        path = self.paths.strategies / f"{strategy.pattern}.json"
+        self._read.pop(path, None)
+        write_json(path, strategy)
+
+    def drafts(self) -> Drafts:
+        """The patterns and strategies as the teacher drafted them, whatever a reviewer has made of them."""
+        path = self.paths.drafts
+        if path.exists():
+            drafts = [(Pattern(**row["pattern"]), Strategy(**row["strategy"])) for row in read_json(path)]
+        else:
+            drafts = [(pattern, self.strategy(pattern.id)) for pattern in self.patterns().values()]
+        return {pattern.id: (pattern, strategy) for pattern, strategy in drafts}
+
+    def save_reviewed(self, reviewed: Drafts) -> None:
+        """Keep the drafts as they were, once, and put what a reviewer has made of them in their place."""
+        if not self.paths.drafts.exists():
+            drafts = [
+                {"pattern": pattern.model_dump(), "strategy": strategy.model_dump()}
+                for pattern, strategy in self.drafts().values()
+            ]
+            write_json(self.paths.drafts, drafts)
+        for _, strategy in reviewed.values():
+            self.write_strategy(strategy)
+        self._write_rows(self.paths.patterns, [pattern for pattern, _ in reviewed.values()])
+
+    def batches(self) -> list[Batch]:
+        """The batches of the round, in the order of the plan; empty for a round without new rows."""
+        path = self.paths.batches
+        return self._once(path, lambda: _rows(path, Batch)) if path.exists() else []
+
+    def write_batches(self, batches: Sequence[Batch]) -> None:
+        self._write_rows(self.paths.batches, batches)
+
+    def batch_rows(self, batch: str) -> list[NewRow]:
+        """The rows of one batch that has ended, in all its attempts, by the batch's id."""
+        return [NewRow(**row) for row in read_json(self.paths.augmented / f"{batch}.json")]
+
+    def write_batch_rows(self, batch: str, rows: Sequence[dict[str, Any]]) -> None:
+        write_json(self.paths.augmented / f"{batch}.json", rows)
+
+    def rows(self) -> list[NewRow]:
+        """Every row that was written for the round, with its verdict; none before the round is closed."""
+        return _rows(self.paths.rows, NewRow)
+
+    def close(self, rows: Sequence[NewRow]) -> int:
+        """Keep the rows with their verdicts, and the accepted ones for the trainer; returns how many those are."""
+        accepted = [row for row in rows if row.verdict == "accepted"]
+        write_jsonl(self.paths.rows, rows)
+        write_jsonl(self.paths.accepted, [row.training_row() for row in accepted])
+        return len(accepted)
+
+    def accepted(self) -> list[Example]:
+        """The new rows that the round's student is trained on, besides those of earlier rounds."""
+        return _rows(self.paths.accepted, Example)
+
+    def _once(self, path: Path, read: Callable[[], T]) -> T:
+        if path not in self._read:
+            self._read[path] = read()
+        value: T = self._read[path]
+        return value
+
+    def _write_rows(self, path: Path, rows: Sequence[BaseModel]) -> None:
+        self._read.pop(path, None)
+        write_jsonl(path, rows)
+
+
+def judged_rounds(run: RunPaths) -> list[Round]:
+    """The rounds whose student was judged by the gate, in order."""
+    numbers = sorted(int(path.parent.name) for path in run.root.glob("rounds/*/gate.json"))
+    return [Round(run, number) for number in numbers]
+
+
+def failure_outcomes(before: Round, after: Round) -> dict[str, Outcome]:
+    """Validation row -> what became of it, if it was a failure, from one round's student to the other's."""
+    values = {score.id: score.value for score in before.scores("validation")}
+    return {
+        score.id: "fixed" if score.correct else "regressed" if score.value < values[score.id] else "unmoved"
+        for score in after.scores("validation")
+    }
+
+
+def _rows(path: Path, model: type[Model]) -> list[Model]:
+    """The rows of a file, none if it is not there yet."""
+    return [model(**row) for row in read_jsonl(path)] if path.exists() else []

@@ -1,0 +1,101 @@
+"""The client of a service, against a server that drops connections."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from app.cli import client as module
+from app.cli.client import Client, check, run_path
+from app.engine.events import Event, RunStatusChanged, UnknownEvent
+from app.errors import PadaError
+
+EVENTS = [
+    {"type": "stage", "name": "gate", "state": "started"},
+    {"type": "note", "text": "of a newer service"},
+    {"type": "run", "status": "paused", "reason": "It was paused.", "waiting_for": "user"},
+    {"type": "run", "status": "finished", "reason": ""},
+]
+
+
+class Dropping(BaseHTTPRequestHandler):
+    """Sends one event of the stream for each connection, and cuts the connection in the next one."""
+
+    last_ids: list[str] = []
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/events"):
+            self._send_one_event()
+            return
+        body = json.dumps({"status": "paused"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _send_one_event(self) -> None:
+        last = self.headers["Last-Event-ID"]
+        self.last_ids.append(last)
+        event = EVENTS[int(last)]
+        data = json.dumps(
+            {key: value for key, value in event.items() if key != "type"} | {"id": int(last) + 1}
+        )
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(f"id: {int(last) + 1}\nevent: {event['type']}\ndata: {data}\n\nid: 99\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dropping)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_events_come_once_over_lost_connections_until_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(Dropping, "last_ids", [])
+    shown: list[Event] = []
+    with serve() as url, Client(url, None) as client:
+        assert client.watch("run", shown.append) == {"status": "paused"}
+    assert Dropping.last_ids == ["0", "1", "2"]
+    assert [event.id for event in shown] == [1, 2, 3]
+    assert isinstance(shown[1], UnknownEvent)
+    assert isinstance(shown[2], RunStatusChanged)
+
+
+def test_a_service_that_stays_away_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.2)
+    with Client("http://127.0.0.1:9", None) as client, pytest.raises(PadaError, match="no answer for 0 s"):
+        client.watch("run", lambda _: None)
+
+
+def test_a_problem_is_an_error_with_its_detail() -> None:
+    request = httpx.Request("GET", "http://gpu-host/v1/runs/x")
+    problem = httpx.Response(404, json={"detail": "There is no run 'x'."}, request=request)
+    with pytest.raises(PadaError, match=r"gpu-host: There is no run 'x'\."):
+        check(problem)
+    with pytest.raises(PadaError, match="gpu-host: HTTP 502"):
+        check(httpx.Response(502, text="<html>", request=request))
+
+
+def test_an_id_cannot_leave_its_path() -> None:
+    assert run_path("../keys?x=1#y") == "/v1/runs/..%2Fkeys%3Fx%3D1%23y"

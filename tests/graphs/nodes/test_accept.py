@@ -1,0 +1,73 @@
+"""The end of a round's rows: batches against one another, the choice, and what is trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from graphs.nodes.accept import accept
+from graphs.state import LoopState
+from tests.graphs.loop_harness import Loop, new_loop
+
+
+async def closed(loop: Loop, state: LoopState) -> dict[str, Any]:
+    workspace = loop.workspace()
+    update = await accept(state, loop.runtime, workspace=workspace)
+    await workspace.aclose()
+    return update
+
+
+async def test_every_written_row_is_kept_and_the_accepted_ones_are_for_the_trainer(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path)
+    state = await loop.until("accept")
+    update = await closed(loop, state)
+    batches = loop.round(1).batches()
+    written = [row.id for batch in batches for row in loop.round(1).batch_rows(batch.id)]
+    rows = loop.round(1).rows()
+    assert [row.id for row in rows] == written, "in the order of the plan"
+    accepted = [row.id for row in rows if row.verdict == "accepted"]
+    assert [row.id for row in loop.round(1).accepted()] == accepted
+    assert update == {"accepted": len(accepted)}
+
+
+async def test_the_later_of_two_alike_rows_of_different_batches_is_a_duplicate(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path)
+    state = await loop.until("accept")
+    here = loop.round(1)
+    first, second = here.batches()[:2]
+    original = next(row for row in here.batch_rows(first.id) if row.verdict == "accepted")
+    twin = original.model_copy(update={"id": "twin", "batch": second.id})
+    others = [row.model_dump(mode="json") for row in here.batch_rows(second.id)]
+    here.write_batch_rows(second.id, [twin.model_dump(mode="json"), *others])
+    await closed(loop, state)
+    verdicts = {row.id: row for row in loop.round(1).rows()}
+    assert verdicts[original.id].verdict == "accepted"
+    assert verdicts["twin"].verdict == "duplicate"
+    assert (verdicts["twin"].evidence or {})["id"] == original.id
+
+
+async def test_running_it_again_gives_the_same_rows(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path)
+    state = await loop.until("accept")
+    first, rows = await closed(loop, state), loop.round(1).rows()
+    assert (await closed(loop, state), loop.round(1).rows()) == (first, rows)
+
+
+async def test_more_rows_than_are_kept_become_surplus_with_a_reason(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, synthetic_per_round=8, oversample=3)
+    state = await loop.until("accept")
+    await closed(loop, state)
+    counts = Counter(row.verdict for row in loop.round(1).rows())
+    assert counts["accepted"] <= 8
+    assert counts["surplus"] > 0
+    assert all(row.reason for row in loop.round(1).rows() if row.verdict == "surplus")
+
+
+async def test_a_round_without_batches_accepts_nothing(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path)
+    state = await loop.until("allocate")
+    update = await closed(loop, state)
+    assert update == {"accepted": 0}
+    assert not loop.round(1).rows()
+    assert not loop.round(1).accepted()

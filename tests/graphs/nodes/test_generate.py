@@ -1,0 +1,103 @@
+"""What the writer of new rows is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphs.nodes.generate import generate, writing
+from graphs.rows import Batch
+from graphs.state import AugmentState
+from tests.graphs.loop_harness import Loop, new_loop, with_errors
+from trainer.artifacts import read_jsonl
+
+KEYS = {
+    "task", "strategy", "error", "right", "original", "examples", "count", "batch", "feedback", "previous",
+}  # fmt: skip
+
+
+async def write(loop: Loop, origin: str, **state: Any) -> tuple[Batch, dict[str, Any], dict[str, Any]]:
+    """Have the first batch of an origin written: the batch, what the writer was told, what the node returned."""
+    batches = loop.round(1).batches()
+    number = next(place for place, batch in enumerate(batches) if batch.origin == origin)
+    workspace = loop.workspace()
+    before = len(loop.teacher.asked("SampleBatch"))
+    update = await generate(AugmentState(round=1, number=number, **state), loop.runtime, workspace=workspace)
+    await workspace.aclose()
+    (data,) = loop.teacher.asked("SampleBatch")[before:]
+    return batches[number], data, update
+
+
+async def allocated(tmp_path: Path, **settings: Any) -> Loop:
+    loop = with_errors(new_loop(tmp_path, **settings))
+    await loop.until("accept")
+    return loop
+
+
+async def test_rows_for_a_pattern_follow_its_strategy(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    batch, data, update = await write(loop, "pattern")
+    strategy = loop.round(1).strategy(batch.pattern or "")
+    assert set(data) == KEYS
+    assert data["strategy"] == {"title": strategy.title, "instructions": strategy.instructions}
+    assert (data["error"], data["original"], data["feedback"], data["previous"]) == (None,) * 4
+    assert data["count"] == batch.count
+    assert update["attempt"] == 1
+    assert update["missing"] == batch.count == len(update["samples"])
+
+
+async def test_rows_for_a_training_error_show_it_and_rows_near_it(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    batch, data, _ = await write(loop, "train_error")
+    rows = {row["id"]: row for row in read_jsonl(loop.paths.data("train"))}
+    row = rows[batch.source or ""]
+    assert data["strategy"] is None
+    assert (data["error"]["prompt"], data["error"]["expected"]) == (row["prompt"], row["completion"])
+    assert data["error"]["predicted"] != row["completion"]
+    # its twin, which has the same prompt and another label, is another row
+    shown = [(example["prompt"], example["completion"]) for example in data["examples"]]
+    assert (row["prompt"], row["completion"]) not in shown
+
+
+async def test_no_validation_or_test_row_is_shown(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    guarded = {
+        row["prompt"] for split in ("validation", "test") for row in read_jsonl(loop.paths.data(split))
+    }
+    for origin in ("pattern", "train_error"):
+        _, data, _ = await write(loop, origin)
+        assert not [prompt for prompt in guarded if prompt in str(data)]
+
+
+async def test_a_batch_that_was_sent_back_asks_for_the_missing_rows_with_the_feedback(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    previous = [{"prompt": "p", "completion": "c"}]
+    _, data, update = await write(
+        loop, "pattern", attempt=1, missing=2, feedback="Vary the dates.", previous=previous
+    )
+    assert (data["count"], data["feedback"], data["previous"]) == (2, "Vary the dates.", previous)
+    assert (update["attempt"], update["missing"], len(update["samples"])) == (2, 2, 2)
+
+
+async def test_the_same_state_asks_the_same(tmp_path: Path) -> None:
+    """So that a branch that runs again takes its answers from the ledger."""
+    loop = await allocated(tmp_path)
+    first, again = [await write(loop, "pattern") for _ in range(2)]
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "purpose"),
+    [
+        ("pattern", "pada", "pattern"),
+        ("train_error", "pada", "train_error"),
+        ("train_error", "llms_as_instructors_contrast", "contrast"),
+        ("train_row", "auggpt", "train_row"),
+        ("task", "random", "task"),
+    ],
+)
+def test_each_kind_of_writing_has_its_prompt(tmp_path: Path, origin: Any, method: str, purpose: str) -> None:
+    loop = new_loop(tmp_path, method=method)
+    assert writing(Batch(id="r1-b0", round=1, origin=origin, count=1), loop.loop) == purpose

@@ -1,0 +1,56 @@
+"""Files are complete or absent, even if writing fails."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_jsonl, write_text
+from trainer.specs import LossPoint
+
+
+def test_json_holds_models_paths_and_text_as_it_is(tmp_path: Path) -> None:
+    write_json(tmp_path / "new" / "file.json", LossPoint(step=1, loss=0.5, learning_rate=0.1))
+    assert read_json(tmp_path / "new" / "file.json") == {"step": 1, "loss": 0.5, "learning_rate": 0.1}
+    write_json(tmp_path / "file.json", {"path": Path("a/b"), "text": "é"})
+    text = (tmp_path / "file.json").read_bytes().decode()
+    assert text == '{\n  "path": "a/b",\n  "text": "é"\n}\n'
+
+
+def test_jsonl_is_one_object_a_line_and_blank_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [{"a": "x\ny"}, LossPoint(step=2, loss=1.0, learning_rate=0.1)])
+    assert path.read_text().splitlines() == [
+        '{"a": "x\\ny"}',
+        '{"step": 2, "loss": 1.0, "learning_rate": 0.1}',
+    ]
+    path.write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert list(read_jsonl(path)) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "earlier")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(path, "later")
+    assert path.read_text() == "earlier"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_published_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> None:
+    temporary, final = tmp_path / ".new", tmp_path / "model"
+    for folder, name in ((final, "old.txt"), (temporary, "new.txt")):
+        folder.mkdir()
+        (folder / name).write_text("x")
+    publish_folder(temporary, final)
+    assert [path.name for path in final.iterdir()] == ["new.txt"]
+    assert os.listdir(tmp_path) == ["model"]
