@@ -68,7 +68,7 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {explain_yaml(error)}") from None
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
+            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/guides/configuration.md."
         )
     return document
 
