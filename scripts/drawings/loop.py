@@ -86,7 +86,12 @@ def arrows() -> list[str]:
         right("evaluate", "gate"),
         right("gate", "finish", dashed=True),
         arrow(
-            [(turn, TOP + height), (turn, down), (analyze.x + width / 2, down), (analyze.x + width / 2, MIDDLE - 2)],
+            [
+                (turn, TOP + height),
+                (turn, down),
+                (analyze.x + width / 2, down),
+                (analyze.x + width / 2, MIDDLE - 2),
+            ],
             dashed=True,
         ),
         left("analyze_errors", "find_patterns"),
@@ -96,17 +101,38 @@ def arrows() -> list[str]:
         right("allocate", "augment"),
         right("augment", "accept"),
         right("accept", "review_rows"),
-        arrow([(rows.x + width / 2, BOTTOM + height), (rows.x + width / 2, low), (20, low), (20, TOP + middle), (38, TOP + middle)]),
+        arrow(
+            [
+                (rows.x + width / 2, BOTTOM + height),
+                (rows.x + width / 2, low),
+                (20, low),
+                (20, TOP + middle),
+                (38, TOP + middle),
+            ]
+        ),
     ]
 
 
 def words() -> list[str]:
     parts = [
         text(40, 40, "One run", size=18, anchor="start"),
-        text(40, 62, "Rows, texts and vectors are files of the round. The graph's state holds only counts and ids.", size=12, fill=MUTED, anchor="start"),
+        text(
+            40,
+            62,
+            "Rows, texts and vectors are files of the round. The graph's state holds only counts and ids.",
+            size=12,
+            fill=MUTED,
+            anchor="start",
+        ),
         text(694, TOP + 28, "no more rounds", size=11, fill=MUTED, anchor="start"),
         text(610, MIDDLE - 40, "failures left", size=11, fill=MUTED, anchor="start"),
-        text(500, BOTTOM + 98, "next round: train on the given rows and everything accepted so far", size=11, fill=MUTED),
+        text(
+            500,
+            BOTTOM + 98,
+            "next round: train on the given rows and everything accepted so far",
+            size=11,
+            fill=MUTED,
+        ),
         text(359, BOTTOM - 8, "rejected batches go back", size=11, fill=MUTED),
     ]
     for place, (who, label) in enumerate(LEGEND.items()):

@@ -23,7 +23,13 @@ def draw() -> str:
     parts += foundation(width, ground)
     parts.append(text(LEFT, 36, "Rooms and floors", size=18, anchor="start"))
     parts.append(
-        text(LEFT, 58, "A room imports only from floors below it, and app also from graphs.", fill=MUTED, anchor="start")
+        text(
+            LEFT,
+            58,
+            "A room imports only from floors below it, and app also from graphs.",
+            fill=MUTED,
+            anchor="start",
+        )
     )
     return document(width, ground + 90, "Rooms of the packages app and graphs, floor by floor", parts)
 

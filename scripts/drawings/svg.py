@@ -24,17 +24,22 @@ def document(width: int, height: int, title: str, parts: Sequence[str]) -> str:
     return "\n".join([head, f"<title>{escape(title)}</title>", marker, ground, *parts, "</svg>"]) + "\n"
 
 
-def text(x: float, y: float, words: str, *, size: int = 12, fill: str = INK, font: str = SANS, anchor: str = "middle") -> str:
-    return (
-        f"<text x='{x:g}' y='{y:g}' font-size='{size}' fill='{fill}' {font} text-anchor='{anchor}'>{escape(words)}</text>"
-    )
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: int = 12,
+    fill: str = INK,
+    font: str = SANS,
+    anchor: str = "middle",
+) -> str:
+    return f"<text x='{x:g}' y='{y:g}' font-size='{size}' fill='{fill}' {font} text-anchor='{anchor}'>{escape(words)}</text>"
 
 
 def box(x: float, y: float, width: float, height: float, fill: str, *, dashed: bool = False) -> str:
     dash = " stroke-dasharray='5 4'" if dashed else ""
-    return (
-        f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' rx='6' fill='{fill}' stroke='{LINE}'{dash}/>"
-    )
+    return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' rx='6' fill='{fill}' stroke='{LINE}'{dash}/>"
 
 
 def arrow(points: Sequence[tuple[float, float]], *, dashed: bool = False) -> str:

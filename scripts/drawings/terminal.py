@@ -25,7 +25,9 @@ FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTA
 def draw(folder: Path) -> str:
     """The lines that remain on the terminal after the run, as SVG."""
     paths = RunPaths(folder)
-    console = Console(record=True, width=112, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, width=112, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     console.print(Text(f"$ {COMMAND}", style="bold"))
     shown = RunBar(live_bar(console))
     for line in read_jsonl(paths.events):

@@ -84,7 +84,7 @@ def type_of(schema: Json) -> str:
         name = schema["$ref"].rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
     if options := schema.get("anyOf") or schema.get("oneOf"):
-        return " or ".join(type_of(option) for option in options)
+        return " or ".join(type_of(option) for option in options if option.get("type") != "null")
     if values := schema.get("enum") or ([schema["const"]] if "const" in schema else []):
         return ", ".join(f"`{value}`" for value in values)
     if schema.get("type") == "array":
