@@ -243,6 +243,7 @@ def test_the_generated_pages_are_filled(site: Path) -> None:
     assert "Last-Event-ID" in read(site / "reference/rest.html")
     assert "pada runs list" in read(site / "reference/commands.html")
     assert "stratify_key" in read(site / "reference/python.html")
+    assert "tokens_per_second" in read(site / "reference/events.html")
 
 
 @pytest.mark.parametrize(("name", "draw"), [("loop", loop.draw), ("rooms", rooms.draw)])

@@ -13,6 +13,7 @@ from mkdocs.structure.pages import Page
 
 from scripts.reference.commands import commands_page
 from scripts.reference.config_keys import config_page
+from scripts.reference.events import events_page
 from scripts.reference.rest import rest_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "<!-- generated: config -->": config_page,
     "<!-- generated: commands -->": commands_page,
     "<!-- generated: rest -->": rest_page,
+    "<!-- generated: events -->": events_page,
 }
 
 
