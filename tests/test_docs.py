@@ -26,8 +26,9 @@ from scripts.reference.rest import rest_page
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *DOCS.rglob("*.md")]
+    [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md", *ROOT.glob("examples/**/*.md"), *DOCS.rglob("*.md")]
 )
+PAGES.remove(ROOT / "CHANGELOG.md")  # it names what there was
 SOURCES = sorted(path for package in ("app", "graphs", "trainer") for path in (ROOT / package).rglob("*.py"))
 WIDTH = 120
 PICTURE_BYTES = 200_000
