@@ -112,6 +112,27 @@ def test_linked_files_exist(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_linked_headings_exist(page: Path) -> None:
+    """Those of generated pages are checked when the site is built."""
+    wrong = []
+    for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", read(page)):
+        target = page.parent / link if link else page
+        if (
+            "<!-- generated" not in read(target)
+            and "\n::: " not in read(target)
+            and anchor not in anchors(target)
+        ):
+            wrong.append(f"{link}#{anchor}")
+    assert wrong == []
+
+
 @each_page
 def test_named_paths_exist(page: Path) -> None:
     pattern = re.compile(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]*[\w/])")
