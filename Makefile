@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test slow chaos postgres ray fuzz setup lint format lock
+.PHONY: demo test docs slow chaos postgres ray fuzz setup lint format lock
 export HF_HUB_OFFLINE ?= 1
+export NO_MKDOCS_2_WARNING = 1
 
 demo: setup
 	.venv/bin/pada demo
@@ -35,7 +36,11 @@ fuzz: setup
 setup:
 	@scripts/setup dev
 
-lint: setup
+# the documentation as a site in build/site; a dead link or a missing page is an error
+docs: setup
+	.venv/bin/python -m mkdocs build --strict
+
+lint: setup docs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy

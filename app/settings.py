@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """How long workers may take to stop when the service ends."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     launcher: Literal["local", "ray"] = "local"
-    """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/ray.md)."""
+    """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/guides/ray.md)."""
     ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://")
     """The dashboard of the cluster's head."""
     ray_gpus: float = Field(1.0, ge=0)

@@ -1,6 +1,6 @@
 """The loop for LangGraph Studio: a thread is a run with a folder of its own, and the context is its config.
 
-`langgraph dev` calls `graph` for each start of a run, and also to draw it or to read a thread; see docs/studio.md.
+`langgraph dev` calls `graph` for each start of a run, and also to draw it or to read a thread; see docs/guides/studio.md.
 """
 
 from __future__ import annotations

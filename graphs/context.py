@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from graphs.methods import GUIDANCE, Guidance, Method, Origin
 from trainer.specs import Strict, StudentSpec
@@ -16,8 +16,6 @@ Reviewed = Literal["patterns", "rows"]
 
 class LoopSpec(Strict):
     """How the loop runs."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     method: Method = "pada"
     """What new rows are written for; `vanilla` is fine-tuning on the given rows alone."""
@@ -34,7 +32,7 @@ class LoopSpec(Strict):
     pattern_share: float = Field(0.5, ge=0, le=1)
     """Share of the rows that is written for patterns; the rest is for training errors."""
     rows_per_error: int | None = Field(3, ge=1)
-    """Most rows that a round writes for one training error while there are patterns, which get what is left; None has no such
+    """Maximum rows that a round writes for one training error while there are patterns, which get what is left; None has no such
     bound (the paper). A well-trained student has few training errors, and half of a round for three of them teaches little."""
     oversample: float = Field(1.0, ge=1, le=10)
     """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first."""
@@ -51,11 +49,11 @@ class LoopSpec(Strict):
     review: Literal[False, True, "patterns", "rows"] = False
     """Wait for a person: `patterns` before rows are written for them, `rows` before they are trained on, true both."""
     max_analyses: int = Field(200, ge=1)
-    """Most validation errors analysed in a round: a seeded sample, stratified."""
+    """Maximum validation failures analysed in a round: a seeded sample, stratified."""
     max_train_failures: int = Field(200, ge=1)
-    """Most training rows predicted in a round to find training errors: a seeded sample."""
+    """Maximum training rows predicted in a round to find training errors: a seeded sample."""
     max_patterns: int = Field(10, ge=1)
-    """Most failure patterns in a round."""
+    """Maximum failure patterns in a round."""
     errors_per_pattern: float | None = Field(None, ge=1)
     """Analysed errors to a pattern, on average; None lets the elbow of the inertia choose (the paper)."""
     min_cluster_errors: int = Field(8, ge=2)
@@ -114,11 +112,11 @@ class LoopSpec(Strict):
 class Context(Strict):
     """What the nodes may read of the configuration."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     task: str = "exact_match"
     """Name of a task, or `module:Class` of your own."""
     student: StudentSpec = StudentSpec()
+    """Which model is trained, and how."""
     loop: LoopSpec = LoopSpec()
+    """How the loop runs."""
     seed: int = 0
     """The same seed, rows and answers give the same run."""

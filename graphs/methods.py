@@ -35,4 +35,4 @@ GUIDANCE: dict[Method, Guidance] = {
     "llm2llm": Guidance(("train_error",), one_each=True),
 }
 """AugGPT: Dai et al. 2023 (arXiv 2302.13007). LLMs-as-Instructors, "learning from error" and "learning from error by contrast":
-Ying et al. 2024 (arXiv 2407.00497). LLM2LLM: Lee et al. 2024 (arXiv 2403.15042). What differs from theirs: docs/methods.md."""
+Ying et al. 2024 (arXiv 2407.00497). LLM2LLM: Lee et al. 2024 (arXiv 2403.15042). What differs from theirs: docs/concepts/methods.md."""

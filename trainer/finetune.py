@@ -46,7 +46,7 @@ DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code (see docs/trainer.md). Errors are one paragraph on stderr."""
+    """Run one spec file; returns the exit code (see docs/guides/trainer.md). Errors are one paragraph on stderr."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainer.finetune SPEC.json\n")
         return 2

@@ -1,6 +1,6 @@
 """How much memory a training run takes, before it starts: `python -m trainer.memory SPEC.json|MODEL`. No torch here.
 
-The formula is in docs/trainer.md, "Memory". It counts what autograd keeps for a decoder of attention and MLP layers
+The formula is in docs/guides/trainer.md, "Memory". It counts what autograd keeps for a decoder of attention and MLP layers
 (Llama, Qwen, Mistral, Gemma, SmolLM and their like); other architectures get the same sum from their sizes.
 """
 

@@ -35,7 +35,7 @@ KNOWN = (DataError, ModelError, VllmError, OSError)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code (see docs/trainer.md). Errors are one paragraph on stderr."""
+    """Run one spec file; returns the exit code (see docs/guides/trainer.md). Errors are one paragraph on stderr."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainer.predict SPEC.json\n")
         return 2

@@ -18,16 +18,20 @@ from trainer.fencing import Fence
 class Strict(BaseModel):
     """A model in which an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class LoraSpec(Strict):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
 
     r: int = Field(16, ge=1)
+    """Rank of the adapter."""
     alpha: int = Field(32, ge=1)
+    """Scale of the adapter: its output is multiplied by alpha / r."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in front of the adapter."""
     target_modules: str | list[str] = "all-linear"
+    """Layers that get an adapter: `all-linear`, or a list of names."""
 
 
 EXECUTION = frozenset(
@@ -42,16 +46,23 @@ class StudentSpec(Strict):
     model: str = "builtin:smollm2-135m"
     """A local folder (safetensors), a `.gguf` file, a hub name, or `builtin:smollm2-135m`."""
     method: Literal["lora", "qlora", "full"] = "lora"
+    """`lora`, `qlora` (a 4-bit base: needs a CUDA GPU and the `gpu` extra), or `full` fine-tuning."""
     template: Literal["auto", "chat", "plain"] = "auto"
     """`chat` uses the tokenizer's chat template, `plain` joins prompt and completion, `auto` is chat where there is one."""
     epochs: float = Field(3.0, gt=0)
+    """Passes over the training rows."""
     steps: int | None = Field(None, ge=1)
     """Optimizer steps of a training, however many rows there are; None is as many as `epochs` takes."""
     learning_rate: float = Field(2e-4, gt=0)
+    """Peak learning rate."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up."""
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps for warm-up."""
     weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
     max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are clipped to this norm."""
     batch_size: int = Field(8, ge=1)
     """Rows per optimizer step, over all processes and accumulation steps."""
     micro_batch_size: int | None = Field(None, ge=1)
@@ -67,6 +78,7 @@ class StudentSpec(Strict):
     vllm_url: str | None = None
     """A vLLM server that runs; None starts one for `engine: vllm`."""
     lora: LoraSpec = LoraSpec()
+    """The adapter of `lora` and `qlora`."""
     start_from: Literal["base", "last"] = "base"
     """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -87,6 +99,7 @@ class PredictFile(Strict):
     """One file of rows to predict."""
 
     name: str
+    """Names the file in reports and progress, such as `validation`."""
     rows: Path
     """JSONL of `Example`."""
     output: Path
@@ -99,14 +112,17 @@ class TrainSpec(Strict):
     task: str
     """Name of the task, or `module:object`; decides how rows are rendered and answered."""
     student: StudentSpec
+    """Which model is trained, and how: the config's `student`."""
     train: list[Path]
     """JSONL files of `Example`, together the training set, in this order."""
     output: Path
     """Folder for `adapter/` (or `model/` when `method` is full), `checkpoints/`, `progress.jsonl` and `report.json`."""
     seed: int = 0
+    """Seed of the order of rows, the adapter's initial weights and dropout."""
     adapter: Path | None = None
     """An adapter (or full model folder) to go on from; None starts from the base model."""
     predict: list[PredictFile] = []
+    """Files of rows to predict when training is done."""
     fence: Fence | None = None
     """Who may write into the run's folder, where several processes may come to own the run."""
 
@@ -115,7 +131,9 @@ class PredictSpec(Strict):
     """Predictions of a student, trained or not, on some files; of several students of one base, in one process start."""
 
     task: str
+    """Name of the task, or `module:object`; decides how rows are rendered and answered."""
     student: StudentSpec
+    """Which model answers: the config's `student`."""
     train: list[Path] = []
     """Training rows, from which the task learns its label set; never scored."""
     adapter: Path | None = None
@@ -125,6 +143,7 @@ class PredictSpec(Strict):
     output: Path
     """Folder for `progress.jsonl` and `report.json`."""
     predict: list[PredictFile] = Field(min_length=1)
+    """Files of rows to predict."""
     fence: Fence | None = None
     """See `TrainSpec.fence`."""
 

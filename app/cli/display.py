@@ -36,7 +36,7 @@ STAGES = {
     "evaluate": "Scoring validation",
     "gate": "Comparing with the best student",
     "analyze_errors": "Analysing errors",
-    "find_patterns": "CheckResult failure patterns",
+    "find_patterns": "Finding failure patterns",
     "draft_strategies": "Drafting strategies",
     "review": "Review of the patterns",
     "allocate": "Sharing out the rows",

@@ -30,7 +30,9 @@ def init(
     time: Annotated[
         str | None, typer.Option(help="Column of dates: the newest rows are the test.", metavar="COL")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The task; see docs/tasks.md.", metavar="NAME")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The task; see docs/reference/tasks.md.", metavar="NAME")
+    ] = None,
     validation: Annotated[int | None, typer.Option(help="Validation rows.", min=1)] = None,
     test: Annotated[int | None, typer.Option(help="Test rows.", min=1)] = None,
     encoding: Annotated[

@@ -187,7 +187,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: PADA_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; default: PADA_PORT.")] = None,
 ) -> None:
-    """Start the service: runs over HTTP. Its settings are environment variables; see docs/operations.md."""
+    """Start the service: runs over HTTP. Its settings are environment variables; see docs/guides/operations.md."""
     from app.cli.serve import serve as serve_for_ever
     from app.settings import Settings
 

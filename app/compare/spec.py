@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from app.config.run_config import RunConfig, explain, parse_config, read_document
 from app.errors import ConfigError
@@ -26,8 +26,6 @@ class Arm(Strict):
 
 class CompareSpec(Strict):
     """The methods and the seeds."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     methods: list[Arm] = Field(min_length=1)
     """Each a `loop.method`, or a `name` and what `loop` has different. `vanilla` is always among them."""

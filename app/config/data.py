@@ -29,8 +29,11 @@ class LimitSpec(Strict):
     """Maximum number of rows of each split. They are drawn with the run's seed, in proportion to the task's strata."""
 
     train: int | None = Field(None, ge=1)
+    """Maximum number of train rows."""
     validation: int | None = Field(None, ge=1)
+    """Maximum number of validation rows."""
     test: int | None = Field(None, ge=1)
+    """Maximum number of test rows."""
     per_class: int | None = Field(None, ge=1)
     """Maximum number of train rows of each stratum, such as a label; `train` then limits the rest."""
 
@@ -44,9 +47,13 @@ class DataSpec(Strict):
     hub: bool | str | None = None
     """True: the task's own data set, by the `datasets` library. A text: a copy of it, as a repository or a folder."""
     folder: Path | None = None
+    """A folder with `train.jsonl`, `validation.jsonl` and `test.jsonl`."""
     train: Path | None = None
+    """File of the train rows; None is `train.jsonl` in `folder`."""
     validation: Path | None = None
+    """File of the validation rows; None is `validation.jsonl` in `folder`."""
     test: Path | None = None
+    """File of the test rows; None is `test.jsonl` in `folder`."""
     limit: LimitSpec = LimitSpec()
     """A plain number limits the train rows."""
 

@@ -25,9 +25,11 @@ class RunConfig(Context):
     """
 
     data: DataSpec
+    """Where the rows are."""
     teacher: TeacherSpec | None = None
-    """Needed by every method but `vanilla`."""
+    """Who analyses, writes and judges. Needed by every method but `vanilla`."""
     budget: BudgetSpec = BudgetSpec()
+    """Hard caps on what the teacher may cost."""
     embedder: str = "builtin:minilm"
     """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
     output: Path | None = None
@@ -74,7 +76,7 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {explain_yaml(error)}") from None
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/configuration.md."
+            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/guides/configuration.md."
         )
     return document
 

@@ -24,7 +24,7 @@ from graphs.errors import Wait
 class BaseEvent(BaseModel):
     """What all events have. Both fields are 0, and not part of the JSON, until the event is stored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: int = 0
     """1, 2, ... without a gap, also over restarts of the run."""

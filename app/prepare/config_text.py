@@ -16,7 +16,7 @@ FOREIGN = 0.2
 """Share of letters that are not Latin from which the default embedder, which knows English, is blind."""
 
 TEMPLATE = """\
-# Written by `pada init`. Every key is explained in docs/configuration.md.
+# Written by `pada init`. Every key is explained in docs/guides/configuration.md.
 # Before the first run: set the teacher's address and model below, and its key in the environment.
 #   export {key}=...
 #   pada run {name}

@@ -166,6 +166,6 @@ def _open(answers: list[str]) -> TaskGuess:
     reason = f"The answers are open text: half have more than {lengths[len(lengths) // 2]:,} characters."
     warning = (
         "Open text has no task of its own: `exact_match` counts only answers that are the same word for word, so that "
-        "nearly all will count as wrong. Write a task that scores such answers (docs/tasks.md), and name it with --task."
+        "nearly all will count as wrong. Write a task that scores such answers (docs/reference/tasks.md), and name it with --task."
     )
     return TaskGuess("exact_match", "open text", "a guess", [reason], [warning])

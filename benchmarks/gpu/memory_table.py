@@ -1,4 +1,4 @@
-"""The table of docs/gpu.md: the largest micro-batch by memory, computed by the trainer's estimate.
+"""The table of docs/guides/gpu.md: the largest micro-batch by memory, computed by the trainer's estimate.
 
 python -m benchmarks.gpu.memory_table
 """

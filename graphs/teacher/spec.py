@@ -21,7 +21,9 @@ class Price(Strict):
     """What a model costs, in US dollars per million tokens."""
 
     input_per_million: float = Field(ge=0)
+    """US dollars per million prompt tokens."""
     output_per_million: float = Field(ge=0)
+    """US dollars per million completion tokens."""
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """The cost of one call."""
@@ -32,7 +34,9 @@ class BudgetSpec(Strict):
     """Hard caps on what a run may spend on its teachers; None is no cap."""
 
     max_usd: float | None = Field(None, ge=0)
+    """US dollars. Every model needs a known price."""
     max_calls: int | None = Field(None, ge=0)
+    """Calls, repeated attempts included."""
     max_tokens: int | None = Field(None, ge=0)
     """Prompt and completion tokens together."""
 
@@ -41,14 +45,21 @@ class RoleSpec(Strict):
     """What one role has different from the common teacher; None keeps the common value."""
 
     base_url: str | None = None
+    """An OpenAI-compatible endpoint of its own."""
     model: str | None = None
+    """The model's name at the endpoint."""
     api_key_env: str | None = Field(None, pattern=VARIABLE)
     """A role with a `base_url` of its own gets no key unless it names one: keys do not travel to other hosts."""
     temperature: float | None = Field(None, ge=0)
+    """Sampling temperature."""
     max_tokens: int | None = Field(None, ge=1)
+    """Maximum completion tokens of one call."""
     timeout_seconds: float | None = Field(None, gt=0)
+    """For one call, from sending to the last byte."""
     max_concurrency: int | None = Field(None, ge=1)
+    """Maximum calls in flight at the endpoint."""
     structured_output: StructuredOutput | None = None
+    """How the server is asked for JSON."""
 
 
 class EndpointSpec(Strict):
@@ -70,15 +81,17 @@ class TeacherSpec(Strict):
     base_url: str | None = None
     """An OpenAI-compatible endpoint, usually ending in `/v1`; None is OpenAI."""
     model: str = Field(min_length=1)
+    """The model's name at the endpoint."""
     api_key_env: str = Field("OPENAI_API_KEY", pattern=VARIABLE)
     """Name of the environment variable that holds the key; the key itself never stands in a config."""
     temperature: float | None = Field(None, ge=0)
+    """Sampling temperature; None is the server's own."""
     max_tokens: int = Field(4096, ge=1)
-    """Most completion tokens of one call; small answers are bounded tighter."""
+    """Maximum completion tokens of one call; small answers are bounded tighter."""
     timeout_seconds: float = Field(120.0, gt=0)
     """For one call, from sending to the last byte."""
     max_concurrency: int = Field(8, ge=1)
-    """Most calls in flight at one endpoint; fewer after rate limits."""
+    """Maximum calls in flight at one endpoint; fewer after rate limits."""
     max_retries: int = Field(8, ge=0)
     """Repetitions of one call after rate limits, time-outs and server errors."""
     backoff_seconds: float = Field(1.0, gt=0)
@@ -86,15 +99,19 @@ class TeacherSpec(Strict):
     structured_output: StructuredOutput = "auto"
     """`auto` is json_schema, and function calling, then JSON mode, where the server refuses that."""
     breaker_failures: int = Field(8, ge=1)
+    """The run pauses after this many failures in a row, over at least `breaker_seconds`."""
     breaker_seconds: float = Field(60.0, ge=0)
-    """The run pauses after this many failures in a row over at least this time."""
+    """Shortest time over which `breaker_failures` failures in a row pause the run."""
     prices: dict[str, Price] = {}
     """By model name; needed for `budget.max_usd`."""
     ledger: Path | None = None
     """File of recorded answers; None is the run's own folder."""
     analyst: RoleSpec = RoleSpec()
+    """Overrides for the role that explains failures, names patterns and drafts strategies."""
     generator: RoleSpec = RoleSpec()
+    """Overrides for the role that writes rows."""
     judge: RoleSpec = RoleSpec()
+    """Overrides for the role that scores rows."""
 
     def role(self, name: Role) -> EndpointSpec:
         """The settled values of one role."""

@@ -1,4 +1,4 @@
-"""Runs generated programs and says whether they pass their tests; see docs/sandbox.md.
+"""Runs generated programs and says whether they pass their tests; see docs/concepts/sandbox.md.
 
 A program runs alone in a confined process (`program_runner`). Its tests run in another process (`test_runner`) that
 never loads the program. Each call crosses to the program's process as plain values, and its result comes back as plain

@@ -20,7 +20,9 @@ class RunRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.START]})
 
-    config: dict[str, Any] = Field(description="A config as for `pada run`; see docs/configuration.md.")
+    config: dict[str, Any] = Field(
+        description="A config as for `pada run`; see docs/guides/configuration.md."
+    )
     dataset: str | None = Field(
         None, description="Id of an uploaded data set, instead of the paths in `config.data`."
     )
