@@ -25,13 +25,13 @@ class LoopSpec(Strict):
     """Write rows for training errors; false is the paper's ablation of `pada`."""
     qc: bool = True
     """Judge the rows; false is the paper's ablation (the free checks stay on)."""
-    rounds: int = Field(3, ge=1)
+    rounds: int = Field(3, ge=1, le=1000)
     """Rounds of new rows after the baseline."""
-    synthetic_per_round: int = Field(100, ge=1)
+    synthetic_per_round: int = Field(100, ge=1, le=1_000_000)
     """Accepted rows asked for in each round."""
     pattern_share: float = Field(0.5, ge=0, le=1)
     """Share of the rows that is written for patterns; the rest is for training errors."""
-    rows_per_error: int | None = Field(3, ge=1)
+    rows_per_error: int | None = Field(3, ge=1, le=1_000_000)
     """Maximum rows that a round writes for one training error while there are patterns, which get what is left; None has no such
     bound (the paper). A well-trained student has few training errors, and half of a round for three of them teaches little."""
     oversample: float = Field(1.0, ge=1, le=10)
@@ -40,31 +40,31 @@ class LoopSpec(Strict):
     """Rows asked for in one call of the teacher."""
     qc_threshold: float = Field(7.0, ge=1, le=10)
     """Lowest mean of the judge's three scores with which a batch passes."""
-    max_attempts: int = Field(3, ge=1)
+    max_attempts: int = Field(3, ge=1, le=100)
     """How often one batch may be asked for."""
-    patience: int = Field(2, ge=1)
+    patience: int = Field(2, ge=1, le=1000)
     """Rounds without promotion after which the loop stops."""
     promote: Literal["better", "significant"] = "better"
     """`better`: a higher score and nothing that shows a regression; `significant`: the 95 % interval excludes 0."""
     review: Literal[False, True, "patterns", "rows"] = False
     """Wait for a person: `patterns` before rows are written for them, `rows` before they are trained on, true both."""
-    max_analyses: int = Field(200, ge=1)
+    max_analyses: int = Field(200, ge=1, le=1_000_000)
     """Maximum validation failures analysed in a round: a seeded sample, stratified."""
-    max_train_failures: int = Field(200, ge=1)
+    max_train_failures: int = Field(200, ge=1, le=1_000_000)
     """Maximum training rows predicted in a round to find training errors: a seeded sample."""
-    max_patterns: int = Field(10, ge=1)
+    max_patterns: int = Field(10, ge=1, le=10_000)
     """Maximum failure patterns in a round."""
-    errors_per_pattern: float | None = Field(None, ge=1)
+    errors_per_pattern: float | None = Field(None, ge=1, le=1_000_000)
     """Analysed errors to a pattern, on average; None lets the elbow of the inertia choose (the paper)."""
-    min_cluster_errors: int = Field(8, ge=2)
+    min_cluster_errors: int = Field(8, ge=2, le=1_000_000)
     """With fewer analysed errors than this there is one pattern."""
-    members_near: int = Field(6, ge=1)
+    members_near: int = Field(6, ge=1, le=1000)
     """Analyses nearest to the centre that name a pattern."""
-    members_far: int = Field(3, ge=0)
+    members_far: int = Field(3, ge=0, le=1000)
     """Analyses far from the centre that widen it."""
-    examples_per_prompt: int = Field(6, ge=0)
+    examples_per_prompt: int = Field(6, ge=0, le=1000)
     """Training rows shown to the writer, the nearest to the pattern or the error."""
-    pattern_floor: int = Field(2, ge=0)
+    pattern_floor: int = Field(2, ge=0, le=1_000_000)
     """Fewest rows that a pattern gets in a round, if the budget allows."""
     near_duplicate: float = Field(0.7, gt=0, le=1)
     """Word 3-gram overlap (Jaccard) from which two prompts with the same answer are near duplicates."""
@@ -118,5 +118,5 @@ class Context(Strict):
     """Which model is trained, and how."""
     loop: LoopSpec = LoopSpec()
     """How the loop runs."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """The same seed, rows and answers give the same run."""

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from trainer.fencing import Fence
 
 
 class Strict(BaseModel):
-    """A model in which an unknown key is an error."""
+    """A model in which an unknown key is an error, and so is `true` or `.inf` where a number belongs."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts True as 1, and pydantic would take it for a number."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        kinds = {kind, *get_args(kind)}
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError(f"a number belongs here, not {str(value).lower()}")
+        return value
 
 
 class LoraSpec(Strict):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
 
-    r: int = Field(16, ge=1)
+    r: int = Field(16, ge=1, le=4096)
     """Rank of the adapter."""
-    alpha: int = Field(32, ge=1)
+    alpha: int = Field(32, ge=1, le=65_536)
     """Scale of the adapter: its output is multiplied by alpha / r."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in front of the adapter."""
@@ -49,29 +59,29 @@ class StudentSpec(Strict):
     """`lora`, `qlora` (a 4-bit base: needs a CUDA GPU and the `gpu` extra), or `full` fine-tuning."""
     template: Literal["auto", "chat", "plain"] = "auto"
     """`chat` uses the tokenizer's chat template, `plain` joins prompt and completion, `auto` is chat where there is one."""
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(3.0, gt=0, le=10_000)
     """Passes over the training rows."""
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=10_000_000)
     """Optimizer steps of a training, however many rows there are; None is as many as `epochs` takes."""
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0, le=10)
     """Peak learning rate."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after the warm-up."""
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     """Share of the steps for warm-up."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=100)
     """Decoupled weight decay of AdamW."""
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0, le=1_000_000)
     """Gradients are clipped to this norm."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1, le=65_536)
     """Rows per optimizer step, over all processes and accumulation steps."""
-    micro_batch_size: int | None = Field(None, ge=1)
+    micro_batch_size: int | None = Field(None, ge=1, le=65_536)
     """Rows per forward pass of one process; default: the whole share of one process."""
-    max_length: int = Field(1024, ge=8)
+    max_length: int = Field(1024, ge=8, le=1_000_000)
     """Longest row, prompt and completion, in tokens; longer rows are left out and reported."""
-    max_new_tokens: int | None = Field(None, ge=1)
+    max_new_tokens: int | None = Field(None, ge=1, le=100_000)
     """Longest reply in tokens; default: the task's own."""
-    predict_batch_size: int | None = Field(None, ge=1)
+    predict_batch_size: int | None = Field(None, ge=1, le=65_536)
     """Rows at once when predicting; default: 64, and on a GPU up to 512, by its size."""
     engine: Literal["auto", "torch", "paged", "vllm"] = "auto"
     """What predicts: our own loop (`torch`), the library's continuous batching (`paged`), or a vLLM server."""
@@ -85,9 +95,9 @@ class StudentSpec(Strict):
     """Of the weights. `auto` is bfloat16 where it is fast, float16 with loss scaling on older GPUs, else float32."""
     compile: bool = False
     """Train with the decoder's layers through torch.compile: minutes of warm-up first."""
-    checkpoint_every: int = Field(50, ge=1)
+    checkpoint_every: int = Field(50, ge=1, le=10_000_000)
     """Optimizer steps between checkpoints."""
-    num_processes: int = Field(1, ge=1)
+    num_processes: int = Field(1, ge=1, le=1024)
     """Training processes on this host; more than one starts `accelerate launch`."""
 
     def steps_for(self, rows: int) -> int:
@@ -117,7 +127,7 @@ class TrainSpec(Strict):
     """JSONL files of `Example`, together the training set, in this order."""
     output: Path
     """Folder for `adapter/` (or `model/` when `method` is full), `checkpoints/`, `progress.jsonl` and `report.json`."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the order of rows, the adapter's initial weights and dropout."""
     adapter: Path | None = None
     """An adapter (or full model folder) to go on from; None starts from the base model."""

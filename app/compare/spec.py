@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -29,7 +29,7 @@ class CompareSpec(Strict):
 
     methods: list[Arm] = Field(min_length=1)
     """Each a `loop.method`, or a `name` and what `loop` has different. `vanilla` is always among them."""
-    seeds: list[int] = Field([0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field([0], min_length=1)
     """Each method runs once with each; the rows are the same for all."""
     training: Literal["equal_steps", "equal_epochs"] = "equal_steps"
     """`equal_steps`: every student, the baseline too, takes as many steps as `student.epochs` of the largest training set that

@@ -28,13 +28,13 @@ LISTED = 5
 class LimitSpec(Strict):
     """Maximum number of rows of each split. They are drawn with the run's seed, in proportion to the task's strata."""
 
-    train: int | None = Field(None, ge=1)
+    train: int | None = Field(None, ge=1, le=10_000_000)
     """Maximum number of train rows."""
-    validation: int | None = Field(None, ge=1)
+    validation: int | None = Field(None, ge=1, le=10_000_000)
     """Maximum number of validation rows."""
-    test: int | None = Field(None, ge=1)
+    test: int | None = Field(None, ge=1, le=10_000_000)
     """Maximum number of test rows."""
-    per_class: int | None = Field(None, ge=1)
+    per_class: int | None = Field(None, ge=1, le=1_000_000)
     """Maximum number of train rows of each stratum, such as a label; `train` then limits the rest."""
 
 

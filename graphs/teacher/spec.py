@@ -20,9 +20,9 @@ StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode
 class Price(Strict):
     """What a model costs, in US dollars per million tokens."""
 
-    input_per_million: float = Field(ge=0)
+    input_per_million: float = Field(ge=0, le=1_000_000)
     """US dollars per million prompt tokens."""
-    output_per_million: float = Field(ge=0)
+    output_per_million: float = Field(ge=0, le=1_000_000)
     """US dollars per million completion tokens."""
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
@@ -33,11 +33,11 @@ class Price(Strict):
 class BudgetSpec(Strict):
     """Hard caps on what a run may spend on its teachers; None is no cap."""
 
-    max_usd: float | None = Field(None, ge=0)
+    max_usd: float | None = Field(None, ge=0, le=1_000_000_000)
     """US dollars. Every model needs a known price."""
-    max_calls: int | None = Field(None, ge=0)
+    max_calls: int | None = Field(None, ge=0, le=1_000_000_000)
     """Calls, repeated attempts included."""
-    max_tokens: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=0, le=1_000_000_000_000)
     """Prompt and completion tokens together."""
 
 
@@ -50,13 +50,13 @@ class RoleSpec(Strict):
     """The model's name at the endpoint."""
     api_key_env: str | None = Field(None, pattern=VARIABLE)
     """A role with a `base_url` of its own gets no key unless it names one: keys do not travel to other hosts."""
-    temperature: float | None = Field(None, ge=0)
+    temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature."""
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, le=10_000_000)
     """Maximum completion tokens of one call."""
-    timeout_seconds: float | None = Field(None, gt=0)
+    timeout_seconds: float | None = Field(None, gt=0, le=86_400)
     """For one call, from sending to the last byte."""
-    max_concurrency: int | None = Field(None, ge=1)
+    max_concurrency: int | None = Field(None, ge=1, le=10_000)
     """Maximum calls in flight at the endpoint."""
     structured_output: StructuredOutput | None = None
     """How the server is asked for JSON."""
@@ -84,23 +84,23 @@ class TeacherSpec(Strict):
     """The model's name at the endpoint."""
     api_key_env: str = Field("OPENAI_API_KEY", pattern=VARIABLE)
     """Name of the environment variable that holds the key; the key itself never stands in a config."""
-    temperature: float | None = Field(None, ge=0)
+    temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature; None is the server's own."""
-    max_tokens: int = Field(4096, ge=1)
+    max_tokens: int = Field(4096, ge=1, le=10_000_000)
     """Maximum completion tokens of one call; small answers are bounded tighter."""
-    timeout_seconds: float = Field(120.0, gt=0)
+    timeout_seconds: float = Field(120.0, gt=0, le=86_400)
     """For one call, from sending to the last byte."""
-    max_concurrency: int = Field(8, ge=1)
+    max_concurrency: int = Field(8, ge=1, le=10_000)
     """Maximum calls in flight at one endpoint; fewer after rate limits."""
-    max_retries: int = Field(8, ge=0)
+    max_retries: int = Field(8, ge=0, le=1000)
     """Repetitions of one call after rate limits, time-outs and server errors."""
-    backoff_seconds: float = Field(1.0, gt=0)
+    backoff_seconds: float = Field(1.0, gt=0, le=3600)
     """Longest wait before the first repetition; it doubles each time, up to 30 seconds."""
     structured_output: StructuredOutput = "auto"
     """`auto` is json_schema, and function calling, then JSON mode, where the server refuses that."""
-    breaker_failures: int = Field(8, ge=1)
+    breaker_failures: int = Field(8, ge=1, le=1_000_000)
     """The run pauses after this many failures in a row, over at least `breaker_seconds`."""
-    breaker_seconds: float = Field(60.0, ge=0)
+    breaker_seconds: float = Field(60.0, ge=0, le=86_400)
     """Shortest time over which `breaker_failures` failures in a row pause the run."""
     prices: dict[str, Price] = {}
     """By model name; needed for `budget.max_usd`."""

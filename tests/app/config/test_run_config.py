@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from annotated_types import Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from app.config.run_config import RunConfig, known_keys, load_config, parse_config
 from app.engine.run_folder import differences
@@ -188,3 +192,52 @@ def test_a_settled_config_is_a_config(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD | {"seed": 3})
     again = parse_config(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json"))), "again", tmp_path)
     assert again == config
+
+
+def numbers(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldInfo]]:
+    """Every number of a section and of those inside it, by its whole key."""
+    fields = []
+    for name, field in model.model_fields.items():
+        kinds = {field.annotation, *get_args(field.annotation)}
+        if kinds & {int, float}:
+            fields.append((prefix + name, field))
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                fields += numbers(kind, f"{prefix}{name}.")
+    return fields
+
+
+def test_every_number_has_an_upper_bound() -> None:
+    """A number far beyond what can be meant is named before anything starts, not a traceback in the last node."""
+    found = numbers(RunConfig)
+    assert {"seed", "student.steps", "loop.rounds", "teacher.judge.max_tokens", "budget.max_usd"} <= {
+        name for name, _ in found
+    }
+    assert [
+        name for name, field in found if not any(isinstance(one, Le | Lt) for one in field.metadata)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", -1), ("seed", 2**64), ("seed", 99999999999999999999999), ("seed", "yes"), ("seed", True),
+        ("student.learning_rate", math.inf), ("student.learning_rate", 1e300), ("student.steps", 10**12),
+        ("student.max_length", 10**8), ("student.epochs", math.nan), ("student.lora.r", True),
+        ("loop.rounds", 10**9), ("loop.oversample", True), ("budget.max_usd", math.inf),
+        ("teacher.timeout_seconds", -1), ("data.limit.train", 10**12),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_bounds_is_named_with_its_key(key: str, value: object) -> None:
+    document: dict[str, Any] = {
+        "task": "classification",
+        "data": {"folder": "data"},
+        "teacher": {"model": "m"},
+    }
+    *sections, last = key.split(".")
+    place = document
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[last] = value
+    with pytest.raises(ConfigError, match=rf"c\.yaml: {key}: "):
+        parse_config(document, "c.yaml", Path("/configs"))
