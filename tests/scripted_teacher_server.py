@@ -56,11 +56,13 @@ class Asked:
 class ScriptedTeacherServer:
     """See the module.
 
-    `fault` may give another response than the right one, or None; `latency` is in seconds.
+    `fault` may give another response than the right one, or None; `answers` is another script, for rows that are not
+    those of `tests.tiny_task`; `latency` is in seconds.
     """
 
     latency: float = 0.0
     fault: Callable[[str, dict[str, Any]], Response | None] = lambda schema, data: None
+    answers: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda schema, data: answer(schema, data)
     seen: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -101,7 +103,7 @@ class ScriptedTeacherServer:
             await asyncio.sleep(self.latency)
             if (other := self.fault(schema, data)) is not None:
                 return other
-            text = json.dumps(completion(body["model"], json.dumps(answer(schema, data))))
+            text = json.dumps(completion(body["model"], json.dumps(self.answers(schema, data))))
             return Response(text, media_type="application/json", background=BackgroundTask(seen.whole))
 
         return app

@@ -232,7 +232,7 @@ def test_no_torch_is_loaded() -> None:
 
 
 @pytest.mark.student
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_the_embedded_students_peak(tmp_path: Path, colours: Path, dtype: str) -> None:
     """A process's peak is between 0.8 and 1.25 times the estimate."""
     spec = tmp_path / "spec.json"
