@@ -1,4 +1,4 @@
-"""The sub-graph of one batch: generation, quality control, and the way back."""
+"""The sub-graph of a branch: generate a batch, check it, and go back for missing rows or the next batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphs.workspace import Workspace
 
 
 def build_augment(workspace: Workspace) -> StateGraph[AugmentState, Context, Any, Any]:
-    """The graph of one batch, its nodes bound to the run's workspace."""
+    """The graph of one branch, with its nodes bound to the run's workspace."""
     graph = StateGraph(AugmentState, context_schema=Context, output_schema=AugmentOutput)
     graph.add_node("generate", partial(generate, workspace=workspace))
     graph.add_node("check_quality", partial(check_quality, workspace=workspace))

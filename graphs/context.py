@@ -11,7 +11,7 @@ from graphs.methods import GUIDANCE, Guidance, Method, Origin
 from trainer.specs import Strict, StudentSpec
 
 Reviewed = Literal["patterns", "rows"]
-"""What a person may be asked about: the patterns and their strategies, or the rows."""
+"""What a person can review: the patterns with their strategies, or the rows."""
 
 
 class LoopSpec(Strict):

@@ -18,7 +18,7 @@ Wait = Literal["budget", "teacher", "cluster", "review", "user", "comparison"]
 
 
 class LoopError(Exception):
-    """The run cannot go on; the message says what to do."""
+    """The run cannot go on. The message says what to do."""
 
 
 class TrainerError(LoopError):
@@ -30,7 +30,7 @@ class TeacherError(LoopError):
 
 
 class RunPaused(Exception):  # noqa: N818 - it is not an error
-    """The run stops here, keeps what it has, and goes on when it is started again."""
+    """The run stops and keeps its results. It goes on when you start it again."""
 
     waiting_for: ClassVar[Wait]
 
@@ -48,6 +48,6 @@ class EndpointDown(RunPaused):
 
 
 class ClusterDown(RunPaused):
-    """The cluster that trains stayed away longer than it is waited for, or had no room for a job."""
+    """The cluster could not be reached within the waiting time, or had no room for a job."""
 
     waiting_for = "cluster"

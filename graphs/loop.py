@@ -28,13 +28,13 @@ from graphs.workspace import Workspace
 def build_loop(
     workspace: Workspace, *, visible: bool = False, context_schema: type[Context] = Context
 ) -> StateGraph[LoopState, Context, Any, Any]:
-    """The graph of one run, its nodes bound to the run's workspace; compile it with a checkpointer to run it.
+    """The graph of one run, with its nodes bound to the run's workspace. Compile it with a checkpointer to run it.
 
     Args:
-        visible: let LangGraph look into the sub-graph, for drawing. It then also checkpoints every batch, which a run
-            does without: a batch that is run again takes its answers from the ledger, and thousands of batches
-            would fill the database with rows.
-        context_schema: the class of the context; one with more fields than the nodes read serves a form to fill in.
+        visible: lets LangGraph look into the sub-graph, for drawing. LangGraph then also checkpoints every batch. A run
+            does not need that, because a batch that runs again takes its answers from the ledger, and thousands of
+            batches would fill the database.
+        context_schema: the class of the context. Studio passes one with more fields, to show them in its form.
     """
     graph = StateGraph(LoopState, context_schema=context_schema, input_schema=LoopInput)
     graph.add_node("fine_tune", partial(fine_tune, workspace=workspace))

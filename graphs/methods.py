@@ -1,4 +1,4 @@
-"""The methods: variants of one graph that differ in what new rows are written for."""
+"""The methods. They are variants of one graph that differ in what new rows are written for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Origin = Literal["pattern", "train_error", "train_row", "task"]
-"""What a row was written for: a failure pattern, one training error, one training row to say in other words, or the task as such."""
+"""What a row was written for: a failure pattern, a training error, a training row to reword, or the task in general."""
 
 Method = Literal[
     "pada", "vanilla", "random", "auggpt", "llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"
@@ -18,11 +18,11 @@ class Guidance:
     """What guides the writer."""
 
     origins: tuple[Origin, ...] = ()
-    """What rows are written for; with none, there is no loop."""
+    """What rows are written for. If empty, there is no loop."""
     one_each: bool = False
-    """At most one row a round for each training error."""
+    """At most one row per round for each training error."""
     contrast: bool = False
-    """Beside an error, show its nearest training rows that the student gets right."""
+    """Also show the writer the nearest training rows that the student gets right."""
 
 
 GUIDANCE: dict[Method, Guidance] = {
@@ -35,4 +35,4 @@ GUIDANCE: dict[Method, Guidance] = {
     "llm2llm": Guidance(("train_error",), one_each=True),
 }
 """AugGPT: Dai et al. 2023 (arXiv 2302.13007). LLMs-as-Instructors, "learning from error" and "learning from error by contrast":
-Ying et al. 2024 (arXiv 2407.00497). LLM2LLM: Lee et al. 2024 (arXiv 2403.15042). What differs from theirs: docs/concepts/methods.md."""
+Ying et al. 2024 (arXiv 2407.00497). LLM2LLM: Lee et al. 2024 (arXiv 2403.15042). docs/concepts/methods.md lists the differences."""

@@ -1,4 +1,4 @@
-"""What the loop needs from the outside: bound to the nodes when the graph is built, never part of the state."""
+"""The interfaces that the loop needs: teacher, student and embedder. They are bound to the nodes and never in the state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
 
-if TYPE_CHECKING:  # the service reads this too, and starts faster without
+if TYPE_CHECKING:  # the service imports this module and starts faster without numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -24,13 +24,13 @@ class Teacher(Protocol):
 
         Args:
             role: which endpoint and model answers.
-            schema: the class to answer in; its name is the schema name on the wire.
+            schema: the class of the answer; its name is the schema name in the request.
             instructions: the system message; trusted text from `prompts/`.
             data: untrusted text from rows or models; sent as one JSON object between `<data>` and `</data>`.
 
         Raises:
             BudgetExhausted, EndpointDown: the run pauses.
-            TeacherError: the endpoint refuses us, or its answers never fit the schema.
+            TeacherError: the endpoint refuses the request, or its answers never fit the schema.
         """
         ...
 
@@ -39,7 +39,7 @@ class Student(Protocol):
     """Fine-tunes and predicts, in a process of its own."""
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
-        """Train and predict; a finished report at `spec.output` is returned as it is.
+        """Train and predict. A finished report at `spec.output` is returned without training again.
 
         Raises:
             TrainerError: with the trainer's own message.
@@ -47,7 +47,7 @@ class Student(Protocol):
         ...
 
     async def predict(self, spec: PredictSpec) -> PredictReport:
-        """Predict only; a finished report at `spec.output` is returned as it is."""
+        """Predict only. A finished report at `spec.output` is returned without predicting again."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""One round's files as types: nodes write them here, and nodes, the report and the service read them here."""
+"""Reads and writes the files of one round as types."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def file_key(name: str) -> str:
-    """A file name for an id from the user's data, which may hold any characters."""
+    """A file name for an id from the user's data, because an id may contain any characters."""
     return hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 class Round:
-    """The folder of one round. What is written once is read once: thousands of branches share one reading.
+    """The folder of one round. Files that are written once are read once, because thousands of branches need them.
 
     Args:
         run: the run's folder.
@@ -47,7 +47,7 @@ class Round:
         return _rows(self.paths.predictions(split), Prediction)
 
     def scores(self, split: str) -> list[Score]:
-        """Scores of the replies; none before they are scored."""
+        """Scores of the replies; empty before they are scored."""
         return _rows(self.paths.scores(split), Score)
 
     def write_scores(self, split: str, scores: Sequence[Score]) -> None:
@@ -57,7 +57,7 @@ class Round:
         return Evaluation(**read_json(self.paths.evaluation))
 
     def write_evaluation(self, evaluation: Evaluation, failures: Iterable[str]) -> None:
-        """Keep the student's score, and the ids of the failures that the next round analyses."""
+        """Write the student's score and the ids of the failures that the next round analyses."""
         write_json(self.paths.evaluation, evaluation)
         write_json(self.paths.failures, list(failures))
 
@@ -109,7 +109,7 @@ class Round:
         return self._once(path, lambda: {pattern.id: pattern for pattern in _rows(path, Pattern)})
 
     def strategy(self, pattern: str) -> Strategy:
-        """What is written for a pattern, by the pattern's id."""
+        """The strategy for a pattern, by the pattern's id."""
         path = self.paths.strategies / f"{pattern}.json"
         return self._once(path, lambda: Strategy(**read_json(path)))
 
@@ -119,7 +119,7 @@ class Round:
         write_json(path, strategy)
 
     def drafts(self) -> Drafts:
-        """The patterns and strategies as the teacher drafted them, whatever a reviewer has made of them."""
+        """The patterns and strategies as the teacher drafted them, before any review."""
         path = self.paths.drafts
         if path.exists():
             drafts = [(Pattern(**row["pattern"]), Strategy(**row["strategy"])) for row in read_json(path)]
@@ -128,7 +128,7 @@ class Round:
         return {pattern.id: (pattern, strategy) for pattern, strategy in drafts}
 
     def save_reviewed(self, reviewed: Drafts) -> None:
-        """Keep the drafts as they were, once, and put what a reviewer has made of them in their place."""
+        """Replace the patterns and strategies by the reviewed ones. The drafts are kept, once."""
         if not self.paths.drafts.exists():
             drafts = [
                 {"pattern": pattern.model_dump(), "strategy": strategy.model_dump()}
@@ -148,25 +148,25 @@ class Round:
         self._write_rows(self.paths.batches, batches)
 
     def batch_rows(self, batch: str) -> list[NewRow]:
-        """The rows of one batch that has ended, in all its attempts, by the batch's id."""
+        """The rows of one finished batch from all its attempts, by the batch's id."""
         return [NewRow(**row) for row in read_json(self.paths.augmented / f"{batch}.json")]
 
     def write_batch_rows(self, batch: str, rows: Sequence[dict[str, Any]]) -> None:
         write_json(self.paths.augmented / f"{batch}.json", rows)
 
     def rows(self) -> list[NewRow]:
-        """Every row that was written for the round, with its verdict; none before the round is closed."""
+        """Every row that was written for the round, with its verdict; empty before the round is closed."""
         return _rows(self.paths.rows, NewRow)
 
     def close(self, rows: Sequence[NewRow]) -> int:
-        """Keep the rows with their verdicts, and the accepted ones for the trainer; returns how many those are."""
+        """Write the rows with their verdicts, and the accepted ones for the trainer. Returns the number of accepted rows."""
         accepted = [row for row in rows if row.verdict == "accepted"]
         write_jsonl(self.paths.rows, rows)
         write_jsonl(self.paths.accepted, [row.training_row() for row in accepted])
         return len(accepted)
 
     def accepted(self) -> list[Example]:
-        """The new rows that the round's student is trained on, besides those of earlier rounds."""
+        """The rows accepted in this round."""
         return _rows(self.paths.accepted, Example)
 
     def _once(self, path: Path, read: Callable[[], T]) -> T:
@@ -181,13 +181,13 @@ class Round:
 
 
 def judged_rounds(run: RunPaths) -> list[Round]:
-    """The rounds whose student was judged by the gate, in order."""
-    numbers = sorted(int(path.parent.name) for path in run.root.glob("rounds/*/gate.json"))
-    return [Round(run, number) for number in numbers]
+    """The rounds whose student the gate has judged, in order."""
+    round_numbers = sorted(int(path.parent.name) for path in run.root.glob("rounds/*/gate.json"))
+    return [Round(run, round_number) for round_number in round_numbers]
 
 
 def failure_outcomes(before: Round, after: Round) -> dict[str, Outcome]:
-    """Validation row -> what became of it, if it was a failure, from one round's student to the other's."""
+    """Validation row id -> its outcome from one round's student to the next. It only means something for failures."""
     values = {score.id: score.value for score in before.scores("validation")}
     return {
         score.id: "fixed" if score.correct else "regressed" if score.value < values[score.id] else "unmoved"
@@ -196,5 +196,5 @@ def failure_outcomes(before: Round, after: Round) -> dict[str, Outcome]:
 
 
 def _rows(path: Path, model: type[Model]) -> list[Model]:
-    """The rows of a file, none if it is not there yet."""
+    """The rows of a file; empty if the file does not exist."""
     return [model(**row) for row in read_jsonl(path)] if path.exists() else []

@@ -10,7 +10,7 @@ from graphs.state import BRANCHES, AugmentState, LoopState
 
 
 def after_gate(state: LoopState) -> list[Send] | Literal["finish", "allocate"]:
-    """Branches for the errors to analyse, or the end."""
+    """Branches for the failures to analyse; `allocate` if there are none; `finish` if the loop has stopped."""
     if state.stopped:
         return "finish"
     if not state.failures:
@@ -32,11 +32,11 @@ def after_allocate(state: LoopState) -> list[Send] | Literal["accept"]:
     return branches("augment", state.batches, state.round)
 
 
-def branches(node: str, items: int, number: int) -> list[Send]:
-    """One branch for each item of a round, as far as there are enough branches."""
-    return [Send(node, {"round": number, "number": first}) for first in range(min(items, BRANCHES))]
+def branches(node: str, items: int, round_number: int) -> list[Send]:
+    """One branch per item of a round, at most `BRANCHES`."""
+    return [Send(node, {"round": round_number, "number": first}) for first in range(min(items, BRANCHES))]
 
 
 def after_quality(state: AugmentState) -> Literal["generate", "__end__"]:
-    """Back to the writer while the batch has rows missing and attempts left, and for the branch's next batch."""
+    """Back to the writer if the batch needs another attempt or the branch has another batch."""
     return "generate" if state.feedback or state.attempt == 0 else "__end__"

@@ -14,9 +14,15 @@ Verdict = Literal[
 ]
 """Which check decided: `accepted`, or the one that rejected the row.
 
-`schema` not a prompt and a completion; `empty`; `invalid` the task's own check; `duplicate` exact or near, of the batch,
-train or an accepted row; `leak` too close to a validation or test row; `judge` rejected by index; `attempts` its batch stayed
-under the threshold to the last attempt; `surplus` sound, but its batch already had all the rows that it was asked for; `reviewer` a person left it out.
+- `schema`: it is not a prompt and a completion.
+- `empty`: the prompt or the completion has no text of its own.
+- `invalid`: the task's own check rejected it.
+- `duplicate`: an exact or near duplicate of a row of its batch, of train, or of the accepted rows.
+- `leak`: too close to a validation or test row.
+- `judge`: the judge rejected it, or scored its batch under the threshold.
+- `attempts`: its batch was still under the threshold at the last attempt.
+- `surplus`: sound, but there were more rows than asked for.
+- `reviewer`: a person rejected it.
 """
 
 
@@ -28,7 +34,7 @@ class Decision(BaseModel):
 
 
 class NewRow(BaseModel):
-    """One row that the teacher wrote, with its verdict. Nothing disappears: each has exactly one."""
+    """One row that the teacher wrote, with its verdict. Every row is kept, and each has exactly one verdict."""
 
     id: str
     prompt: str
@@ -39,9 +45,9 @@ class NewRow(BaseModel):
     pattern: str | None = None
     """Id of the pattern (and of its strategy) that it was written for."""
     source: str | None = None
-    """Id of the training row whose error it corrects, or that it says in other words."""
+    """Id of the training row that the student got wrong, or that the row rewords."""
     attempt: int
-    """1 for the first time that its batch was asked for."""
+    """The attempt of its batch, from 1."""
     verdict: Verdict
     reason: str
     evidence: dict[str, Any] | None = None
@@ -49,21 +55,21 @@ class NewRow(BaseModel):
     judge: dict[str, int] | None = None
     """`adherence`, `utility`, `relevance` of its batch, 1 to 10; None when a free check decided."""
     overruled: Decision | None = None
-    """What the checks had said of it, where a reviewer said otherwise."""
+    """The checks' decision, if a reviewer changed it."""
 
     def overrule(self, verdict: Verdict, reason: str) -> Self:
-        """The row with a reviewer's verdict; that of the checks is kept beside it."""
+        """The row with a reviewer's verdict. The checks' decision is kept in `overruled`."""
         checked = Decision(verdict=self.verdict, reason=self.reason)
         return self.model_copy(update={"verdict": verdict, "reason": reason, "overruled": checked})
 
     def as_checked(self) -> Self:
-        """The row as the checks left it, whatever a reviewer has said since."""
+        """The row with the checks' decision, without any review."""
         if self.overruled is None:
             return self
         return self.model_copy(update={**self.overruled.model_dump(), "overruled": None})
 
     def training_row(self) -> dict[str, Any]:
-        """The row as the trainer reads it; where it comes from stays with it."""
+        """The row as the trainer reads it, with its origin."""
         return self.model_dump(
             include={"id", "prompt", "completion", "round", "batch", "origin", "pattern", "source"},
             exclude_none=True,
@@ -71,10 +77,10 @@ class NewRow(BaseModel):
 
 
 class Batch(BaseModel):
-    """Rows to be asked for together."""
+    """Rows to ask for in one call."""
 
     id: str
-    """`r<round>-b<number>`; part of the request, so that no two batches are the same request."""
+    """`r<round>-b<number>`. It is part of the request, so that no two batches send the same request."""
     round: int
     origin: Origin
     count: int
@@ -83,12 +89,12 @@ class Batch(BaseModel):
 
 
 class Pattern(FailurePattern):
-    """A failure pattern with its place in the run."""
+    """A failure pattern of one round."""
 
     id: str
     """`r<round>-p<cluster>`."""
     round: int
-    """The round whose rows it guides; its failures are those of the student before."""
+    """The round whose rows it guides. Its failures are those of the student before that round."""
     failures: list[str]
     """Ids of the validation rows in its cluster."""
     centroid: list[float]
@@ -96,6 +102,6 @@ class Pattern(FailurePattern):
 
 
 class Strategy(AugmentationStrategy):
-    """What is written for one pattern."""
+    """The strategy for one pattern."""
 
     pattern: str

@@ -1,4 +1,4 @@
-"""Where a run keeps its files: every file that a run writes has its name here."""
+"""The file names of a run. Every file that a run writes is named here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RoundPaths:
 
     @property
     def drafts(self) -> Path:
-        """Patterns and strategies as the teacher drafted them, where a person has reviewed them."""
+        """Patterns and strategies as the teacher drafted them. It exists only after a review."""
         return self.root / "drafts.json"
 
     @property
@@ -43,12 +43,12 @@ class RoundPaths:
 
     @property
     def selection(self) -> Path:
-        """The rows that the student answered, to choose among them."""
+        """The new rows with the student's answers, by which `loop.oversample` chooses among them."""
         return self.root / "selection"
 
     @property
     def rows(self) -> Path:
-        """Every candidate row of the round with its verdict."""
+        """Every row that was written for the round, with its verdict."""
         return self.root / "rows.jsonl"
 
     @property
@@ -71,7 +71,7 @@ class RoundPaths:
 
     @property
     def failures(self) -> Path:
-        """Ids of the validation errors that the next round analyses."""
+        """Ids of the validation failures that the next round analyses."""
         return self.root / "failures.json"
 
     @property
@@ -85,7 +85,7 @@ class RoundPaths:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The folder of one run; every file that a run writes has its name here."""
+    """The folder of one run."""
 
     root: Path
 
@@ -94,19 +94,19 @@ class RunPaths:
         return self.root / "config.yaml"
 
     def data(self, split: str) -> Path:
-        """The rows that the run uses: checked, limited, in our row format."""
+        """The rows that the run uses, checked and limited, in the project's row format."""
         return self.root / "data" / f"{split}.jsonl"
 
     @property
     def data_report(self) -> Path:
         return self.root / "data" / "report.json"
 
-    def round(self, number: int) -> RoundPaths:
-        return RoundPaths(self.root / "rounds" / str(number))
+    def round(self, round_number: int) -> RoundPaths:
+        return RoundPaths(self.root / "rounds" / str(round_number))
 
     @property
     def final(self) -> Path:
-        """Predictions and scores on the sealed test rows; written by the last node only."""
+        """Predictions and scores on the sealed test rows. Only the last node writes them."""
         return self.root / "final"
 
     @property
@@ -116,7 +116,7 @@ class RunPaths:
 
     @property
     def test_access(self) -> Path:
-        """One line for each time that a test row was read."""
+        """One line for each time that test rows were read."""
         return self.root / "test_access.jsonl"
 
     @property

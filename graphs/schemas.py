@@ -1,4 +1,7 @@
-"""What the teacher must answer, one class a role. The class name is the schema name on the wire."""
+"""The schemas of the teacher's answers. The class name is the schema name in the request.
+
+Their docstrings and descriptions are sent to the teacher: a change to one changes the ledger's keys.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the graph remembers between steps: counts and ids only. Rows, texts and vectors live in the run's folder."""
+"""The graph's state between steps: counts and ids only. Rows, texts and vectors are in the run's folder."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ NODES = (
 )
 """Nodes of the loop, in the order in which a round reaches them."""
 BRANCHES = 500
-"""Most branches of a stage; each takes every 500th item. A checkpoint holds what all branches are given, some 60 bytes each,
-and LangGraph's own time for each grows with their number."""
+"""Maximum branches of a stage; each takes every 500th item. A checkpoint holds the input of every branch, about 60 bytes each,
+and LangGraph's time per branch grows with the number of branches."""
 
 
 @dataclass(kw_only=True)
 class LoopState:
-    """The loop's state; a checkpoint of it is a few kilobytes whatever the data."""
+    """The loop's state. Its checkpoint takes a few kilobytes, independent of the data's size."""
 
     round: int = 0
-    """The round whose student is trained; 0 is the student of the given rows alone, the baseline."""
+    """The round whose student is trained; 0 is the baseline, trained on the given rows alone."""
 
     validation: float = 0.0
     """Score of this round's student on the validation rows, 0 to 1."""
@@ -48,7 +48,7 @@ class LoopState:
     """Rounds since the last promotion."""
 
     failures: int = 0
-    """Validation errors to analyse, at most `loop.max_analyses`; their ids are in the round's folder."""
+    """Validation failures to analyse, at most `loop.max_analyses`. Their ids are in the round's folder."""
 
     patterns: list[str] = field(default_factory=list)
     """Ids of the failure patterns that guide this round."""
@@ -63,18 +63,18 @@ class LoopState:
     """Rows accepted so far, in all rounds."""
 
     stopped: str = ""
-    """Why the loop ended; empty while it goes on."""
+    """Why the loop ended; empty before that."""
 
 
 class LoopInput(TypedDict):
-    """A run starts from its configuration alone; everything else has a default."""
+    """A run starts from its configuration alone, so the input has no keys."""
 
 
 class AnalysisInput(TypedDict):
-    """One branch of `analyze_errors`. Branches get plain dicts: a checkpoint turns anything else into one."""
+    """One branch of `analyze_errors`. Branches get plain dicts, because a checkpoint turns anything else into a dict."""
 
     number: int
-    """Place of its first error among those to analyse."""
+    """Index of its first failure among those to analyse."""
     round: int
 
 
@@ -87,38 +87,40 @@ class StrategyInput(TypedDict):
 
 @dataclass(kw_only=True)
 class AugmentState:
-    """One batch of new rows on its way through generation and quality control, after it the branch's next one. Never
-    checkpointed: a repeated branch takes its answers from the ledger."""
+    """One branch of `augment`: its batches go through generation and quality control one after another.
+
+    The state is never checkpointed. A branch that runs again takes its answers from the ledger.
+    """
 
     round: int = 0
     number: int = 0
-    """Place of the batch in the round's plan."""
+    """Index of the batch in the round's plan."""
 
     attempt: int = 0
-    """How often the teacher was asked for this batch."""
+    """Number of times that the teacher was asked for this batch."""
 
     samples: list[dict[str, str]] = field(default_factory=list)
-    """What the teacher wrote in this attempt: prompt, completion."""
+    """The rows of this attempt: `prompt`, `completion`."""
 
     feedback: str = ""
-    """Why samples were sent back; empty at first."""
+    """Why rows were sent back; empty at first."""
 
     previous: list[dict[str, str]] = field(default_factory=list)
-    """The samples sent back."""
+    """The rows that were sent back."""
 
     judged: list[dict[str, Any]] = field(default_factory=list)
-    """Every candidate of all attempts with its verdict (`graphs.rows.NewRow`)."""
+    """The rows of all attempts with their verdicts (`graphs.rows.NewRow`)."""
 
     missing: int | None = None
-    """Rows still to be written; None before the first attempt."""
+    """Number of rows still to write; None before the first attempt."""
 
     candidates: int = 0
-    """Rows written for the branch's batches that are closed, in all attempts."""
+    """Number of rows written for the branch's closed batches, in all attempts."""
 
 
 @dataclass(kw_only=True)
 class AugmentOutput:
-    """What a branch tells the loop; its rows are in the run's folder."""
+    """What a branch returns to the loop. Its rows are in the run's folder."""
 
     candidates: int = 0
     """Rows written for its batches, accepted or not."""

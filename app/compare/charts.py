@@ -19,10 +19,10 @@ def charts(results: Results) -> dict[str, Any]:
 
 def differences(results: Results) -> Any:
     """Each method's difference to vanilla with its 95 % interval, best first; what is shown stands out."""
-    found = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
+    compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     rows = [
         difference_row(name, one.difference, one.ci95, one.p_value) | {"verdict": one.verdict}
-        for name, one in sorted(found, key=lambda item: -item[1].difference)
+        for name, one in sorted(compared, key=lambda item: -item[1].difference)
     ]
     if not rows:
         return None

@@ -30,7 +30,7 @@ def as_csv(results: Results) -> str:
 
 def fields(row: Row) -> dict[str, Any]:
     """One method as flat fields."""
-    found: dict[str, Any] = {
+    scores: dict[str, Any] = {
         "task": row.task,
         "method": row.method,
         "seeds": " ".join(map(str, row.seeds)),
@@ -40,14 +40,14 @@ def fields(row: Row) -> dict[str, Any]:
         "test_high": row.ci95[1],
     }
     for other, against in (("vanilla", row.vs_vanilla), ("pada", row.vs_pada)):
-        found |= {
+        scores |= {
             f"vs_{other}_difference": against and against.difference,
             f"vs_{other}_low": against and against.ci95[0],
             f"vs_{other}_high": against and against.ci95[1],
             f"vs_{other}_p": against and against.p_value,
             f"vs_{other}_verdict": against and against.verdict,
         }
-    return found | {
+    return scores | {
         "gain_per_row": row.gain_per_row,
         "gain_per_usd": row.gain_per_usd,
         "failures_fixed": row.failures_fixed,

@@ -59,25 +59,25 @@ async def probe(runs: Runs, student: Student | None = None) -> Throughput:
     Raises:
         TrainerError: with the trainer's own message.
     """
-    folder, here = runs.root / "probe", RunPaths(runs.root)
+    folder, data = runs.root / "probe", RunPaths(runs.root)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        spec = few_steps(runs, here, folder)
+        spec = few_steps(runs, data, folder)
         if student:
             return Throughput.of(await student.fine_tune(spec))
-        async with open_student("probe", here.root, lambda _: None, None) as trainer:
+        async with open_student("probe", data.root, lambda _: None, None) as trainer:
             return Throughput.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def few_steps(runs: Runs, here: RunPaths, folder: Path) -> TrainSpec:
+def few_steps(runs: Runs, data: RunPaths, folder: Path) -> TrainSpec:
     config, rows = runs.config(runs.jobs[0]), folder / "rows.jsonl"
-    write_jsonl(rows, list(islice(read_jsonl(here.data("validation")), ROWS)))
+    write_jsonl(rows, list(islice(read_jsonl(data.data("validation")), ROWS)))
     return TrainSpec(
         task=config.task,
         student=config.student.model_copy(update={"steps": STEPS}),
-        train=[here.data("train")],
+        train=[data.data("train")],
         output=folder / "student",
         seed=config.seed,
         predict=[PredictFile(name="validation", rows=rows, output=folder / "predictions.jsonl")],

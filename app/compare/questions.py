@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.config.run_config import RunConfig
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches
-from graphs.nodes.find_patterns import wanted
+from graphs.nodes.find_patterns import pattern_count
 from graphs.nodes.generate import writing
 from graphs.ports import Role
 from graphs.rows import Batch
@@ -79,15 +79,15 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
     examples = [row] * loop.examples_per_prompt
     failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
     analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0
-    most = min(wanted(analyses, loop) or loop.max_patterns, loop.max_patterns)
-    patterns = min(most if analyses >= loop.min_cluster_errors else 1, analyses)
+    max_patterns = min(pattern_count(analyses, loop) or loop.max_patterns, loop.max_patterns)
+    patterns = min(max_patterns if analyses >= loop.min_cluster_errors else 1, analyses)
     members = [ANALYSIS] * (loop.members_near + loop.members_far)
     for _ in range(analyses):
         yield Question("analyst", ErrorAnalysis, render("analyze_errors"), task | failure, ANALYSIS)
     for _ in range(patterns):
         yield Question("analyst", FailurePattern, render("find_patterns"), {"analyses": members}, PATTERN)
-        shown = task | {"pattern": PATTERN, "examples": examples}
-        yield Question("analyst", AugmentationStrategy, render("draft_strategies"), shown, STRATEGY)
+        data = task | {"pattern": PATTERN, "examples": examples}
+        yield Question("analyst", AugmentationStrategy, render("draft_strategies"), data, STRATEGY)
     for batch in batches(loop, train, patterns, failures.train):
         samples: Data = {"samples": [row] * batch.count}
         purpose: Data = (
@@ -102,12 +102,12 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
             yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
 
 
-def batches(loop: LoopSpec, train: int, patterns: int, errors: int) -> list[Batch]:
-    """As the loop would cut a round, with patterns of one size."""
+def batches(loop: LoopSpec, train: int, patterns: int, train_failures: int) -> list[Batch]:
+    """The batches that the loop would plan for a round with patterns of equal size."""
     plan = allocation(
         loop,
-        rows=[str(number) for number in range(train)],
-        patterns={str(number): 1.0 for number in range(patterns)},
-        errors=[str(number) for number in range(errors)] if "train_error" in loop.origins else [],
+        rows=[str(n) for n in range(train)],
+        patterns={str(n): 1.0 for n in range(patterns)},
+        train_failures=[str(n) for n in range(train_failures)] if "train_error" in loop.origins else [],
     )
     return make_batches(plan, 1, loop.samples_per_batch)

@@ -31,7 +31,7 @@ class Difference(BaseModel):
     p_value: float
     """Holm-corrected over the methods of the comparison."""
     verdict: Conclusion
-    """See `shown`."""
+    """See `corrected_verdict`."""
     mcnemar: list[float]
     """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
 
@@ -95,20 +95,20 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
 
     def against(other: str) -> dict[str, Difference]:
         named = [name for name in methods if name != other] if other in methods else []
-        found = {name: difference(values[other], values[name], seed) for name in named}
-        corrected = holm([estimate.p_value for estimate in found.values()])
+        estimates = {name: difference(values[other], values[name], seed) for name in named}
+        corrected = holm([estimate.p_value for estimate in estimates.values()])
         return {
             name: Difference(
                 difference=estimate.mean,
                 ci95=(estimate.low, estimate.high),
                 p_value=p_value,
-                verdict=shown(estimate, p_value),
+                verdict=corrected_verdict(estimate, p_value),
                 mcnemar=[
                     mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
                     for a, b in zip(right[other], right[name], strict=True)
                 ],
             )
-            for (name, estimate), p_value in zip(found.items(), corrected, strict=True)
+            for (name, estimate), p_value in zip(estimates.items(), corrected, strict=True)
         }
 
     to_vanilla, to_pada = against(VANILLA), against(PADA)
@@ -148,7 +148,7 @@ def test_scores(paths: RunPaths, report: Report) -> list[Score]:
     return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
 
 
-def shown(estimate: Estimate, p_value: float) -> Conclusion:
+def corrected_verdict(estimate: Estimate, p_value: float) -> Conclusion:
     """`improved` or `worse` only where the interval excludes 0, and the p-value that is corrected for the number of methods is below
     0.05: the best of many methods is easily better by chance."""
     return conclude(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"

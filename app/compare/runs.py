@@ -69,12 +69,12 @@ class Runs:
             self.prepare()
             firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
             for sealed, share in ((True, share_baseline), (False, share_test)):
-                found = await self._all(list(firsts.values()), sealed)
-                others = [job for job in self.jobs if job not in found]
+                reports = await self._all(list(firsts.values()), sealed)
+                others = [job for job in self.jobs if job not in reports]
                 for job in others:
                     self._take(job, firsts[job[1]], share)
-                found |= await self._all(others, sealed)
-            return {job: found[job] for job in self.jobs}
+                reports |= await self._all(others, sealed)
+            return {job: reports[job] for job in self.jobs}
 
     def prepare(self) -> dict[str, int]:
         """Draw the rows that all runs share, if that was not done, and settle the steps; the rows of each split."""
@@ -133,33 +133,33 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 def share_baseline(source: RunPaths, target: RunPaths) -> None:
     """Give a run the baseline of another one with the same rows, student and seed."""
-    given, here = source.round(0), target.round(0)
-    if here.student.exists():
+    given, copied = source.round(0), target.round(0)
+    if copied.student.exists():
         return
     for name in ("validation", "train"):
         if given.predictions(name).exists():
-            here.predictions(name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(given.predictions(name), here.predictions(name))
-    copy_student(given, here)
+            copied.predictions(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(given.predictions(name), copied.predictions(name))
+    copy_student(given, copied)
 
 
-def copy_student(given: RoundPaths, here: RoundPaths) -> None:
+def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
     """Copy what a training left; complete or not at all."""
-    part = here.student.with_name("student.part")
+    part = copied.student.with_name("student.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(given.student, part)
     report = read_json(part / "report.json")
-    report["artifact"] = str(here.student / Path(report["artifact"]).relative_to(given.student))
+    report["artifact"] = str(copied.student / Path(report["artifact"]).relative_to(given.student))
     write_json(part / "report.json", report)
-    part.rename(here.student)
+    part.rename(copied.student)
 
 
 def share_test(source: RunPaths, target: RunPaths) -> None:
     """Give a run the baseline's replies to the test rows."""
     given = source.final / "baseline" / "predictions.jsonl"
-    here = target.final / "baseline" / "predictions.jsonl"
-    if not here.exists():
-        here.parent.mkdir(parents=True, exist_ok=True)
-        part = here.with_suffix(".part")
+    copied = target.final / "baseline" / "predictions.jsonl"
+    if not copied.exists():
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        part = copied.with_suffix(".part")
         shutil.copy(given, part)
-        part.rename(here)
+        part.rename(copied)

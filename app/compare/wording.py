@@ -11,9 +11,9 @@ NAMED = 3
 
 def headline(results: Results) -> str:
     """What the comparison shows, in one sentence."""
-    found = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
+    compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     improved = sorted(
-        ((name, one) for name, one in found if one.verdict == "improved"),
+        ((name, one) for name, one in compared if one.verdict == "improved"),
         key=lambda item: -item[1].difference,
     )
     if not improved:
@@ -21,8 +21,8 @@ def headline(results: Results) -> str:
     names = [name for name, _ in improved]
     if len(names) > NAMED:
         names[NAMED - 1 :] = [f"{len(names) - NAMED + 1} more"]
-    said = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"Better than plain fine-tuning: {said}"
+    better = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Better than plain fine-tuning: {better}"
 
 
 def basis(results: Results) -> str:

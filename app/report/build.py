@@ -145,8 +145,10 @@ class RoundView:
         )
 
     def _versus_best(self) -> VersusBest | None:
-        found = self._gate.versus_best
-        return VersusBest(**found.model_dump(include=set(VersusBest.model_fields))) if found else None
+        comparison = self._gate.versus_best
+        if comparison is None:
+            return None
+        return VersusBest(**comparison.model_dump(include=set(VersusBest.model_fields)))
 
     def _trainer(self) -> dict[str, Any]:
         report = read_json(self._round.paths.student / "report.json")

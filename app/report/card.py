@@ -192,9 +192,9 @@ def _lineage(report: Report, chosen: RoundReport | None) -> list[tuple[int, str,
         ]
         rest = item.accepted - sum(pattern.accepted for pattern in item.patterns)
         rows += [(item.round, "training errors, and rows without a pattern", rest)] if rest > 0 else []
-    shown = rows[:LINEAGE_ROWS]
-    left = sum(count for _, _, count in rows[LINEAGE_ROWS:])
-    return [*shown, (rows[LINEAGE_ROWS][0], "earlier rows, not listed", left)] if left else shown
+    listed = rows[:LINEAGE_ROWS]
+    unlisted = sum(count for _, _, count in rows[LINEAGE_ROWS:])
+    return [*listed, (rows[LINEAGE_ROWS][0], "earlier rows, not listed", unlisted)] if unlisted else listed
 
 
 def _teachers(teacher: dict[str, Any]) -> list[tuple[str, str]]:

@@ -48,8 +48,8 @@ def _round_lines(item: RoundReport) -> list[str]:
         regressed = f", {pattern.regressed} regressed" if pattern.regressed else ""
         outcome = f"{pattern.fixed} fixed, {pattern.unmoved} unmoved{regressed}"
         lines.append(f"  {one_line(pattern.name)}: {outcome}, of {plural(pattern.size, 'failure')}")
-    left = len(item.patterns) - SHOWN
-    return [*lines, f"  and {plural(left, 'more pattern')}"] if left > 0 else lines
+    unnamed = len(item.patterns) - SHOWN
+    return [*lines, f"  and {plural(unnamed, 'more pattern')}"] if unnamed > 0 else lines
 
 
 def _cost_line(report: Report) -> str:

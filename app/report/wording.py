@@ -134,11 +134,11 @@ def headline(report: Report) -> Headline:
 
 
 def warnings(report: Report) -> list[str]:
-    """What a reader must know beside the result: of the last student's rows, and of the best student's steps."""
-    told = list(report.rounds[-1].trainer.get("warnings", [])) if report.rounds else []
+    """What a reader must know alongside the result: about the last student's rows and the best student's steps."""
+    notes = list(report.rounds[-1].trainer.get("warnings", [])) if report.rounds else []
     if report.test and (steps := more_steps(report)):
-        told.append(steps)
-    return told
+        notes.append(steps)
+    return notes
 
 
 def more_steps(report: Report) -> str:

@@ -54,7 +54,7 @@ def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int 
 
     Args:
         vectors: shape (n, d), n >= 1.
-        k: so many clusters, `max_k` and the number of vectors at most; None finds the elbow.
+        k: number of clusters, capped at `max_k` and n; None takes the elbow.
 
     Raises:
         ValueError: no vectors.
@@ -69,10 +69,10 @@ def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int 
     if len(points) < min_points or largest < 2 or alike:
         return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)
     rng = np.random.default_rng(seed)
-    found = {1: one}
+    centroids = {1: one}
     for count in range(2, largest + 1):
-        found[count], inertia[count] = _best(points, found[count - 1], rng)
-    return _finish(points, found[largest if k else elbow(inertia)], inertia, seed)
+        centroids[count], inertia[count] = _best(points, centroids[count - 1], rng)
+    return _finish(points, centroids[largest if k else elbow(inertia)], inertia, seed)
 
 
 def elbow(inertia: dict[int, float]) -> int:

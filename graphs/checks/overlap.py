@@ -83,7 +83,7 @@ class NearDuplicates:
         self._index: dict[int, list[int]] = defaultdict(list)
 
     def add(self, hashes: Grams) -> None:
-        """Add one text; it gets the next number, from 0."""
+        """Add one text; it gets the next index, from 0."""
         for gram in self._prefix(hashes):
             self._index[gram].append(len(self._texts))
         self._texts.append(np.fromiter(hashes, np.int64, len(hashes)))
@@ -92,14 +92,14 @@ class NearDuplicates:
         """Number and similarity of the most similar text at or above the threshold of those that are
         wanted."""
         best: tuple[int, float] | None = None
-        for number in sorted({n for gram in self._prefix(hashes) for n in self._index.get(gram, ())}):
-            text = self._texts[number]
+        for index in sorted({n for gram in self._prefix(hashes) for n in self._index.get(gram, ())}):
+            text = self._texts[index]
             sizes = sorted((len(text), len(hashes)))
-            if sizes[0] < self._threshold * sizes[1] or not wanted(number):
+            if sizes[0] < self._threshold * sizes[1] or not wanted(index):
                 continue
             similarity = jaccard(hashes, frozenset(text.tolist()))
             if similarity >= self._threshold and (best is None or similarity > best[1]):
-                best = number, similarity
+                best = index, similarity
         return best
 
     def _prefix(self, hashes: Grams) -> list[int]:
@@ -131,8 +131,8 @@ class GuardedTexts:
         self._unseen = math.log(len(train) + 2)
         self._grams: dict[int, list[int]] = defaultdict(list)
         self._words: dict[str, list[int]] = defaultdict(list)
-        for number, text in enumerate(self._texts):
-            self._add(number, text)
+        for index, text in enumerate(self._texts):
+            self._add(index, text)
         self._lists = {word: np.array(numbers) for word, numbers in self._words.items()}
         self._sizes = np.array([len(grams(text, LEAK_WORDS)) for text in self._texts])
         self._weights = np.array([self._weight(set(text)) for text in self._texts])
@@ -142,10 +142,10 @@ class GuardedTexts:
         """The guarded text of which the largest part stands in this text, at or above the threshold; and that
         part."""
         own = grams(tokens, LEAK_WORDS)
-        shared = Counter(number for gram in own for number in self._grams.get(gram, ()))
-        telling = Counter(number for gram in own - self._known for number in self._grams.get(gram, ()))
-        shares = {number: self._share(number, shared[number], telling[number]) for number in shared}
-        best = max(shares, key=lambda number: shares[number], default=None)
+        shared = Counter(index for gram in own for index in self._grams.get(gram, ()))
+        telling = Counter(index for gram in own - self._known for index in self._grams.get(gram, ()))
+        shares = {index: self._share(index, shared[index], telling[index]) for index in shared}
+        best = max(shares, key=lambda index: shares[index], default=None)
         return (best, shares[best]) if best is not None and shares[best] >= self._least(best) else None
 
     def reworded(self, tokens: Sequence[str]) -> tuple[int, float] | None:
@@ -162,26 +162,26 @@ class GuardedTexts:
                 common[numbers] += self._idf.get(word, self._unseen)
         similarity = 2 * common / np.maximum(self._weights + self._weight(set(tokens)), 1e-9)
         alike = np.flatnonzero(self._long & (similarity >= REWORDED))
-        for number in alike[np.argsort(-similarity[alike], kind="stable")].tolist():
-            text = self._texts[number]
+        for index in alike[np.argsort(-similarity[alike], kind="stable")].tolist():
+            text = self._texts[index]
             if 2 * common_subsequence(tokens, text) >= REWORDED * (len(tokens) + len(text)):
-                return number, float(similarity[number])
+                return index, float(similarity[index])
         return None
 
-    def _add(self, number: int, text: list[str]) -> None:
+    def _add(self, index: int, text: list[str]) -> None:
         if len(text) >= LEAK_WORDS:
             for gram in grams(text, LEAK_WORDS):
-                self._grams[gram].append(number)
+                self._grams[gram].append(index)
         for word in set(text):
-            self._words[word].append(number)
+            self._words[word].append(index)
 
-    def _share(self, number: int, shared: int, telling: int) -> float:
+    def _share(self, index: int, shared: int, telling: int) -> float:
         """What part of a guarded text is told; a long one that stands there whole is, whatever train has."""
-        whole = shared == self._sizes[number] and len(self._texts[number]) >= EXCERPT
-        return 1.0 if whole else telling / float(self._sizes[number])
+        whole = shared == self._sizes[index] and len(self._texts[index]) >= EXCERPT
+        return 1.0 if whole else telling / float(self._sizes[index])
 
-    def _least(self, number: int) -> float:
-        return self._threshold if len(self._texts[number]) >= EXCERPT else 1.0
+    def _least(self, index: int) -> float:
+        return self._threshold if len(self._texts[index]) >= EXCERPT else 1.0
 
     def _weight(self, tokens: set[str]) -> float:
         return sum(self._idf.get(word, self._unseen) for word in tokens)

@@ -1,4 +1,4 @@
-"""What a new row must pass before a judge is asked: checks that cost nothing.
+"""The free checks of a new row. They run before a judge is asked.
 
 All rows of a task share a template ("Classify the query ...", "Intent:"), so texts are compared without it
 (`Template`). A row is compared with train and with what was accepted (duplicates), and with validation and
@@ -65,7 +65,7 @@ def _row(id_: str, split: str, prompt: str, completion: str) -> _Row:
 
 
 class _Known:
-    """Rows whose prompts are taken."""
+    """Rows that a new row must not repeat."""
 
     def __init__(self, template: Template, threshold: float, frequency: Mapping[int, int]):
         self._template = template
@@ -84,12 +84,12 @@ class _Known:
         return self._exact.get(_key(prompt))
 
     def alike(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
-        """The nearest prompt that has the same answer: with another answer it is a contrast, and worth
+        """The most similar prompt with the same answer. With another answer it would be a contrast, which is worth
         learning from."""
         if len(tokens) < SHORT:
             return None
-        found = self._near.find(grams(tokens, NEAR_WORDS), lambda number: self._rows[number].answer == answer)
-        return (self._rows[found[0]], found[1]) if found else None
+        match = self._near.find(grams(tokens, NEAR_WORDS), lambda index: self._rows[index].answer == answer)
+        return (self._rows[match[0]], match[1]) if match else None
 
 
 class RowChecks:
@@ -147,29 +147,28 @@ class RowChecks:
         for id_, prompt, completion in zip(ids, prompts, completions, strict=True):
             self._known.add(_row(id_, "accepted", prompt, completion))
 
-    def check(self, samples: Sequence[tuple[str, str]], vectors: Vectors) -> list[CheckResult | None]:
-        """Findings for (prompt, completion) samples of one batch, in order; None for a row that passes.
+    def check(self, rows: Sequence[tuple[str, str]], vectors: Vectors) -> list[CheckResult | None]:
+        """Results for the (prompt, completion) rows of one batch, in order; None for a row that passes.
 
-        Of two alike samples in the batch the earlier one wins. Nothing is added: call `add` with what is
-        accepted.
+        Of two similar rows in the batch the earlier one passes. Nothing is added: call `add` with the accepted rows.
 
         Args:
-            vectors: unit embeddings of `template.strip(prompt)`, shape (len(samples), d).
+            vectors: unit embeddings of `template.strip(prompt)`, shape (len(rows), d).
 
         Raises:
-            ValueError: samples and vectors differ in number.
+            ValueError: rows and vectors differ in number.
         """
-        if len(vectors) != len(samples):
-            raise ValueError(f"{len(samples)} samples need as many vectors, not {len(vectors)}")
+        if len(vectors) != len(rows):
+            raise ValueError(f"{len(rows)} rows need as many vectors, not {len(vectors)}")
         batch = _Known(self._template, self._loop.near_duplicate, {})
-        findings: list[CheckResult | None] = []
-        for number, (prompt, completion) in enumerate(samples):
-            row = _row(str(number), "batch", prompt, completion)
-            finding = self._check(row, completion, vectors[number], batch)
-            if finding is None:
+        results: list[CheckResult | None] = []
+        for index, (prompt, completion) in enumerate(rows):
+            row = _row(str(index), "batch", prompt, completion)
+            result = self._check(row, completion, vectors[index], batch)
+            if result is None:
                 batch.add(row)
-            findings.append(finding)
-        return findings
+            results.append(result)
+        return results
 
     def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> CheckResult | None:
         text = self._template.strip(row.prompt)
@@ -184,8 +183,8 @@ class RowChecks:
     def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> CheckResult | None:
         if match := batch.same(row.prompt) or self._known.same(row.prompt):
             return CheckResult("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
-        if found := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
-            match, similarity = found
+        if near := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
+            match, similarity = near
             return CheckResult(
                 "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)
             )
@@ -197,14 +196,14 @@ class RowChecks:
                 return CheckResult("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
         if len(tokens) < SHORT or not self._guarded:
             return None
-        for found, how in (
+        for copied, how in (
             (self._copies.contained(tokens), "contains the text"),
             (self._copies.reworded(tokens), "has nearly the words"),
             (self._meaning(vector), "has the meaning"),
         ):
-            if found:
-                match = self._guarded[found[0]]
-                return CheckResult("leak", f"It {how} of {match.name}.", match.evidence(found[1]))
+            if copied:
+                match = self._guarded[copied[0]]
+                return CheckResult("leak", f"It {how} of {match.name}.", match.evidence(copied[1]))
         return None
 
     def _meaning(self, vector: Vectors) -> tuple[int, float] | None:

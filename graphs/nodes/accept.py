@@ -1,5 +1,4 @@
-"""Close the round's rows: check the batches against one another, choose where there are more than are kept, and add what is
-accepted to the training set."""
+"""Close the round: check its batches against each other, keep as many rows as asked for, and add them to the training set."""
 
 from __future__ import annotations
 
@@ -14,27 +13,23 @@ from graphs.workspace import Workspace
 
 
 async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Merge the batches in the order of the plan, so that the result does not depend on which came back first."""
-    here = workspace.round(state.round)
-    batches = here.batches() if state.batches else []
-    candidates = [row for batch in batches for row in here.batch_rows(batch.id)]
+    """Merge the batches in the order of the plan. The result does not depend on which batch came back first."""
+    current = workspace.round(state.round)
+    batches = current.batches() if state.batches else []
+    rows = [row for batch in batches for row in current.batch_rows(batch.id)]
     corpus = await workspace.corpus(state.round)
-    passed = [candidate for candidate in candidates if candidate.verdict == "accepted"]
-    for candidate, finding in zip(passed, await corpus.admit(passed), strict=True):
-        if finding:
-            candidate.verdict, candidate.reason, candidate.evidence = (
-                finding.check,
-                finding.reason,
-                finding.evidence,
-            )
+    passed = [row for row in rows if row.verdict == "accepted"]
+    for row, result in zip(passed, await corpus.admit(passed), strict=True):
+        if result:
+            row.verdict, row.reason, row.evidence = result.check, result.reason, result.evidence
     if runtime.context.loop.oversample > 1:
-        passed = [candidate for candidate in passed if candidate.verdict == "accepted"]
-        kept = await select(passed, state.round, runtime.context, workspace)
-        for candidate in passed:
-            if candidate.id not in kept:
-                candidate.verdict = "surplus"
-                candidate.reason = (
+        passed = [row for row in passed if row.verdict == "accepted"]
+        kept = await select(passed, current, runtime.context, workspace)
+        for row in passed:
+            if row.id not in kept:
+                row.verdict = "surplus"
+                row.reason = (
                     "More rows were written than the round keeps; others were harder for the student."
                 )
         workspace.forget_corpus()
-    return {"accepted": state.accepted + here.close(candidates)}
+    return {"accepted": state.accepted + current.close(rows)}

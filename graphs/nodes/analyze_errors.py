@@ -1,4 +1,4 @@
-"""Ask the teacher why each validation error happened."""
+"""Ask the teacher why each validation failure happened."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 
 from graphs.artifacts import Analysis
 from graphs.context import Context
+from graphs.rounds import Round
 from graphs.schemas import ErrorAnalysis
 from graphs.state import BRANCHES, AnalysisInput
 from graphs.workspace import Failure, Workspace
@@ -17,20 +18,20 @@ from prompts import render
 async def analyze_errors(
     state: AnalysisInput, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
-    """Analyse the branch's failures of the student before this round, one by one."""
-    # embedding the data set takes the processor, analyses take the teacher: side by side
+    """Analyse the branch's share of the last student's failures, one by one."""
+    # embedding the data set uses the processor while the analyses wait for the teacher
     workspace.prepare_corpus(state["round"])
-    failures = workspace.failures(state["round"] - 1, "validation")
-    chosen = workspace.round(state["round"] - 1).failures_to_analyze()
-    for name in chosen[state["number"] :: BRANCHES]:
-        await analyze(failures[name], state["round"], runtime.context, workspace)
+    previous, current = workspace.round(state["round"] - 1), workspace.round(state["round"])
+    failures = workspace.failures(previous.number, "validation")
+    for name in previous.failures_to_analyze()[state["number"] :: BRANCHES]:
+        await analyze(failures[name], current, runtime.context, workspace)
     return {}
 
 
-async def analyze(failure: Failure, number: int, context: Context, workspace: Workspace) -> None:
-    """Analyse one failure, alone (PaDA-Agent, section on error analysis)."""
-    data = {"task": context.task, **failure.shown(), "score": failure.judged()}
+async def analyze(failure: Failure, current: Round, context: Context, workspace: Workspace) -> None:
+    """Analyse one failure on its own (PaDA-Agent, section on error analysis)."""
+    data = {"task": context.task, **failure.for_teacher(), "score": failure.score_for_teacher()}
     answer = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
     analysis = Analysis(id=failure.id, **dict(answer))
     workspace.embed_ahead(analysis.text)
-    workspace.round(number).write_analysis(analysis)
+    current.write_analysis(analysis)

@@ -17,9 +17,9 @@ from prompts import render
 async def draft_strategies(
     state: StrategyInput, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
-    """Draft one strategy for one pattern, with the nearest training rows to show the task's form."""
-    here = workspace.round(state["round"])
-    pattern = here.patterns()[state["pattern"]]
+    """Draft a strategy for one pattern. The nearest training rows show the teacher the task's form."""
+    current = workspace.round(state["round"])
+    pattern = current.patterns()[state["pattern"]]
     corpus = await workspace.corpus(state["round"])
     examples = await corpus.nearest(
         f"{pattern.name}. {pattern.description}", runtime.context.loop.examples_per_prompt
@@ -30,5 +30,5 @@ async def draft_strategies(
         "examples": examples,
     }
     drafted = await workspace.teacher.ask("analyst", AugmentationStrategy, render("draft_strategies"), data)
-    here.write_strategy(Strategy(**dict(drafted), pattern=pattern.id))
+    current.write_strategy(Strategy(**dict(drafted), pattern=pattern.id))
     return {}

@@ -1,4 +1,4 @@
-"""Score the round's student and pick the errors worth an analysis."""
+"""Score the round's student and choose the failures to analyse."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from trainer.tasks.base import Task
 
 
 async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Score validation and the train sample, and choose the failures to analyse; the state gets their number."""
+    """Score validation and the train sample, and choose the failures to analyse. The state gets their count."""
     context = runtime.context
-    examples, here = workspace.examples("validation"), workspace.round(state.round)
-    # programs take a while to run, and the run's lease is renewed beside them
+    examples, current = workspace.examples("validation"), workspace.round(state.round)
+    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
     scores = await asyncio.to_thread(workspace.score, state.round, "validation", examples)
-    if here.paths.predictions("train").exists():
+    if current.paths.predictions("train").exists():
         await asyncio.to_thread(workspace.score, state.round, "train", workspace.examples("train"))
     values = [score.value for score in scores]
     mean = sum(values) / len(values)
@@ -42,21 +42,21 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
         validation=mean,
         ci95=mean_interval(values, seed=context.seed),
         failures=sum(not score.correct for score in scores),
-        detail=workspace.task.summarize(examples, here.predictions("validation")),
+        detail=workspace.task.summarize(examples, current.predictions("validation")),
     )
-    here.write_evaluation(evaluation, [example.id for example in failures])
+    current.write_evaluation(evaluation, [example.id for example in failures])
     return {"validation": mean, "failures": len(failures)}
 
 
 def stratified(examples: Sequence[Example], task: Task, count: int, seed: str) -> list[Example]:
-    """At most `count` examples, seeded, taking turns over the task's strata; in the order given."""
+    """A seeded sample of at most `count` examples, drawn in turns from the task's strata. It keeps the order given."""
     groups: dict[str, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
         groups[task.stratify_key(example)].append(index)
     rng = random.Random(seed)
     for group in groups.values():
         rng.shuffle(group)
-    # largest group first, so that with fewer turns than groups the frequent kinds of error are seen
+    # the largest group comes first: if there are fewer places than groups, the frequent kinds of failure are in
     order = sorted(groups.values(), key=len, reverse=True)
     turns = [group[turn] for turn in range(len(examples)) for group in order if turn < len(group)]
     return [examples[index] for index in sorted(turns[:count])]

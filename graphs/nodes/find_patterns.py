@@ -25,17 +25,17 @@ Vectors = NDArray[np.float32]
 async def find_patterns(
     state: LoopState, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
-    """Embed the analyses, cluster them by k-means with k by the elbow, and draft one pattern a cluster."""
-    context, here = runtime.context, workspace.round(state.round)
+    """Embed the analyses, cluster them with k-means, and draft one pattern per cluster. The elbow chooses k."""
+    context, current = runtime.context, workspace.round(state.round)
     chosen = workspace.round(state.round - 1).failures_to_analyze()
-    analyses = [here.analysis(failure) for failure in chosen]
+    analyses = [current.analysis(failure) for failure in chosen]
     vectors = await workspace.embedder.embed([analysis.text for analysis in analyses])
     clustering = cluster(
         vectors,
         seed=context.seed,
         max_k=context.loop.max_patterns,
         min_points=context.loop.min_cluster_errors,
-        k=wanted(len(analyses), context.loop),
+        k=pattern_count(len(analyses), context.loop),
     )
     drafts = [draft(c, clustering, vectors, analyses, context.loop, workspace) for c in range(clustering.k)]
     patterns = [
@@ -48,13 +48,13 @@ async def find_patterns(
         )
         for c, named in enumerate(await asyncio.gather(*drafts))
     ]
-    here.write_patterns(patterns, describe(clustering, vectors, analyses))
+    current.write_patterns(patterns, describe(clustering, vectors, analyses))
     return {"patterns": [pattern.id for pattern in patterns]}
 
 
-def wanted(errors: int, loop: LoopSpec) -> int | None:
-    """How many patterns the configuration asks for; None leaves it to the elbow."""
-    return math.ceil(errors / loop.errors_per_pattern) if loop.errors_per_pattern else None
+def pattern_count(failures: int, loop: LoopSpec) -> int | None:
+    """Number of patterns that the configuration asks for; None leaves it to the elbow."""
+    return math.ceil(failures / loop.errors_per_pattern) if loop.errors_per_pattern else None
 
 
 async def draft(
@@ -65,17 +65,16 @@ async def draft(
     loop: LoopSpec,
     workspace: Workspace,
 ) -> FailurePattern:
-    """Name one cluster from the members nearest to its centre and some far ones."""
+    """Name one cluster from the members nearest to its centre and some of the farthest."""
     near = nearest(clustering, vectors, c, loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
-    shown = [analyses[i].model_dump(include={"root_cause", "scenario"}) for i in [*near, *far]]
-    return await workspace.teacher.ask(
-        "analyst", FailurePattern, render("find_patterns"), {"analyses": shown}
-    )
+    members = [analyses[i].model_dump(include={"root_cause", "scenario"}) for i in [*near, *far]]
+    data = {"analyses": members}
+    return await workspace.teacher.ask("analyst", FailurePattern, render("find_patterns"), data)
 
 
 def describe(clustering: Clustering, vectors: Vectors, analyses: list[Analysis]) -> Clusters:
-    """What the report shows of the clustering: the elbow, the silhouette, and a map on two principal axes."""
+    """The clustering as the report shows it: inertia curve, silhouette, and a map on two principal axes."""
     return Clusters(
         k=clustering.k,
         inertia=clustering.inertia,

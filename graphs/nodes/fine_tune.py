@@ -1,4 +1,4 @@
-"""Train this round's student, and let it answer what the round needs, in one process start."""
+"""Train the round's student and let it answer the rows that the round needs, in one process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
+from graphs.rounds import Round
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.artifacts import write_jsonl
@@ -16,35 +17,38 @@ from trainer.specs import PredictFile, TrainSpec
 
 
 async def fine_tune(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Fine-tune on the given rows and everything accepted so far; predict validation and a sample of train."""
-    await workspace.student.fine_tune(train_spec(state.round, runtime.context, workspace))
+    """Fine-tune on the given rows and all rows accepted so far. Predict validation and a sample of train."""
+    await workspace.student.fine_tune(train_spec(workspace.round(state.round), runtime.context, workspace))
     return {}
 
 
-def train_spec(number: int, context: Context, workspace: Workspace) -> TrainSpec:
+def train_spec(current: Round, context: Context, workspace: Workspace) -> TrainSpec:
     """The trainer's work order for one round."""
-    paths, here = workspace.paths, workspace.paths.round(number)
+    paths = workspace.paths
     files = [("validation", paths.data("validation"))]
-    if number < context.loop.last_round and "train_error" in context.loop.origins:
-        files.append(("train", sample_train(number, context, workspace)))
+    if current.number < context.loop.last_round and "train_error" in context.loop.origins:
+        files.append(("train", sample_train(current, context, workspace)))
     return TrainSpec(
         task=context.task,
         student=context.student,
-        train=[paths.data("train"), *(paths.round(r).accepted for r in range(1, number + 1))],
-        output=here.student,
+        train=[paths.data("train"), *(paths.round(n).accepted for n in range(1, current.number + 1))],
+        output=current.paths.student,
         seed=context.seed,
-        adapter=workspace.round(number - 1).artifact()
-        if context.student.start_from == "last" and number
+        adapter=workspace.round(current.number - 1).artifact()
+        if context.student.start_from == "last" and current.number
         else None,
-        predict=[PredictFile(name=split, rows=rows, output=here.predictions(split)) for split, rows in files],
+        predict=[
+            PredictFile(name=split, rows=rows, output=current.paths.predictions(split))
+            for split, rows in files
+        ],
     )
 
 
-def sample_train(number: int, context: Context, workspace: Workspace) -> Path:
-    """The training rows whose errors are looked for: given rows only, another seeded sample each round."""
+def sample_train(current: Round, context: Context, workspace: Workspace) -> Path:
+    """Write the training rows to predict, and return their file: given rows only, a new seeded sample each round."""
     rows = workspace.examples("train")
     count = min(context.loop.max_train_failures, len(rows))
-    chosen = sorted(random.Random(f"{context.seed}/{number}/train").sample(range(len(rows)), count))
-    path = workspace.paths.round(number).root / "train_sample.jsonl"
+    chosen = sorted(random.Random(f"{context.seed}/{current.number}/train").sample(range(len(rows)), count))
+    path = current.paths.root / "train_sample.jsonl"
     write_jsonl(path, [rows[index] for index in chosen])
     return path

@@ -1,4 +1,4 @@
-"""Open the sealed test rows once: for the baseline and the best student together."""
+"""Open the sealed test rows once, for the baseline and the best student together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.specs import PredictFile, PredictSpec
 
 
 async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Score both students on the test rows, pairwise, and write the result down."""
+    """Score both students on the test rows, compare them row by row, and write the result."""
     context, folder = runtime.context, workspace.paths.final
     examples = workspace.open_test("scored for the baseline and the best student")
     students = {"baseline": 0} | ({"best": state.best_round} if state.best_round else {})
@@ -45,22 +45,22 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
 
 
 async def predict_test(students: dict[str, int], context: Context, workspace: Workspace) -> None:
-    """Let the students, each of a round, answer the test rows, in one process start; those that have answered stay as they are."""
+    """Let the students answer the test rows in one process. Finished predictions are kept.
+
+    Args:
+        students: name -> number of its round.
+    """
     folder, rows = workspace.paths.final, workspace.paths.data("test")
-    students = {
-        name: number for name, number in students.items() if not prediction_file(folder, name).exists()
-    }
-    if not students:
+    missing = {name: n for name, n in students.items() if not prediction_file(folder, name).exists()}
+    if not missing:
         return
     spec = PredictSpec(
         task=context.task,
         student=context.student,
         train=[workspace.paths.data("train")],
-        adapters={name: workspace.round(number).artifact() for name, number in students.items()},
+        adapters={name: workspace.round(n).artifact() for name, n in missing.items()},
         output=folder,
-        predict=[
-            PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in students
-        ],
+        predict=[PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in missing],
     )
     await workspace.student.predict(spec)
 
@@ -70,7 +70,7 @@ async def score_test(name: str, examples: list[Example], workspace: Workspace) -
     folder = workspace.paths.final
     by_id = {example.id: example for example in examples}
     predictions = read_predictions(folder, name)
-    # programs take a while to run, and the run's lease is renewed beside them
+    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
     scores = await asyncio.to_thread(
         workspace.task.score_all, [by_id[p.id] for p in predictions], predictions
     )

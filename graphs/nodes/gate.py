@@ -1,4 +1,4 @@
-"""Promote the round's student or not, settle the round's accounts, and decide whether the loop goes on."""
+"""Decide whether to promote the round's student and whether the loop goes on. Record the patterns' outcomes."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from trainer.records import Example, Score
 
 
 async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Compare with the best student so far, pairwise on validation; a promotion makes this student the best."""
-    loop = runtime.context.loop
+    """Compare with the best student so far, row by row on validation. A promotion makes this student the best."""
+    loop, current = runtime.context.loop, workspace.round(state.round)
     if state.round == 0:
         decision = GateDecision(
             promoted=True, reason="The baseline: there is nothing to compare it with yet."
         )
     else:
-        record_outcomes(workspace, state.round)
+        record_outcomes(workspace.round(state.round - 1), current)
         decision = compare_to_best(state, runtime.context, workspace)
     stale = 0 if decision.promoted else state.stale + 1
-    wrong = sum(not score.correct for score in workspace.round(state.round).scores("train"))
+    wrong = sum(not score.correct for score in current.scores("train"))
     stopped = why_stop(state, loop, stale, wrong)
-    workspace.round(state.round).write_gate(decision.model_copy(update={"stopped": stopped}))
+    current.write_gate(decision.model_copy(update={"stopped": stopped}))
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
     if decision.promoted:
         update |= {"best_round": state.round, "best_validation": state.validation}
-    # what follows a gate that lets go on is the next round's work
+    # after the gate, unless it stops the loop, the work of the next round begins
     return update if stopped else update | {"round": state.round + 1}
 
 
 def compare_to_best(state: LoopState, context: Context, workspace: Workspace) -> GateDecision:
-    """Whether this student beats the best one, with the evidence."""
+    """Whether this student beats the best one so far, with the evidence."""
     examples = workspace.examples("validation")
     best = workspace.round(state.best_round).scores("validation")
     this = workspace.round(state.round).scores("validation")
@@ -69,7 +69,7 @@ def compare(before: list[Score], after: list[Score], seed: int) -> PairedCompari
 def regressed_groups(
     examples: list[Example], before: list[Score], after: list[Score], workspace: Workspace, seed: int
 ) -> list[str]:
-    """Groups of rows (the task's strata) that got significantly worse, Holm-corrected over the groups."""
+    """Groups of rows (the task's strata) that got significantly worse, Holm-corrected for the number of groups."""
     groups: dict[str, list[int]] = {}
     for index, example in enumerate(examples):
         groups.setdefault(workspace.task.stratify_key(example), []).append(index)
@@ -88,7 +88,7 @@ def regressed_groups(
 
 
 def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bool, str]:
-    """Apply `loop.promote`; the reason is one sentence for the report."""
+    """Apply `loop.promote`. The reason is one sentence for the report."""
     span = f"{comparison.difference:+.3f} (95 % interval {comparison.low:+.3f} to {comparison.high:+.3f})"
     if comparison.difference <= 0:
         return False, f"Not better than the best student: {span}."
@@ -103,7 +103,7 @@ def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bo
 
 
 def why_stop(state: LoopState, loop: LoopSpec, stale: int, train_failures: int) -> str:
-    """The reason for which the loop ends after this round, or nothing.
+    """Why the loop ends after this round; empty if it goes on.
 
     Args:
         stale: rounds since the last promotion.

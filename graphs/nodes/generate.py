@@ -16,12 +16,12 @@ from prompts import Writing, render
 
 PromptData = dict[str, Any]
 
-RIGHT = 3
+CONTRAST_ROWS = 3
 """Rows shown for contrast, as in LLMs-as-Instructors (its repository's default)."""
 
 
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Ask for the rows still missing, with the feedback if samples were sent back."""
+    """Ask for the rows still missing, with feedback if rows were sent back."""
     batch = workspace.round(state.round).batches()[state.number]
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
@@ -41,14 +41,14 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
 
 
 def writing(batch: Batch, loop: LoopSpec) -> Writing:
-    """What the rows of a batch are written for, as the prompts name it."""
+    """The prompt to use for a batch."""
     if batch.origin == "train_error" and loop.guidance.contrast:
         return "contrast"
     return batch.origin
 
 
 async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace) -> dict[str, Any]:
-    """What writer and judge are told about a batch: nothing in it comes from validation or test rows."""
+    """The data about a batch for writer and judge. Nothing in it comes from validation or test rows."""
     corpus = await workspace.corpus(batch.round)
     nothing: PromptData = {
         "task": context.task,
@@ -61,39 +61,47 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
 
 
 async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
-    """The strategy, with training rows near to the pattern."""
-    here = workspace.round(batch.round)
-    pattern = here.patterns()[batch.pattern or ""]
-    strategy = here.strategy(pattern.id)
+    """The strategy, with the training rows nearest to the pattern."""
+    current = workspace.round(batch.round)
+    pattern = current.patterns()[batch.pattern or ""]
+    strategy = current.strategy(pattern.id)
     examples = await corpus.nearest(
         f"{pattern.name}. {pattern.description}",
         context.loop.examples_per_prompt,
         seed=f"{context.seed}/{batch.id}",
     )
-    shown = {"title": strategy.title, "instructions": strategy.instructions}
-    return {"strategy": shown, "examples": examples}
+    return {
+        "strategy": {"title": strategy.title, "instructions": strategy.instructions},
+        "examples": examples,
+    }
 
 
-async def for_error(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
-    """The student's wrong answer to a training row, with rows near to it; by contrast, with those that it gets right too."""
+async def for_train_failure(
+    batch: Batch, context: Context, workspace: Workspace, corpus: Corpus
+) -> PromptData:
+    """The student's wrong answer to a training row, with the nearest training rows.
+
+    With `contrast` it also has the nearest rows that the student gets right.
+    """
     failure = workspace.failures(batch.round - 1, "train")[batch.source or ""]
     count = context.loop.examples_per_prompt
-    told: PromptData = {"error": failure.shown(), "examples": corpus.neighbours_of(failure.id, count)}
+    neighbours = corpus.neighbours_of(failure.id, count)
+    data: PromptData = {"error": failure.for_teacher(), "examples": neighbours}
     if context.loop.guidance.contrast:
         correct = [score.id for score in workspace.round(batch.round - 1).scores("train") if score.correct]
-        told["right"] = corpus.neighbours_of(failure.id, RIGHT, among=correct)
-    return told
+        data["right"] = corpus.neighbours_of(failure.id, CONTRAST_ROWS, among=correct)
+    return data
 
 
 async def for_row(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
-    """A training row to say in other words; it shows the form as well."""
+    """A training row to reword. It also serves as the example of the task's form."""
     row = corpus.row(batch.source or "")
     return {"original": row, "examples": [row]}
 
 
 async def for_task(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
-    """Nothing but some training rows."""
+    """Some training rows, drawn at random."""
     return {"examples": corpus.draw(context.loop.examples_per_prompt, f"{context.seed}/{batch.id}")}
 
 
-PURPOSES = {"pattern": for_pattern, "train_error": for_error, "train_row": for_row, "task": for_task}
+PURPOSES = {"pattern": for_pattern, "train_error": for_train_failure, "train_row": for_row, "task": for_task}

@@ -12,30 +12,34 @@ from graphs.review import Question, ReviewAnswer, read_answer
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
-MOST_CHARACTERS = 14_000
-"""Of all texts of a question together: it is kept in the graph's checkpoint, where a character may take 4 bytes. With 10 patterns
-350 for each text."""
+MAX_CHARACTERS = 14_000
+"""Maximum characters of all texts in one question. The graph's checkpoint keeps the question, and a character may take
+4 bytes there. With 10 patterns each text has 350 characters."""
 
 
 async def review(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Wait for an answer when `loop.review` asks about patterns, and do what it says.
+    """If `loop.review` covers patterns, wait for an answer and apply it.
 
-    The node runs again from its start when the answer comes, so it does nothing before it asks.
+    LangGraph runs the node again from its start when the answer comes, so the node changes nothing before it asks.
     """
     if not runtime.context.loop.asks_about("patterns"):
         return {}
-    patterns = [shown(state, name, workspace) for name in state.patterns]
+    patterns = [describe_pattern(state, name, workspace) for name in state.patterns]
     answer = ask(Question("patterns", state.round, patterns=state.patterns), {"patterns": patterns})
-    here = workspace.round(state.round)
-    reviewed = answer.apply(here.drafts())
-    here.save_reviewed(reviewed)
+    current = workspace.round(state.round)
+    reviewed = answer.apply(current.drafts())
+    current.save_reviewed(reviewed)
     return {"patterns": [name for name in reviewed if name not in answer.veto]}
 
 
 def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
-    """The reviewer's answer to a question, which is shown with these details.
+    """Ask the reviewer a question, and return the answer.
 
-    An answer that does not fit is asked for again: the checkpoint keeps it, so to fail on it would be to fail for ever.
+    An answer that does not fit leads to another question with the reason. The checkpoint keeps every answer, so an
+    exception would come back at every start.
+
+    Args:
+        details: what the reviewer sees with the question.
     """
     asked = {"about": question.about, "round": question.round, **details}
     answer = read_answer(interrupt(asked), question)
@@ -44,8 +48,8 @@ def ask(question: Question, details: dict[str, Any]) -> ReviewAnswer:
     return answer
 
 
-def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
-    """One pattern with its strategy, as the reviewer sees it; what a teacher wrote at great length is cut, and whole in the files."""
+def describe_pattern(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
+    """One pattern with its strategy, as the reviewer sees it. Long texts are cut; the files have them in full."""
     pattern, strategy = workspace.round(state.round).drafts()[name]
     texts = {
         "name": pattern.name,
@@ -53,6 +57,6 @@ def shown(state: LoopState, name: str, workspace: Workspace) -> dict[str, Any]:
         "title": strategy.title,
         "instructions": strategy.instructions,
     }
-    most = MOST_CHARACTERS // (len(texts) * len(state.patterns))
-    cut = {key: text if len(text) <= most else f"{text[:most]} ..." for key, text in texts.items()}
+    limit = MAX_CHARACTERS // (len(texts) * len(state.patterns))
+    cut = {key: text if len(text) <= limit else f"{text[:limit]} ..." for key, text in texts.items()}
     return {"id": name, "failures": len(pattern.failures), **cut}

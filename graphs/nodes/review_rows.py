@@ -14,22 +14,22 @@ from graphs.workspace import Workspace
 
 
 async def review_rows(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Wait for an answer when `loop.review` asks about rows, and accept and reject as it says.
+    """If `loop.review` covers rows, wait for an answer, then accept and reject rows as it says.
 
-    The question holds counts alone: the rows are in the round's `rows.jsonl`. Decisions start from the checks' verdicts,
-    so that the node gives the same rows however often it runs.
+    The question has only counts; the rows are in the round's `rows.jsonl`. The answer applies to the checks' verdicts,
+    so the node gives the same rows each time it runs.
     """
     if not runtime.context.loop.asks_about("rows"):
         return {}
-    here = workspace.round(state.round)
-    # as the checks left them, whatever an earlier start of this node has made of them
-    checked = [row.as_checked() for row in here.rows()]
+    current = workspace.round(state.round)
+    # an earlier start of this node may have changed the verdicts
+    checked = [row.as_checked() for row in current.rows()]
     if not checked:
         return {}
-    accepted = sum(candidate.verdict == "accepted" for candidate in checked)
+    accepted = sum(row.verdict == "accepted" for row in checked)
     counts = {"accepted": accepted, "rejected": len(checked) - accepted}
-    verdicts = {candidate.id: candidate.verdict for candidate in checked}
+    verdicts = {row.id: row.verdict for row in checked}
     answer = ask(Question("rows", state.round, rows=verdicts), counts)
-    left = here.close(answer.decide(checked))
+    kept = current.close(answer.decide(checked))
     workspace.forget_corpus()
-    return {"accepted": state.accepted - accepted + left}
+    return {"accepted": state.accepted - accepted + kept}

@@ -1,7 +1,6 @@
-"""Which of the written rows are kept, where more were asked for: first those that the student gets wrong.
+"""Chooses the rows to keep if `loop.oversample` asked for more: rows that the student gets wrong come first.
 
-Rows that the student has right already teach it little; a row that it gets wrong is one of those that it lacks, whatever it was
-written for. Counts by pattern stay as they were allocated.
+A row that the student already has right teaches it little. Each pattern keeps the share of rows that it was allocated.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from graphs.context import Context
 from graphs.methods import Origin
 from graphs.nodes.allocate import apportion_with_floor
+from graphs.rounds import Round
 from graphs.rows import Batch, NewRow
 from graphs.workspace import Workspace
 from trainer.artifacts import read_jsonl, write_jsonl
@@ -19,40 +19,47 @@ from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictSpec
 
 Purpose = tuple[Origin, str | None]
-"""Origin, and the id of the pattern if there is one: the rows of a purpose stand in for one another."""
+"""Origin, and the id of the pattern if there is one. Rows with the same purpose can replace each other."""
 
 
-async def select(passed: Sequence[NewRow], number: int, context: Context, workspace: Workspace) -> set[str]:
-    """Ids of the rows that are kept."""
-    right = await answered_right(passed, number, context, workspace)
-    return set(chosen(passed, workspace.round(number).batches(), context.loop.synthetic_per_round, right))
+async def select(
+    passed: Sequence[NewRow], current: Round, context: Context, workspace: Workspace
+) -> set[str]:
+    """Ids of the rows to keep."""
+    right = await answered_right(passed, current, context, workspace)
+    return set(choose(passed, current.batches(), context.loop.synthetic_per_round, right))
 
 
-def chosen(passed: Sequence[NewRow], plan: Sequence[Batch], rows: int, right: dict[str, bool]) -> list[str]:
-    """Ids of the rows to keep, at most `rows`: of each purpose its share of the plan, wrong answers first; then, where a purpose
-    has too few, wrong answers of any."""
+def choose(passed: Sequence[NewRow], plan: Sequence[Batch], rows: int, right: dict[str, bool]) -> list[str]:
+    """Ids of the rows to keep, at most `rows`.
+
+    Each purpose keeps its share of the plan, wrong answers first. If a purpose has too few rows, the hardest rows of
+    the other purposes fill its places.
+
+    Args:
+        right: row id -> whether the student answered it right.
+    """
     planned: Counter[Purpose] = Counter()
     for batch in plan:
         planned[batch.origin, batch.pattern] += batch.count
-    # what a plan may lack, such as errors to write for, is not made up for by other rows
+    # a plan may have fewer rows than the round keeps, and then nothing fills the gap
     quotas = apportion_with_floor(min(rows, planned.total()), planned, 0)
     kept: list[str] = []
     rest: list[str] = []
-    for candidate in sorted(passed, key=lambda candidate: right[candidate.id]):
-        purpose = candidate.origin, candidate.pattern
-        (kept if quotas[purpose] else rest).append(candidate.id)
+    for row in sorted(passed, key=lambda row: right[row.id]):
+        purpose = row.origin, row.pattern
+        (kept if quotas[purpose] else rest).append(row.id)
         quotas[purpose] -= bool(quotas[purpose])
     return kept + rest[: sum(quotas.values())]
 
 
 async def answered_right(
-    passed: Sequence[NewRow], number: int, context: Context, workspace: Workspace
+    passed: Sequence[NewRow], current: Round, context: Context, workspace: Workspace
 ) -> dict[str, bool]:
-    """Let the student before this round answer the rows; a finished answer is read again."""
-    here = workspace.paths.round(number)
-    rows = here.selection / "rows.jsonl"
-    answers = here.selection / "predictions.jsonl"
-    examples = {c.id: Example(id=c.id, prompt=c.prompt, completion=c.completion) for c in passed}
+    """Let the last student answer the rows: row id -> whether it was right. Finished predictions are kept."""
+    folder = current.paths.selection
+    rows, answers = folder / "rows.jsonl", folder / "predictions.jsonl"
+    examples = {row.id: Example(id=row.id, prompt=row.prompt, completion=row.completion) for row in passed}
     if not examples:
         return {}
     if not answers.exists():
@@ -62,8 +69,8 @@ async def answered_right(
                 task=context.task,
                 student=context.student,
                 train=[workspace.paths.data("train")],
-                adapter=workspace.round(number - 1).artifact(),
-                output=here.selection,
+                adapter=workspace.round(current.number - 1).artifact(),
+                output=folder,
                 predict=[PredictFile(name="rows", rows=rows, output=answers)],
             )
         )

@@ -190,5 +190,5 @@ class TeacherCall:
         try:
             return parse_answer(self._schema, reply.text).model_dump_json()
         except UnfitAnswerError as error:
-            said = " ".join(reply.text.split())[:200]
-            return CallFailure("unfit", f"{error}; it began: {said!r}" if said else "it is empty")
+            excerpt = " ".join(reply.text.split())[:200]
+            return CallFailure("unfit", f"{error}; it began: {excerpt!r}" if excerpt else "it is empty")

@@ -26,8 +26,8 @@ class ChatTeacher:
     """Asks the endpoints of a `TeacherSpec`; implements `graphs.ports.Teacher`.
 
     Identical requests (same endpoint, settings, instructions, data and schema) are one request: recorded answers come
-    from the ledger, and those asked at the same time are asked once. Whoever wants a second, different answer puts
-    something different into the data.
+    from the ledger, and concurrent duplicates share one request. To get a second, different answer, put something
+    different into the data.
 
     Args:
         spec: endpoints, models and limits.

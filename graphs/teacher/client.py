@@ -25,7 +25,7 @@ SHORTEST_SECRET = 8
 
 @dataclass(frozen=True)
 class Reply:
-    """What the endpoint said."""
+    """An answer of the endpoint."""
 
     text: str
     truncated: bool

@@ -69,9 +69,9 @@ def _by_status(error: openai.APIStatusError) -> CallFailure:
 
 
 def _no_model(error: openai.APIStatusError) -> bool:
-    said = error.message.lower()
+    message = error.message.lower()
     return error.code == "model_not_found" or (
-        "model" in said and ("not found" in said or "not exist" in said)
+        "model" in message and ("not found" in message or "not exist" in message)
     )
 
 
@@ -90,7 +90,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def truncate(text: str) -> str:
-    """As much of a reason as is shown."""
+    """The reason on one line, cut at 300 characters."""
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 

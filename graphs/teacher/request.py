@@ -1,4 +1,4 @@
-"""The teacher wire: what a call says and how its answer is read. No network here."""
+"""Builds the request of a teacher call and parses its answer. No network here."""
 
 from __future__ import annotations
 

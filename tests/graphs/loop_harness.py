@@ -53,9 +53,9 @@ class Loop:
         """For a node that is called by hand."""
         return Runtime(context=self.context)
 
-    def round(self, number: int) -> Round:
+    def round(self, round_number: int) -> Round:
         """The files of a round, read anew."""
-        return Round(self.paths, number)
+        return Round(self.paths, round_number)
 
     @asynccontextmanager
     async def graph(self) -> AsyncIterator[Any]:
@@ -89,8 +89,9 @@ class Loop:
         value: dict[str, Any] = interrupt.value
         return value
 
-    def candidates(self, number: int) -> list[NewRow]:
-        return [NewRow(**row) for row in read_jsonl(self.paths.round(number).rows)]
+    def written(self, round_number: int) -> list[NewRow]:
+        """Every row that was written for a round."""
+        return self.round(round_number).rows()
 
 
 def new_loop(
@@ -102,11 +103,11 @@ def new_loop(
     return Loop(paths, teacher or ScriptedTeacher(), FakeStudent(), LoopSpec(**{**LOOP, **loop}), validation)
 
 
-def read_rows(loop: Loop, number: int, name: str) -> list[dict[str, Any]]:
-    return list(read_jsonl(loop.paths.round(number).root / f"{name}.jsonl"))
+def read_rows(loop: Loop, round_number: int, name: str) -> list[dict[str, Any]]:
+    return list(read_jsonl(loop.paths.round(round_number).root / f"{name}.jsonl"))
 
 
-def with_errors(loop: Loop) -> Loop:
+def with_train_failures(loop: Loop) -> Loop:
     """Every fifth training row says what its neighbour says, with another label: the student can't get both right."""
     train = list(read_jsonl(loop.paths.data("train")))
     for row, other in zip(train[::5], train[1::5], strict=True):
@@ -115,7 +116,7 @@ def with_errors(loop: Loop) -> Loop:
     return loop
 
 
-def wrong(loop: Loop, number: int) -> set[str]:
+def wrong(loop: Loop, round_number: int) -> set[str]:
     """Ids of the training rows that a round's student got wrong."""
-    scores = read_jsonl(loop.paths.round(number).scores("train"))
+    scores = read_jsonl(loop.paths.round(round_number).scores("train"))
     return {score["id"] for score in scores if not score["correct"]}

@@ -13,7 +13,7 @@ import pytest
 from graphs.errors import EndpointDown, LoopError, RunPaused
 from graphs.workspace import Workspace
 from tests.fakes import ScriptedTeacher
-from tests.graphs.loop_harness import new_loop, read_rows, with_errors, wrong
+from tests.graphs.loop_harness import new_loop, read_rows, with_train_failures, wrong
 from tests.tiny_task import KEYS, label_of, rows
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
@@ -30,7 +30,7 @@ async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
     assert order == [*one_round, *one_round, "fine_tune", "evaluate", "gate", "finish"]
     assert state["round"] == 2
     assert state["stopped"] == "All 2 rounds are done."
-    written = sum(len(loop.candidates(number)) for number in (1, 2))
+    written = sum(len(loop.written(number)) for number in (1, 2))
     assert (
         state["candidates"] == written == sum(data["count"] for data in loop.teacher.asked("SampleBatch"))
     ), "the scripted teacher writes as many rows as it is asked for, and none gets lost"
@@ -81,18 +81,18 @@ async def test_roles(tmp_path: Path) -> None:
 
 
 async def test_without_patterns_all_rows_are_for_training_errors(tmp_path: Path) -> None:
-    loop = with_errors(new_loop(tmp_path, patterns=False, rounds=1, synthetic_per_round=8))
+    loop = with_train_failures(new_loop(tmp_path, patterns=False, rounds=1, synthetic_per_round=8))
     await loop.go({})
     assert {schema for _, schema, _ in loop.teacher.calls} == {"SampleBatch", "QualityReport"}
-    assert {c.source for c in loop.candidates(1)} == wrong(loop, 0)
-    assert {c.origin for c in loop.candidates(1)} == {"train_error"}
+    assert {c.source for c in loop.written(1)} == wrong(loop, 0)
+    assert {c.origin for c in loop.written(1)} == {"train_error"}
 
 
 async def test_without_training_errors_all_rows_are_for_patterns(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, train_errors=False, rounds=1)
     await loop.go({})
     assert not loop.paths.round(0).predictions("train").exists()
-    assert {c.origin for c in loop.candidates(1)} == {"pattern"}
+    assert {c.origin for c in loop.written(1)} == {"pattern"}
     assert all(data["error"] is None for data in loop.teacher.asked("SampleBatch"))
     assert sum(batch["count"] for batch in read_rows(loop, 1, "batches")) == 24
 
@@ -101,9 +101,9 @@ async def test_without_a_judge_the_free_checks_stay(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, qc=False, rounds=1, synthetic_per_round=60)
     await loop.go({})
     assert loop.teacher.asked("QualityReport") == []
-    verdicts = Counter(c.verdict for c in loop.candidates(1))
+    verdicts = Counter(c.verdict for c in loop.written(1))
     assert verdicts["invalid"] > 0
-    accepted = [c for c in loop.candidates(1) if c.verdict == "accepted"]
+    accepted = [c for c in loop.written(1) if c.verdict == "accepted"]
     assert any(label_of(c.prompt) != c.completion for c in accepted), "only a judge knows the wrong labels"
     assert all(c.judge is None for c in accepted)
 
@@ -127,8 +127,8 @@ async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
     batches = read_rows(loop, 1, "batches")
     assert len(loop.teacher.asked("SampleBatch")) == 2 * len(batches)
     assert state["accepted"] == 0
-    assert {c.attempt for c in loop.candidates(1)} == {1, 2}
-    verdicts = {(c.attempt, c.verdict) for c in loop.candidates(1)} - {(1, "invalid"), (2, "invalid")}
+    assert {c.attempt for c in loop.written(1)} == {1, 2}
+    verdicts = {(c.attempt, c.verdict) for c in loop.written(1)} - {(1, "invalid"), (2, "invalid")}
     assert verdicts == {(1, "judge"), (2, "judge"), (2, "attempts")} or verdicts == {
         (1, "judge"),
         (2, "attempts"),
@@ -156,11 +156,11 @@ async def test_a_writer_that_writes_nothing_or_too_much(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, ScriptedTeacher(odd), rounds=1)
     state, _ = await loop.go({})
     assert state["accepted"] <= 24
-    per_batch = Counter(c.batch for c in loop.candidates(1) if c.verdict == "accepted")
+    per_batch = Counter(c.batch for c in loop.written(1) if c.verdict == "accepted")
     planned = {batch["id"]: batch["count"] for batch in read_rows(loop, 1, "batches")}
     assert all(count <= planned[name] for name, count in per_batch.items())
     assert sum(per_batch.values()) >= 20
-    assert Counter(c.verdict for c in loop.candidates(1))["surplus"] > 0
+    assert Counter(c.verdict for c in loop.written(1))["surplus"] > 0
 
 
 async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_pat
 
     loop = new_loop(tmp_path, ScriptedTeacher(same), rounds=1, qc=False, max_attempts=1)
     state, _ = await loop.go({})
-    verdicts = Counter(c.verdict for c in loop.candidates(1))
+    verdicts = Counter(c.verdict for c in loop.written(1))
     assert state["accepted"] == verdicts["accepted"] == 1
     assert verdicts["duplicate"] == len(read_rows(loop, 1, "batches")) - 1
-    assert all(c.evidence for c in loop.candidates(1) if c.verdict == "duplicate")
+    assert all(c.evidence for c in loop.written(1) if c.verdict == "duplicate")
 
 
 async def test_a_copied_test_row_is_a_leak_with_its_match(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ async def test_a_copied_test_row_is_a_leak_with_its_match(tmp_path: Path) -> Non
 
     loop = new_loop(tmp_path, ScriptedTeacher(thief), rounds=1, qc=False, max_attempts=1)
     await loop.go({})
-    leaked = [c for c in loop.candidates(1) if c.verdict == "leak"]
+    leaked = [c for c in loop.written(1) if c.verdict == "leak"]
     assert leaked
     for candidate in leaked:
         assert candidate.evidence

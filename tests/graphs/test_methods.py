@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from graphs.context import LoopSpec
-from tests.graphs.loop_harness import Loop, new_loop, read_rows, with_errors, wrong
+from tests.graphs.loop_harness import Loop, new_loop, read_rows, with_train_failures, wrong
 from trainer.artifacts import read_jsonl, write_jsonl
 
 ERRORS = ["llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"]
@@ -39,7 +39,7 @@ async def test_random_rows_have_no_guidance(tmp_path: Path) -> None:
         assert all(example in train for example in data["examples"])
         drawn.append(str(data["examples"]))
     assert len(set(drawn)) > 1, "not every batch sees the same rows"
-    assert {(c.origin, c.pattern, c.source) for c in loop.candidates(1)} == {("task", None, None)}
+    assert {(c.origin, c.pattern, c.source) for c in loop.written(1)} == {("task", None, None)}
     assert [sum(b["count"] for b in read_rows(loop, n, "batches")) for n in (1, 2)] == [12, 12]
 
 
@@ -75,7 +75,7 @@ async def test_auggpt_goes_over_few_rows_several_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ERRORS)
 async def test_rows_for_training_errors_alone(tmp_path: Path, method: str) -> None:
-    loop = with_errors(new_loop(tmp_path, method=method, rounds=2, synthetic_per_round=24))
+    loop = with_train_failures(new_loop(tmp_path, method=method, rounds=2, synthetic_per_round=24))
     await loop.go({})
     assert wrong(loop, 0)
     for number in (1, 2):
@@ -90,14 +90,16 @@ async def test_rows_for_training_errors_alone(tmp_path: Path, method: str) -> No
 
 
 async def test_llm2llm_writes_one_row_for_each_error(tmp_path: Path) -> None:
-    loop = with_errors(new_loop(tmp_path, method="llm2llm", rounds=1, synthetic_per_round=24))
+    loop = with_train_failures(new_loop(tmp_path, method="llm2llm", rounds=1, synthetic_per_round=24))
     await loop.go({})
     assert 0 < len(wrong(loop, 0)) < 24
     assert [batch["count"] for batch in read_rows(loop, 1, "batches")] == [1] * len(wrong(loop, 0))
 
 
 async def test_instructors_fill_the_budget_from_few_errors(tmp_path: Path) -> None:
-    loop = with_errors(new_loop(tmp_path, method="llms_as_instructors", rounds=1, synthetic_per_round=24))
+    loop = with_train_failures(
+        new_loop(tmp_path, method="llms_as_instructors", rounds=1, synthetic_per_round=24)
+    )
     await loop.go({})
     assert len(wrong(loop, 0)) < 24
     assert sum(batch["count"] for batch in read_rows(loop, 1, "batches")) == 24
@@ -105,7 +107,7 @@ async def test_instructors_fill_the_budget_from_few_errors(tmp_path: Path) -> No
 
 
 async def test_by_contrast_rows_that_the_student_gets_right_are_shown(tmp_path: Path) -> None:
-    loop = with_errors(new_loop(tmp_path, method="llms_as_instructors_contrast", rounds=1))
+    loop = with_train_failures(new_loop(tmp_path, method="llms_as_instructors_contrast", rounds=1))
     await loop.go({})
     right = shown(loop, {f"train-{n}" for n in range(40)} - wrong(loop, 0))
     asked = loop.teacher.asked("SampleBatch")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graphs.artifacts import PatternAccount
-from graphs.context import LoopSpec
 from graphs.pattern_outcomes import continued, cosine, expected_fixes, fix_rate, record_outcomes
+from graphs.rounds import Round
 from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
-from graphs.workspace import Workspace
 from trainer.artifacts import read_json, write_jsonl
 from trainer.records import Score
-from trainer.tasks.base import Task
 
 
-def pattern(number: int, name: str, failures: list[str], centroid: list[float]) -> Pattern:
+def pattern(round_number: int, name: str, failures: list[str], centroid: list[float]) -> Pattern:
     return Pattern(
-        id=f"r{number}-{name}", name=name, description="", round=number, failures=failures, centroid=centroid
+        id=f"r{round_number}-{name}",
+        name=name,
+        description="",
+        round=round_number,
+        failures=failures,
+        centroid=centroid,
     )
 
 
@@ -29,33 +31,32 @@ def account(fixed: int, unmoved: int, regressed: int = 0) -> PatternAccount:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    unused: Any = None
-    return Workspace(unused, unused, unused, Task(), LoopSpec(), RunPaths(tmp_path))
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path)
 
 
-def write_scores(workspace: Workspace, number: int, values: dict[str, float]) -> None:
-    found = [Score(id=n, value=v, correct=v == 1, explanation="") for n, v in values.items()]
-    write_jsonl(workspace.paths.round(number).scores("validation"), found)
+def write_scores(run: RunPaths, round_number: int, values: dict[str, float]) -> None:
+    scores = [Score(id=n, value=v, correct=v == 1, explanation="") for n, v in values.items()]
+    write_jsonl(run.round(round_number).scores("validation"), scores)
 
 
-def test_settle_counts_what_became_of_each_failure(workspace: Workspace) -> None:
-    write_scores(workspace, 0, {"a": 0.0, "b": 0.5, "c": 0.5, "d": 0.2, "e": 1.0})
-    write_scores(workspace, 1, {"a": 1.0, "b": 0.5, "c": 0.1, "d": 0.4, "e": 1.0})
-    found = [pattern(1, "p0", ["a", "b", "c", "d"], [1.0, 0.0])]
-    write_jsonl(workspace.paths.round(1).patterns, found)
-    record_outcomes(workspace, 1)
+def test_settle_counts_what_became_of_each_failure(run: RunPaths) -> None:
+    write_scores(run, 0, {"a": 0.0, "b": 0.5, "c": 0.5, "d": 0.2, "e": 1.0})
+    write_scores(run, 1, {"a": 1.0, "b": 0.5, "c": 0.1, "d": 0.4, "e": 1.0})
+    patterns = [pattern(1, "p0", ["a", "b", "c", "d"], [1.0, 0.0])]
+    write_jsonl(run.round(1).patterns, patterns)
+    record_outcomes(Round(run, 0), Round(run, 1))
     # a is right now, c scores lower, b and d are still wrong and not lower
-    assert read_json(workspace.paths.round(1).accounts) == {
+    assert read_json(run.round(1).accounts) == {
         "r1-p0": {"fixed": 1, "unmoved": 2, "regressed": 1, "matched": None}
     }
 
 
-def test_settle_without_patterns_writes_an_empty_account(workspace: Workspace) -> None:
-    write_scores(workspace, 0, {"a": 0.0})
-    write_scores(workspace, 1, {"a": 0.0})
-    record_outcomes(workspace, 1)
-    assert read_json(workspace.paths.round(1).accounts) == {}
+def test_settle_without_patterns_writes_an_empty_account(run: RunPaths) -> None:
+    write_scores(run, 0, {"a": 0.0})
+    write_scores(run, 1, {"a": 0.0})
+    record_outcomes(Round(run, 0), Round(run, 1))
+    assert read_json(run.round(1).accounts) == {}
 
 
 def test_a_pattern_continues_the_nearest_one_if_it_is_near() -> None:
@@ -89,19 +90,21 @@ def test_fix_rate_explores_and_exploits() -> None:
     assert fix_rate(account(0, 2)) > fix_rate(account(0, 20)) > 0
 
 
-def test_weights_go_by_size_in_the_first_round_and_by_success_later(workspace: Workspace) -> None:
+def test_weights_go_by_size_in_the_first_round_and_by_success_later(run: RunPaths) -> None:
     first = [pattern(1, "p0", ["a", "b", "c"], [1.0, 0.0]), pattern(1, "p1", ["d"], [0.0, 1.0])]
-    write_jsonl(workspace.paths.round(1).patterns, first)
-    weights = expected_fixes(workspace, 1, ["r1-p0", "r1-p1"])
+    write_jsonl(run.round(1).patterns, first)
+    weights = expected_fixes(Round(run, 0), Round(run, 1), ["r1-p0", "r1-p1"])
     assert weights["r1-p0"] == pytest.approx(3 * weights["r1-p1"])
 
-    write_scores(workspace, 0, dict.fromkeys("abcd", 0.0))
-    write_scores(workspace, 1, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 1.0})
-    record_outcomes(workspace, 1)
+    write_scores(run, 0, dict.fromkeys("abcd", 0.0))
+    write_scores(run, 1, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 1.0})
+    record_outcomes(Round(run, 0), Round(run, 1))
     second = [pattern(2, "p0", ["a", "b"], [0.1, 1.0]), pattern(2, "p1", ["c", "e"], [1.0, 0.1])]
-    write_jsonl(workspace.paths.round(2).patterns, second)
-    later = expected_fixes(workspace, 2, ["r2-p0", "r2-p1"])
+    write_jsonl(run.round(2).patterns, second)
+    later = expected_fixes(Round(run, 1), Round(run, 2), ["r2-p0", "r2-p1"])
     # r2-p0 continues r1-p1, all of whose failures were fixed; r2-p1 continues r1-p0, none of whose were
     assert later["r2-p0"] == pytest.approx(2 * 0.8**0.5)
     assert later["r2-p1"] == pytest.approx(2 * (1 - 0.2**0.25))
-    assert set(expected_fixes(workspace, 2, ["r2-p1"])) == {"r2-p1"}, "a vetoed pattern gets no rows"
+    assert set(expected_fixes(Round(run, 1), Round(run, 2), ["r2-p1"])) == {"r2-p1"}, (
+        "a vetoed pattern gets no rows"
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from langgraph.types import Send
 
-from graphs.nodes.check_quality import following
+from graphs.nodes.check_quality import next_batch
 from graphs.routing import after_allocate, after_gate, after_patterns, after_quality
 from graphs.state import BRANCHES, AugmentState, LoopState
 
@@ -55,7 +55,7 @@ def test_a_batch_goes_back_while_there_is_feedback() -> None:
 
 def test_a_branch_goes_on_with_its_next_batch() -> None:
     closed = AugmentState(round=1, number=2, attempt=3, missing=4, judged=[{}])
-    left = following(closed, batches=2 + BRANCHES + 1)
+    left = next_batch(closed, batches=2 + BRANCHES + 1)
     assert left["number"] == 2 + BRANCHES
     assert after_quality(replace(closed, **left)) == "generate"
-    assert after_quality(replace(closed, **following(closed, batches=2 + BRANCHES))) == "__end__"
+    assert after_quality(replace(closed, **next_batch(closed, batches=2 + BRANCHES))) == "__end__"

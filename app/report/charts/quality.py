@@ -39,8 +39,8 @@ def quality(rounds: list[RoundReport]) -> Any:
     parts = [KEPT, *FREE_CHECKS.values(), *JUDGED.values(), *REST.values()]
     colors = [BLUE, *(f"var(--{name})" for name in ("wine", "ink", "purple", "orange", "vermilion"))]
     colors += [f"var(--{name})" for name in ("green", "olive", "grey", "sky")]
-    shown = [part for part in parts if any(row["part"] == part for row in rows)]
-    scale = alt.Scale(domain=shown, range=[colors[parts.index(part)] for part in shown])
+    present = [part for part in parts if any(row["part"] == part for row in rows)]
+    scale = alt.Scale(domain=present, range=[colors[parts.index(part)] for part in present])
     stages = list(dict.fromkeys(row["label"] for row in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("label:N", sort=stages, title=None, axis=None))
     base = base.transform_filter(alt.datum.scope == choice)

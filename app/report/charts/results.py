@@ -61,9 +61,9 @@ def differences(report: Report) -> Any:
     """Each paired difference with its 95 % interval, against a line at 0."""
     rows: list[Row] = []
     for item in report.rounds:
-        if found := item.versus_best:
-            name, ends = f"Round {item.round} against the best before", (found.low, found.high)
-            row = difference_row(name, found.difference, ends, found.p_value)
+        if comparison := item.versus_best:
+            name, ends = f"Round {item.round} against the best before", (comparison.low, comparison.high)
+            row = difference_row(name, comparison.difference, ends, comparison.p_value)
             rows.append(row | {"split": "validation"})
     if report.test is not None and report.best.get("round", 0) != 0:
         test = report.test

@@ -14,7 +14,7 @@ import yaml
 from app.cli.compare_tables import show
 from app.compare.files import write
 from app.compare.plan import Plan, make_plan
-from app.compare.results import Results, Row, find_results, shown, training
+from app.compare.results import Results, Row, corrected_verdict, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
 from app.compare.spec import load_comparison
 from app.compare.statistics import Estimate, over_rows_and_seeds
@@ -324,7 +324,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     [(0.01, 0.01, "improved"), (0.01, 0.2, "no difference shown"), (-0.01, 0.01, "no difference shown")],
 )
 def test_improved_needs_the_interval_and_the_corrected_p_value(low: float, p_value: float, said: str) -> None:
-    assert shown(Estimate(0.05, low, 0.1, 0.01), p_value) == said
+    assert corrected_verdict(Estimate(0.05, low, 0.1, 0.01), p_value) == said
 
 
 def test_the_table_says_improved_only_where_it_is_shown(

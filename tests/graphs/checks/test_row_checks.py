@@ -260,7 +260,7 @@ def test_without_guarded_rows_nothing_leaks() -> None:
 
 
 def test_rows_and_vectors_must_agree(checks: RowChecks) -> None:
-    with pytest.raises(ValueError, match="2 samples"):
+    with pytest.raises(ValueError, match="2 rows"):
         checks.check([("a", "b"), ("c", "d")], unit(1))
     with pytest.raises(ValueError, match="1 guarded rows"):
         RowChecks(Template(), [], {"test": rows(TEST, "test")}, unit(2), unknown_label, LoopSpec())

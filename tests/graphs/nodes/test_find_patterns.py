@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.find_patterns import find_patterns, wanted
+from graphs.nodes.find_patterns import find_patterns, pattern_count
 from tests.graphs.loop_harness import new_loop
 
 
@@ -54,4 +54,4 @@ def test_how_many_patterns_the_config_asks_for(
     failures: int, per_pattern: float | None, patterns: int | None
 ) -> None:
     """10 failures, 3 to a pattern: 4 patterns, because the last one may be smaller."""
-    assert wanted(failures, LoopSpec(errors_per_pattern=per_pattern)) == patterns
+    assert pattern_count(failures, LoopSpec(errors_per_pattern=per_pattern)) == patterns

@@ -10,7 +10,7 @@ import pytest
 from graphs.nodes.generate import generate, writing
 from graphs.rows import Batch
 from graphs.state import AugmentState
-from tests.graphs.loop_harness import Loop, new_loop, with_errors
+from tests.graphs.loop_harness import Loop, new_loop, with_train_failures
 from trainer.artifacts import read_jsonl
 
 KEYS = {
@@ -31,7 +31,7 @@ async def write(loop: Loop, origin: str, **state: Any) -> tuple[Batch, dict[str,
 
 
 async def allocated(tmp_path: Path, **settings: Any) -> Loop:
-    loop = with_errors(new_loop(tmp_path, **settings))
+    loop = with_train_failures(new_loop(tmp_path, **settings))
     await loop.until("accept")
     return loop
 

@@ -97,8 +97,8 @@ async def test_the_review_of_patterns_waits_and_takes_a_veto(tmp_path: Path) -> 
     assert again["patterns"] == shown
     state, _ = await loop.go(Command(resume={"veto": [shown[0]["id"]]}))
     assert state["stopped"]
-    assert shown[0]["id"] not in {c.pattern for c in loop.candidates(1)}
-    assert {p["id"] for p in shown[1:]} <= {c.pattern for c in loop.candidates(1)}
+    assert shown[0]["id"] not in {c.pattern for c in loop.written(1)}
+    assert {p["id"] for p in shown[1:]} <= {c.pattern for c in loop.written(1)}
 
 
 async def test_patterns_are_merged_and_edited_and_a_repeated_node_does_the_same(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_patterns_are_merged_and_edited_and_a_repeated_node_does_the_same(
         data["strategy"]["instructions"] for data in loop.teacher.asked("SampleBatch") if data["strategy"]
     }
     assert drafted[0]["description"] in strategies
-    written = {c.pattern for c in loop.candidates(1)}
+    written = {c.pattern for c in loop.written(1)}
     assert first in written
     assert not written & {second, third}
 
@@ -137,7 +137,7 @@ async def test_with_all_patterns_vetoed_the_round_goes_on_with_training_errors(t
     names = [pattern["id"] for pattern in read_rows(loop, 1, "patterns")]
     state, _ = await loop.go(Command(resume={"veto": names}))
     assert state["stopped"] == "All 1 rounds are done."
-    assert {c.origin for c in loop.candidates(1)} <= {"train_error"}
+    assert {c.origin for c in loop.written(1)} <= {"train_error"}
 
 
 def checkpoints(loop: Loop) -> Path:
@@ -158,7 +158,7 @@ def put_back(loop: Loop, kept: Path) -> None:
 
 
 def by_verdict(loop: Loop, *verdicts: str) -> list[NewRow]:
-    return [row for row in loop.candidates(1) if row.verdict in verdicts]
+    return [row for row in loop.written(1) if row.verdict in verdicts]
 
 
 async def test_the_review_of_rows_waits_with_counts_before_the_student_is_trained(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_the_review_of_rows_waits_with_counts_before_the_student_is_traine
         "about": "rows",
         "round": 1,
         "accepted": len(accepted),
-        "rejected": len(loop.candidates(1)) - len(accepted),
+        "rejected": len(loop.written(1)) - len(accepted),
     }
     assert ended[-2:] == ["accept", "review_rows"]
     assert len(loop.student.trained) == 1
@@ -179,7 +179,7 @@ async def test_the_review_of_rows_waits_with_counts_before_the_student_is_traine
 async def test_the_student_is_trained_on_what_the_reviewer_left_and_took_in(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, review="rows", rounds=1)
     await loop.go({})
-    checked = {row.id: row for row in loop.candidates(1)}
+    checked = {row.id: row for row in loop.written(1)}
     (lost, other), taken = by_verdict(loop, "accepted")[:2], by_verdict(loop, "judge", "attempts")[0]
     before = len(by_verdict(loop, "accepted"))
     state, _ = await loop.go(Command(resume={"reject": [lost.id, other.id], "accept": [taken.id]}))
@@ -191,7 +191,7 @@ async def test_the_student_is_trained_on_what_the_reviewer_left_and_took_in(tmp_
     assert trained == {row.id for row in by_verdict(loop, "accepted")}
     assert loop.paths.round(1).accepted in loop.student.trained[1].train
 
-    decided = {row.id: row for row in loop.candidates(1)}
+    decided = {row.id: row for row in loop.written(1)}
     assert list(decided) == list(checked)
     assert (decided[lost.id].verdict, decided[taken.id].verdict) == ("reviewer", "accepted")
     for name in (lost.id, taken.id):
@@ -272,7 +272,7 @@ async def test_a_round_without_rows_asks_nothing(tmp_path: Path) -> None:
     names = [pattern["id"] for pattern in read_rows(loop, 1, "patterns")]
     state, _ = await loop.go(Command(resume={"veto": names}))
     assert state["stopped"] == "All 1 rounds are done."
-    assert loop.candidates(1) == []
+    assert loop.written(1) == []
 
 
 async def test_a_round_may_lose_all_its_rows(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from graphs.nodes.select_hardest import chosen
+from graphs.nodes.select_hardest import choose
 from graphs.rows import Batch, NewRow
 from tests.graphs.loop_harness import new_loop, read_rows
 from trainer.artifacts import read_jsonl
 
 
-def candidate(name: str, pattern: str | None) -> NewRow:
+def new_row(name: str, pattern: str | None) -> NewRow:
     return NewRow(
         id=name, prompt=name, completion="x", round=1, batch="b", pattern=pattern,
         origin="pattern" if pattern else "train_error", attempt=1, verdict="accepted", reason="",
@@ -25,30 +25,30 @@ def batch(count: int, pattern: str | None) -> Batch:
 
 def test_wrong_answers_come_first_within_the_share_of_each_pattern() -> None:
     plan = [batch(4, "p0"), batch(2, "p1"), batch(2, None)]
-    rows = [candidate(name, "p0") for name in "abcd"] + [candidate(name, "p1") for name in "ef"]
-    rows += [candidate("g", None), candidate("h", None)]
+    rows = [new_row(name, "p0") for name in "abcd"] + [new_row(name, "p1") for name in "ef"]
+    rows += [new_row("g", None), new_row("h", None)]
     right = {name: name not in "cdefh" for name in "abcdefgh"}
     # half of each: two of the first, one of the second, one for training errors
-    assert chosen(rows, plan, 4, right) == ["c", "d", "e", "h"]
+    assert choose(rows, plan, 4, right) == ["c", "d", "e", "h"]
 
 
 def test_a_pattern_without_enough_wrong_answers_keeps_its_share() -> None:
     plan = [batch(2, "p0"), batch(2, "p1")]
-    rows = [candidate("a", "p0"), candidate("b", "p0"), candidate("c", "p1"), candidate("d", "p1")]
+    rows = [new_row("a", "p0"), new_row("b", "p0"), new_row("c", "p1"), new_row("d", "p1")]
     right = dict.fromkeys("ab", True) | dict.fromkeys("cd", False)
-    assert set(chosen(rows, plan, 2, right)) == {"a", "c"}
+    assert set(choose(rows, plan, 2, right)) == {"a", "c"}
 
 
 def test_the_place_of_rows_that_did_not_pass_goes_to_the_hardest_of_any() -> None:
     plan = [batch(4, "p0"), batch(4, "p1")]
-    rows = [candidate("a", "p0"), *(candidate(name, "p1") for name in "bcde")]
+    rows = [new_row("a", "p0"), *(new_row(name, "p1") for name in "bcde")]
     right = {"a": False, "b": True, "c": False, "d": False, "e": False}
-    assert set(chosen(rows, plan, 4, right)) == {"a", "c", "d", "e"}
+    assert set(choose(rows, plan, 4, right)) == {"a", "c", "d", "e"}
 
 
 def test_nothing_is_added_where_the_plan_was_smaller() -> None:
     plan = [batch(1, None), batch(1, None)]
-    assert chosen([candidate("a", None), candidate("b", None)], plan, 24, {"a": True, "b": False}) == [
+    assert choose([new_row("a", None), new_row("b", None)], plan, 24, {"a": True, "b": False}) == [
         "b",
         "a",
     ]
@@ -57,24 +57,26 @@ def test_nothing_is_added_where_the_plan_was_smaller() -> None:
 async def test_a_round_keeps_what_the_student_before_it_gets_wrong(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, rounds=2, synthetic_per_round=12, oversample=2)
     state, _ = await loop.go({})
-    for number in (1, 2):
+    for round_number in (1, 2):
         planned = Counter(
-            row["pattern"] for row in read_rows(loop, number, "batches") for _ in range(row["count"])
+            row["pattern"] for row in read_rows(loop, round_number, "batches") for _ in range(row["count"])
         )
         assert planned.total() == 24
-        kept = [row for row in loop.candidates(number) if row.verdict == "accepted"]
+        kept = [row for row in loop.written(round_number) if row.verdict == "accepted"]
         assert len(kept) == 12
         answers = {
             row["id"]: row["text"]
-            for row in read_jsonl(loop.paths.round(number).selection / "predictions.jsonl")
+            for row in read_jsonl(loop.paths.round(round_number).selection / "predictions.jsonl")
         }
-        left = [row for row in loop.candidates(number) if row.verdict == "surplus" and row.id in answers]
-        assert left
-        for row in left:
+        surplus = [
+            row for row in loop.written(round_number) if row.verdict == "surplus" and row.id in answers
+        ]
+        assert surplus
+        for row in surplus:
             same = [other for other in kept if other.pattern == row.pattern]
             if answers[row.id] != row.completion:
                 assert all(answers[other.id] != other.completion for other in same), "an easier row was kept"
-        trained = list(read_jsonl(loop.paths.round(number).accepted))
+        trained = list(read_jsonl(loop.paths.round(round_number).accepted))
         assert [row["id"] for row in trained] == [row.id for row in kept]
     assert state["accepted"] == 24
     assert [spec.adapter.parts[-3:] for spec in loop.student.predicted if spec.adapter] == [
