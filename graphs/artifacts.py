@@ -1,4 +1,4 @@
-"""The files of a round as types: what one node writes, and another node, the report or the service reads."""
+"""The files of a run as types: what one part writes, and a node, the report or the service reads."""
 
 from __future__ import annotations
 
@@ -119,3 +119,57 @@ class SealedScores(Comparison):
     verdict: Conclusion
     best_round: int
     detail: dict[str, Any]
+
+
+class MinimalDetectableEffect(BaseModel):
+    """The smallest true difference between two students that a number of rows can show."""
+
+    value: float
+    """A fraction of 1."""
+    n: int
+    """Rows."""
+    power: float
+    """Probability that the difference is shown if it is there."""
+    assumption: str
+    """One sentence."""
+
+
+class InputFile(BaseModel):
+    """A file of rows from the user."""
+
+    name: str
+    sha256: str
+    """Hexadecimal."""
+
+
+class DataInputs(BaseModel):
+    """Everything that the rows of a run depend on: the same inputs give the same rows."""
+
+    task: str
+    seed: int
+    limit: dict[str, int]
+    """The limits that are set, by the name of their key in `data.limit`."""
+    files: dict[str, InputFile]
+    """By split."""
+
+
+class DataReport(BaseModel):
+    """`data/report.json`: the rows of the run, and where they came from."""
+
+    rows: dict[str, int]
+    """Number of rows by split."""
+    rows_in_files: dict[str, int]
+    """The same before the limits."""
+    inputs: DataInputs
+    test_rows: str
+    """What the checks read test rows for, in one sentence."""
+
+
+class SealedAccess(BaseModel):
+    """One line of `test_access.jsonl`: test rows were read."""
+
+    time: float
+    """Seconds since the epoch."""
+    process: int
+    """Process id."""
+    reason: str

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from graphs.artifacts import Clusters, Conclusion, Outcome
+from graphs.artifacts import (
+    Clusters,
+    Conclusion,
+    DataReport,
+    MinimalDetectableEffect,
+    Outcome,
+    SealedAccess,
+)
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
+from graphs.teacher.spec import Price
+from trainer.specs import LossPoint
 
 
 class RowExample(BaseModel):
@@ -74,6 +83,22 @@ class PatternOutcome(BaseModel):
     """Up to 3 of its failures."""
 
 
+class TrainerSummary(BaseModel):
+    """How a student was trained: part of the trainer's own report (`trainer.specs.TrainReport`)."""
+
+    rows: int
+    steps: int
+    samples_per_second: float
+    device: str
+    dtype: str
+    over_long: list[str]
+    warnings: list[str]
+    out_of_memory: list[str]
+    resumed_from: list[int]
+    loss: list[LossPoint]
+    seconds: dict[str, float]
+
+
 class RoundReport(BaseModel):
     """One student."""
 
@@ -103,8 +128,7 @@ class RoundReport(BaseModel):
     """The task's own summary, such as the confusion or F1 by field."""
     clusters: Clusters | None = None
     """None for a round without patterns."""
-    trainer: dict[str, Any]
-    """samples_per_second, seconds, device, dtype, over_long, warnings, out_of_memory, loss [{step, loss}]."""
+    trainer: TrainerSummary
 
 
 class TestResult(BaseModel):
@@ -122,6 +146,29 @@ class TestResult(BaseModel):
     """`mcnemar` or `paired bootstrap`."""
     verdict: Conclusion
     detail: dict[str, Any] = {}
+
+
+class RoleReport(BaseModel):
+    """Which model played one of the teacher's roles."""
+
+    model: str
+    endpoint: str
+    """Its address; no key."""
+    price: Price | Literal["price unknown"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class TeacherReport(BaseModel):
+    """The teacher by role. A run without a teacher has no roles, and their keys are left out."""
+
+    analyst: RoleReport | None = Field(None, exclude_if=_is_none)
+    generator: RoleReport | None = Field(None, exclude_if=_is_none)
+    judge: RoleReport | None = Field(None, exclude_if=_is_none)
+    stand_in: bool
+    """Whether it was the embedded one, which is no language model."""
 
 
 class Report(BaseModel):
@@ -145,15 +192,15 @@ class Report(BaseModel):
     """`round`, `validation`."""
     test: TestResult | None
     """None until the run has ended."""
-    minimal_detectable_effect: dict[str, Any]
-    """`value`, `n`, `power`, `assumption`: stated before the first round."""
+    minimal_detectable_effect: MinimalDetectableEffect
+    """What the validation rows can show, stated before the first round."""
     cost: Cost
     spending: list[SpendPoint]
     seconds: dict[str, float]
     """Wall time by stage."""
-    data: dict[str, Any]
-    """Rows by split, over-long ids, the limits applied."""
-    teacher: dict[str, Any]
-    """Model and endpoint by role, without keys; `stand_in` true for the embedded one."""
-    test_access: list[dict[str, Any]]
+    data: DataReport
+    teacher: TeacherReport
+    test_access: list[SealedAccess]
     config: dict[str, Any]
+    """The run's config (`app.config.run_config.RunConfig`) with its defaults; a reader of the report need not have
+    the same version of it."""

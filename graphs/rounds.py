@@ -15,6 +15,7 @@ from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RoundPaths, RunPaths
 from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
+from trainer.specs import TrainReport
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,6 +42,10 @@ class Round:
     def artifact(self) -> Path:
         """The adapter (or model) folder that the round's training left."""
         return Path(read_json(self.paths.student / "report.json")["artifact"])
+
+    def train_report(self) -> TrainReport:
+        """What the round's training did."""
+        return TrainReport(**read_json(self.paths.student / "report.json"))
 
     def predictions(self, split: str) -> list[Prediction]:
         """The student's replies, in the order of the rows."""

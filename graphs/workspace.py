@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from graphs.artifacts import SealedAccess
 from graphs.checks.corpus import Corpus
 from graphs.context import LoopSpec
 from graphs.ports import Embedder, Student, Teacher
@@ -166,8 +167,8 @@ class Workspace:
 def log_test_access(paths: RunPaths, reason: str) -> None:
     """Append one line to the list of test accesses. It is on disk before the rows are read."""
     paths.test_access.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({"time": round(time.time(), 3), "process": os.getpid(), "reason": reason})
+    access = SealedAccess(time=round(time.time(), 3), process=os.getpid(), reason=reason)
     with paths.test_access.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+        file.write(json.dumps(access.model_dump()) + "\n")
         file.flush()
         os.fsync(file.fileno())

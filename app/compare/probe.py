@@ -13,7 +13,7 @@ from app.engine.wiring import open_student
 from graphs.ports import Student
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, read_jsonl, write_jsonl
+from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec
 
 STEPS, ROWS = 4, 16
@@ -45,8 +45,7 @@ def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
         if not first.paths.evaluation.exists():
             continue
         wrong = sum(not score.correct for score in first.scores("train"))
-        report = TrainReport(**read_json(first.paths.student / "report.json"))
-        return Throughput.of(report), Failures(first.evaluation().failures, wrong)
+        return Throughput.of(first.train_report()), Failures(first.evaluation().failures, wrong)
     return None
 
 

@@ -79,7 +79,7 @@ class Runs:
     def prepare(self) -> dict[str, int]:
         """Draw the rows that all runs share, if that was not done, and settle the steps; the rows of each split."""
         base = self._comparison.base
-        rows: dict[str, int] = prepare_data(base.data, base.task, base.seed, RunPaths(self.root))["rows"]
+        rows = prepare_data(base.data, base.task, base.seed, RunPaths(self.root)).rows
         self._steps = self._comparison.steps(rows["train"])
         return rows
 

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from app.config.hub import fetch
 from app.config.sampling import sample_per_stratum, sample_stratified
 from app.config.splits import SPLITS, Split, comparable_prompt
+from graphs.artifacts import DataInputs, DataReport, InputFile
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
@@ -91,7 +92,7 @@ class DataSpec(Strict):
 
 def prepare_data(
     spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
-) -> dict[str, Any]:
+) -> DataReport:
     """Write the run's three splits and the report on them. A second call only returns the report.
 
     Test rows are read for the checks only; nothing else depends on them.
@@ -108,8 +109,8 @@ def prepare_data(
     _refuse_same_file(files)
     inputs = _inputs(spec, task_name, seed, files)
     if paths.data_report.exists():
-        report: dict[str, Any] = read_json(paths.data_report)
-        _refuse_change(report["inputs"], inputs, paths.root)
+        report = DataReport(**read_json(paths.data_report))
+        _refuse_change(report.inputs, inputs, paths.root)
         if all(paths.data(split).exists() for split in SPLITS):
             return report
     rows = _load(load_task(task_name), files)
@@ -119,7 +120,12 @@ def prepare_data(
     _refuse_unseen(limited, load_task(task_name, limited["train"]), files, spec.limit)
     for split in SPLITS:
         write_jsonl(paths.data(split), limited[split])
-    report = _report(inputs, rows, limited)
+    report = DataReport(
+        rows={split: len(limited[split]) for split in SPLITS},
+        rows_in_files={split: len(rows[split]) for split in SPLITS},
+        inputs=inputs,
+        test_rows="Read for these checks only: ids, overlap with train and validation, unknown labels.",
+    )
     write_json(paths.data_report, report)
     return report
 
@@ -138,16 +144,15 @@ def _refuse_same_file(files: dict[Split, Path]) -> None:
             raise DataError(f"data.{one} and data.{other} are the same file, {files[one]}. Name a file each.")
 
 
-def _inputs(spec: DataSpec, task_name: str, seed: int, files: dict[Split, Path]) -> dict[str, Any]:
-    """Everything that the written rows depend on: the same inputs give the same rows."""
-    return {
-        "task": task_name,
-        "seed": seed,
-        "limit": spec.limit.model_dump(exclude_none=True),
-        "files": {
-            split: {"name": path.name, "sha256": _sha256(path, split)} for split, path in files.items()
+def _inputs(spec: DataSpec, task_name: str, seed: int, files: dict[Split, Path]) -> DataInputs:
+    return DataInputs(
+        task=task_name,
+        seed=seed,
+        limit=spec.limit.model_dump(exclude_none=True),
+        files={
+            split: InputFile(name=path.name, sha256=_sha256(path, split)) for split, path in files.items()
         },
-    }
+    )
 
 
 def _sha256(path: Path, split: Split) -> str:
@@ -160,12 +165,12 @@ def _sha256(path: Path, split: Split) -> str:
         raise DataError(f"data.{split}: {path} cannot be read: {error.strerror}.") from None
 
 
-def _refuse_change(before: dict[str, Any], now: dict[str, Any], root: Path) -> None:
-    changed = [f"`{key}`" for key in ("task", "seed", "limit") if before[key] != now[key]]
+def _refuse_change(before: DataInputs, now: DataInputs, root: Path) -> None:
+    changed = [f"`{key}`" for key in ("task", "seed", "limit") if getattr(before, key) != getattr(now, key)]
     changed += [
-        f"the {split} file {now['files'][split]['name']}"
+        f"the {split} file {now.files[split].name}"
         for split in SPLITS
-        if before["files"][split]["sha256"] != now["files"][split]["sha256"]
+        if before.files[split].sha256 != now.files[split].sha256
     ]
     if changed:
         raise DataError(
@@ -262,14 +267,3 @@ def _limit(
             strata = [task.stratify_key(example) for example in limited[split]]
             limited[split] = [limited[split][place] for place in sample_stratified(strata, total, seed)]
     return limited
-
-
-def _report(
-    inputs: dict[str, Any], rows: dict[Split, list[Example]], limited: dict[Split, list[Example]]
-) -> dict[str, Any]:
-    return {
-        "rows": {split: len(limited[split]) for split in SPLITS},
-        "rows_in_files": {split: len(rows[split]) for split in SPLITS},
-        "inputs": inputs,
-        "test_rows": "Read for these checks only: ids, overlap with train and validation, unknown labels.",
-    }

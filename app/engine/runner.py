@@ -47,6 +47,6 @@ class Runner:
             data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
             run = OpenRun(self._config, metadata.run_id, paths, self._options)
             async with store.events(paths, self._listen) as events:
-                events.emit(PowerEstimate(**minimal_detectable_effect(data["rows"]["validation"])))
+                events.emit(PowerEstimate(**minimal_detectable_effect(data.rows["validation"]).model_dump()))
                 events.emit(RunStatusChanged(status="running", run_id=run.run_id, folder=str(paths.root)))
                 return await RunSession(run, events).run(answer, finish)

@@ -55,11 +55,11 @@ def choose_sizes(rows: int, validation: int | None = None, test: int | None = No
 def rows_to_show(effect: float) -> int:
     """The fewest rows that show a difference with 80 % power."""
     low, high = 1, 1
-    while minimal_detectable_effect(high)["value"] > effect:
+    while minimal_detectable_effect(high).value > effect:
         low, high = high, 2 * high
     while low < high:
         middle = (low + high) // 2
-        if minimal_detectable_effect(middle)["value"] > effect:
+        if minimal_detectable_effect(middle).value > effect:
             low = middle + 1
         else:
             high = middle
@@ -68,4 +68,4 @@ def rows_to_show(effect: float) -> int:
 
 def shown_by(rows: int) -> float:
     """The smallest difference of accuracy that so many test rows show, as a fraction."""
-    return float(minimal_detectable_effect(rows)["value"])
+    return minimal_detectable_effect(rows).value

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores
 from graphs.artifacts import Outcome as FailureOutcome
-from graphs.artifacts import PatternAccount, SealedScores
 from graphs.errors import Wait
 from graphs.report import (
     BrokenExample,
@@ -19,7 +19,9 @@ from graphs.report import (
     Report,
     RoundReport,
     RowExample,
+    TeacherReport,
     TestResult,
+    TrainerSummary,
     VersusBest,
 )
 from graphs.rounds import Round, failure_outcomes, judged_rounds
@@ -33,19 +35,6 @@ from trainer.records import Example
 Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3
 """Examples of each kind that the report shows of a pattern."""
-TRAINER_KEYS = (
-    "rows",
-    "steps",
-    "samples_per_second",
-    "device",
-    "dtype",
-    "over_long",
-    "warnings",
-    "out_of_memory",
-    "resumed_from",
-    "loss",
-)
-"""What the report keeps of the trainer's own report."""
 NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
 
 
@@ -71,7 +60,6 @@ def build_report(
     """Everything that is known of the run; what has not happened yet is empty or None."""
     rounds = [RoundView(paths, judged.number).report() for judged in judged_rounds(paths)]
     best = max((item for item in rounds if item.promoted), key=lambda item: item.round, default=None)
-    data = read_json(paths.data_report)
     validation_rows = len(list(read_jsonl(paths.data("validation"))))
     return Report(
         run_id=run_id,
@@ -91,10 +79,17 @@ def build_report(
         cost=teacher.totals() if teacher else NOTHING_SPENT,
         spending=teacher.spending() if teacher else [],
         seconds=seconds,
-        data=data,
-        teacher=(teacher.describe() if teacher else {}) | {"stand_in": stand_in},
-        test_access=list(read_jsonl(paths.test_access)) if paths.test_access.exists() else [],
+        data=DataReport(**read_json(paths.data_report)),
+        teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=stand_in),
+        test_access=test_access(paths),
         config=config.model_dump(mode="json"),
+    )
+
+
+def test_access(paths: RunPaths) -> list[SealedAccess]:
+    """Every time that test rows were read; empty before the first."""
+    return (
+        [SealedAccess(**row) for row in read_jsonl(paths.test_access)] if paths.test_access.exists() else []
     )
 
 
@@ -123,6 +118,7 @@ class RoundView:
     def report(self) -> RoundReport:
         evaluation = self._round.evaluation()
         accepted = [row for row in self._rows if row.verdict == "accepted"]
+        trainer = self._trainer()
         return RoundReport(
             round=self._round.number,
             metric=evaluation.metric,
@@ -132,7 +128,7 @@ class RoundView:
             reason=self._gate.reason,
             versus_best=self._versus_best(),
             accepted=len(accepted),
-            train_rows=self._trainer()["rows"],
+            train_rows=trainer.rows,
             patterns=self._patterns(),
             verdicts=dict(Counter(row.verdict for row in self._rows)),
             accepted_by_reviewer=sum(row.overruled is not None for row in accepted),
@@ -141,7 +137,7 @@ class RoundView:
             fixed=self._gate.fixed,
             detail=evaluation.detail,
             clusters=self._round.clusters(),
-            trainer=self._trainer(),
+            trainer=trainer,
         )
 
     def _versus_best(self) -> VersusBest | None:
@@ -150,9 +146,9 @@ class RoundView:
             return None
         return VersusBest(**comparison.model_dump(include=set(VersusBest.model_fields)))
 
-    def _trainer(self) -> dict[str, Any]:
-        report = read_json(self._round.paths.student / "report.json")
-        return {key: report[key] for key in TRAINER_KEYS} | {"seconds": report["seconds"]}
+    def _trainer(self) -> TrainerSummary:
+        report = self._round.train_report()
+        return TrainerSummary(**report.model_dump(include=set(TrainerSummary.model_fields)))
 
     def _patterns(self) -> list[PatternOutcome]:
         accounts = self._round.accounts()

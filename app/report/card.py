@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import jinja2
 
 from app.report import wording
-from graphs.report import Report, RoundReport
+from graphs.report import Report, RoundReport, TeacherReport
 
 LINEAGE_ROWS = 60
 """Most patterns that the card lists; the newest rounds come first."""
@@ -66,13 +66,12 @@ def render_card(report: Report, *, export: Export) -> str:
             digest=config_digest(report.config),
             loading=_loading(base, export),
             template=(report.config.get("student") or {}).get("template", "auto"),
-            splits=_splits(report.data),
+            splits=report.data.rows,
             generated=_generated(report, chosen),
             lineage=_lineage(report, chosen),
             teachers=_teachers(report.teacher),
             judged=(report.config.get("loop") or {}).get("qc", True),
-            effect=report.minimal_detectable_effect.get("value"),
-            effect_rows=report.minimal_detectable_effect.get("n"),
+            effect=report.minimal_detectable_effect,
         )
     )
 
@@ -167,15 +166,6 @@ def _loading(base: str | None, export: Export) -> str:
     )
 
 
-def _splits(data: dict[str, Any]) -> dict[str, int]:
-    rows = data.get("rows")
-    return (
-        {str(name): count for name, count in rows.items() if isinstance(count, int)}
-        if isinstance(rows, dict)
-        else {}
-    )
-
-
 def _generated(report: Report, chosen: RoundReport | None) -> int:
     """Rows from the teacher in the chosen student's training set: those of its round and of all before."""
     return sum(item.accepted for item in report.rounds if chosen is not None and item.round <= chosen.round)
@@ -197,11 +187,9 @@ def _lineage(report: Report, chosen: RoundReport | None) -> list[tuple[int, str,
     return [*listed, (rows[LINEAGE_ROWS][0], "earlier rows, not listed", unlisted)] if unlisted else listed
 
 
-def _teachers(teacher: dict[str, Any]) -> list[tuple[str, str]]:
-    roles = [(role, teacher.get(role)) for role in ("analyst", "generator", "judge")]
-    return [
-        (role, str(found["model"])) for role, found in roles if isinstance(found, dict) and found.get("model")
-    ]
+def _teachers(teacher: TeacherReport) -> list[tuple[str, str]]:
+    roles = {"analyst": teacher.analyst, "generator": teacher.generator, "judge": teacher.judge}
+    return [(role, played.model) for role, played in roles.items() if played]
 
 
 def _last_part(student: str) -> str:

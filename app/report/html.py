@@ -123,6 +123,7 @@ def _environment() -> jinja2.Environment:
         mapping=lambda value: isinstance(value, Mapping),
         listing=lambda value: isinstance(value, list | tuple),
         plain=plain,
+        as_json=lambda model: model.model_dump(mode="json"),
     )
     environment.globals.update(max_patterns=MAX_PATTERNS, p_methods=wording.P_METHODS)
     return environment

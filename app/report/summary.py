@@ -33,7 +33,7 @@ def summary_lines(report: Report) -> list[str]:
     for item in report.rounds:
         lines += _round_lines(item)
     lines.append(_cost_line(report))
-    if report.teacher.get("stand_in"):
+    if report.teacher.stand_in:
         lines.append("The teacher was the embedded stand-in: put a real one in its place for real work.")
     return lines
 

@@ -135,7 +135,7 @@ def headline(report: Report) -> Headline:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know alongside the result: about the last student's rows and the best student's steps."""
-    notes = list(report.rounds[-1].trainer.get("warnings", [])) if report.rounds else []
+    notes = list(report.rounds[-1].trainer.warnings) if report.rounds else []
     if report.test and (steps := more_steps(report)):
         notes.append(steps)
     return notes
@@ -147,9 +147,7 @@ def more_steps(report: Report) -> str:
     More rows at equal epochs are more steps, and a student that was not trained to its end gains by steps alone.
     """
     best = int(report.best.get("round", 0))
-    steps = {
-        item.round: int(item.trainer.get("steps", 0)) for item in report.rounds if item.round in (0, best)
-    }
+    steps = {item.round: item.trainer.steps for item in report.rounds if item.round in (0, best)}
     if best == 0 or steps.get(best, 0) <= steps.get(0, 0):
         return ""
     return (

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from graphs.artifacts import Conclusion
+from graphs.artifacts import Conclusion, MinimalDetectableEffect
 
 ALPHA = 0.05
 RESAMPLES = 10_000
@@ -133,16 +133,13 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.2) -> dict[str, Any]:
+def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.2) -> MinimalDetectableEffect:
     """The smallest true difference of two paired proportions that n rows show with the given power.
 
     Solves Connor's sample size for McNemar's test (1987, Biometrics 43:207), two-sided at 5 %, for the
     difference d: n d^2 = (z_alpha sqrt(s) + z_power sqrt(s - d^2))^2, where s is the share of rows on which
     the students differ. No difference can be larger than s; where even that is too small, s is the smallest
     share that n rows do show.
-
-    Returns:
-        `value` (fraction of 1), `n`, `power`, `assumption` (one sentence).
 
     Raises:
         ValueError: n < 1, or power or discordant outside (0, 1).
@@ -167,7 +164,7 @@ def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.
         f"Two-sided McNemar test at 5 % on {n} rows, of which {discordant:.0%} get another verdict from the "
         f"new student (normal approximation, Connor 1987)."
     )
-    return {"value": value, "n": n, "power": power, "assumption": assumption}
+    return MinimalDetectableEffect(value=value, n=n, power=power, assumption=assumption)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -40,9 +40,9 @@ def spending(report: Report) -> Any:
 def loss(rounds: list[RoundReport]) -> Any:
     """Training loss of every student: single steps, and a mean over nine of them."""
     rows = [
-        {"round": round_name(item.round), "order": item.round, "step": point["step"], "loss": point["loss"]}
+        {"round": round_name(item.round), "order": item.round, "step": point.step, "loss": point.loss}
         for item in rounds
-        for point in thin(item.trainer.get("loss", []))
+        for point in thin(item.trainer.loss)
     ]
     if not rows:
         return None

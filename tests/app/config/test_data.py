@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.config.data import DataSpec, prepare_data
 from app.config.splits import SPLITS, normalize_text
+from graphs.artifacts import DataReport
 from graphs.run_paths import RunPaths
 from trainer.artifacts import write_jsonl
 from trainer.data_files import DataError, read_examples
@@ -41,7 +42,7 @@ def run(tmp_path: Path) -> RunPaths:
 
 def prepare(
     folder: Path, run: RunPaths, seed: int = 0, task: str = "classification", **fields: Any
-) -> dict[str, Any]:
+) -> DataReport:
     return prepare_data(DataSpec(folder=folder, **fields), task, seed, run)
 
 
@@ -107,9 +108,9 @@ class TestSpec:
 class TestPrepare:
     def test_writes_rows_and_report(self, folder: Path, run: RunPaths) -> None:
         report = prepare(folder, run)
-        assert report == json.loads(run.data_report.read_text())
-        assert report["rows"] == {"train": 64, "validation": 3, "test": 3}
-        assert "these checks only" in report["test_rows"]
+        assert report.model_dump() == json.loads(run.data_report.read_text())
+        assert report.rows == {"train": 64, "validation": 3, "test": 3}
+        assert "these checks only" in report.test_rows
         for split in SPLITS:
             assert read_examples(run.data(split)) == read_examples(folder / f"{split}.jsonl")
 
@@ -122,7 +123,7 @@ class TestPrepare:
     def test_a_moved_but_unchanged_folder_is_the_same(self, folder: Path, run: RunPaths) -> None:
         prepare(folder, run)
         moved = folder.rename(folder.with_name("moved"))
-        assert prepare(moved, run)["rows"]["train"] == 64
+        assert prepare(moved, run).rows["train"] == 64
 
     def test_interrupted_before_the_report_it_starts_over(self, folder: Path, run: RunPaths) -> None:
         report = prepare(folder, run, limit=10)
@@ -236,7 +237,7 @@ def test_chats_that_end_alike_are_not_the_same(folder: Path, run: RunPaths) -> N
         turns = [("user", opening), ("assistant", "Sure?"), ("user", "yes"), ("assistant", "a")]
         messages = [{"role": role, "content": content} for role, content in turns]
         append(folder, split, {"id": f"chat-{split}", "messages": messages})
-    assert prepare(folder, run)["rows"]["test"] == 4
+    assert prepare(folder, run).rows["test"] == 4
 
 
 @pytest.mark.parametrize(
@@ -258,8 +259,8 @@ def test_fold(one: str, other: str, same: bool) -> None:
 class TestLimit:
     def test_is_in_proportion_and_in_file_order(self, folder: Path, run: RunPaths) -> None:
         report = prepare(folder, run, limit=16)
-        assert report["rows"] == {"train": 16, "validation": 3, "test": 3}
-        assert report["rows_in_files"]["train"] == 64
+        assert report.rows == {"train": 16, "validation": 3, "test": 3}
+        assert report.rows_in_files["train"] == 64
         chosen = read_examples(run.data("train"))
         assert Counter(example.completion for example in chosen) == {"a": 10, "b": 5, "c": 1}
         places = [int(example.id.removeprefix("train-")) for example in chosen]
@@ -277,7 +278,7 @@ class TestLimit:
 
     def test_other_splits(self, folder: Path, run: RunPaths) -> None:
         report = prepare(folder, run, limit={"validation": 2, "test": 1})
-        assert report["rows"] == {"train": 64, "validation": 2, "test": 1}
+        assert report.rows == {"train": 64, "validation": 2, "test": 1}
 
     def test_the_seed_alone_decides(self, folder: Path, tmp_path: Path) -> None:
         chosen = []

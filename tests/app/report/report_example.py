@@ -5,8 +5,25 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from graphs.report import PatternOutcome, Report, RoundReport, TestResult
+from app.config.run_config import RunConfig
+from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.artifacts import ClusterPoint, Clusters, DataInputs, DataReport, InputFile, SealedAccess
+from graphs.report import (
+    BrokenExample,
+    FailureExample,
+    PatternOutcome,
+    Report,
+    RoleReport,
+    RoundReport,
+    RowExample,
+    TeacherReport,
+    TestResult,
+    TrainerSummary,
+    VersusBest,
+)
 from graphs.teacher.cost import Cost, SpendPoint
+from graphs.teacher.spec import Price
+from trainer.specs import LossPoint
 
 SCRIPT = (
     "</script><script>window.injected = 1</script><!-- <img src=https://evil.example/x.png onerror=alert(1)>"
@@ -66,23 +83,24 @@ PROMPTS = [
 ]
 
 
-def _failure(index: int) -> dict[str, Any]:
-    return {
-        "id": f"val-{index:04}",
-        "prompt": PROMPTS[index % len(PROMPTS)],
-        "expected": "card_replacement",
-        "predicted": ["complaint", "cancel_transfer", "", "top_up_failed " * 60, SCRIPT][index % 5],
-        "root_cause": CAUSES[index % len(CAUSES)],
-        "after": "card_replacement" if index % 3 else "complaint",
-        "outcome": "fixed" if index % 3 else "unmoved",
-    }
+def _failure(name: str, index: int) -> FailureExample:
+    return FailureExample(
+        id=name,
+        prompt=PROMPTS[index % len(PROMPTS)],
+        expected="card_replacement",
+        predicted=["complaint", "cancel_transfer", "", "top_up_failed " * 60, SCRIPT][index % 5],
+        root_cause=CAUSES[index % len(CAUSES)],
+        after="card_replacement" if index % 3 else "complaint",
+        outcome="fixed" if index % 3 else "unmoved",
+    )
 
 
-def _pattern(number: int, cluster: int, size: int, fixed: int, regressed: int) -> PatternOutcome:
+def _pattern(round_number: int, cluster: int, size: int, fixed: int, regressed: int) -> PatternOutcome:
     name, description, strategy, instructions = PATTERNS[cluster]
     planned = 12 + 3 * cluster
+    failures = [f"val-{cluster * 100 + index:04}" for index in range(size)]
     return PatternOutcome(
-        id=f"r{number}-p{cluster}",
+        id=f"r{round_number}-p{cluster}",
         name=name,
         description=description,
         strategy=strategy,
@@ -94,58 +112,78 @@ def _pattern(number: int, cluster: int, size: int, fixed: int, regressed: int) -
         fixed=fixed,
         unmoved=size - fixed - regressed,
         regressed=regressed,
-        failures=[f"val-{cluster * 100 + index:04}" for index in range(size)],
-        matched=f"r{number - 1}-p{cluster}" if number > 1 else None,
+        failures=failures,
+        matched=f"r{round_number - 1}-p{cluster}" if round_number > 1 else None,
         examples=[
-            {"prompt": PROMPTS[(cluster + index) % 4], "completion": "card_replacement"} for index in range(3)
+            RowExample(prompt=PROMPTS[(cluster + index) % 4], completion="card_replacement")
+            for index in range(3)
         ],
-        errors=[_failure(cluster + index) for index in range(3)],
+        errors=[_failure(failures[index], cluster + index) for index in range(3)],
     )
 
 
-def _clusters(random_: random.Random, sizes: list[int]) -> dict[str, Any]:
+def _clusters(random_: random.Random, sizes: list[int]) -> Clusters:
     centres = [(-2.0, 1.0), (1.8, 1.6), (0.3, -1.9), (2.6, -1.2), (-1.6, -1.5)]
     points = [
-        {
-            "id": f"val-{cluster * 100 + index:04}",
-            "x": random_.gauss(centres[cluster][0], 0.5),
-            "y": random_.gauss(centres[cluster][1], 0.4),
-            "cluster": cluster,
-            "root_cause": CAUSES[cluster],
-        }
+        ClusterPoint(
+            id=f"val-{cluster * 100 + index:04}",
+            x=random_.gauss(centres[cluster][0], 0.5),
+            y=random_.gauss(centres[cluster][1], 0.4),
+            cluster=cluster,
+            root_cause=CAUSES[cluster],
+        )
         for cluster, size in enumerate(sizes)
         for index in range(size)
     ]
-    inertia = {str(k): round(140 / k**0.8, 2) for k in range(1, 9)}
-    return {"k": len(sizes), "inertia": inertia, "silhouette": 0.41, "sizes": sizes, "points": points}
+    inertia = {k: round(140 / k**0.8, 2) for k in range(1, 9)}
+    return Clusters(k=len(sizes), inertia=inertia, silhouette=0.41, sizes=sizes, points=points)
 
 
-def _loss(random_: random.Random, steps: int) -> list[dict[str, float]]:
-    return [
-        {"step": step, "loss": 0.25 + 2.4 * 0.965**step + random_.gauss(0, 0.07)}
+def _trainer(random_: random.Random, rows: int) -> TrainerSummary:
+    steps = 120
+    loss = [
+        LossPoint(
+            step=step,
+            loss=0.25 + 2.4 * 0.965**step + random_.gauss(0, 0.07),
+            learning_rate=2e-4 * (1 - (step - 1) / steps),
+        )
         for step in range(1, steps + 1)
     ]
+    return TrainerSummary(
+        rows=rows,
+        steps=steps,
+        samples_per_second=4.2,
+        device="cpu",
+        dtype="bfloat16",
+        over_long=[f"train-{index:04}" for index in range(75)],
+        warnings=[],
+        out_of_memory=[],
+        resumed_from=[],
+        loss=loss,
+        seconds={"load": 3.1, "train": 81.0, "predict": 22.4},
+    )
 
 
-def _round(number: int, validation: float, promoted: bool, random_: random.Random) -> RoundReport:
-    sizes = [13, 9, 8, 6, 4] if number == 1 else [10, 8, 7, 5, 4] if number == 2 else [8, 6, 5, 5, 3]
-    patterns = [_pattern(number, c, n, n // 2 - (c == 1), int(c == 3)) for c, n in enumerate(sizes)]
+def _round(round_number: int, validation: float, promoted: bool, random_: random.Random) -> RoundReport:
+    sizes = {1: [13, 9, 8, 6, 4], 2: [10, 8, 7, 5, 4], 3: [8, 6, 5, 5, 3]}[round_number]
+    patterns = [_pattern(round_number, c, n, n // 2 - (c == 1), int(c == 3)) for c, n in enumerate(sizes)]
+    train_rows = 231 + 96 * round_number
     return RoundReport(
-        round=number,
+        round=round_number,
         metric="accuracy",
         validation=validation,
         ci95=(validation - 0.055, validation + 0.052),
         promoted=promoted,
         reason=(
-            "Better than the best before by 5.0 points, and nothing shows a regression."
+            "Better than the best student: +0.050 (95 % interval +0.012 to +0.088)."
             if promoted
-            else "Not better than the best before (−0.8 points)."
+            else "Not better than the best student: -0.008 (95 % interval -0.041 to +0.025)."
         ),
-        versus_best={"difference": 0.05, "low": 0.012, "high": 0.088, "p_value": 0.011}
+        versus_best=VersusBest(difference=0.05, low=0.012, high=0.088, p_value=0.011)
         if promoted
-        else {"difference": -0.008, "low": -0.041, "high": 0.025, "p_value": 0.72},
+        else VersusBest(difference=-0.008, low=-0.041, high=0.025, p_value=0.72),
         accepted=96,
-        train_rows=231 + 96 * number,
+        train_rows=train_rows,
         patterns=patterns,
         verdicts={
             "accepted": 96, "schema": 2, "empty": 1, "invalid": 9, "duplicate": 17, "leak": 4, "judge": 14,
@@ -154,17 +192,21 @@ def _round(number: int, validation: float, promoted: bool, random_: random.Rando
         accepted_by_reviewer=2,
         broken=[f"val-{700 + index:04}" for index in range(9 if promoted else 61)],
         broken_examples=[
-            {"id": f"val-{700 + index:04}", "prompt": PROMPTS[index], "expected": "transfer_pending",
-             "predicted": "transfer_pending", "after": ["top_up_failed", SCRIPT, "complaint"][index]}
+            BrokenExample(
+                id=f"val-{700 + index:04}", prompt=PROMPTS[index], expected="transfer_pending",
+                predicted="transfer_pending", after=["top_up_failed", SCRIPT, "complaint"][index],
+            )
             for index in range(3)
         ],
         fixed=[f"val-{index:04}" for index in range(19)],
-        detail={"labels": 77, "macro_f1": 0.688, "confusion": {"cancel_transfer": {"complaint": 4, "top_up": 2}}},
-        clusters=_clusters(random_, sizes),
-        trainer={
-            "samples_per_second": 4.2, "seconds": {"load": 3.1, "train": 81.0, "predict": 22.4}, "device": "cpu",
-            "dtype": "bfloat16", "over_long": ["train-0191"], "out_of_memory": [], "loss": _loss(random_, 120),
+        detail={
+            "macro_f1": 0.688,
+            "unknown_replies": 1,
+            "per_class": {"cancel_transfer": {"n": 10, "predicted": 8, "correct": 6, "f1": 0.667}},
+            "confusions": [{"expected": "cancel_transfer", "predicted": "complaint", "count": 4}],
         },
+        clusters=_clusters(random_, sizes),
+        trainer=_trainer(random_, train_rows),
     )  # fmt: skip
 
 
@@ -173,10 +215,50 @@ def _baseline(random_: random.Random) -> RoundReport:
     return first.model_copy(
         update={
             "round": 0, "accepted": 0, "train_rows": 231, "patterns": [], "verdicts": {}, "broken": [], "fixed": [],
-            "accepted_by_reviewer": 0,
-            "broken_examples": [], "versus_best": None, "clusters": None, "reason": "The baseline.",
+            "accepted_by_reviewer": 0, "broken_examples": [], "versus_best": None, "clusters": None,
+            "reason": "The baseline: there is nothing to compare it with yet.",
+            "trainer": first.trainer.model_copy(update={"rows": 231}),
         }
     )  # fmt: skip
+
+
+def _config() -> RunConfig:
+    """A config whose texts hold markup too."""
+    return RunConfig.model_validate(
+        {
+            "task": "classification",
+            "data": {"folder": f"rows {SCRIPT}", "limit": {"per_class": 3}},
+            "student": {"model": "builtin:smollm2-135m"},
+            "teacher": {
+                "base_url": "https://api.example.com/v1",
+                "model": "gpt-4o-mini",
+                "generator": {"model": "gpt-4o"},
+                "judge": {"model": "claude <haiku>", "base_url": "http://127.0.0.1:8000/v1"},
+            },
+        }
+    )
+
+
+def _data() -> DataReport:
+    rows = {"train": 231, "validation": 400, "test": 400}
+    files = {split: InputFile(name=f"{split}.jsonl", sha256=64 * split[0]) for split in rows}
+    return DataReport(
+        rows=rows,
+        rows_in_files=rows | {"train": 8622},
+        inputs=DataInputs(task="classification", seed=0, limit={"per_class": 3}, files=files),
+        test_rows="Read for these checks only: ids, overlap with train and validation, unknown labels.",
+    )
+
+
+def _teacher() -> TeacherReport:
+    api, own = "https://api.example.com/v1", "http://127.0.0.1:8000/v1"
+    price = Price(input_per_million=2.5, output_per_million=10)
+    return TeacherReport(
+        analyst=RoleReport(model="gpt-4o-mini", endpoint=api, price=price),
+        generator=RoleReport(model="gpt-4o", endpoint=api, price=price),
+        judge=RoleReport(model="claude <haiku>", endpoint=own, price="price unknown"),
+        stand_in=False,
+    )
 
 
 def example() -> Report:
@@ -192,8 +274,13 @@ def example() -> Report:
         SpendPoint(seconds=140 * (i // 60) + 1.1 * i, usd=0.0042 * i, tokens=1310 * i, calls=2 * i)
         for i in range(180)
     ]
+    reasons = [
+        "checked and compared with the other splits at the start",
+        "compared with new rows, so that none of it leaks into training",
+        "scored for the baseline and the best student",
+    ]
     return Report(
-        run_id="2025-11-02T09-14-55-banking77",
+        run_id="5f0c6b4f2c0e4d0f9d6f1b7f3a7c1e52",
         status="finished",
         stopped="All 3 rounds are done.",
         method="pada",
@@ -206,12 +293,10 @@ def example() -> Report:
         best={"round": 2, "validation": 0.714},
         test=TestResult(
             metric="accuracy", n=400, baseline=0.605, best=0.703, difference=0.098, ci95=(0.052, 0.145),
-            p_value=0.00004, p_method="mcnemar", verdict="improved", detail={},
+            p_value=0.00004, p_method="mcnemar", verdict="improved",
+            detail=rounds[2].detail,
         ),
-        minimal_detectable_effect={
-            "value": 0.061, "n": 400, "power": 0.8,
-            "assumption": "Two-sided McNemar test at 5 % on 400 rows, of which 20% get another verdict.",
-        },
+        minimal_detectable_effect=minimal_detectable_effect(400),
         cost=Cost(
             calls=358, prompt_tokens=181_204, completion_tokens=53_311, usd=0.7518, repeated=12, retries=9,
             by_role={
@@ -221,25 +306,18 @@ def example() -> Report:
             },
         ),
         spending=spending,
-        seconds={"fine_tune": 421.0, "evaluate": 3.2, "analyze_errors": 31.0, "find_patterns": 7.7, "augment": 92.0},
-        data={
-            "rows": {"train": 231, "validation": 400, "test": 400},
-            "limits": {"train": "3 rows a class"},
-            "over_long": {"train": ["train-0191"], "validation": [f"val-{i:04}" for i in range(75)], "test": []},
+        seconds={
+            "fine_tune": 380.0, "evaluate": 3.2, "gate": 0.4, "analyze_errors": 31.0, "find_patterns": 7.7,
+            "draft_strategies": 4.6, "review": 0.0, "allocate": 0.1, "augment": 92.0, "accept": 0.5,
+            "review_rows": 0.0, "finish": 35.4,
         },
-        teacher={
-            "stand_in": False,
-            "analyst": {"model": "gpt-4o-mini", "base_url": "https://api.example.com/v1"},
-            "generator": {"model": "gpt-4o", "base_url": "https://api.example.com/v1"},
-            "judge": {"model": "claude <haiku>", "base_url": "http://127.0.0.1:8000/v1"},
-        },
+        data=_data(),
+        teacher=_teacher(),
         test_access=[
-            {"time": "2025-11-02T09:24:11Z", "node": "finish", "purpose": "baseline and best student", "rows": 400}
+            SealedAccess(time=1_762_074_895.5 + 240 * n, process=2714, reason=reason)
+            for n, reason in enumerate(reasons)
         ],
-        config={
-            "task": "classification", "data": {"train": "train.jsonl", "limit": 3}, "seed": 0,
-            "student": {"model": "builtin:smollm2-135m", "epochs": 3.0, "lora": {"r": 16}}, "note": SCRIPT,
-        },
+        config=_config().model_dump(mode="json"),
     )  # fmt: skip
 
 
@@ -300,6 +378,6 @@ def states() -> dict[str, Report]:
         "unclear": full.model_copy(update={"test": ended.model_copy(update=unclear)}),
         "worse": full.model_copy(update={"test": ended.model_copy(update=worse)}),
         "stand-in": full.model_copy(
-            update={"teacher": {"stand_in": True, "model": "embedded"}, "cost": free, "spending": unpriced}
+            update={"teacher": full.teacher.model_copy(update={"stand_in": True}), "cost": free, "spending": unpriced}
         ),
     }  # fmt: skip

@@ -18,9 +18,10 @@ from app.report import wording
 from app.report.card import base_model, render_card
 from app.report.html import render_html
 from app.report.summary import summary_lines
-from graphs.report import Report
+from graphs.report import Report, RoundReport
 from tests.app.report import report_example
 from tests.app.report.html_page import Page, values
+from trainer.specs import LossPoint
 
 STATES = report_example.states()
 PAGES = {name: render_html(report) for name, report in STATES.items()}
@@ -180,14 +181,7 @@ def test_long_lists_and_texts_are_capped() -> None:
     assert "and 45 more" in text  # 75 over-long ids, 30 shown
     assert "and 1 more" in text  # 61 broken ids, 60 shown
     report = STATES["finished"]
-    error = {
-        "id": "v",
-        "prompt": "x" * 50_000,
-        "expected": "e",
-        "predicted": "p",
-        "root_cause": "r",
-        "after": "a",
-    }
+    error = report.rounds[1].patterns[0].errors[0].model_copy(update={"prompt": "x" * 50_000})
     pattern = report.rounds[1].patterns[0].model_copy(update={"errors": [error]})
     rounds = [report.rounds[1].model_copy(update={"patterns": [pattern] * 60})]
     page = render_html(report.model_copy(update={"rounds": rounds}))
@@ -200,9 +194,12 @@ def test_a_large_run_stays_usable() -> None:
     first = report.rounds[1]
     assert first.clusters is not None
     points = [first.clusters.points[0].model_copy(update={"x": float(x)}) for x in range(5000)]
-    loss = [{"step": step, "loss": 1.0} for step in range(20_000)]
-    updates = {"clusters": first.clusters.model_copy(update={"points": points}), "trainer": {"loss": loss}}
-    rounds = [first.model_copy(update=updates | {"round": number}) for number in range(1, 9)]
+    loss = [LossPoint(step=step, loss=1.0, learning_rate=1e-4) for step in range(20_000)]
+    updates = {
+        "clusters": first.clusters.model_copy(update={"points": points}),
+        "trainer": first.trainer.model_copy(update={"loss": loss}),
+    }
+    rounds = [first.model_copy(update=updates | {"round": round_number}) for round_number in range(8)]
     page = render_html(report.model_copy(update={"rounds": rounds}))
     specs = Page(page).specs
     assert len(values(specs["clusters"], "root_cause")) == 8 * 400
@@ -316,28 +313,30 @@ def test_summary_tells_score_patterns_and_cost() -> None:
     )
 
 
+def with_trainer(item: RoundReport, **values: Any) -> RoundReport:
+    return item.model_copy(update={"trainer": item.trainer.model_copy(update=values)})
+
+
 @pytest.mark.parametrize(("baseline", "best", "warned"), [(87, 144, True), (144, 144, False)])
 def test_a_best_student_with_more_steps_is_a_warning(baseline: int, best: int, warned: bool) -> None:
     report = STATES["finished"]
-    rounds = [
-        item.model_copy(update={"trainer": item.trainer | {"steps": baseline if item.round == 0 else best}})
-        for item in report.rounds
-    ]
-    found = report.model_copy(update={"rounds": rounds})
-    said = f"more steps than the baseline ({best}, not {baseline})"
-    assert (said in summary_lines(found)[1]) == warned
-    assert (said in Page(render_html(found)).text) == warned
-    unfinished = found.model_copy(update={"test": None})
-    assert said not in " ".join(summary_lines(unfinished))
+    rounds = [with_trainer(item, steps=baseline if item.round == 0 else best) for item in report.rounds]
+    trained = report.model_copy(update={"rounds": rounds})
+    warning = f"more steps than the baseline ({best}, not {baseline})"
+    assert (warning in summary_lines(trained)[1]) == warned
+    assert (warning in Page(render_html(trained)).text) == warned
+    unfinished = trained.model_copy(update={"test": None})
+    assert warning not in " ".join(summary_lines(unfinished))
 
 
-def test_what_the_trainer_warned_of_is_told_at_the_end() -> None:
+def test_warnings_of_the_trainer_are_shown_with_the_result() -> None:
     report = STATES["running"]
     *before, last = report.rounds
-    warned = last.model_copy(update={"trainer": last.trainer | {"warnings": ["3 answers are too long."]}})
-    found = report.model_copy(update={"rounds": [*before, warned]})
-    assert summary_lines(found)[1] == "3 answers are too long."
-    assert "3 answers are too long." in Page(render_html(found)).text
+    warned = report.model_copy(
+        update={"rounds": [*before, with_trainer(last, warnings=["3 answers are too long."])]}
+    )
+    assert summary_lines(warned)[1] == "3 answers are too long."
+    assert "3 answers are too long." in Page(render_html(warned)).text
     assert "answers are too long" not in Page(render_html(report)).text
 
 

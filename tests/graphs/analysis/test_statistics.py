@@ -169,15 +169,15 @@ def test_p_values_are_uniform_when_nothing_differs() -> None:
 def test_minimal_detectable_effect_by_hand() -> None:
     """n d^2 = (1.95996 sqrt(s) + 0.84162 sqrt(s - d^2))^2 with s = 0.2, d = 0.1 gives n = 154.6."""
     effect = minimal_detectable_effect(155)
-    assert effect["value"] == pytest.approx(0.0999, abs=2e-4)
-    assert (effect["n"], effect["power"]) == (155, 0.8)
-    assert "155 rows" in effect["assumption"]
-    assert "20%" in effect["assumption"]
+    assert effect.value == pytest.approx(0.0999, abs=2e-4)
+    assert (effect.n, effect.power) == (155, 0.8)
+    assert "155 rows" in effect.assumption
+    assert "20%" in effect.assumption
 
 
 def test_the_stated_power_is_reached() -> None:
     n, discordant = 400, 0.2
-    effect = minimal_detectable_effect(n, discordant=discordant)["value"]
+    effect = minimal_detectable_effect(n, discordant=discordant).value
     rng = np.random.default_rng(0)
     fixed, broken = (discordant + effect) / 2, (discordant - effect) / 2
     counts = rng.multinomial(n, [fixed, broken, 1 - discordant], size=4000)
@@ -187,7 +187,7 @@ def test_the_stated_power_is_reached() -> None:
 
 def test_few_rows_need_a_larger_effect_than_the_assumed_share() -> None:
     sizes = [2, 10, 30, 100, 1000]
-    values = [minimal_detectable_effect(n)["value"] for n in sizes]
+    values = [minimal_detectable_effect(n).value for n in sizes]
     assert values == sorted(values, reverse=True)
     assert values[0] == 1.0
     assert values[1] > 0.2
