@@ -17,7 +17,7 @@ from app.engine.events import EventSink, RoundScore, RunStatusChanged, TeacherSp
 from app.engine.reviews import awaited_review, is_answer, review_event, waiting_reason
 from app.engine.stages import Stages
 from app.engine.wiring import Assembled, OpenRun, assemble
-from app.report.build import Outcome, build_report
+from app.report.build import Outcome, ReportedRun, build_report
 from app.report.html import prepare
 from app.report.write import write_report
 from graphs.errors import LoopError, RunPaused
@@ -115,15 +115,8 @@ class RunSession:
 
     def _write_report(self, outcome: Outcome, teacher: ChatTeacher | None) -> Report:
         run = self._run
-        report = build_report(
-            run.paths,
-            run.config,
-            run.run_id,
-            outcome,
-            teacher,
-            self._events.stage_seconds(),
-            stand_in=run.options.stand_in,
-        )
+        reported = ReportedRun(run.paths, run.config, run.run_id, run.options.stand_in)
+        report = build_report(reported, outcome, teacher, self._events.stage_seconds())
         with suppress(OSError):  # a full disk must not hide why the run stopped
             write_report(report, run.paths)
         return report

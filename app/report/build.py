@@ -47,22 +47,32 @@ class Outcome:
     waiting_for: Wait | None = None
 
 
+@dataclass(frozen=True)
+class ReportedRun:
+    """The run that a report is about."""
+
+    paths: RunPaths
+    config: RunConfig
+    run_id: str
+    stand_in: bool = False
+    """The teacher is the embedded one."""
+
+
 def build_report(
-    paths: RunPaths,
-    config: RunConfig,
-    run_id: str,
-    outcome: Outcome,
-    teacher: ChatTeacher | None,
-    seconds: dict[str, float],
-    *,
-    stand_in: bool = False,
+    run: ReportedRun, outcome: Outcome, teacher: ChatTeacher | None, seconds: dict[str, float]
 ) -> Report:
-    """Everything that is known of the run; what has not happened yet is empty or None."""
+    """Everything that is known of the run. What has not happened yet is empty or None.
+
+    Args:
+        teacher: None for a run without one.
+        seconds: wall time by stage.
+    """
+    paths, config = run.paths, run.config
     rounds = [RoundView(paths, judged.number).report() for judged in judged_rounds(paths)]
     best = max((item for item in rounds if item.promoted), key=lambda item: item.round, default=None)
     validation_rows = len(list(read_jsonl(paths.data("validation"))))
     return Report(
-        run_id=run_id,
+        run_id=run.run_id,
         status=outcome.status,
         stopped=outcome.reason,
         waiting_for=outcome.waiting_for,
@@ -80,7 +90,7 @@ def build_report(
         spending=teacher.spending() if teacher else [],
         seconds=seconds,
         data=DataReport(**read_json(paths.data_report)),
-        teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=stand_in),
+        teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=run.stand_in),
         test_access=test_access(paths),
         config=config.model_dump(mode="json"),
     )
