@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from graphs.context import LoopSpec
 from tests.graphs.loop_harness import Loop, new_loop, read_rows, with_train_failures, wrong
 from trainer.artifacts import read_jsonl, write_jsonl
 
@@ -130,17 +128,3 @@ async def test_without_training_errors_there_is_nothing_to_do(tmp_path: Path, me
     state, _ = await loop.go({})
     assert state["stopped"] == "The student makes no training errors."
     assert loop.teacher.calls == []
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"method": "random", "patterns": False}, "ablations of `method: pada`, not of `random`"),
-        ({"method": "llm2llm", "train_errors": False}, "ablations of `method: pada`, not of `llm2llm`"),
-        ({"patterns": False, "train_errors": False}, "use `method: random`"),
-        ({"method": "best"}, "'pada', 'vanilla', 'random'"),
-    ],
-)
-def test_settings_that_mean_nothing_are_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        LoopSpec(**given)

@@ -1,4 +1,4 @@
-"""What a person may say to a waiting run: answers alone, and in the compiled graph with stand-ins for teacher and student."""
+"""Reviews in the compiled graph, with stand-ins for teacher and student. `tests/graphs/test_review.py` has answers alone."""
 
 from __future__ import annotations
 
@@ -10,76 +10,13 @@ from typing import Any
 
 import pytest
 from langgraph.types import Command
-from pydantic import ValidationError
 
-from graphs.context import Context, LoopSpec
-from graphs.review import MOST_DECISIONS, Question, read_answer
+from graphs.context import Context
+from graphs.review import MOST_DECISIONS
 from graphs.rows import NewRow
 from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import THREAD, Loop, new_loop, read_rows
 from tests.tiny_task import label_of, rows
-
-PATTERNS = Question("patterns", 1, patterns=["r1-p0", "r1-p1"])
-ROWS = Question(
-    "rows",
-    1,
-    rows={"good": "accepted", "bad": "judge", "twin": "duplicate", "stolen": "leak", "odd": "invalid"},
-)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ({"veto": ["r9-p9"]}, "No such pattern: r9-p9; there are r1-p0, r1-p1."),
-        ({"merge": [["r1-p0"]]}, "two patterns"),
-        ({"merge": [["r1-p0", "r1-p1"], ["r1-p1", "r1-p0"]]}, "more than once"),
-        ({"merge": [["r1-p0", "r1-p1"]], "veto": ["r1-p1"]}, "neither edited nor vetoed: r1-p1"),
-        ({"edit": {"r1-p0": {"names": "x"}}}, "edit.r1-p0.names"),
-        (
-            {"edit": {"r1-p0": {"title": "x" * 15_000}, "r1-p1": {"name": "é" * 6_000}}},
-            "edit: Value error, the new texts have 27,000",
-        ),
-        ("yes", "valid dictionary"),
-        ({"reject": ["good"]}, "about patterns: it takes merge, edit, veto, not reject."),
-        ({"about": "rows"}, "The review is about patterns, not rows."),
-        ({"round": 2}, "The review is about round 1, not 2."),
-    ],
-)
-def test_an_answer_that_does_not_fit_the_patterns_says_why(answer: Any, words: str) -> None:
-    found = read_answer(answer, PATTERNS)
-    assert isinstance(found, str)
-    assert words in found
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ({"reject": ["nobody"]}, "No such row in this round: nobody."),
-        ({"accept": [f"x{n}" for n in range(9)]}, "x0, x1, x2, x3, x4 and 4 more"),
-        ({"accept": ["bad"], "reject": ["bad"]}, "Both accepted and rejected: bad."),
-        ({"accept": ["bad", "stolen"]}, "stolen (leak: too close to a validation or test row)"),
-        ({"accept": ["odd"]}, "odd (invalid: not valid for the task)"),
-        ({"veto": ["r1-p0"], "merge": [["a", "b"]]}, "about rows: it takes accept, reject, not merge, veto."),
-        ({"about": "patterns"}, "The review is about rows, not patterns."),
-        ({"round": 2}, "The review is about round 1, not 2."),
-        ({"reject": "good"}, "reject: Input should be a valid list."),
-        ({"reject": ["good"] * (MOST_DECISIONS + 1)}, "reject: List should have at most 500 items"),
-    ],
-)
-def test_an_answer_that_does_not_fit_the_rows_says_why(answer: Any, words: str) -> None:
-    found = read_answer(answer, ROWS)
-    assert isinstance(found, str)
-    assert words in found
-
-
-def test_what_a_run_asks_about() -> None:
-    asked = {
-        review: [subject for subject in ("patterns", "rows") if LoopSpec(review=review).asks_about(subject)]
-        for review in (False, True, "patterns", "rows")
-    }
-    assert asked == {False: [], True: ["patterns", "rows"], "patterns": ["patterns"], "rows": ["rows"]}
-    with pytest.raises(ValidationError, match="Input should be False, True, 'patterns' or 'rows'"):
-        LoopSpec(review="row")
 
 
 async def test_the_review_of_patterns_waits_and_takes_a_veto(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Settings of the loop: which are refused, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from graphs.context import LoopSpec
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "random", "patterns": False}, "ablations of `method: pada`, not of `random`"),
+        ({"method": "llm2llm", "train_errors": False}, "ablations of `method: pada`, not of `llm2llm`"),
+        ({"patterns": False, "train_errors": False}, "use `method: random`"),
+        ({"method": "best"}, "'pada', 'vanilla', 'random'"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LoopSpec(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "origins"),
+    [
+        ({}, ("pattern", "train_error")),
+        ({"patterns": False}, ("train_error",)),
+        ({"train_errors": False}, ("pattern",)),
+        ({"method": "random"}, ("task",)),
+        ({"method": "auggpt"}, ("train_row",)),
+        ({"method": "vanilla"}, ()),
+    ],
+)
+def test_rows_are_written_for_what_the_method_has_and_no_ablation_leaves_out(
+    settings: dict[str, Any], origins: tuple[str, ...]
+) -> None:
+    assert LoopSpec(**settings).origins == origins
+
+
+def test_plain_fine_tuning_ends_with_the_baseline() -> None:
+    assert LoopSpec(method="vanilla", rounds=5).last_round == 0
+    assert LoopSpec(method="random", rounds=5).last_round == 5
+
+
+@pytest.mark.parametrize(("kept", "oversample", "asked"), [(100, 1.0, 100), (24, 1.5, 36), (10, 1.25, 13)])
+def test_the_rows_asked_for_are_rounded_up(kept: int, oversample: float, asked: int) -> None:
+    assert LoopSpec(synthetic_per_round=kept, oversample=oversample).asked_per_round == asked
+
+
+def test_what_a_run_asks_about() -> None:
+    asked = {
+        review: [subject for subject in ("patterns", "rows") if LoopSpec(review=review).asks_about(subject)]
+        for review in (False, True, "patterns", "rows")
+    }
+    assert asked == {False: [], True: ["patterns", "rows"], "patterns": ["patterns"], "rows": ["rows"]}
+    with pytest.raises(ValidationError, match="Input should be False, True, 'patterns' or 'rows'"):
+        LoopSpec(review="row")
