@@ -163,14 +163,14 @@ class ReviewAnswer(Strict):
         """The patterns and strategies after merges and edits; vetoed ones are still among them."""
         gone = {name for group in self.merge for name in group[1:]}
         merged = {group[0]: merge(drafts[name][0] for name in group) for group in self.merge}
-        left = {
+        kept = {
             name: (merged.get(name, pattern), strategy)
             for name, (pattern, strategy) in drafts.items()
             if name not in gone
         }
         for name, edit in self.edit.items():
-            pattern, strategy = left[name]
-            left[name] = (
+            pattern, strategy = kept[name]
+            kept[name] = (
                 pattern.model_copy(
                     update=edit.model_dump(include={"name", "description"}, exclude_none=True)
                 ),
@@ -178,7 +178,7 @@ class ReviewAnswer(Strict):
                     update=edit.model_dump(include={"title", "instructions"}, exclude_none=True)
                 ),
             )
-        return left
+        return kept
 
 
 def merge(patterns: Iterable[Pattern]) -> Pattern:

@@ -26,8 +26,8 @@ class Run:
 
     @property
     def report(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
-        return found
+        document: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return document
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a JSONL file in the run's folder."""

@@ -69,13 +69,13 @@ def answer_files(artifact: Path, files: list[PredictFile]) -> PredictReport:
     for row in read_jsonl(artifact / "rows.jsonl"):
         counts[row["completion"]].update(row["prompt"].split())
     for file in files:
-        found = [
+        replies = [
             Prediction(
                 id=row["id"], text=max(sorted(counts), key=lambda label: fit(row["prompt"], counts[label]))
             )
             for row in read_jsonl(file.rows)
         ]
-        write_jsonl(file.output, found)
+        write_jsonl(file.output, replies)
     return PredictReport(predictions={file.name: file.output for file in files})
 
 
@@ -108,10 +108,10 @@ class ScriptedTeacher:
     async def ask(self, role: Role, schema: type[Answer], instructions: str, data: dict[str, Any]) -> Answer:
         """See `graphs.ports.Teacher`."""
         self.calls.append((role, schema.__name__, data))
-        found = answer(schema.__name__, data)
+        reply = answer(schema.__name__, data)
         if self.change:
-            found = self.change(schema.__name__, data, found)
-        return schema.model_validate(found)
+            reply = self.change(schema.__name__, data, reply)
+        return schema.model_validate(reply)
 
     def asked(self, schema: str) -> list[dict[str, Any]]:
         """The data of the calls for one schema."""

@@ -75,9 +75,9 @@ class Seen:
     @property
     def data(self) -> Any:
         """What stands between the first <data> and the first </data> of the last message."""
-        found = re.search(r"<data>(.*?)</data>", self.body["messages"][-1]["content"], re.DOTALL)
-        assert found, "no data block"
-        return json.loads(found.group(1))
+        match = re.search(r"<data>(.*?)</data>", self.body["messages"][-1]["content"], re.DOTALL)
+        assert match, "no data block"
+        return json.loads(match.group(1))
 
 
 @dataclass

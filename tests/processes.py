@@ -23,8 +23,8 @@ def command_of(process: int) -> str:
 
 def processes_of(folder: Path) -> list[str]:
     """Command lines of living processes that name a folder."""
-    found = {int(entry.name): command_of(int(entry.name)) for entry in all_processes()}
-    return [f"{process} {command}" for process, command in found.items() if str(folder) in command]
+    commands = {int(entry.name): command_of(int(entry.name)) for entry in all_processes()}
+    return [f"{process} {command}" for process, command in commands.items() if str(folder) in command]
 
 
 def children_of(parent: int) -> list[int]:
@@ -33,12 +33,12 @@ def children_of(parent: int) -> list[int]:
     for entry in all_processes():
         if stat := status_of(int(entry.name)):
             below[int(stat[1])].append(int(entry.name))
-    found, open_ = [], [parent]
+    descendants, open_ = [], [parent]
     while open_:
         children = below[open_.pop()]
-        found += children
+        descendants += children
         open_ += children
-    return found
+    return descendants
 
 
 def alive(process: int) -> bool:

@@ -111,9 +111,9 @@ class ScriptedTeacherServer:
 
 def data_of(body: dict[str, Any]) -> dict[str, Any]:
     """The data block of a request."""
-    found = re.search(r"<data>(.*?)</data>", body["messages"][-1]["content"], re.DOTALL)
-    assert found, "no data block"
-    data: dict[str, Any] = json.loads(found.group(1))
+    block = re.search(r"<data>(.*?)</data>", body["messages"][-1]["content"], re.DOTALL)
+    assert block, "no data block"
+    data: dict[str, Any] = json.loads(block.group(1))
     return data
 
 
@@ -143,9 +143,9 @@ def analyse(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_pattern(data: dict[str, Any]) -> dict[str, Any]:
-    found = Counter(pair for a in data["analyses"] for pair in MEANS.findall(a["root_cause"]))
-    label = Counter(label for _, label in found).most_common(1)[0][0]
-    said = ", ".join(f"`{key}` means {label}" for key, label in sorted(found))
+    pairs = Counter(pair for a in data["analyses"] for pair in MEANS.findall(a["root_cause"]))
+    label = Counter(label for _, label in pairs).most_common(1)[0][0]
+    said = ", ".join(f"`{key}` means {label}" for key, label in sorted(pairs))
     return {"name": f"Unknown words for {label}", "description": f"Not known to the student: {said}."}
 
 

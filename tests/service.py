@@ -112,16 +112,16 @@ class Service:
         wanted = statuses or OVER
         deadline = time.monotonic() + seconds
         while True:
-            found: dict[str, Any] = self.get(f"/{run}")
-            if (stage and found["stage"] == stage) or (not stage and found["status"] in wanted):
-                return found
-            assert time.monotonic() < deadline, found
-            assert found["status"] not in OVER, found
+            document: dict[str, Any] = self.get(f"/{run}")
+            if (stage and document["stage"] == stage) or (not stage and document["status"] in wanted):
+                return document
+            assert time.monotonic() < deadline, document
+            assert document["status"] not in OVER, document
             time.sleep(0.05)
 
     def events(self, run: str, last: int = 0, most: int | None = None) -> list[dict[str, Any]]:
         """The stream from behind `last` to its end, or so many events of it."""
-        found: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
         with (
             httpx.Client(timeout=60) as client,
             connect_sse(
@@ -134,10 +134,10 @@ class Service:
             for sent in source.iter_sse():
                 data = json.loads(sent.data)
                 assert int(sent.id) == data["id"]
-                found.append({"type": sent.event, **data})
-                if len(found) == most:
+                received.append({"type": sent.event, **data})
+                if len(received) == most:
                     break
-        return found
+        return received
 
 
 def new_database() -> dict[str, str]:

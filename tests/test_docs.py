@@ -66,10 +66,10 @@ def test_every_config_key_has_a_description(name: str, model: type[BaseModel]) -
 
 def schema_keys(schema: dict[str, Any], document: dict[str, Any]) -> set[str]:
     """Property names of a JSON schema and of all that it refers to."""
-    found = set(schema.get("properties", {}))
+    keys = set(schema.get("properties", {}))
     for reference in re.findall(r"#/\$defs/(\w+)", str(schema)):
-        found |= schema_keys(document["$defs"][reference], document)
-    return found
+        keys |= schema_keys(document["$defs"][reference], document)
+    return keys
 
 
 @pytest.mark.parametrize("model", [RunConfig, CompareSpec])
@@ -179,8 +179,8 @@ def test_commands_and_their_options_exist(page: Path) -> None:
 
 
 def test_commands_are_found_in_pages() -> None:
-    found = {name for page in PAGES for name, _ in invocations(page)}
-    assert {"run", "export", "compare", "runs list", "keys create", "serve"} <= found
+    commands = {name for page in PAGES for name, _ in invocations(page)}
+    assert {"run", "export", "compare", "runs list", "keys create", "serve"} <= commands
 
 
 @each_page

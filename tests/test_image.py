@@ -28,8 +28,8 @@ def test_each_source_exists_and_reaches_the_builder() -> None:
 
 
 def test_every_package_of_the_project_is_copied() -> None:
-    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    assert found <= set(copied())
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert packages <= set(copied())
 
 
 def test_it_is_set_up_by_the_script_that_make_uses() -> None:

@@ -65,15 +65,15 @@ def tops(names: set[str]) -> set[str]:
 
 def imports_of(path: Path) -> set[str]:
     """Top-level packages that a file imports anywhere, also inside functions."""
-    found = set()
+    packages = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            packages |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module
-            found.add(node.module.split(".")[0])
-    return found
+            packages.add(node.module.split(".")[0])
+    return packages
 
 
 def room(module: str) -> tuple[str, str] | None:
@@ -84,7 +84,7 @@ def room(module: str) -> tuple[str, str] | None:
 
 def arrows() -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
     """Room -> another room of its package that it imports from, with one import that does so."""
-    found = {}
+    by_rooms = {}
     for path in SOURCES:
         source = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -93,8 +93,8 @@ def arrows() -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
             for name in node.names:
                 here, there = room(source), room(f"{node.module}.{name.name}")
                 if here and there and here[0] == there[0] and here != there:
-                    found[here, there] = f"{source} imports {node.module}.{name.name}"
-    return found
+                    by_rooms[here, there] = f"{source} imports {node.module}.{name.name}"
+    return by_rooms
 
 
 def test_rooms_import_only_from_the_floors_below() -> None:
@@ -105,13 +105,13 @@ def test_rooms_import_only_from_the_floors_below() -> None:
         for number, names in enumerate(floors)
         for name in names
     }
-    found = arrows()
+    all_arrows = arrows()
     for package, floors in FLOORS.items():
-        inside = [arrow for arrow in found if arrow[0][0] == package]
+        inside = [arrow for arrow in all_arrows if arrow[0][0] == package]
         print(f"{package}: {sum(map(len, floors))} rooms, {len(floors)} floors, {len(inside)} arrows")
     rooms = {room(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES} - {None}
     assert {name for name in rooms if name and name[1] != "__init__"} == set(floor)
-    assert [text for (here, there), text in found.items() if floor[here] <= floor[there]] == []
+    assert [text for (here, there), text in all_arrows.items() if floor[here] <= floor[there]] == []
     assert sum(map(len, FLOORS["app"])) <= 18
 
 
@@ -122,16 +122,16 @@ def test_there_are_sources() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
-    found = imports_of(path)
-    assert found & set(OURS) <= ALLOWED[package]
-    assert not found & {"tests", "benchmarks"}
-    assert not found & {"pickle", "dill", "joblib", "shelve"}
+    imported = imports_of(path)
+    assert imported & set(OURS) <= ALLOWED[package]
+    assert not imported & {"tests", "benchmarks"}
+    assert not imported & {"pickle", "dill", "joblib", "shelve"}
     if package != "app":
-        assert not found & WEB
+        assert not imported & WEB
     if package != "trainer":
-        assert not found & TORCH
+        assert not imported & TORCH
     if package in ("trainer", "prompts"):
-        assert not {name for name in found if name.startswith("lang")}
+        assert not {name for name in imported if name.startswith("lang")}
 
 
 def test_the_command_line_never_loads_torch() -> None:

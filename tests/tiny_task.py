@@ -44,9 +44,9 @@ def ask(key: str, rng: random.Random) -> str:
 
 def label_of(prompt: str) -> str:
     """The right label of a request."""
-    found = [label for label, keys in KEYS.items() if set(keys) & set(prompt.split())]
-    assert len(found) == 1, prompt
-    return found[0]
+    labels = [label for label, keys in KEYS.items() if set(keys) & set(prompt.split())]
+    assert len(labels) == 1, prompt
+    return labels[0]
 
 
 def rows(split: str, count: int = 40, seed: int = 0) -> list[dict[str, str]]:
@@ -60,8 +60,8 @@ def rows(split: str, count: int = 40, seed: int = 0) -> list[dict[str, str]]:
     ]
 
 
-def write_rows(path: Path, found: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def write_data(folder: Path, count: int = 40) -> Path:

@@ -21,8 +21,9 @@ def differences(results: Results) -> Any:
     """Each method's difference to vanilla with its 95 % interval, best first; what is shown stands out."""
     compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     rows = [
-        difference_row(name, one.difference, one.ci95, one.p_value) | {"verdict": one.verdict}
-        for name, one in sorted(compared, key=lambda item: -item[1].difference)
+        difference_row(name, vs_vanilla.difference, vs_vanilla.ci95, vs_vanilla.p_value)
+        | {"verdict": vs_vanilla.verdict}
+        for name, vs_vanilla in sorted(compared, key=lambda item: -item[1].difference)
     ]
     if not rows:
         return None

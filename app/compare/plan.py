@@ -83,13 +83,13 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
 def one_run(method: str, config: RunConfig, asked: list[Question], seconds: float) -> Planned:
     """A run that asks these questions in each of its rounds."""
     rounds, teacher = config.loop.last_round, config.teacher
-    tokens = sum(sum(one.tokens(teacher)) for one in asked) if teacher else 0
-    prices = [one.usd(teacher) for one in asked] if teacher else []
+    tokens = sum(sum(question.tokens(teacher)) for question in asked) if teacher else 0
+    prices = [question.usd(teacher) for question in asked] if teacher else []
     return Planned(
         method=method,
         rows=rounds * config.loop.synthetic_per_round,
         calls=rounds * len(asked),
-        most_calls=rounds * sum(one.attempts for one in asked),
+        most_calls=rounds * sum(question.attempts for question in asked),
         tokens=rounds * tokens,
         usd=dollars(prices, rounds),
         seconds=seconds,
@@ -100,12 +100,12 @@ def total(name: str, planned: list[Planned]) -> Planned:
     """Several runs as one line."""
     return Planned(
         method=name,
-        rows=sum(one.rows for one in planned),
-        calls=sum(one.calls for one in planned),
-        most_calls=sum(one.most_calls for one in planned),
-        tokens=sum(one.tokens for one in planned),
-        usd=dollars([one.usd for one in planned]),
-        seconds=math.fsum(one.seconds for one in planned),
+        rows=sum(run.rows for run in planned),
+        calls=sum(run.calls for run in planned),
+        most_calls=sum(run.most_calls for run in planned),
+        tokens=sum(run.tokens for run in planned),
+        usd=dollars([run.usd for run in planned]),
+        seconds=math.fsum(run.seconds for run in planned),
     )
 
 
@@ -128,15 +128,18 @@ def baseline_seconds(config: RunConfig, rows: dict[str, int], throughput: Throug
 def student_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
     """Training and answering in the rounds of a run, and the test of its best student."""
     rounds = (
-        round_seconds(config, number, rows, throughput) for number in range(1, config.loop.last_round + 1)
+        round_seconds(config, round_number, rows, throughput)
+        for round_number in range(1, config.loop.last_round + 1)
     )
     return math.fsum(rounds) + tested_seconds(rows, throughput)
 
 
-def round_seconds(config: RunConfig, number: int, rows: dict[str, int], throughput: Throughput) -> float:
+def round_seconds(
+    config: RunConfig, round_number: int, rows: dict[str, int], throughput: Throughput
+) -> float:
     loop = config.loop
-    steps = config.student.steps_for(rows["train"] + number * loop.synthetic_per_round)
-    looks = number < loop.last_round and "train_error" in loop.origins
+    steps = config.student.steps_for(rows["train"] + round_number * loop.synthetic_per_round)
+    looks = round_number < loop.last_round and "train_error" in loop.origins
     sample = min(loop.max_train_failures, rows["train"]) if looks else 0
     return throughput.load + steps * throughput.step + (rows["validation"] + sample) * throughput.answer
 
@@ -149,7 +152,7 @@ def teacher_seconds(config: RunConfig, asked: list[Question]) -> float:
     """Asking, with as many calls in flight as each role may have."""
     if config.teacher is None:
         return 0.0
-    calls = Counter(one.role for one in asked)
+    calls = Counter(question.role for question in asked)
     rounds = (
         math.ceil(n / config.teacher.role(role).max_concurrency) * SECONDS_PER_CALL
         for role, n in calls.items()

@@ -88,7 +88,7 @@ class Results(BaseModel):
 def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths], seed: int) -> Results:
     """Compare the runs' test scores, row by row."""
     methods = list(dict.fromkeys(name for name, _ in reports))
-    seeds = list(dict.fromkeys(number for _, number in reports))
+    seeds = list(dict.fromkeys(run_seed for _, run_seed in reports))
     scores = {name: [test_scores(folders[name, n], reports[name, n]) for n in seeds] for name in methods}
     values = {name: np.array([[s.value for s in row] for row in table]) for name, table in scores.items()}
     right = {name: np.array([[s.correct for s in row] for row in table]) for name, table in scores.items()}
@@ -207,11 +207,13 @@ def curve(reports: list[Report]) -> list[CurvePoint]:
     last = min(len(report.rounds) for report in reports)
     return [
         CurvePoint(
-            round=number,
-            accepted=mean([sum(item.accepted for item in report.rounds[: number + 1]) for report in reports]),
-            validation=mean([report.rounds[number].validation for report in reports]),
+            round=round_number,
+            accepted=mean(
+                [sum(item.accepted for item in report.rounds[: round_number + 1]) for report in reports]
+            ),
+            validation=mean([report.rounds[round_number].validation for report in reports]),
         )
-        for number in range(last)
+        for round_number in range(last)
     ]
 
 

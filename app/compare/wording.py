@@ -13,7 +13,7 @@ def headline(results: Results) -> str:
     """What the comparison shows, in one sentence."""
     compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     improved = sorted(
-        ((name, one) for name, one in compared if one.verdict == "improved"),
+        ((name, vs_vanilla) for name, vs_vanilla in compared if vs_vanilla.verdict == "improved"),
         key=lambda item: -item[1].difference,
     )
     if not improved:

@@ -118,9 +118,9 @@ def test_result(paths: RunPaths) -> TestResult | None:
 class RoundView:
     """One judged round, read from its folder."""
 
-    def __init__(self, paths: RunPaths, number: int):
+    def __init__(self, paths: RunPaths, round_number: int):
         self._paths = paths
-        self._round, self._before = Round(paths, number), Round(paths, number - 1)
+        self._round, self._before = Round(paths, round_number), Round(paths, round_number - 1)
         self._gate = self._round.gate()
         self._rows = self._round.rows()
         self._replied: dict[int, dict[str, str]] = {}

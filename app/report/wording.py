@@ -17,7 +17,7 @@ P_METHODS = {"mcnemar": "McNemar", "paired bootstrap": "paired bootstrap"}
 
 def percent(score: float) -> str:
     """A score (fraction of 1) with one decimal: `72.4 %`."""
-    return f"{_number(score * 100)}{NARROW}%"
+    return f"{_one_decimal(score * 100)}{NARROW}%"
 
 
 def points(difference: float) -> str:
@@ -28,7 +28,7 @@ def points(difference: float) -> str:
 def signed(difference: float) -> str:
     """A difference of two scores in percentage points, without its unit: `+11.2`."""
     value = round(difference * 100, 1)
-    return f"+{value:.1f}" if value > 0 else _number(value)
+    return f"+{value:.1f}" if value > 0 else _one_decimal(value)
 
 
 def interval(ends: tuple[float, float]) -> str:
@@ -38,7 +38,7 @@ def interval(ends: tuple[float, float]) -> str:
 
 def score_interval(ends: tuple[float, float]) -> str:
     """A 95 % interval of a score: `66.0 to 78.1 %`."""
-    return f"{_number(ends[0] * 100)} to {percent(ends[1])}"
+    return f"{_one_decimal(ends[0] * 100)} to {percent(ends[1])}"
 
 
 def p_value(p: float) -> str:
@@ -85,9 +85,9 @@ def spent(report: Report) -> str:
     return f"{tokens(total)} tokens" if total else money(0)
 
 
-def round_name(number: int) -> str:
+def round_name(round_number: int) -> str:
     """Round 0 is the student fine-tuned on the given rows alone."""
-    return "Baseline" if number == 0 else f"Round {number}"
+    return "Baseline" if round_number == 0 else f"Round {round_number}"
 
 
 def clip(text: str, limit: int) -> str:
@@ -102,7 +102,7 @@ def one_line(text: str, limit: int = 100) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _number(value: float) -> str:
+def _one_decimal(value: float) -> str:
     """One decimal, a true minus sign, and no `-0.0`."""
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "\u2212")
 
@@ -164,10 +164,10 @@ def _tested(test: TestResult) -> Headline:
     change = f"from {percent(test.baseline)} to {percent(test.best)}"
     low, high = test.ci95
     if low > 0:
-        title = f"The student improved by {_number(test.difference * 100)} points"
+        title = f"The student improved by {_one_decimal(test.difference * 100)} points"
         return Headline("good", title, f"Test {test.metric} rose {change}: {evidence}")
     if high < 0:
-        title = f"The student got worse by {_number(-test.difference * 100)} points"
+        title = f"The student got worse by {_one_decimal(-test.difference * 100)} points"
         return Headline("bad", title, f"Test {test.metric} fell {change}: {evidence}")
     sentence = f"Test {test.metric} went {change}, which chance alone could explain: {evidence}"
     return Headline("neutral", "No improvement shown", sentence)

@@ -60,12 +60,12 @@ async def test_a_gpu_may_round_one_answer_in_fifty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("merged", [False, True])
 async def test_what_is_exported_is_what_answers(tmp_path: Path, merged: bool) -> None:
-    student, found = Echo("refund"), best(tmp_path / "run")
+    student, chosen = Echo("refund"), best(tmp_path / "run")
     write_jsonl(
-        found.paths.round(found.round_number).predictions("validation"),
+        chosen.paths.round(chosen.round_number).predictions("validation"),
         [{"id": f"v{n}", "text": "refund"} for n in range(4)],
     )
-    assert await compare(found, tmp_path / "model", student, merged=merged) == (4, 4)
+    assert await compare(chosen, tmp_path / "model", student, merged=merged) == (4, 4)
     (spec,) = student.specs
     assert spec.adapter == (None if merged else tmp_path / "model")
     assert spec.student.model == (str(tmp_path / "model") if merged else "a/hub-name")
@@ -77,15 +77,15 @@ async def test_the_student_answers_where_the_settings_say(
 ) -> None:
     """An export of a run on a cluster is checked on the cluster, under a name that no job of the run has."""
     root, student, opened = tmp_path / "run", Echo("refund"), []
-    found = best(root)
-    write_json(found.paths.report, found.report)
-    found.paths.config.write_text("task: classification\ndata: data\nloop: {method: vanilla}\n")
-    adapter = found.paths.round(found.round_number).student / "adapter"
+    chosen = best(root)
+    write_json(chosen.paths.report, chosen.report)
+    chosen.paths.config.write_text("task: classification\ndata: data\nloop: {method: vanilla}\n")
+    adapter = chosen.paths.round(chosen.round_number).student / "adapter"
     adapter.mkdir(parents=True)
     (adapter / "weights").write_text("trained")
     write_json(adapter.parent / "report.json", {"artifact": str(adapter)})
     write_jsonl(
-        found.paths.round(found.round_number).predictions("validation"),
+        chosen.paths.round(chosen.round_number).predictions("validation"),
         [{"id": f"v{n}", "text": "refund"} for n in range(4)],
     )
 
@@ -100,7 +100,7 @@ async def test_the_student_answers_where_the_settings_say(
     assert said.startswith("4 of 4")
     assert (target / "weights").read_text() == "trained"
     ((run_id, folder),) = opened
-    assert run_id.startswith(f"{found.report.run_id}-export-")
+    assert run_id.startswith(f"{chosen.report.run_id}-export-")
     assert folder.parent == target.parent
     assert not folder.exists()
     with pytest.raises(FolderError, match="not empty"):

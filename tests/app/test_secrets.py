@@ -101,8 +101,8 @@ def dump(url: str) -> bytes:
 
 @pytest.fixture
 def scripted_teacher() -> Iterator[ScriptedTeacherServer]:
-    with ScriptedTeacherServer() as found:
-        yield found
+    with ScriptedTeacherServer() as server:
+        yield server
 
 
 @pytest.mark.slow

@@ -27,8 +27,8 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with Collector() as found:
-        yield found
+    with Collector() as running:
+        yield running
 
 
 def variables(url: str) -> dict[str, str]:

@@ -102,9 +102,9 @@ def test_what_cannot_be_run_is_written_and_the_rest_goes_on(tmp_path: Path) -> N
         Step("students", "has no time", 0.01),
     )
     assert not runner(tmp_path).run(steps)
-    found = json.loads((tmp_path / "gpu.json").read_text())
-    assert found["kind"] == "rehearsal"
-    failed, missing, gpu, late = (found["steps"][step.name] for step in steps)
+    document = json.loads((tmp_path / "gpu.json").read_text())
+    assert document["kind"] == "rehearsal"
+    failed, missing, gpu, late = (document["steps"][step.name] for step in steps)
     assert failed["status"] == "failed"
     assert "No module named 'benchmarks.gpu.steps.no_such_step'" in failed["error"][-1]
     assert (missing["status"], missing["reason"]) == ("skipped", "Not installed here: no_such_module.")
@@ -114,8 +114,8 @@ def test_what_cannot_be_run_is_written_and_the_rest_goes_on(tmp_path: Path) -> N
 
 def test_nothing_is_begun_after_the_deadline(tmp_path: Path) -> None:
     assert runner(tmp_path, deadline=1).run([Step("no_such_step", "would fail", 20)])
-    found = json.loads((tmp_path / "gpu.json").read_text())["steps"]["no_such_step"]
-    assert (found["status"], found["reason"]) == ("skipped", "1 s were left before the deadline.")
+    step = json.loads((tmp_path / "gpu.json").read_text())["steps"]["no_such_step"]
+    assert (step["status"], step["reason"]) == ("skipped", "1 s were left before the deadline.")
 
 
 def test_an_unknown_step_is_named() -> None:
@@ -133,9 +133,9 @@ def rehearse(folder: Path, *arguments: str) -> dict[str, Any]:
     output = folder / "gpu.json"
     done = check("--rehearse", "--output", str(output), "--work", str(folder / "work"), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(output.read_text())
-    assert "say nothing about a GPU" in found["note"]
-    steps: dict[str, Any] = found["steps"]
+    document: dict[str, Any] = json.loads(output.read_text())
+    assert "say nothing about a GPU" in document["note"]
+    steps: dict[str, Any] = document["steps"]
     return steps
 
 

@@ -119,8 +119,8 @@ async def test_vanilla_asks_nobody(tmp_path: Path) -> None:
 
 
 async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
-    def strict(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        return found | {"adherence": 1} if schema == "QualityReport" else found
+    def strict(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        return reply | {"adherence": 1} if schema == "QualityReport" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(strict), qc_threshold=8, max_attempts=2, patience=1)
     state, _ = await loop.go({})
@@ -143,15 +143,15 @@ async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
 async def test_a_writer_that_writes_nothing_or_too_much(tmp_path: Path) -> None:
     turns = iter([0, 0] + [1] * 1000)
 
-    def odd(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def odd(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         if schema == "QualityReport":
-            return found | {"adherence": 9, "utility": 9, "relevance": 9, "rejected": []}
+            return reply | {"adherence": 9, "utility": 9, "relevance": 9, "rejected": []}
         if schema == "SampleBatch":
             more = data | {"count": 2 * data["count"]}
             from tests.scripted_teacher_server import answer
 
             return {"samples": answer(schema, more)["samples"] if next(turns) else []}
-        return found
+        return reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(odd), rounds=1)
     state, _ = await loop.go({})
@@ -169,9 +169,9 @@ async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_pat
         "Classify the request.\nRequest: courier brought seven amber kettles over the walnut bridge\nLabel:"
     )
 
-    def same(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def same(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         return (
-            {"samples": [{"prompt": prompt, "completion": "delivery"}]} if schema == "SampleBatch" else found
+            {"samples": [{"prompt": prompt, "completion": "delivery"}]} if schema == "SampleBatch" else reply
         )
 
     loop = new_loop(tmp_path, ScriptedTeacher(same), rounds=1, qc=False, max_attempts=1)
@@ -185,9 +185,9 @@ async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_pat
 async def test_a_copied_test_row_is_a_leak_with_its_match(tmp_path: Path) -> None:
     stolen = rows("test")[3]
 
-    def thief(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def thief(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         copied = {"prompt": stolen["prompt"], "completion": stolen["completion"]}
-        return {"samples": [copied, *found["samples"]]} if schema == "SampleBatch" else found
+        return {"samples": [copied, *reply["samples"]]} if schema == "SampleBatch" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(thief), rounds=1, qc=False, max_attempts=1)
     await loop.go({})
@@ -215,11 +215,11 @@ async def test_a_pause_in_the_middle_goes_on_in_a_new_process_and_ends_the_same(
     expected, _ = await plain.go({})
     left = {"ErrorAnalysis": 7, "FailurePattern": 2, "SampleBatch": 6, "QualityReport": 9}
 
-    def fails(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def fails(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         left[schema] = left.get(schema, -1) - 1
         if left[schema] == 0:
             raise EndpointDown("down")
-        return found
+        return reply
 
     loop = new_loop(tmp_path / "paused", ScriptedTeacher(fails))
     start: Any = {}
@@ -238,10 +238,10 @@ async def test_a_pause_in_the_middle_goes_on_in_a_new_process_and_ends_the_same(
 
 
 async def test_a_failure_of_the_teacher_stops_with_its_message_and_keeps_the_rest(tmp_path: Path) -> None:
-    def fails(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def fails(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         if schema == "AugmentationStrategy":
             raise LoopError("the key is wrong")
-        return found
+        return reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(fails), rounds=1)
     with pytest.raises(LoopError, match="the key is wrong"):
@@ -288,13 +288,13 @@ async def test_test_rows_are_opened_for_comparison_and_for_the_end_only(tmp_path
 async def test_a_worse_student_is_not_promoted_and_not_scored_as_best(tmp_path: Path) -> None:
     """A writer of wrong labels, and nobody to judge them."""
 
-    def liar(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def liar(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         if schema != "SampleBatch":
-            return found
+            return reply
         labels = sorted(KEYS)
-        wrong = [labels[(labels.index(label_of(s["prompt"])) + 1) % 4] for s in found["samples"]]
+        wrong = [labels[(labels.index(label_of(s["prompt"])) + 1) % 4] for s in reply["samples"]]
         return {
-            "samples": [s | {"completion": label} for s, label in zip(found["samples"], wrong, strict=True)]
+            "samples": [s | {"completion": label} for s, label in zip(reply["samples"], wrong, strict=True)]
         }
 
     loop = new_loop(tmp_path, ScriptedTeacher(liar), qc=False, rounds=3, patience=2, synthetic_per_round=60)

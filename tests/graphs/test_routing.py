@@ -11,10 +11,10 @@ from graphs.routing import after_allocate, after_gate, after_patterns, after_qua
 from graphs.state import BRANCHES, AugmentState, LoopState
 
 
-def sends(found: object) -> list[tuple[str, object]]:
-    assert isinstance(found, list)
-    assert all(isinstance(item, Send) for item in found)
-    return [(item.node, item.arg) for item in found]
+def sends(routed: object) -> list[tuple[str, object]]:
+    assert isinstance(routed, list)
+    assert all(isinstance(item, Send) for item in routed)
+    return [(item.node, item.arg) for item in routed]
 
 
 def test_after_the_gate() -> None:
@@ -41,11 +41,11 @@ def test_one_branch_for_each_batch() -> None:
 
 
 def test_a_large_round_has_no_more_branches_than_fit_into_a_checkpoint() -> None:
-    for found in (
+    for routed in (
         after_gate(LoopState(round=1, failures=10_000)),
         after_allocate(LoopState(round=1, batches=10_000)),
     ):
-        assert [arg for _, arg in sends(found)] == [{"round": 1, "number": n} for n in range(BRANCHES)]
+        assert [arg for _, arg in sends(routed)] == [{"round": 1, "number": n} for n in range(BRANCHES)]
 
 
 def test_a_batch_goes_back_while_there_is_feedback() -> None:

@@ -87,10 +87,10 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     """The problem in an answer, which must have all that RFC 9457 wants."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    found: dict[str, Any] = response.json()
-    assert found["type"] == "about:blank"
-    assert found["status"] == status
-    assert found["title"]
-    assert found["detail"]
-    assert found["instance"] == response.request.url.path
-    return found
+    document: dict[str, Any] = response.json()
+    assert document["type"] == "about:blank"
+    assert document["status"] == status
+    assert document["title"]
+    assert document["detail"]
+    assert document["instance"] == response.request.url.path
+    return document

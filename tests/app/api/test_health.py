@@ -38,8 +38,8 @@ uvicorn.run(app, port=int(sys.argv[2]), log_config=None)
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with serve(settings_for(tmp_path)) as found:
-        yield found
+    with serve(settings_for(tmp_path)) as running:
+        yield running
 
 
 def test_a_healthy_service(service: Service) -> None:

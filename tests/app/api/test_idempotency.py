@@ -63,8 +63,8 @@ def extend(app: FastAPI) -> None:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with serve(settings_for(tmp_path), extend) as found:
-        yield found
+    with serve(settings_for(tmp_path), extend) as running:
+        yield running
 
 
 def post(client: httpx.Client, key: str | None = "k", path: str = "/things", **order: Any) -> httpx.Response:
@@ -115,8 +115,8 @@ def test_a_key_belongs_to_one_request(service: Service) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\tbed", "caf\u00e9".encode("latin-1")])
 def test_what_is_no_key(service: Service, key: str) -> None:
     with service.client() as client:
-        found = problem(post(client, key), 422)
-    assert found["errors"][0]["pointer"] == "header:Idempotency-Key"
+        document = problem(post(client, key), 422)
+    assert document["errors"][0]["pointer"] == "header:Idempotency-Key"
 
 
 @pytest.mark.parametrize(("fault", "status"), [({"fail": True}, 409), ({"crash": True}, 500)])

@@ -48,8 +48,8 @@ def extend(app: FastAPI) -> None:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = settings_for(tmp_path_factory.mktemp("home"), max_body_bytes=5000)
-    with serve(settings, extend) as found:
-        yield found
+    with serve(settings, extend) as running:
+        yield running
 
 
 def test_nothing_there(service: Service) -> None:
@@ -70,16 +70,16 @@ def test_each_fault_of_a_body_has_a_pointer(service: Service) -> None:
     body = {"inner": [{"number": 1}, {"number": SECRET}], "text": 5}
     with service.client() as client:
         answer = client.post("/echo", json=body)
-    found = problem(answer, 422)
-    assert [fault["pointer"] for fault in found["errors"]] == ["#/inner/1/number", "#/text"]
+    document = problem(answer, 422)
+    assert [fault["pointer"] for fault in document["errors"]] == ["#/inner/1/number", "#/text"]
     assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "x"])
 def test_a_wrong_query(service: Service, limit: str) -> None:
     with service.client() as client:
-        found = problem(client.get("/v1/datasets", params={"limit": limit}), 422)
-    assert [fault["pointer"] for fault in found["errors"]] == ["query:limit"]
+        document = problem(client.get("/v1/datasets", params={"limit": limit}), 422)
+    assert [fault["pointer"] for fault in document["errors"]] == ["query:limit"]
 
 
 def test_broken_json(service: Service) -> None:
@@ -135,9 +135,9 @@ def test_every_operation_is_described(service: Service) -> None:
     with service.client() as client:
         document = client.get("/openapi.json").json()
     assert {"Problem", "Fault"} <= set(document["components"]["schemas"])
-    found = dict(operations(document))
-    assert {"post /v1/datasets", "get /v1/datasets/{id}", "get /healthz", "post /v1/runs"} <= set(found)
-    for name, operation in found.items():
+    described = dict(operations(document))
+    assert {"post /v1/datasets", "get /v1/datasets/{id}", "get /healthz", "post /v1/runs"} <= set(described)
+    for name, operation in described.items():
         assert operation["summary"], name
         assert operation["tags"], name
         for status, answer in operation["responses"].items():

@@ -451,11 +451,11 @@ def test_an_answer_to_another_review_is_refused_at_once(story: Story) -> None:
 
 def test_the_report_counts_what_the_reviewer_decided(story: Story) -> None:
     _, _, report = story.steps["end"]
-    _, found = report["rounds"]
+    _, reviewed = report["rounds"]
     assert [row["id"] for row in story.rows("reviewer")] == [story.accepted["id"]]
-    assert found["verdicts"]["reviewer"] == found["accepted_by_reviewer"] == 1
-    assert report["accepted"] == found["accepted"] == len(story.rows("accepted"))
-    assert found["train_rows"] == 40 + found["accepted"]
+    assert reviewed["verdicts"]["reviewer"] == reviewed["accepted_by_reviewer"] == 1
+    assert report["accepted"] == reviewed["accepted"] == len(story.rows("accepted"))
+    assert reviewed["train_rows"] == 40 + reviewed["accepted"]
     assert story.judged["id"] in {row["id"] for row in story.rows("accepted")}
     page = (story.folder / "report.html").read_text()
     assert "a reviewer accepted 1 row that the checks had rejected" in page

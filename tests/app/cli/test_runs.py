@@ -18,8 +18,8 @@ from tests.app.api.http_service import Service, serve, settings_for, upload
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with serve(settings_for(tmp_path / "home")) as found:
-        yield found
+    with serve(settings_for(tmp_path / "home")) as running:
+        yield running
 
 
 def start_run(service: Service) -> str:

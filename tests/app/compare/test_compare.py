@@ -90,10 +90,10 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     gates = [path.stat().st_mtime for path in (tmp_path / "out").glob("*/*/rounds/*/gate.json")]
     assert min(opened) >= max(gates)
 
-    found = compared(runs, reports)
+    results = compared(runs, reports)
     await planned_after(runs, student, scripted_teacher, reports, before)
-    assert [row.method for row in found.rows] == ["vanilla", "random", "pada"]
-    vanilla, _, pada = found.rows
+    assert [row.method for row in results.rows] == ["vanilla", "random", "pada"]
+    vanilla, _, pada = results.rows
     assert vanilla.vs_vanilla is None
     assert pada.vs_pada is None
     assert pada.vs_vanilla
@@ -101,18 +101,18 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert pada.accepted == reports["pada", 0].accepted > 0
     assert pada.failures_fixed is not None
     assert [point.round for point in pada.curve] == [0, 1]
-    write(found, tmp_path)
+    write(results, tmp_path)
     page = Page((tmp_path / "compare.html").read_text())
     drawn = {row["name"]: row["difference"] for row in values(page.specs["differences"], "difference")}
     assert drawn["pada"] == pytest.approx(100 * pada.vs_vanilla.difference)
-    assert Results(**read_json(tmp_path / "compare.json")) == found
+    assert Results(**read_json(tmp_path / "compare.json")) == results
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [line["method"] for line in lines] == ["vanilla", "random", "pada"]
     assert float(lines[2]["vs_vanilla_difference"]) == pada.vs_vanilla.difference
 
     calls = len(scripted_teacher.seen)
     again = Runs(comparison, tmp_path / "out", lambda *_: None, student)
-    assert compared(again, await again.run()) == found
+    assert compared(again, await again.run()) == results
     assert (len(scripted_teacher.seen), len(student.trained)) == (calls, 3), (
         "done already: nothing is paid or trained again"
     )
@@ -204,8 +204,8 @@ def test_a_method_goes_through_all_rounds_if_the_file_does_not_say_when_to_stop(
     document = yaml.safe_load(path.read_text())
     del document["loop"]["patience"]
     path.write_text(yaml.safe_dump(document))
-    found = load_comparison(path).configs
-    assert (found["random", 0].loop.patience, found["long", 0].loop.patience) == (1, 5)
+    loaded = load_comparison(path).configs
+    assert (loaded["random", 0].loop.patience, loaded["long", 0].loop.patience) == (1, 5)
 
 
 def score(runs: Runs, job: Any) -> float:
@@ -344,8 +344,8 @@ def test_the_table_says_improved_only_where_it_is_shown(
     }
     not_shown = improved | {"ci95": (-0.01, 0.09), "p_value": 0.2, "verdict": "no difference shown"}
     rows: Any = [row | {"vs_vanilla": not_shown}, row | {"method": "pada", "vs_vanilla": improved}]
-    found = Results(metric="accuracy", test_rows=100, training="equal epochs", rows=rows)
-    show(found)
+    results = Results(metric="accuracy", test_rows=100, training="equal epochs", rows=rows)
+    show(results)
     printed = capsys.readouterr().out.splitlines()
     one, other = (next(line for line in printed if line.startswith(name)) for name in ("random", "pada"))
     assert "improved" not in one
@@ -353,10 +353,10 @@ def test_the_table_says_improved_only_where_it_is_shown(
     assert "+5.0 (+1.0 to +9.0) improved" in other
     assert "< 0.001" in other
     rows.append(row | {"method": "auggpt", "vs_vanilla": improved | {"difference": 0.09}})
-    assert headline(found) == "Better than plain fine-tuning: pada"
-    ranked = found.model_copy(update={"rows": [Row(**each) for each in rows]})
+    assert headline(results) == "Better than plain fine-tuning: pada"
+    ranked = results.model_copy(update={"rows": [Row(**each) for each in rows]})
     assert headline(ranked) == "Better than plain fine-tuning: auggpt and pada"
     rows += [row | {"method": name, "vs_vanilla": improved | {"difference": 0.01}} for name in ("a", "b")]
-    many = found.model_copy(update={"rows": [Row(**each) for each in rows]})
+    many = results.model_copy(update={"rows": [Row(**each) for each in rows]})
     assert headline(many) == "Better than plain fine-tuning: auggpt, pada and 2 more"
-    assert headline(found.model_copy(update={"rows": found.rows[:1]})).startswith("No method is shown")
+    assert headline(results.model_copy(update={"rows": results.rows[:1]})).startswith("No method is shown")

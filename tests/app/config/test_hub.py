@@ -77,11 +77,11 @@ def test_every_benchmark_is_read(task: str, write: Any, copy: Path, tmp_path: Pa
         assert len(rows["test"]) == 120
         assert len(rows["train"]) + len(rows["validation"]) == 120
         assert 10 <= len(rows["validation"]) <= 15
-    found = load_task(task, rows["train"])
+    loaded = load_task(task, rows["train"])
     for example in rows["test"]:
-        assert found.render(example).completion == example.completion
-        assert found.unknown_label(example) is None
-    published = [task_row for row in source[hub.test] if (task_row := found.convert(row))]
+        assert loaded.render(example).completion == example.completion
+        assert loaded.unknown_label(example) is None
+    published = [task_row for row in source[hub.test] if (task_row := loaded.convert(row))]
     assert [example.prompt for example in rows["test"]] == [row["prompt"] for row in published]
 
 

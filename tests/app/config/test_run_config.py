@@ -209,12 +209,12 @@ def numbers(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldIn
 
 def test_every_number_has_an_upper_bound() -> None:
     """A number far beyond what can be meant is named before anything starts, not a traceback in the last node."""
-    found = numbers(RunConfig)
+    number_fields = numbers(RunConfig)
     assert {"seed", "student.steps", "loop.rounds", "teacher.judge.max_tokens", "budget.max_usd"} <= {
-        name for name, _ in found
+        name for name, _ in number_fields
     }
     assert [
-        name for name, field in found if not any(isinstance(one, Le | Lt) for one in field.metadata)
+        name for name, field in number_fields if not any(isinstance(one, Le | Lt) for one in field.metadata)
     ] == []
 
 

@@ -51,8 +51,8 @@ def test_nothing_is_stored_before_it_is_known() -> None:
 
 def test_a_stage_forgets_the_progress_of_the_one_before() -> None:
     trained = TrainerProgress(stage="train", step=3, steps=9, tokens_per_second=812.5, eta_seconds=12.0)
-    found = after(StageStarted(name="fine_tune"), trained)
-    assert found == {
+    summary = after(StageStarted(name="fine_tune"), trained)
+    assert summary == {
         "stage": "fine_tune",
         "progress": {"done": 3, "total": 9},
         "eta_seconds": 12.0,
@@ -70,24 +70,24 @@ def test_a_stage_forgets_the_progress_of_the_one_before() -> None:
 
 def test_the_seconds_of_a_stage_add_up_over_rounds() -> None:
     done = StageDone(name="augment", done=4, total=4, seconds=1.25)
-    found = after(done, StageProgress(name="augment", done=1, total=2), done)
-    assert found == {"progress": {"done": 4, "total": 4}, "stage_seconds": {"augment": 2.5}}
+    summary = after(done, StageProgress(name="augment", done=1, total=2), done)
+    assert summary == {"progress": {"done": 4, "total": 4}, "stage_seconds": {"augment": 2.5}}
 
 
 def test_a_round_that_is_scored_again_is_listed_once() -> None:
-    found = after(score(0, 0.5), score(1, 0.625), score(1, 0.75))
-    assert found["round"] == 1
-    assert [(item["round"], item["validation"]) for item in found["scores"]] == [(0, 0.5), (1, 0.75)]
-    assert set(found["scores"][0]) == {"round", "metric", "validation", "ci95", "promoted", "reason"}
+    summary = after(score(0, 0.5), score(1, 0.625), score(1, 0.75))
+    assert summary["round"] == 1
+    assert [(item["round"], item["validation"]) for item in summary["scores"]] == [(0, 0.5), (1, 0.75)]
+    assert set(summary["scores"][0]) == {"round", "metric", "validation", "ci95", "promoted", "reason"}
 
 
 def test_cost_power_and_review_are_their_events() -> None:
-    found = after(
+    summary = after(
         TeacherSpend(calls=2, usd=0.5, tokens=90, retries=1),
         PowerEstimate(value=0.2, n=40, power=0.8, assumption="One row in five differs."),
         ReviewRequested(about="rows", round=1, accepted=5, rejected=2),
     )
-    assert found == {
+    assert summary == {
         "cost": {"calls": 2, "usd": 0.5, "tokens": 90, "retries": 1},
         "detectable": {"value": 0.2, "n": 40, "power": 0.8},
         "review": {"about": "rows", "round": 1, "accepted": 5, "rejected": 2},
@@ -96,6 +96,6 @@ def test_cost_power_and_review_are_their_events() -> None:
 
 def test_keys_of_another_version_are_kept() -> None:
     stored = {"stage": "gate", "energy": {"joules": 3}}
-    found = apply_event(RunSummary.read(stored), StageStarted(name="finish")).to_json()
-    assert found["energy"] == {"joules": 3}
-    assert found["stage"] == "finish"
+    summary = apply_event(RunSummary.read(stored), StageStarted(name="finish")).to_json()
+    assert summary["energy"] == {"joules": 3}
+    assert summary["stage"] == "finish"

@@ -28,8 +28,8 @@ from tests.app.db.database import add_run, claim, empty_database
 
 @pytest.fixture
 async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    async with empty_database(tmp_path) as found:
-        yield found
+    async with empty_database(tmp_path) as database:
+        yield database
 
 
 async def append(sessions: Sessions, lease: Lease, *events: Event) -> bool:

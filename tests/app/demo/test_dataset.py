@@ -37,8 +37,8 @@ def words(text: str) -> list[str]:
 
 
 def grams(text: str, n: int) -> set[tuple[str, ...]]:
-    found = words(text)
-    return {tuple(found[start : start + n]) for start in range(len(found) - n + 1)}
+    tokens = words(text)
+    return {tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -82,15 +82,15 @@ def test_teams_are_balanced_and_rows_differ(split: str) -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_no_near_duplicates_within_a_split(split: str) -> None:
-    found = [grams(row["prompt"], 3) for row in demo_rows(split)]
-    assert max(len(a & b) / len(a | b) for a, b in combinations(found, 2)) < 0.75
+    gram_sets = [grams(row["prompt"], 3) for row in demo_rows(split)]
+    assert max(len(a & b) / len(a | b) for a, b in combinations(gram_sets, 2)) < 0.75
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_row_leaks_into_another_split(seed: int) -> None:
-    found = {split: [grams(row["prompt"], 5) for row in demo_rows(split, seed)] for split in SPLITS}
+    gram_sets = {split: [grams(row["prompt"], 5) for row in demo_rows(split, seed)] for split in SPLITS}
     for here, there in permutations(SPLITS, 2):
-        assert max(len(a & b) / len(a) for a in found[here] for b in found[there]) < 0.4
+        assert max(len(a & b) / len(a) for a in gram_sets[here] for b in gram_sets[there]) < 0.4
 
 
 def test_sources_share_no_sentence_and_no_item() -> None:

@@ -38,13 +38,13 @@ def failures(draw: int) -> list[tuple[str | None, str]]:
     """Gap and analysis of messages that a student might fail on: gaps more often than plain ones."""
     rng = random.Random(draw)
     failed = [row for row in demo_rows("validation") if rng.random() < (0.4 if row["gap"] else 0.15)]
-    found = []
+    pairs = []
     for row in failed:
         taken_for = rng.choice([team for team in TEAMS if team != row["completion"]])
         data = {"prompt": row["prompt"], "expected": row["completion"], "predicted": taken_for}
         analysis = analyze(data, rng)
-        found.append((row["gap"], f"{analysis.root_cause} {analysis.scenario}"))
-    return found
+        pairs.append((row["gap"], f"{analysis.root_cause} {analysis.scenario}"))
+    return pairs
 
 
 @pytest.mark.student
@@ -55,10 +55,10 @@ def test_clusters_are_the_planted_gaps() -> None:
     complete = pure = start = 0
     for draw in draws:
         own, start = vectors[start : start + len(draw)], start + len(draw)
-        found = cluster(own, seed=0, max_k=10, min_points=8)
+        clustering = cluster(own, seed=0, max_k=10, min_points=8)
         members = [
-            Counter(gap for (gap, _), label in zip(draw, found.labels, strict=True) if label == c)
-            for c in range(found.k)
+            Counter(gap for (gap, _), label in zip(draw, clustering.labels, strict=True) if label == c)
+            for c in range(clustering.k)
         ]
         ruling = [counts.most_common(1)[0] for counts in members]
         complete += {gap for gap, _ in ruling} == {"negation", "sarcasm", "quote", "story", None}

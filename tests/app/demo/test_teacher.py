@@ -80,8 +80,8 @@ def failure(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def grams(text: str, n: int) -> set[tuple[str, ...]]:
-    found = re.findall(r"[a-z0-9']+", text.lower())
-    return {tuple(found[start : start + n]) for start in range(len(found) - n + 1)}
+    tokens = re.findall(r"[a-z0-9']+", text.lower())
+    return {tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)}
 
 
 def test_openai_client_is_understood(ask: Asker) -> None:

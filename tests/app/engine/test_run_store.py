@@ -32,9 +32,9 @@ async def test_a_full_disk_is_one_clear_error_and_keeps_what_was_committed(tmp_p
     with pytest.raises(FolderError, match=re.escape(f"{paths.checkpoints}: database or disk is full")):
         await fill()
     async with open_checkpoints(paths) as saver:
-        found = await saver.aget_tuple(THREAD)
-    assert found
-    assert found.checkpoint["id"] == kept
+        last = await saver.aget_tuple(THREAD)
+    assert last
+    assert last.checkpoint["id"] == kept
 
 
 def test_a_checkpoint_makes_no_objects_when_it_is_read() -> None:

@@ -19,14 +19,14 @@ class Kept:
 
     def told(self, name: str) -> list[tuple[str, int | None, int | None]]:
         """State, done and total of a stage's events."""
-        found: list[tuple[str, int | None, int | None]] = []
+        emitted: list[tuple[str, int | None, int | None]] = []
         for event in self.events:
             match event:
                 case StageStarted() if event.name == name:
-                    found.append((event.state, None, None))
+                    emitted.append((event.state, None, None))
                 case StageProgress() | StageDone() if event.name == name:
-                    found.append((event.state, event.done, event.total))
-        return found
+                    emitted.append((event.state, event.done, event.total))
+        return emitted
 
 
 def begin(name: str, task: str) -> dict[str, Any]:

@@ -86,19 +86,19 @@ def kill(service: Service, run: str, rng: random.Random) -> Kill:
     assert service.process
     below, trainers = children_of(service.process.pid), trainers_below(service.process.pid)
     victims = rng.choice([["service"], ["trainer"], ["trainer", "service"]]) if trainers else ["service"]
-    found = Kill(time.time(), run, victims)
+    record = Kill(time.time(), run, victims)
     if "trainer" in victims:
         for trainer in trainers:
             if alive(trainer):
                 os.kill(trainer, signal.SIGKILL)
     if "service" in victims:
         service.kill()
-        found.orphans = [
+        record.orphans = [
             f"{p} {status_of(p)[:2]} {command_of(p)}" for p in still_alive(below, ORPHAN_SECONDS)
         ]
         time.sleep(rng.uniform(0, 1))
         service.start()
-    return found
+    return record
 
 
 def disturb(service: Service, run: str, rng: random.Random, most: int) -> list[Kill]:
@@ -115,10 +115,10 @@ def wait(service: Service, run: str, rng: random.Random) -> bool:
     wake = time.monotonic() + rng.uniform(0.5, LONGEST_PAUSE)
     last = service.get(f"/{run}")["last_event"] + rng.randint(1, MOST_EVENTS)
     while True:
-        found = service.get(f"/{run}")
-        if found["status"] in OVER:
+        document = service.get(f"/{run}")
+        if document["status"] in OVER:
             return False
-        if (time.monotonic() > wake) if by_clock else (found["last_event"] >= last):
+        if (time.monotonic() > wake) if by_clock else (document["last_event"] >= last):
             return True
         time.sleep(0.05)
 
@@ -155,8 +155,8 @@ def test_every_run_ends_like_the_undisturbed_one(chaos: Chaos) -> None:
     assert expected["status"] == "finished"
     assert expected["accepted"] > 0
     for run in chaos.runs:
-        found = chaos.service.get(f"/{run}")
-        assert found["status"] == "finished", found
+        document = chaos.service.get(f"/{run}")
+        assert document["status"] == "finished", document
         report = chaos.service.get(f"/{run}/report")
         for key in ("accepted", "baseline", "best", "test", "stopped"):
             assert report[key] == expected[key], key
@@ -211,11 +211,11 @@ def test_at_most_one_checkpoint_interval_is_trained_twice(chaos: Chaos) -> None:
 
 def whole_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of a JSONL file but those that a kill has cut short."""
-    found = []
+    whole = []
     for line in path.read_text().splitlines():
         with suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+            whole.append(json.loads(line))
+    return whole
 
 
 def test_numbers_of_events_have_no_gap(chaos: Chaos) -> None:

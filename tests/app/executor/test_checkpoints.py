@@ -37,12 +37,12 @@ async def conformance(open_: Open) -> CapabilityReport:
 
 def check(report: CapabilityReport) -> None:
     """All that LangGraph demands is there and passes; no optional capability is there and fails."""
-    failures = {name: found.failures for name, found in report.results.items() if found.failures}
+    failures = {name: result.failures for name, result in report.results.items() if result.failures}
     assert not failures
     for capability in BASE_CAPABILITIES:
-        found = report.results[capability.value]
-        assert found.passed, capability
-        assert found.tests_passed > 0, capability
+        result = report.results[capability.value]
+        assert result.passed, capability
+        assert result.tests_passed > 0, capability
 
 
 async def test_the_file_of_a_run(tmp_path: Path) -> None:

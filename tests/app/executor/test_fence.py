@@ -115,9 +115,9 @@ async def test_the_checkpoints_refuse(tmp_path: Path) -> None:
                 for _ in range(100):
                     with pytest.raises(sqlite3.IntegrityError, match="superseded"):
                         await old.aput_writes(kept, [("channel", 2)], "other task")
-                found = await new.aget_tuple(thread)
-                assert found
-                assert found.pending_writes == [("task", "channel", 1)]
+                checkpoint = await new.aget_tuple(thread)
+                assert checkpoint
+                assert checkpoint.pending_writes == [("task", "channel", 1)]
             await old.aput(thread, empty_checkpoint(), {}, {})
 
     with pytest.raises(Superseded):
@@ -166,9 +166,9 @@ async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
             for _ in range(100):
                 with pytest.raises(Exception, match="superseded"):
                     await old.aput_writes(kept, [("channel", 3)], "a third task")
-            found = await old.aget_tuple(thread)
-            assert found
-            assert sorted(found.pending_writes or []) == [
+            checkpoint = await old.aget_tuple(thread)
+            assert checkpoint
+            assert sorted(checkpoint.pending_writes or []) == [
                 ("another task", "channel", 2),
                 ("task", "channel", 1),
             ]
@@ -197,9 +197,9 @@ async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> N
         assert not await run_repository.renew_lease(session, Lease("run", 1), 30)
         assert not await run_repository.release(session, Lease("run", 1), RunEnd("finished", ""))
     async with database.sessions() as session:
-        found = await run_repository.get_by_id(session, "run", None)
-    assert found
-    assert found.status == "running"
+        row = await run_repository.get_by_id(session, "run", None)
+    assert row
+    assert row.status == "running"
 
 
 async def test_events_of_an_earlier_owner_are_refused(database: Database) -> None:

@@ -28,10 +28,10 @@ def settings(tmp_path: Path) -> Settings:
 async def sessions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sessions]:
     """A database with one claimed run; always SQLite, which the heartbeat opens by the same settings."""
     monkeypatch.delenv("PADA_TEST_POSTGRES", raising=False)
-    async with empty_database(settings.home) as found:
-        await add_run(found, "run")
-        assert await claim(found, seconds=0.5) == LEASE
-        yield found
+    async with empty_database(settings.home) as database:
+        await add_run(database, "run")
+        assert await claim(database, seconds=0.5) == LEASE
+        yield database
 
 
 async def wait_for(event: threading.Event) -> bool:

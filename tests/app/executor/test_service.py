@@ -27,8 +27,8 @@ LEASE = {"PADA_LEASE_SECONDS": "6", "PADA_HEARTBEAT_SECONDS": "1"}
 
 @pytest.fixture(scope="module")
 def config(data: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> dict[str, Any]:
-    found = config_for(data, student, scripted_teacher.url)
-    return found | {"data": {"folder": str(data)}}
+    adjusted = config_for(data, student, scripted_teacher.url)
+    return adjusted | {"data": {"folder": str(data)}}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def service(
     home = tmp_path_factory.mktemp("service") / "home"
     allowed = json.dumps([str(data), str(student)])
     keys = json.dumps({scripted_teacher.url: ["TINY_KEY"]})
-    with serving(home, PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys, **LEASE) as found:
-        yield found
+    with serving(home, PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys, **LEASE) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +105,14 @@ def test_samples_are_filtered_and_come_in_pages(
 ) -> None:
     run = f"/{ended['id']}"
     accepted = [row for number in (1, 2) for row in whole_run.rows(f"rounds/{number}/accepted.jsonl")]
-    found, cursor = [], 0
+    items, cursor = [], 0
     while cursor is not None:
         page = service.get(f"{run}/samples", verdict="accepted", limit=7, cursor=cursor)
         assert len(page["items"]) <= 7
-        found += page["items"]
+        items += page["items"]
         cursor = page["next"]
-    assert [row["id"] for row in found] == [row["id"] for row in accepted]
-    pattern = next(row["pattern"] for row in found if row["pattern"])
+    assert [row["id"] for row in items] == [row["id"] for row in accepted]
+    pattern = next(row["pattern"] for row in items if row["pattern"])
     of_pattern = service.get(f"{run}/samples", pattern=pattern, limit=1000)["items"]
     assert {row["pattern"] for row in of_pattern} == {pattern}
     line = service.get(f"{run}/lineage/{of_pattern[0]['id']}")
@@ -159,8 +159,8 @@ def test_cancel_is_quick_and_keeps_what_there_is(service: Service, config: dict[
     service.wait(run, stage="fine_tune", seconds=60)
     began = time.monotonic()
     assert service.post(f"/{run}/cancel").json()["status"] == "running"
-    found = service.wait(run, seconds=30)
-    assert found["status"] == "cancelled"
+    ended = service.wait(run, seconds=30)
+    assert ended["status"] == "cancelled"
     assert time.monotonic() - began < 30
     assert service.post(f"/{run}/resume").status_code == 409
     assert service.events(run)[-1]["status"] == "cancelled"
@@ -231,9 +231,9 @@ def test_a_review_is_asked_for_and_answered(service: Service, config: dict[str, 
 
 
 def refused(service: Service, run: str, answer: dict[str, Any], words: str) -> None:
-    found = service.post(f"/{run}/review", answer)
-    assert found.status_code == 409, found.text
-    assert words in found.json()["detail"]
+    response = service.post(f"/{run}/review", answer)
+    assert response.status_code == 409, response.text
+    assert words in response.json()["detail"]
 
 
 @pytest.mark.slow
@@ -245,8 +245,8 @@ def test_a_killed_service_loses_nothing(
     service.wait(run, stage=stage, seconds=60)
     service.kill()
     service.start()
-    found = service.wait(run)
-    assert found["status"] == "finished", found
+    ended = service.wait(run)
+    assert ended["status"] == "finished", ended
     assert service.get(f"/{run}/report")["test"] == whole_run.report["test"]
     events = service.events(run)
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
@@ -262,8 +262,8 @@ def test_a_run_whose_workers_all_crash_is_given_up_and_can_be_resumed(
         os.kill(worker, signal.SIGKILL)
         while Path(f"/proc/{worker}").exists():
             time.sleep(0.02)
-    found = service.wait(run, "failed", seconds=10)
-    assert "signal 9" in found["reason"]
+    failed = service.wait(run, "failed", seconds=10)
+    assert "signal 9" in failed["reason"]
     assert service.post(f"/{run}/resume").json()["status"] == "queued"
     assert service.wait(run)["status"] == "finished"
 
@@ -332,11 +332,11 @@ def test_the_key_of_the_teacher_is_nowhere(service: Service, ended: dict[str, An
 @pytest.mark.slow
 def test_readers_that_come_while_it_runs_miss_nothing(service: Service, config: dict[str, Any]) -> None:
     run = service.start_run(config | {"loop": {"method": "vanilla"}, "seed": 5})
-    found: list[list[int]] = [[] for _ in range(8)]
+    seen: list[list[int]] = [[] for _ in range(8)]
 
     def read(place: int) -> None:
         time.sleep(place / 4)
-        found[place] = [event["id"] for event in service.events(run)]
+        seen[place] = [event["id"] for event in service.events(run)]
 
     readers = [threading.Thread(target=read, args=(place,)) for place in range(8)]
     for reader in readers:
@@ -345,4 +345,4 @@ def test_readers_that_come_while_it_runs_miss_nothing(service: Service, config: 
     for reader in readers:
         reader.join(20)
     whole = list(range(1, service.get(f"/{run}")["last_event"] + 1))
-    assert all(ids == whole for ids in found)
+    assert all(ids == whole for ids in seen)

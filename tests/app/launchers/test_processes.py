@@ -13,26 +13,26 @@ from app.launchers.processes import Process, start_child
 
 def test_a_process_lives_until_it_ends_also_where_nobody_has_waited_for_it() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    found = Process.find(child.pid)
-    assert found
-    again = Process.parse(str(found))
-    assert again == found
+    process = Process.find(child.pid)
+    assert process
+    again = Process.parse(str(process))
+    assert again == process
     assert again.lives
     assert not again.is_gone
-    later = replace(found, started=str(int(found.started) - 1))
+    later = replace(process, started=str(int(process.started) - 1))
     assert later.is_gone, "its pid is another's now"
     child.kill()
     subprocess.run(["sleep", "0.2"], check=True)
-    assert found.is_gone, "a zombie works on nothing"
+    assert process.is_gone, "a zombie works on nothing"
     child.wait()
-    assert found.is_gone
-    assert not found.lives
+    assert process.is_gone
+    assert not process.lives
 
 
 def test_of_a_process_elsewhere_nothing_is_known() -> None:
-    found = Process("another-boot/pid:[1]", 1, "1")
-    assert not found.lives
-    assert not found.is_gone
+    process = Process("another-boot/pid:[1]", 1, "1")
+    assert not process.lives
+    assert not process.is_gone
 
 
 def test_other_texts_name_no_process() -> None:

@@ -34,9 +34,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    with ray_cluster() as found:
-        found.wait()
-        yield found
+    with ray_cluster() as running:
+        running.wait()
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def service(
         "PADA_LEASE_SECONDS": "5",
         "PADA_HEARTBEAT_SECONDS": "1",
     }
-    with serving(tmp_path_factory.mktemp("ray") / "home", **settings) as found:
-        yield found
+    with serving(tmp_path_factory.mktemp("ray") / "home", **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -236,8 +236,8 @@ async def test_a_failed_job_says_why_and_is_followed_by_another(
             await there.fine_tune(spec)
         write_rows(tmp_path / "train.jsonl", [{"id": "1", "prompt": "a parcel", "completion": "delivery"}])
         assert (await there.fine_tune(spec)).rows == 1
-    found = {name: job["status"] for name, job in cluster.jobs("mended").items()}
-    assert found == {"student-1": "FAILED", "student-2": "SUCCEEDED"}
+    statuses = {name: job["status"] for name, job in cluster.jobs("mended").items()}
+    assert statuses == {"student-1": "FAILED", "student-2": "SUCCEEDED"}
 
 
 @pytest.mark.parametrize(
@@ -290,8 +290,8 @@ async def test_a_job_whose_node_is_lost_is_followed_by_another(
         await asyncio.to_thread(cluster.lose_node)
         report = await work
     assert report.resumed_from
-    found = {name: job["status"] for name, job in cluster.jobs("lost").items()}
-    assert found == {"student-1": "FAILED", "student-2": "SUCCEEDED"}
+    statuses = {name: job["status"] for name, job in cluster.jobs("lost").items()}
+    assert statuses == {"student-1": "FAILED", "student-2": "SUCCEEDED"}
 
 
 async def test_a_cluster_is_waited_for_and_refused_if_it_lets_everybody_in(

@@ -19,14 +19,14 @@ def made(tmp_path: Path, rows: list[dict[str, Any]], **said: Any) -> Any:
     return plan(write(tmp_path / "a.jsonl", as_jsonl(rows)), said=Choices(**said))
 
 
-def first(found: Any) -> Any:
+def first(planned: Any) -> Any:
     """The row of the file's first line."""
-    return first_of(found, 1)
+    return first_of(planned, 1)
 
 
-def first_of(found: Any, number: int) -> Any:
+def first_of(planned: Any, number: int) -> Any:
     """The row of a line."""
-    return next(d for drafts in found.rows.values() for d in drafts if d.place.number == number)
+    return next(d for drafts in planned.rows.values() for d in drafts if d.place.number == number)
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,19 @@ def first_of(found: Any, number: int) -> Any:
 def test_known_names_are_sure_in_either_order(tmp_path: Path, prompt: str, answer: str) -> None:
     for swapped in (False, True):
         rows = [{answer: a, prompt: t} if swapped else {prompt: t, answer: a} for t, a in TEXTS]
-        found = made(tmp_path, rows)
-        assert (found.layout.prompt, found.layout.answer, found.layout.sureness) == ([prompt], answer, "sure")
-        assert (first(found).prompt, first(found).answer) == TEXTS[0]
+        planned = made(tmp_path, rows)
+        assert (planned.layout.prompt, planned.layout.answer, planned.layout.sureness) == (
+            [prompt],
+            answer,
+            "sure",
+        )
+        assert (first(planned).prompt, first(planned).answer) == TEXTS[0]
 
 
 def test_unknown_names_are_a_guess_by_content(tmp_path: Path) -> None:
-    found = made(tmp_path, [{"a": a, "b": t, "id": n} for n, (t, a) in enumerate(TEXTS)])
-    assert (found.layout.prompt, found.layout.answer, found.layout.sureness) == (["b"], "a", "a guess")
-    assert any("longest" in reason for reason in found.layout.reasons)
+    planned = made(tmp_path, [{"a": a, "b": t, "id": n} for n, (t, a) in enumerate(TEXTS)])
+    assert (planned.layout.prompt, planned.layout.answer, planned.layout.sureness) == (["b"], "a", "a guess")
+    assert any("longest" in reason for reason in planned.layout.reasons)
 
 
 def test_alpaca_joins_instruction_and_input(tmp_path: Path) -> None:
@@ -55,17 +59,17 @@ def test_alpaca_joins_instruction_and_input(tmp_path: Path) -> None:
         {"instruction": "Name the topic.", "input": t if n else "", "output": a}
         for n, (t, a) in enumerate(TEXTS)
     ]
-    found = made(tmp_path, rows)
-    prompts = {d.place.number: d.prompt for drafts in found.rows.values() for d in drafts}
+    planned = made(tmp_path, rows)
+    prompts = {d.place.number: d.prompt for drafts in planned.rows.values() for d in drafts}
     assert prompts[1] == "Name the topic."
     assert prompts[2] == f"Name the topic.\n\n{TEXTS[1][0]}"
 
 
 def test_the_users_columns_are_taken(tmp_path: Path) -> None:
     rows = [{"text": "x", "title": t, "note": t[::-1], "label": "y", "kind": a} for t, a in TEXTS]
-    found = made(tmp_path, rows, prompt=["title", "note"], answer="kind")
-    assert first(found).prompt == f"{TEXTS[0][0]}\n\n{TEXTS[0][0][::-1]}"
-    assert first(found).answer == TEXTS[0][1]
+    planned = made(tmp_path, rows, prompt=["title", "note"], answer="kind")
+    assert first(planned).prompt == f"{TEXTS[0][0]}\n\n{TEXTS[0][0][::-1]}"
+    assert first(planned).answer == TEXTS[0][1]
     with pytest.raises(InputError, match=r"--answer: there is no column 'klass'; the columns are `text`"):
         made(tmp_path, rows, answer="klass")
 
@@ -76,9 +80,9 @@ def test_chat_rows_keep_their_messages_and_system_prompt(tmp_path: Path) -> None
         {"messages": [system, {"role": "user", "content": t}, {"role": "assistant", "content": a}]}
         for t, a in TEXTS
     ]
-    found = made(tmp_path, rows)
-    assert found.task.name == "classification"
-    assert first(found).messages == rows[0]["messages"]
+    planned = made(tmp_path, rows)
+    assert planned.task.name == "classification"
+    assert first(planned).messages == rows[0]["messages"]
 
 
 def test_sharegpt_with_a_system_column_and_several_turns(tmp_path: Path) -> None:
@@ -92,16 +96,16 @@ def test_sharegpt_with_a_system_column_and_several_turns(tmp_path: Path) -> None
         }
         for t, a in TEXTS
     ]  # fmt: skip
-    found = made(tmp_path, rows)
-    assert [turn["role"] for turn in first(found).messages] == [
+    planned = made(tmp_path, rows)
+    assert [turn["role"] for turn in first(planned).messages] == [
         "system",
         "user",
         "assistant",
         "user",
         "assistant",
     ]
-    assert found.task.kind == "open text"
-    assert found.task.warnings
+    assert planned.task.kind == "open text"
+    assert planned.task.warnings
 
 
 def test_conversations_as_json_in_a_cell(tmp_path: Path) -> None:
@@ -109,9 +113,9 @@ def test_conversations_as_json_in_a_cell(tmp_path: Path) -> None:
         (json.dumps([{"role": "user", "content": t}, {"role": "assistant", "content": a}]),) for t, a in TEXTS
     ]
     path = write(tmp_path / "a.csv", as_csv([(*row, "x") for row in rows], ("messages", "source")))
-    found = plan(path)
-    assert found.layout.chat == "messages"
-    assert (first_of(found, 2).asked, first_of(found, 2).answer) == TEXTS[0]
+    planned = plan(path)
+    assert planned.layout.chat == "messages"
+    assert (first_of(planned, 2).asked, first_of(planned, 2).answer) == TEXTS[0]
 
 
 def test_rows_of_both_kinds_in_one_file(tmp_path: Path) -> None:
@@ -119,14 +123,14 @@ def test_rows_of_both_kinds_in_one_file(tmp_path: Path) -> None:
     rows[9] = {
         "messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "card"}]
     }
-    found = made(tmp_path, rows)
-    assert found.skipped == []
-    assert (first(found).prompt, first_of(found, 10).asked) == (TEXTS[0][0], "Where is it?")
+    planned = made(tmp_path, rows)
+    assert planned.skipped == []
+    assert (first(planned).prompt, first_of(planned, 10).asked) == (TEXTS[0][0], "Where is it?")
 
 
 def test_left_over_control_tokens_are_named(tmp_path: Path) -> None:
-    found = made(tmp_path, [{"text": t, "label": f"{a}<|im_end|>"} for t, a in TEXTS])
-    assert any("'<|im_end|>' (a.jsonl, line 1)" in note for note in found.notes)
+    planned = made(tmp_path, [{"text": t, "label": f"{a}<|im_end|>"} for t, a in TEXTS])
+    assert any("'<|im_end|>' (a.jsonl, line 1)" in note for note in planned.notes)
 
 
 @pytest.mark.parametrize(
@@ -191,11 +195,11 @@ OPTIONS = [
     ids=["from 0", "from 1", "text", "letter", "arc", "columns", "numbered columns"],
 )
 def test_multiple_choice_in_every_form(tmp_path: Path, row: Any) -> None:
-    found = made(
+    planned = made(
         tmp_path, [{"question": f"Which is number {n}?"} | row(*item) for n, item in enumerate(OPTIONS)]
     )
-    assert found.task.name == "multiple_choice"
-    got = {d.place.number: d for drafts in found.rows.values() for d in drafts}
+    assert planned.task.name == "multiple_choice"
+    got = {d.place.number: d for drafts in planned.rows.values() for d in drafts}
     assert [got[n + 1].answer for n in range(60)] == ["ABC"[place] for _, place in OPTIONS]
     assert f"A. {OPTIONS[0][0][0]}\nB. {OPTIONS[0][0][1]}" in got[1].prompt
 
@@ -206,9 +210,9 @@ def test_a_passage_goes_before_its_question_and_keeps_its_rows_together(tmp_path
          "answers": {"text": [WORDS[n // 2 + n % 2]], "answer_start": [0]}}
         for n in range(80)
     ]  # fmt: skip
-    found = made(tmp_path, rows)
-    assert found.task.name == "extractive_qa"
-    where = {d.place.number: split for split, drafts in found.rows.items() for d in drafts}
+    planned = made(tmp_path, rows)
+    assert planned.task.name == "extractive_qa"
+    where = {d.place.number: split for split, drafts in planned.rows.items() for d in drafts}
     assert all(where[n] == where[n + 1] for n in range(1, 80, 2))
 
 
@@ -242,6 +246,6 @@ def test_rows_that_the_task_cannot_score_are_listed(tmp_path: Path) -> None:
 def test_spellings_of_one_label_are_made_one(tmp_path: Path) -> None:
     rows = [{"text": t, "label": "réclamation" if a == "bill" else a} for t, a in requests(60)]
     rows[2]["label"] = "re\u0301clamation"
-    found = made(tmp_path, rows)
-    assert set(found.task.labels) == {"réclamation", "refund", "card"}
-    assert any(r"'re\u0301clamation' became 'r\xe9clamation'" in note for note in found.notes)
+    planned = made(tmp_path, rows)
+    assert set(planned.task.labels) == {"réclamation", "refund", "card"}
+    assert any(r"'re\u0301clamation' became 'r\xe9clamation'" in note for note in planned.notes)

@@ -24,15 +24,17 @@ def made(
     return plan(write(tmp_path / "a.csv", as_csv(rows, header)), said=said, splitting=SplitOptions(**options))
 
 
-def places(found: Plan) -> dict[int, str]:
+def places(planned: Plan) -> dict[int, str]:
     """Split of each row, by its number from 0."""
-    return {d.place.number - 2: split for split, drafts in found.rows.items() for d in drafts}
+    return {d.place.number - 2: split for split, drafts in planned.rows.items() for d in drafts}
 
 
 def test_every_row_is_in_one_split_or_listed(tmp_path: Path) -> None:
     rows = [*mixed(200), *mixed(200)[:7], ("no answer", "")]
-    found = made(tmp_path, rows)
-    assert sorted([*places(found), *(item.place.number - 2 for item in found.skipped)]) == list(range(208))
+    planned = made(tmp_path, rows)
+    assert sorted([*places(planned), *(item.place.number - 2 for item in planned.skipped)]) == list(
+        range(208)
+    )
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another(tmp_path: Path) -> None:
@@ -45,8 +47,8 @@ def test_labels_are_in_proportion_and_train_has_all(tmp_path: Path) -> None:
     texts = [text for text, _ in mixed(400)]
     labels = ["common"] * 300 + ["usual"] * 80 + ["rare"] * 15 + ["two"] * 2 + ["one"] * 3
     labels = [f"{label}{n}" if label == "one" else label for n, label in enumerate(labels)]
-    found = made(tmp_path, list(zip(texts, labels, strict=True)), said=Choices(task="classification"))
-    counts = {split: Counter(d.answer for d in drafts) for split, drafts in found.rows.items()}
+    planned = made(tmp_path, list(zip(texts, labels, strict=True)), said=Choices(task="classification"))
+    counts = {split: Counter(d.answer for d in drafts) for split, drafts in planned.rows.items()}
     for label, count in (("common", 300), ("usual", 80), ("rare", 15)):
         assert abs(counts["test"][label] - 0.25 * count) <= 2
         assert abs(counts["validation"][label] - 0.2 * count) <= 2
@@ -55,13 +57,13 @@ def test_labels_are_in_proportion_and_train_has_all(tmp_path: Path) -> None:
 
 def test_groups_stay_together(tmp_path: Path) -> None:
     rows = [(text, label, f"c{n % 37}") for n, (text, label) in enumerate(mixed(400))]
-    found = made(tmp_path, rows, ("text", "label", "customer_id"))
-    assert found.layout.group == "customer_id"
+    planned = made(tmp_path, rows, ("text", "label", "customer_id"))
+    assert planned.layout.group == "customer_id"
     splits = defaultdict(set)
-    for number, split in places(found).items():
+    for number, split in places(planned).items():
         splits[number % 37].add(split)
     assert all(len(where) == 1 for where in splits.values())
-    assert min(len(drafts) for drafts in found.rows.values()) > 40
+    assert min(len(drafts) for drafts in planned.rows.values()) > 40
     alone = made(tmp_path, rows, ("text", "label", "customer_id"), said=Choices(group="none"))
     assert alone.layout.group is None
 
@@ -113,17 +115,17 @@ def test_near_duplicates_stay_on_one_side(tmp_path: Path) -> None:
 
 def test_exact_repeats_are_kept_once_and_listed(tmp_path: Path) -> None:
     rows = [*mixed(100), mixed(100)[4]]
-    found = made(tmp_path, rows)
-    [item] = found.skipped
+    planned = made(tmp_path, rows)
+    [item] = planned.skipped
     assert (item.place.number, item.reason) == (102, "the same row as a.csv, line 6; it is kept once")
 
 
 def test_conflicting_answers_stay_on_one_side_and_both_lines_are_named(tmp_path: Path) -> None:
     rows = [*mixed(100), ("ICH MÖCHTE  mein Geld zurück amber amber amber 0!", "card")]
-    found = made(tmp_path, rows)
-    [conflict] = found.conflicts
+    planned = made(tmp_path, rows)
+    [conflict] = planned.conflicts
     assert "a.csv, line 2 ('refund') and a.csv, line 102 ('card')" in str(conflict)
-    assert places(found)[0] == places(found)[100]
+    assert places(planned)[0] == places(planned)[100]
 
 
 def test_by_time_the_newest_rows_are_the_test(tmp_path: Path) -> None:
@@ -131,21 +133,21 @@ def test_by_time_the_newest_rows_are_the_test(tmp_path: Path) -> None:
         (text, label, f"{n % 28 + 1:02d}.{n % 12 + 1:02d}.{2020 + n // 100}")
         for n, (text, label) in enumerate(mixed(400))
     ]
-    found = made(tmp_path, rows, ("text", "label", "datum"), said=Choices(time="datum"))
+    planned = made(tmp_path, rows, ("text", "label", "datum"), said=Choices(time="datum"))
     days = {
         split: sorted(d.time[6:] + d.time[3:5] + d.time[:2] for d in drafts)
-        for split, drafts in found.rows.items()
+        for split, drafts in planned.rows.items()
     }
     assert days["train"][-1] <= days["validation"][0]
     assert days["validation"][-1] <= days["test"][0]
-    assert any(note.startswith("By time: train ends with") for note in found.notes)
+    assert any(note.startswith("By time: train ends with") for note in planned.notes)
 
 
 def test_a_date_column_is_named_but_not_taken_unasked(tmp_path: Path) -> None:
     rows = [(text, label, f"2024-01-{n % 28 + 1:02d}") for n, (text, label) in enumerate(mixed(80))]
-    found = made(tmp_path, rows, ("text", "label", "created_at"))
-    assert found.layout.time is None
-    assert any("--time created_at" in reason for reason in found.layout.reasons)
+    planned = made(tmp_path, rows, ("text", "label", "created_at"))
+    assert planned.layout.time is None
+    assert any("--time created_at" in reason for reason in planned.layout.reasons)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ class Page(HTMLParser):
 
     @property
     def specs(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.scripts[0])
-        return found
+        parsed: dict[str, Any] = json.loads(self.scripts[0])
+        return parsed
 
 
 def values(spec: dict[str, Any], *keys: str) -> list[dict[str, Any]]:

@@ -23,9 +23,9 @@ def planted(
 @pytest.mark.parametrize(("rows", "centres"), [(20, 2), (30, 3), (60, 5), (200, 8)])
 def test_planted_groups_are_found(rows: int, centres: int) -> None:
     vectors, truth = planted(rows, centres, noise=0.4)
-    found = cluster(vectors, seed=0, max_k=20, min_points=8)
-    assert found.k == centres
-    assert adjusted_rand_score(truth, found.labels) == 1
+    clustering = cluster(vectors, seed=0, max_k=20, min_points=8)
+    assert clustering.k == centres
+    assert adjusted_rand_score(truth, clustering.labels) == 1
 
 
 @pytest.mark.parametrize(
@@ -33,26 +33,26 @@ def test_planted_groups_are_found(rows: int, centres: int) -> None:
 )
 def test_inertia_is_as_good_as_scikit_learns(rows: int, centres: int, noise: float) -> None:
     vectors, _ = planted(rows, centres, noise, seed=rows)
-    found = cluster(vectors, seed=0, max_k=10, min_points=8)
-    assert sorted(found.inertia) == list(range(1, 11))
-    for k, inertia in found.inertia.items():
+    clustering = cluster(vectors, seed=0, max_k=10, min_points=8)
+    assert sorted(clustering.inertia) == list(range(1, 11))
+    for k, inertia in clustering.inertia.items():
         assert inertia <= 1.01 * KMeans(k, random_state=0).fit(vectors).inertia_
 
 
 def test_inertia_and_silhouette_are_those_of_the_labels() -> None:
     vectors, _ = planted(90, 4, noise=1.0)
-    found = cluster(vectors, seed=0, max_k=8, min_points=8)
-    distances = ((vectors[:, None] - found.centroids) ** 2).sum(axis=2)
-    assert (distances.argmin(axis=1) == found.labels).all()
-    assert found.inertia[found.k] == pytest.approx(distances.min(axis=1).sum(), rel=1e-4)
-    assert found.inertia[1] == pytest.approx(((vectors - vectors.mean(axis=0)) ** 2).sum(), rel=1e-4)
-    assert found.silhouette == pytest.approx(silhouette_score(vectors, found.labels), abs=1e-4)
+    clustering = cluster(vectors, seed=0, max_k=8, min_points=8)
+    distances = ((vectors[:, None] - clustering.centroids) ** 2).sum(axis=2)
+    assert (distances.argmin(axis=1) == clustering.labels).all()
+    assert clustering.inertia[clustering.k] == pytest.approx(distances.min(axis=1).sum(), rel=1e-4)
+    assert clustering.inertia[1] == pytest.approx(((vectors - vectors.mean(axis=0)) ** 2).sum(), rel=1e-4)
+    assert clustering.silhouette == pytest.approx(silhouette_score(vectors, clustering.labels), abs=1e-4)
 
 
 def test_silhouette_of_a_large_set_is_near_the_full_one() -> None:
     vectors, _ = planted(4000, 3, noise=0.8, d=16)
-    found = cluster(vectors, seed=0, max_k=5, min_points=8)
-    assert found.silhouette == pytest.approx(silhouette_score(vectors, found.labels), abs=0.02)
+    clustering = cluster(vectors, seed=0, max_k=5, min_points=8)
+    assert clustering.silhouette == pytest.approx(silhouette_score(vectors, clustering.labels), abs=0.02)
 
 
 def test_all_rows_count_in_a_large_set() -> None:
@@ -61,9 +61,9 @@ def test_all_rows_count_in_a_large_set() -> None:
     vectors = rng.normal(size=(9000, 8)).astype(np.float32) * 0.05
     vectors[:, 0] += np.where(np.arange(9000) % 2, 1.0, -1.0)
     vectors[::1000] = [0, 30, 0, 0, 0, 0, 0, 0]
-    found = cluster(vectors, seed=0, max_k=6, min_points=8)
-    assert len(set(found.labels[::1000])) == 1
-    assert (found.labels == found.labels[0]).sum() == 9
+    clustering = cluster(vectors, seed=0, max_k=6, min_points=8)
+    assert len(set(clustering.labels[::1000])) == 1
+    assert (clustering.labels == clustering.labels[0]).sum() == 9
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:
@@ -85,10 +85,10 @@ def test_as_many_clusters_as_asked_for() -> None:
 
 def test_few_points_are_one_cluster() -> None:
     vectors, _ = planted(7, 2, noise=0.1)
-    found = cluster(vectors, seed=0, max_k=10, min_points=8)
-    assert (found.k, found.silhouette, list(found.inertia)) == (1, None, [1])
-    assert found.labels.tolist() == [0] * 7
-    np.testing.assert_allclose(found.centroids, vectors.mean(axis=0, keepdims=True), rtol=1e-5)
+    clustering = cluster(vectors, seed=0, max_k=10, min_points=8)
+    assert (clustering.k, clustering.silhouette, list(clustering.inertia)) == (1, None, [1])
+    assert clustering.labels.tolist() == [0] * 7
+    np.testing.assert_allclose(clustering.centroids, vectors.mean(axis=0, keepdims=True), rtol=1e-5)
 
 
 def test_vectors_all_alike_are_one_cluster() -> None:
@@ -105,9 +105,9 @@ def test_vectors_all_alike_are_one_cluster() -> None:
 def test_copies_leave_no_cluster_empty(distinct: int) -> None:
     values, _ = planted(distinct, distinct, noise=0.1)
     vectors = np.repeat(values, 20, axis=0)
-    found = cluster(vectors, seed=0, max_k=10, min_points=8)
-    sizes = np.bincount(found.labels, minlength=found.k)
-    assert found.k == len(found.centroids) == distinct
+    clustering = cluster(vectors, seed=0, max_k=10, min_points=8)
+    sizes = np.bincount(clustering.labels, minlength=clustering.k)
+    assert clustering.k == len(clustering.centroids) == distinct
     assert sizes.tolist() == [20] * distinct
 
 

@@ -15,9 +15,9 @@ def on_circle(*degrees: float) -> np.ndarray:
 
 def test_one_query_ranks_by_cosine() -> None:
     rows = Neighbours(["a", "b", "c", "d"], on_circle(0, 30, 90, 180))
-    found = rows.nearest(on_circle(10)[0], 3)
-    assert [name for name, _ in found] == ["a", "b", "c"]
-    assert [value for _, value in found] == pytest.approx(np.cos(np.radians([10, 20, 80])), abs=1e-6)
+    neighbours = rows.nearest(on_circle(10)[0], 3)
+    assert [name for name, _ in neighbours] == ["a", "b", "c"]
+    assert [value for _, value in neighbours] == pytest.approx(np.cos(np.radians([10, 20, 80])), abs=1e-6)
 
 
 def test_excluded_rows_leave_their_place_to_the_next() -> None:

@@ -106,13 +106,13 @@ def test_prefix_filtering_loses_no_pair() -> None:
     """Every answer is that of comparing with all texts."""
     draw = random.Random(1)
     texts = [grams(draw.choices("abcdef", k=draw.randrange(3, 15)), 3) for _ in range(300)]
-    found = NearDuplicates(0.6, {})
+    index = NearDuplicates(0.6, {})
     for number, text in enumerate(texts):
         similarities = [jaccard(text, other) for other in texts[:number]]
         best = max(similarities, default=0.0)
-        answer = found.find(text, lambda _: True)
+        answer = index.find(text, lambda _: True)
         assert (answer[1] if answer else 0.0) == (best if best >= 0.6 else 0.0)
-        found.add(text)
+        index.add(text)
 
 
 # The template
@@ -154,13 +154,13 @@ def test_a_good_row_passes(checks: RowChecks) -> None:
 
 
 def test_rows_without_text_are_empty(checks: RowChecks) -> None:
-    found = check(checks, "   ", ("Where is it?", " \n"))
-    assert [f.check for f in found if f] == ["empty", "empty"]
+    results = check(checks, "   ", ("Where is it?", " \n"))
+    assert [f.check for f in results if f] == ["empty", "empty"]
 
 
 def test_the_tasks_own_check_decides_before_duplicates(checks: RowChecks) -> None:
-    (found,) = check(checks, ("yes", "nonsense"))
-    assert found == CheckResult("invalid", "Unknown label.")
+    (result,) = check(checks, ("yes", "nonsense"))
+    assert result == CheckResult("invalid", "Unknown label.")
 
 
 def test_a_prompt_of_train_is_a_duplicate_whatever_its_answer(checks: RowChecks) -> None:
@@ -239,11 +239,11 @@ def test_the_same_meaning_by_embedding_is_a_leak(checks: RowChecks) -> None:
     near = GUARDED_VECTORS[2] + 0.02 * unit(1, seed=4)[0]
     near /= np.linalg.norm(near)
     sample = (ask("Entirely other words, as far as letters go."), "wrong_exchange_rate")
-    (found,) = checks.check([sample], near[None])
-    assert match(found) == ("leak", "test", "test-0")
-    assert found is not None
-    assert found.evidence is not None
-    assert found.evidence["similarity"] == pytest.approx(float(near @ GUARDED_VECTORS[2]), abs=1e-4)
+    (result,) = checks.check([sample], near[None])
+    assert match(result) == ("leak", "test", "test-0")
+    assert result is not None
+    assert result.evidence is not None
+    assert result.evidence["similarity"] == pytest.approx(float(near @ GUARDED_VECTORS[2]), abs=1e-4)
 
 
 def test_wording_that_train_has_too_is_no_leak() -> None:
@@ -278,10 +278,10 @@ def test_time_for_a_row_hardly_grows_with_the_accepted_rows() -> None:
     vocabulary = [f"w{i}" for i in range(2000)]
     weights = [1 / (i + 1) for i in range(2000)]
     texts = [grams(draw.choices(vocabulary, weights, k=12), 3) for _ in range(6000)]
-    found, compared = NearDuplicates(0.7, {}), []
+    index, compared = NearDuplicates(0.7, {}), []
     for text in texts:
         seen: list[int] = []
-        found.find(text, partial(differs, seen))
+        index.find(text, partial(differs, seen))
         compared.append(len(seen))
-        found.add(text)
+        index.add(text)
     assert sum(compared[-1000:]) / 1000 < 10

@@ -172,9 +172,9 @@ async def test_a_kill_after_the_rows_are_written_changes_nothing(tmp_path: Path)
 async def test_a_leak_is_never_accepted(tmp_path: Path) -> None:
     stolen = rows("test")[3]
 
-    def thief(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    def thief(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
         copied = {"prompt": stolen["prompt"], "completion": stolen["completion"]}
-        return {"samples": [copied, *found["samples"]]} if schema == "SampleBatch" else found
+        return {"samples": [copied, *reply["samples"]]} if schema == "SampleBatch" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(thief), review="rows", rounds=1)
     await loop.go({})
@@ -229,8 +229,8 @@ async def test_a_rejected_row_may_be_written_again_in_the_next_round(tmp_path: P
     )
     sample = {"prompt": prompt, "completion": label_of(rows("train")[0]["prompt"])}
 
-    def same(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        return {"samples": [sample]} if schema == "SampleBatch" else found
+    def same(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        return {"samples": [sample]} if schema == "SampleBatch" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(same), review="rows", rounds=2, qc=False, max_attempts=1)
     context = Context(task="classification", loop=loop.loop, seed=7)
@@ -265,8 +265,8 @@ async def test_texts_of_great_length_are_cut_in_the_question_alone(
     """The question is kept in the checkpoint, which holds at most 64 KiB a step."""
     long = said * 4_000
 
-    def change(schema: str, data: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        return found | {"description": found["description"] + long} if schema == "FailurePattern" else found
+    def change(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        return reply | {"description": reply["description"] + long} if schema == "FailurePattern" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(change), review="patterns", rounds=1)
     await loop.go({})

@@ -21,15 +21,15 @@ TRAIN = ROWS["train"]
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve(settings_for(tmp_path_factory.mktemp("home"))) as found:
-        yield found
+    with serve(settings_for(tmp_path_factory.mktemp("home"))) as running:
+        yield running
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Service]:
     limits = {"max_dataset_bytes": 20_000, "max_dataset_rows": 20}
-    with serve(settings_for(tmp_path, **limits)) as found:
-        yield found
+    with serve(settings_for(tmp_path, **limits)) as running:
+        yield running
 
 
 def test_an_upload_is_on_disk_as_it_was_sent(service: Service) -> None:

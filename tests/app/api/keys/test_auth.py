@@ -23,8 +23,8 @@ from tests.app.api.http_service import Service, problem, serve, settings_for, up
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with serve(settings_for(tmp_path / "home", auth="on")) as found:
-        yield found
+    with serve(settings_for(tmp_path / "home", auth="on")) as running:
+        yield running
 
 
 def make_key(service: Service, scope: Scope) -> tuple[str, str]:
@@ -53,12 +53,12 @@ def test_without_a_key_that_counts_nobody_gets_in(service: Service, header: str)
 
 
 def test_scopes_include_those_before_them(service: Service) -> None:
-    found = {scope: make_key(service, scope)[1] for scope in key_repository.SCOPES}
-    with service.client(found["read"]) as client:
+    made = {scope: make_key(service, scope)[1] for scope in key_repository.SCOPES}
+    with service.client(made["read"]) as client:
         assert client.get("/v1/datasets").status_code == 200
         assert "write" in problem(upload(client), 403)["detail"]
     for scope in ("write", "admin"):
-        with service.client(found[scope]) as client:
+        with service.client(made[scope]) as client:
             assert upload(client).status_code == 201
             assert client.get("/v1/datasets").status_code == 200
 

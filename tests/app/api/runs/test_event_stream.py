@@ -168,17 +168,17 @@ class Reader:
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     # asked often, so that a connection sees many changes before it is cut
-    with serving(tmp_path / "home", PADA_MAX_RUNNING="0", PADA_POLL_SECONDS="0.02") as found:
-        yield found
+    with serving(tmp_path / "home", PADA_MAX_RUNNING="0", PADA_POLL_SECONDS="0.02") as running:
+        yield running
 
 
 @pytest.fixture
 def settings(service: Service) -> Settings:
     """Of the service, whose database has a run at work."""
     url = service.settings.get("PADA_DATABASE_URL", "")
-    found = Settings(home=service.home, database_url=url)
-    asyncio.run(claimed_run(found))
-    return found
+    configured = Settings(home=service.home, database_url=url)
+    asyncio.run(claimed_run(configured))
+    return configured
 
 
 def test_a_stream_may_be_taken_up_anywhere_beside_another_reader(

@@ -36,9 +36,9 @@ def write_scores(here: Round, values: dict[str, float]) -> None:
     )
 
 
-def write_patterns(here: Round, found: Pattern) -> None:
-    here.write_patterns([found], Clusters(k=1, inertia={1: 0.0}, silhouette=None, sizes=[1], points=[]))
-    here.write_strategy(Strategy(pattern=found.id, title="More refunds", instructions="Write some."))
+def write_patterns(here: Round, drafted: Pattern) -> None:
+    here.write_patterns([drafted], Clusters(k=1, inertia={1: 0.0}, silhouette=None, sizes=[1], points=[]))
+    here.write_strategy(Strategy(pattern=drafted.id, title="More refunds", instructions="Write some."))
 
 
 @pytest.fixture
