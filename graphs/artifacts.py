@@ -12,7 +12,7 @@ Conclusion = Literal["improved", "no difference shown", "worse"]
 
 
 class Comparison(BaseModel):
-    """One student against another on the same rows; `graphs.analysis.statistics.PairedComparison` as it is kept."""
+    """One student against another on the same rows (`graphs.analysis.statistics.PairedComparison`)."""
 
     difference: float
     low: float
@@ -39,14 +39,14 @@ class Evaluation(BaseModel):
 
 
 class Analysis(ErrorAnalysis):
-    """`analyses/*.json`: why one failure happened, as the analyst sees it."""
+    """`analyses/*.json`: the analyst's explanation of one failure."""
 
     id: str
     """The validation row."""
 
     @property
     def text(self) -> str:
-        """What an analysis is embedded and clustered by."""
+        """The text that is embedded for clustering."""
         return f"{self.root_cause} {self.scenario}"
 
 
@@ -56,7 +56,7 @@ class ClusterPoint(BaseModel):
     id: str
     x: float
     y: float
-    """Places on the two principal axes of the embeddings."""
+    """`x` and `y` are the coordinates on the first two principal axes of the embeddings."""
     cluster: int
     root_cause: str
 
@@ -66,7 +66,7 @@ class Clusters(BaseModel):
 
     k: int
     inertia: dict[int, float]
-    """Inertia by number of clusters: the curve whose elbow chose k."""
+    """Number of clusters -> inertia. The elbow of this curve chose k."""
     silhouette: float | None
     sizes: list[int]
     points: list[ClusterPoint]
@@ -84,13 +84,13 @@ class GateDecision(BaseModel):
     broken: list[str] = []
     """Validation rows that the best student before has right and this one has wrong."""
     fixed: list[str] = []
-    """The other way round."""
+    """Validation rows that the best student before has wrong and this one has right."""
     stopped: str = ""
-    """Why the loop ends here; empty where it goes on."""
+    """Why the loop ends here. Empty if it goes on."""
 
 
 class PatternAccount(BaseModel):
-    """`accounts.json`, by pattern id: how a pattern's failures fared with the student that was trained on its rows."""
+    """`accounts.json`, by pattern id: how its failures fared with the student trained on its rows."""
 
     fixed: int
     unmoved: int
@@ -105,7 +105,7 @@ class PatternAccount(BaseModel):
 
 
 Outcome = Literal["fixed", "unmoved", "regressed"]
-"""What became of one failure: right now; wrong with the same score or a better one; wrong with a lower score."""
+"""The outcome of a failure: right now; wrong, and the score no lower; wrong, and the score lower."""
 
 
 class SealedScores(Comparison):

@@ -34,13 +34,13 @@ class BrokenExample(BaseModel):
     prompt: str
     expected: str
     predicted: str
-    """The reply of the best student before, or of the student before."""
+    """The earlier reply: by the student before for a failure, by the best student before for a broken row."""
     after: str
     """The reply of the round's student."""
 
 
 class FailureExample(BrokenExample):
-    """A failure of a pattern, and what became of it."""
+    """A failure of a pattern, with its analysis and outcome."""
 
     root_cause: str
     outcome: Outcome
@@ -56,7 +56,7 @@ class VersusBest(BaseModel):
 
 
 class PatternOutcome(BaseModel):
-    """What a pattern's rows did to its failures: those before its round against the student after it."""
+    """A pattern, the rows written for it, and how its failures fared with the student trained on them."""
 
     id: str
     name: str
@@ -70,13 +70,14 @@ class PatternOutcome(BaseModel):
     accepted: int
     rejected: int
     fixed: int
-    """Its failures that are right now."""
+    """Failures that are right now."""
     unmoved: int
+    """Failures that are wrong with the same score as before, or a better one."""
     regressed: int
-    """Its failures whose score is lower now."""
+    """Failures that are wrong with a lower score than before."""
     failures: list[str]
     matched: str | None = None
-    """The last round's pattern that it continues, by nearest centroid."""
+    """The pattern of the round before that it continues (nearest centroid)."""
     examples: list[RowExample] = []
     """Up to 3 accepted rows."""
     errors: list[FailureExample] = []
@@ -118,12 +119,13 @@ class RoundReport(BaseModel):
     verdicts: dict[str, int]
     """Rows by verdict (`graphs.rows.Verdict`)."""
     accepted_by_reviewer: int = 0
-    """Of the accepted rows, those that the checks had rejected."""
+    """Number of accepted rows that the checks had rejected."""
     broken: list[str]
     """Validation rows that the best student before had right and this one has wrong."""
     broken_examples: list[BrokenExample] = []
-    """Up to 5 of the broken."""
+    """Up to 5 of the broken rows."""
     fixed: list[str]
+    """Validation rows that the best student before had wrong and this one has right."""
     detail: dict[str, Any]
     """The task's own summary, such as the confusion or F1 by field."""
     clusters: Clusters | None = None
@@ -172,14 +174,14 @@ class TeacherReport(BaseModel):
 
 
 class Report(BaseModel):
-    """The whole run, for machines; `report.html` shows the same."""
+    """`report.json`: the whole run. `report.html` shows the same."""
 
     run_id: str
     status: Literal["running", "paused", "finished", "failed"]
     stopped: str
     """Why the loop ended or paused."""
     waiting_for: Wait | None = None
-    """For a paused run: a raised `budget`, the `teacher`, a `review`, or the `user` who stopped it."""
+    """For a paused run: what it waits for."""
     method: str
     task: str
     seed: int
@@ -187,9 +189,9 @@ class Report(BaseModel):
     accepted: int
     rounds: list[RoundReport]
     baseline: dict[str, float]
-    """`validation`."""
+    """`validation`: score of round 0. Empty before it is judged."""
     best: dict[str, int | float]
-    """`round`, `validation`."""
+    """`round` and `validation` of the best student so far. Empty before round 0 is judged."""
     test: TestResult | None
     """None until the run has ended."""
     minimal_detectable_effect: MinimalDetectableEffect
@@ -202,5 +204,4 @@ class Report(BaseModel):
     teacher: TeacherReport
     test_access: list[SealedAccess]
     config: dict[str, Any]
-    """The run's config (`app.config.run_config.RunConfig`) with its defaults; a reader of the report need not have
-    the same version of it."""
+    """The run's config with its defaults, as JSON, because other versions of pada have other keys."""

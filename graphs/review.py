@@ -1,4 +1,4 @@
-"""What a person may say of a round's patterns, strategies and rows, and what becomes of them."""
+"""A reviewer's answer about a round's patterns, strategies or rows: its checks and its effect."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from graphs.context import Reviewed
 from graphs.rows import NewRow, Pattern, Strategy, Verdict
 from trainer.specs import Strict
 
-TAKES: dict[Reviewed, tuple[str, ...]] = {"patterns": ("merge", "edit", "veto"), "rows": ("accept", "reject")}
-"""The keys of an answer that decide on each."""
+ANSWER_KEYS: dict[Reviewed, tuple[str, ...]] = {
+    "patterns": ("merge", "edit", "veto"),
+    "rows": ("accept", "reject"),
+}
+"""The keys of an answer that apply to each subject."""
 FINAL: dict[Verdict, str] = {
     "leak": "too close to a validation or test row",
     "invalid": "not valid for the task",
@@ -21,19 +24,19 @@ FINAL: dict[Verdict, str] = {
     "schema": "not a prompt and a completion",
 }
 """Verdicts that no reviewer can overrule, and what they mean."""
-MOST_DECISIONS = 500
-"""Rows accepted, and rows rejected, by one answer at most: an answer is kept in the graph's checkpoint."""
-MOST_EDITED = 24_000
-"""Bytes of all new texts of one answer, for the same reason."""
+MAX_DECISIONS = 500
+"""Maximum rows that one answer accepts, and that it rejects. The graph's checkpoint keeps every answer."""
+MAX_EDITED_BYTES = 24_000
+"""Maximum bytes of all new texts in one answer, for the same reason."""
 SHOWN = 5
-"""Ids that an error names; an answer may be wrong about very many."""
+"""Number of ids that an error message names."""
 
 Drafts = dict[str, tuple[Pattern, Strategy]]
 """Pattern id -> the pattern and its strategy, in the order of the patterns."""
 
 
 class Edit(Strict):
-    """New texts for one pattern and its strategy; what is left out stays."""
+    """New texts for one pattern and its strategy. A text that is left out stays as it is."""
 
     name: str | None = Field(None, min_length=1)
     description: str | None = Field(None, min_length=1)
@@ -53,8 +56,10 @@ class Question:
 
 
 class ReviewAnswer(Strict):
-    """What a person says of the patterns and strategies, or of the rows, that a run waits with; an empty answer
-    leaves all as it is."""
+    """A person's answer to a run that waits for a review of patterns and strategies, or of rows.
+
+    An empty answer changes nothing.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -66,25 +71,25 @@ class ReviewAnswer(Strict):
     )
 
     about: Reviewed | None = Field(
-        None, description="The review that it answers: another one does not take it."
+        None, description="What the review is about. An answer to a review about something else is refused."
     )
     round: int | None = Field(
-        None, description="The round that it is about: a review of another round does not take it."
+        None, description="The round of the review. An answer to the review of another round is refused."
     )
     merge: list[list[str]] = Field(
         [],
-        description="Groups of pattern ids that are one: the first keeps its texts and gets the others' failures.",
+        description="Groups of pattern ids to merge. The first keeps its texts and gets all failures.",
     )
-    edit: dict[str, Edit] = Field({}, description="New texts by pattern id; of merged ones by the first.")
+    edit: dict[str, Edit] = Field(
+        {}, description="Pattern id -> new texts. For merged patterns, use the id of the first."
+    )
     veto: list[str] = Field([], description="Ids of patterns that get no rows.")
     accept: list[str] = Field(
         [],
-        max_length=MOST_DECISIONS,
-        description="Ids of rejected rows that are trained on after all: duplicates and what the judge rejected; never leaks.",
+        max_length=MAX_DECISIONS,
+        description="Ids of rejected rows to train on: duplicates, or rejected by the judge; never leaks.",
     )
-    reject: list[str] = Field(
-        [], max_length=MOST_DECISIONS, description="Ids of accepted rows that are left out."
-    )
+    reject: list[str] = Field([], max_length=MAX_DECISIONS, description="Ids of accepted rows to leave out.")
 
     @field_validator("edit")
     @classmethod
@@ -92,14 +97,14 @@ class ReviewAnswer(Strict):
         size = sum(
             len(text.encode()) for one in edit.values() for text in one.model_dump(exclude_none=True).values()
         )
-        if size > MOST_EDITED:
+        if size > MAX_EDITED_BYTES:
             raise ValueError(
-                f"the new texts have {size:,} bytes together; at most {MOST_EDITED:,} can be kept"
+                f"the new texts have {size:,} bytes together; the maximum is {MAX_EDITED_BYTES:,}"
             )
         return edit
 
     def answering(self, question: Question) -> ReviewAnswer:
-        """The same answer, to this question and no other."""
+        """The same answer, bound to this question."""
         return self.model_copy(update={"about": question.about, "round": question.round})
 
     def fault(self, question: Question) -> str | None:
@@ -115,9 +120,9 @@ class ReviewAnswer(Strict):
             return f"The review is about round {question.round}, not {self.round}."
         if self.about not in (None, question.about):
             return f"The review is about {question.about}, not {self.about}."
-        others = [key for about, keys in TAKES.items() if about != question.about for key in keys]
+        others = [key for about, keys in ANSWER_KEYS.items() if about != question.about for key in keys]
         if given := [key for key in others if getattr(self, key)]:
-            takes = ", ".join(TAKES[question.about])
+            takes = ", ".join(ANSWER_KEYS[question.about])
             return f"The review is about {question.about}: it takes {takes}, not {', '.join(given)}."
         return None
 
@@ -138,16 +143,16 @@ class ReviewAnswer(Strict):
     def _row_fault(self, verdicts: Mapping[str, Verdict]) -> str | None:
         accepted, rejected = set(self.accept), set(self.reject)
         if unknown := sorted((accepted | rejected) - verdicts.keys()):
-            return f"No such row in this round: {some(unknown)}."
+            return f"No such row in this round: {first_of(unknown)}."
         if both := sorted(accepted & rejected):
-            return f"Both accepted and rejected: {some(both)}."
+            return f"Both accepted and rejected: {first_of(both)}."
         if final := sorted(name for name in accepted if verdicts[name] in FINAL):
             why = [f"{name} ({verdicts[name]}: {FINAL[verdicts[name]]})" for name in final]
-            return f"No reviewer can accept these rows: {some(why)}."
+            return f"No reviewer can accept these rows: {first_of(why)}."
         return None
 
     def decide(self, rows: Iterable[NewRow]) -> list[NewRow]:
-        """The rows with the reviewer's verdicts in place of the checks'; what the answer does not name stays."""
+        """The rows with the reviewer's verdicts. Rows that the answer does not name keep theirs."""
         accepted, rejected = set(self.accept), set(self.reject)
 
         def decided(row: NewRow) -> NewRow:
@@ -160,7 +165,7 @@ class ReviewAnswer(Strict):
         return [decided(row) for row in rows]
 
     def apply(self, drafts: Drafts) -> Drafts:
-        """The patterns and strategies after merges and edits; vetoed ones are still among them."""
+        """The patterns and strategies after merges and edits, including the vetoed ones."""
         gone = {name for group in self.merge for name in group[1:]}
         merged = {group[0]: merge(drafts[name][0] for name in group) for group in self.merge}
         kept = {
@@ -182,7 +187,7 @@ class ReviewAnswer(Strict):
 
 
 def merge(patterns: Iterable[Pattern]) -> Pattern:
-    """The first pattern with the failures of all; the centroid is the mean over their analyses."""
+    """The first pattern, with the failures of all. Its centroid is the mean over all their analyses."""
     first, *others = patterns
     group = [first, *others]
     sizes = [len(pattern.failures) for pattern in group]
@@ -199,7 +204,7 @@ def merge(patterns: Iterable[Pattern]) -> Pattern:
 
 
 def read_answer(value: object, question: Question) -> ReviewAnswer | str:
-    """A reviewer's answer, or why it is none to this question."""
+    """A reviewer's answer, or the reason why it does not fit the question."""
     try:
         answer = ReviewAnswer.model_validate(value)
     except ValidationError as error:
@@ -208,7 +213,7 @@ def read_answer(value: object, question: Question) -> ReviewAnswer | str:
     return answer.fault(question) or answer
 
 
-def some(names: Sequence[str]) -> str:
-    """The first few of many names."""
+def first_of(names: Sequence[str]) -> str:
+    """The first `SHOWN` names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

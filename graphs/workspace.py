@@ -89,7 +89,7 @@ class Workspace:
         """Score a round's predictions, and write the scores.
 
         Args:
-            examples: the rows that the predictions are for; others may be among them.
+            examples: at least the rows that were predicted.
         """
         by_id = {example.id: example for example in examples}
         current = self.round(round_number)
@@ -122,7 +122,7 @@ class Workspace:
         task.add_done_callback(self._embeddings.discard)
 
     def prepare_corpus(self, round_number: int) -> asyncio.Task[Corpus]:
-        """Start to build the corpus in the background. It is built once per process; `accept` adds rows to it each round."""
+        """Start to build the corpus in the background, once per process. `accept` adds rows each round."""
         if self._corpus is None:
             self._corpus = asyncio.create_task(self._build_corpus(round_number))
         return self._corpus
@@ -133,7 +133,7 @@ class Workspace:
         return await asyncio.shield(self.prepare_corpus(round_number))
 
     def forget_corpus(self) -> None:
-        """Make the next round build the corpus again. `accept` has added rows to it that are not kept in the end."""
+        """Make the next round build the corpus again, because `accept` added rows to it that were dropped later."""
         self._corpus = None
 
     async def aclose(self) -> None:
@@ -165,7 +165,7 @@ class Workspace:
 
 
 def log_test_access(paths: RunPaths, reason: str) -> None:
-    """Append one line to the list of test accesses. It is on disk before the rows are read."""
+    """Append one line to `test_access.jsonl`, on disk when this returns. Call it before the rows are read."""
     paths.test_access.parent.mkdir(parents=True, exist_ok=True)
     access = SealedAccess(time=round(time.time(), 3), process=os.getpid(), reason=reason)
     with paths.test_access.open("a", encoding="utf-8") as file:

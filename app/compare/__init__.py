@@ -1,1 +1,1 @@
-"""`pada compare`: several methods on the same task, student and budget, and what can be said of them."""
+"""`pada compare`: several methods on the same task, student and budget, with intervals and p-values."""

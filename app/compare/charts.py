@@ -1,4 +1,4 @@
-"""The charts of a comparison. Importing this imports Altair, which takes a moment."""
+"""The charts of a comparison. Importing this module imports Altair, which takes half a second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def charts(results: Results) -> dict[str, Any]:
 
 
 def differences(results: Results) -> Any:
-    """Each method's difference to vanilla with its 95 % interval, best first; what is shown stands out."""
+    """Each method's difference to vanilla with its 95 % interval, best first."""
     compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     rows = [
         difference_row(name, vs_vanilla.difference, vs_vanilla.ci95, vs_vanilla.p_value)
@@ -32,7 +32,7 @@ def differences(results: Results) -> Any:
 
 
 def curves(results: Results) -> Any:
-    """Validation score over the new rows so far, one line a method."""
+    """Validation score by new rows so far, one line per method."""
     rows = [
         {
             "method": row.method,

@@ -1,4 +1,4 @@
-"""A comparison in files."""
+"""Writes the files of a comparison."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from trainer.artifacts import write_json, write_text
 
 
 def write(results: Results, folder: Path) -> None:
-    """`compare.csv`, `compare.html` and, last, `compare.json`."""
+    """Write `compare.csv`, `compare.html` and, last, `compare.json`."""
     write_text(folder / "compare.csv", as_csv(results))
     write_text(folder / "compare.html", render_page(results))
     write_json(folder / "compare.json", results)
 
 
 def as_csv(results: Results) -> str:
-    """One line a method; scores as fractions."""
+    """One line per method. Scores are fractions of 1."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(fields(results.rows[0])), lineterminator="\n")
     writer.writeheader()
@@ -29,7 +29,7 @@ def as_csv(results: Results) -> str:
 
 
 def fields(row: Row) -> dict[str, Any]:
-    """One method as flat fields."""
+    """One method as the fields of a CSV line."""
     scores: dict[str, Any] = {
         "task": row.task,
         "method": row.method,

@@ -1,4 +1,4 @@
-"""`compare.html`: one file that opens offline and shows what `compare.json` holds."""
+"""`compare.html`: one file that opens offline and shows what is in `compare.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.report.html import render_document
 
 
 def render_page(results: Results) -> str:
-    """The page as one self-contained document, as safe as a run's (`app.report.html`)."""
+    """The page as one self-contained document. See `app.report.html.render_document`."""
     from app.compare.charts import charts  # Altair takes half a second
 
     return render_document(

@@ -1,4 +1,4 @@
-"""What a comparison will ask its teachers, cost and take, told before it is started. Nothing is asked for here."""
+"""Estimates the teacher calls, cost and time of a comparison. It makes no teacher calls."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
 
 SECONDS_PER_CALL = 5.0
-"""A guess: how long a call takes is known when the first are answered."""
+"""A guess, because no call has been made yet."""
 
 
 class Planned(BaseModel):
-    """One method, all seeds together."""
+    """The estimate for one method, over all seeds."""
 
     method: str
     rows: int
     """New rows."""
     calls: int
-    """If every batch passes at once."""
+    """If every batch passes at the first attempt."""
     most_calls: int
-    """If every batch is asked for `loop.max_attempts` times."""
+    """If every batch needs `loop.max_attempts` attempts."""
     tokens: int
-    """Prompts and answers of `calls`."""
+    """Tokens of the prompts and answers of `calls`."""
     usd: float | None
-    """None where a model's price is not known."""
+    """None if a model's price is not known."""
     seconds: float
-    """Training, answering and asking, one run after the other."""
+    """Training, prediction and teacher calls, if the runs go one after another."""
 
 
 class Plan(BaseModel):
-    """The whole comparison."""
+    """The estimate for a whole comparison."""
 
     methods: list[Planned]
     failures: int
-    """Validation errors that are reckoned with in a round."""
+    """Validation failures in a round, as assumed for the estimate."""
     baseline_known: bool
-    """They are those of the baseline; before there is one, all rows, which is the most there can be."""
+    """Whether `failures` are those of the baseline. Before there is one, all validation rows are assumed."""
     devices: int
-    """Runs at a time."""
+    """Number of runs at a time."""
 
 
 async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
-    """The plan of a comparison. The rows are written into its folder, as the comparison would do.
+    """The plan of a comparison. It writes the rows into the folder, as the comparison does.
 
     Raises:
-        DataError, TrainerError: the comparison could not be done either.
+        DataError, TrainerError: the comparison would fail too.
     """
     rows = runs.prepare()
     known = baseline(runs)
@@ -81,7 +81,7 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
 
 
 def one_run(method: str, config: RunConfig, asked: list[Question], seconds: float) -> Planned:
-    """A run that asks these questions in each of its rounds."""
+    """The estimate for a run that asks these questions in each of its rounds."""
     rounds, teacher = config.loop.last_round, config.teacher
     tokens = sum(sum(question.tokens(teacher)) for question in asked) if teacher else 0
     prices = [question.usd(teacher) for question in asked] if teacher else []
@@ -97,7 +97,7 @@ def one_run(method: str, config: RunConfig, asked: list[Question], seconds: floa
 
 
 def total(name: str, planned: list[Planned]) -> Planned:
-    """Several runs as one line."""
+    """The sum of several runs."""
     return Planned(
         method=name,
         rows=sum(run.rows for run in planned),
@@ -110,23 +110,23 @@ def total(name: str, planned: list[Planned]) -> Planned:
 
 
 def dollars(prices: list[float | None], times: int = 1) -> float | None:
-    """Their sum; not known if one of them is not."""
+    """The sum of the prices, `times` over. None if one of them is not known."""
     known = [price for price in prices if price is not None]
     return times * math.fsum(known) if len(known) == len(prices) else None
 
 
 def baseline_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
-    """Training and answering of the baseline that a seed's runs share.
+    """Training and prediction of the baseline that the runs of a seed share.
 
     Args:
-        config: of the run that trains it.
-        rows: of each split.
+        config: config of the run that trains it.
+        rows: number of rows by split.
     """
     return round_seconds(config, 0, rows, throughput) + tested_seconds(rows, throughput)
 
 
 def student_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
-    """Training and answering in the rounds of a run, and the test of its best student."""
+    """Training and prediction in the rounds of a run, and the test of its best student."""
     rounds = (
         round_seconds(config, round_number, rows, throughput)
         for round_number in range(1, config.loop.last_round + 1)
@@ -149,7 +149,7 @@ def tested_seconds(rows: dict[str, int], throughput: Throughput) -> float:
 
 
 def teacher_seconds(config: RunConfig, asked: list[Question]) -> float:
-    """Asking, with as many calls in flight as each role may have."""
+    """Teacher calls, with as many in flight as each role may have."""
     if config.teacher is None:
         return 0.0
     calls = Counter(question.role for question in asked)

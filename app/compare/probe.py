@@ -1,4 +1,4 @@
-"""How long the student takes on this machine, and how often it fails: from its baseline, or from a few steps of training."""
+"""Measures how fast the student is on this machine, from its baseline or a few training steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.specs import PredictFile, TrainReport, TrainSpec
 
 STEPS, ROWS = 4, 16
-"""What is trained and answered."""
+"""Optimizer steps, and rows to predict, of a probe."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class Throughput:
     """Seconds on this machine."""
 
     load: float
-    """To start and to load the student."""
+    """To start the trainer and load the student."""
     step: float
-    """For an optimizer step."""
+    """For one optimizer step."""
     answer: float
-    """For a row."""
+    """To predict one row."""
 
     @classmethod
     def of(cls, report: TrainReport) -> Throughput:
-        """What a training took."""
+        """The throughput of a training."""
         took, answered = report.seconds, report.predict.rows
         return cls(took["load"], took["train"] / report.steps, took["predict"] / max(answered, 1))
 
 
 def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
-    """What the baseline of any seed took, and what it got wrong; None before there is one."""
+    """Throughput and failures of the baseline of any seed. None before there is one."""
     for job in runs.jobs:
         first = Round(runs.paths(job), 0)
         if not first.paths.evaluation.exists():
@@ -50,10 +50,10 @@ def baseline(runs: Runs) -> tuple[Throughput, Failures] | None:
 
 
 async def probe(runs: Runs, student: Student | None = None) -> Throughput:
-    """Train the student for a few steps and let it answer a few rows; nothing of it is left.
+    """Train the student for a few steps and predict a few rows. All files of the probe are deleted.
 
     Args:
-        student: who trains; None is the trainer where the settings say.
+        student: None is the trainer that the settings name.
 
     Raises:
         TrainerError: with the trainer's own message.

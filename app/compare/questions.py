@@ -1,4 +1,4 @@
-"""What a run will ask its teachers in a round, made of a typical row: what it takes is known before anything is asked."""
+"""The questions that a run asks its teachers in a round, filled with a typical row to estimate the cost."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from graphs.teacher.spec import TeacherSpec
 from prompts import render
 
 CHARACTERS_PER_TOKEN = 4
-"""Of English text."""
+"""For English text."""
 
 ANALYSIS = {"root_cause": "w" * 200, "scenario": "w" * 150}
 PATTERN = {"name": "w" * 50, "description": "w" * 250}
 STRATEGY = {"title": "w" * 60, "instructions": "w" * 700}
 REPORT = {"adherence": 9, "utility": 9, "relevance": 9, "rejected": [], "feedback": "w" * 150}
-"""Answers of the usual length."""
+"""Answers of usual length."""
 
 Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Failures:
-    """How many rows a student gets wrong."""
+    """Number of rows that a student gets wrong."""
 
     validation: int
     train: int
-    """Of the sampled training rows."""
+    """Among the sampled training rows."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One call, and an answer of the usual length."""
+    """One teacher call, with an answer of usual length."""
 
     role: Role
     schema: type[BaseModel]
@@ -53,16 +53,16 @@ class Question:
     data: Data
     answer: Data
     attempts: int = 1
-    """How often it may be asked."""
+    """Maximum number of times that it is asked."""
 
     def tokens(self, teacher: TeacherSpec) -> tuple[int, int]:
-        """Of the request, the answer's schema included, and of the answer; thoughts of the model are not known."""
+        """Tokens of the request with the answer's schema, and of the answer without any reasoning."""
         call = build_call(teacher.role(self.role), self.schema, self.instructions, self.data)
         request = len(call.system) + len(call.user) + len(json.dumps(call.function))
         return request // CHARACTERS_PER_TOKEN, len(json.dumps(self.answer)) // CHARACTERS_PER_TOKEN
 
     def usd(self, teacher: TeacherSpec) -> float | None:
-        """US dollars; None where the model's price is not known."""
+        """The price in US dollars. None if the model's price is not known."""
         price = price_of(teacher.role(self.role), teacher.prices)
         return price.usd(*self.tokens(teacher)) if price else None
 
@@ -72,8 +72,8 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
 
     Args:
         row: `prompt` and `completion` of a typical training row.
-        train: training rows.
-        failures: of the student before.
+        train: number of training rows.
+        failures: failures of the student before.
     """
     loop, task = config.loop, Data(task=config.task)
     examples = [row] * loop.examples_per_prompt
@@ -103,7 +103,7 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
 
 
 def batches(loop: LoopSpec, train: int, patterns: int, train_failures: int) -> list[Batch]:
-    """The batches that the loop would plan for a round with patterns of equal size."""
+    """The batches that the loop plans for a round whose patterns have equal size."""
     plan = allocation(
         loop,
         rows=[str(n) for n in range(train)],

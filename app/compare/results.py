@@ -1,4 +1,4 @@
-"""What a comparison found: `compare.json`. Scores are fractions of 1, money is US dollars."""
+"""The results of a comparison: `compare.json`. Scores are fractions of 1, money is US dollars."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGNIFICANT = 0.05
 
 
 class Difference(BaseModel):
-    """A method against another, on the same test rows with the same seeds."""
+    """One method against another, on the same test rows with the same seeds."""
 
     difference: float
     ci95: tuple[float, float]
@@ -33,11 +33,11 @@ class Difference(BaseModel):
     verdict: Conclusion
     """See `corrected_verdict`."""
     mcnemar: list[float]
-    """Exact p-value of each seed alone, by rows that are right and wrong; not corrected."""
+    """Exact p-value of each seed alone, from rows that are right or wrong. Not corrected."""
 
 
 class CurvePoint(BaseModel):
-    """One round, mean over seeds."""
+    """One round. Its values are means over seeds."""
 
     round: int
     accepted: float
@@ -62,14 +62,14 @@ class Row(BaseModel):
     vs_vanilla: Difference | None
     vs_pada: Difference | None
     gain_per_row: float | None
-    """Difference to vanilla for each new row; None without rows."""
+    """Difference to vanilla per new row. None without new rows."""
     gain_per_usd: float | None
     calls: int
-    """All seeds together, as all that follows."""
+    """Sum over all seeds, like `tokens` and `usd`."""
     tokens: int
     usd: float
     failures_fixed: float | None
-    """Share of the patterns' failures that were right after their round; None without patterns."""
+    """Share of the patterns' failures that were right after their round. None without patterns."""
     curve: list[CurvePoint]
     stopped: list[str]
     """Why each seed's run ended."""
@@ -81,12 +81,16 @@ class Results(BaseModel):
     metric: str
     test_rows: int
     training: str
-    """Equal epochs or equal steps."""
+    """The training policy in words, from `training`."""
     rows: list[Row]
 
 
 def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths], seed: int) -> Results:
-    """Compare the runs' test scores, row by row."""
+    """Compare the runs' test scores, row by row.
+
+    Args:
+        seed: of the bootstrap.
+    """
     methods = list(dict.fromkeys(name for name, _ in reports))
     seeds = list(dict.fromkeys(run_seed for _, run_seed in reports))
     scores = {name: [test_scores(folders[name, n], reports[name, n]) for n in seeds] for name in methods}
@@ -136,26 +140,32 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
 
 
 def training(steps: int | None) -> str:
-    """The policy in words."""
+    """The training policy in words.
+
+    Args:
+        steps: of every student; None for equal epochs.
+    """
     if steps is None:
         return "equal epochs, so that a method that adds more rows also takes more steps"
     return f"equal steps, {steps:,} for every student"
 
 
 def test_scores(paths: RunPaths, report: Report) -> list[Score]:
-    """Those of the run's best student, in the order of the test rows."""
+    """The scores of the run's best student, in the order of the test rows."""
     name = "best" if report.best["round"] else "baseline"
     return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
 
 
 def corrected_verdict(estimate: Estimate, p_value: float) -> Conclusion:
-    """`improved` or `worse` only where the interval excludes 0, and the p-value that is corrected for the number of methods is below
-    0.05: the best of many methods is easily better by chance."""
+    """`improved` or `worse` only if the interval excludes 0 and the corrected p-value is below 0.05.
+
+    The p-value is corrected for the number of methods, because the best of many is easily better by chance.
+    """
     return conclude(estimate.low, estimate.high) if p_value < SIGNIFICANT else "no difference shown"
 
 
 def difference(before: Floats, after: Floats, seed: int) -> Estimate:
-    """Of two methods' scores, each of shape (seeds, rows)."""
+    """The difference between two methods' scores, each of shape (seeds, rows)."""
     binary = bool(np.isin([before, after], (0.0, 1.0)).all())
     return over_rows_and_seeds(after - before, seed, differences=binary)
 
@@ -203,7 +213,7 @@ def failures_fixed(reports: list[Report]) -> float | None:
 
 
 def curve(reports: list[Report]) -> list[CurvePoint]:
-    """Means over seeds, as far as all seeds got."""
+    """Means over seeds, up to the last round that all seeds have reached."""
     last = min(len(report.rounds) for report in reports)
     return [
         CurvePoint(

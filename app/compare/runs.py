@@ -1,4 +1,4 @@
-"""Does the runs of a comparison: what they share once, each to its last round, and then all test rows."""
+"""Runs the runs of a comparison: first all up to their last round, then the test rows of all."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ Listener = Callable[[Job, Event], None]
 
 
 class ComparisonPaused(PadaError):  # noqa: N818
-    """One of the runs waits for something; all go on when the comparison is started again."""
+    """A run waits for something. All go on when the comparison is started again."""
 
 
 class Runs:
-    """The runs of one comparison in one folder. Called again on the same folder they go on from where they were.
+    """The runs of one comparison in one folder. A second call on the same folder continues them.
 
     Args:
-        listen: hears the events of all runs.
-        student: who trains and predicts; None is the trainer on this machine.
+        listen: receives the events of all runs.
+        student: None is the trainer that the settings name.
     """
 
     def __init__(self, comparison: Comparison, root: Path, listen: Listener, student: Student | None = None):
         self.root, self.jobs = root, list(comparison.configs)
         self.places = len(devices(os.environ))
-        """Runs at a time."""
+        """Number of runs at a time."""
         self._comparison, self._listen, self._student = comparison, listen, student
         self._free = asyncio.Semaphore(self.places)
         self._steps: int | None = None
@@ -56,10 +56,10 @@ class Runs:
         return RunPaths(self.root / name / f"seed-{seed}")
 
     async def run(self) -> dict[Job, Report]:
-        """All runs to their end.
+        """Run all to their end.
 
-        The first run of a seed trains the baseline that the others take from it. Test rows are opened when the last round of the
-        last method has ended, so that nothing can be chosen by them.
+        The first run of a seed trains the baseline, and the others copy it. Test rows are opened after the
+        last round of the last method, so that nothing can be chosen by them.
 
         Raises:
             ComparisonPaused: a run waits for a budget or its teacher.
@@ -77,7 +77,7 @@ class Runs:
             return {job: reports[job] for job in self.jobs}
 
     def prepare(self) -> dict[str, int]:
-        """Draw the rows that all runs share, if that was not done, and settle the steps; the rows of each split."""
+        """Write the rows that all runs share, and set the optimizer steps. Returns the rows by split."""
         base = self._comparison.base
         rows = prepare_data(base.data, base.task, base.seed, RunPaths(self.root)).rows
         self._steps = self._comparison.steps(rows["train"])
@@ -87,13 +87,13 @@ class Runs:
         return dict(zip(jobs, await together(self._go(job, sealed) for job in jobs), strict=True))
 
     def first(self, seed: int) -> Job:
-        """The run whose baseline has all that the others need: predictions of train rows too, if any of them looks at those."""
+        """The run of a seed that trains the baseline. It predicts train rows if any run needs that."""
         jobs = [job for job in self.jobs if job[1] == seed]
         looks = [job for job in jobs if "train_error" in self._comparison.configs[job].loop.origins]
         return (looks or [job for job in jobs if job[0] != VANILLA] or jobs)[0]
 
     def config(self, job: Job) -> RunConfig:
-        """A run's config, with the rows that were drawn for all, and the steps where those are the same for all."""
+        """A run's config with the shared rows and, with equal steps, the shared number of steps."""
         files: Any = {split: RunPaths(self.root).data(split) for split in SPLITS}
         config = self._comparison.configs[job]
         student = config.student.model_copy(update={"steps": self._steps})
@@ -122,7 +122,7 @@ class Runs:
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all, in their order; the first error ends the others and is raised."""
+    """The results of all, in their order. The first error stops the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
@@ -132,7 +132,7 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def share_baseline(source: RunPaths, target: RunPaths) -> None:
-    """Give a run the baseline of another one with the same rows, student and seed."""
+    """Copy the baseline of another run with the same rows, student and seed."""
     given, copied = source.round(0), target.round(0)
     if copied.student.exists():
         return
@@ -144,7 +144,7 @@ def share_baseline(source: RunPaths, target: RunPaths) -> None:
 
 
 def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
-    """Copy what a training left; complete or not at all."""
+    """Copy the files of a training: all of them or none."""
     part = copied.student.with_name("student.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(given.student, part)
@@ -155,7 +155,7 @@ def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
 
 
 def share_test(source: RunPaths, target: RunPaths) -> None:
-    """Give a run the baseline's replies to the test rows."""
+    """Copy the baseline's replies to the test rows."""
     given = source.final / "baseline" / "predictions.jsonl"
     copied = target.final / "baseline" / "predictions.jsonl"
     if not copied.exists():

@@ -1,4 +1,4 @@
-"""What is compared: a run's config with a section `compare`."""
+"""The config of a comparison: a run's config with a section `compare`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ class Arm(Strict):
     """One method of a comparison."""
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")
-    """Names it in tables and folders."""
+    """Its name in tables and folders."""
     loop: dict[str, Any] = {}
-    """What it has different in the config's `loop`."""
+    """The keys of `loop` that differ from the config's."""
 
 
 class CompareSpec(Strict):
     """The methods and the seeds."""
 
     methods: list[Arm] = Field(min_length=1)
-    """Each a `loop.method`, or a `name` and what `loop` has different. `vanilla` is always among them."""
+    """Each is a `loop.method`, or a `name` with the keys of `loop` that differ. `vanilla` is added if it is
+    missing."""
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field([0], min_length=1)
-    """Each method runs once with each; the rows are the same for all."""
+    """Each method runs once with each seed. The rows are the same for all."""
     training: Literal["equal_steps", "equal_epochs"] = "equal_steps"
-    """`equal_steps`: every student, the baseline too, takes as many steps as `student.epochs` of the largest training set that
-    any method may reach. `equal_epochs`: a method with more rows also takes more steps, and may gain by those alone."""
+    """`equal_steps`: every student, including the baseline, takes the same number of steps: `student.epochs` over
+    the largest training set that any method can reach. `equal_epochs`: a method with more rows also takes more
+    steps, and may gain by those alone."""
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -58,7 +60,7 @@ class CompareSpec(Strict):
 
 
 def once_each(values: list[Any]) -> None:
-    """Raises ValueError where a value is there twice."""
+    """Raise ValueError if a value is there more than once."""
     if twice := sorted({value for value in values if values.count(value) > 1}):
         raise ValueError(f"{', '.join(map(str, twice))} is there more than once")
 
@@ -74,7 +76,7 @@ class Comparison:
     """(method, seed) -> the run's config."""
 
     def steps(self, train_rows: int) -> int | None:
-        """Optimizer steps of every student, where they are the same for all."""
+        """Optimizer steps of every student. None with equal epochs."""
         if self.spec.training == "equal_epochs":
             return None
         new = (c.loop.last_round * c.loop.synthetic_per_round for c in self.configs.values())
@@ -107,17 +109,17 @@ def load_comparison(path: Path) -> Comparison:
     base = parse_arm(document, {"method": VANILLA}, str(path), path)
     if spec.training == "equal_epochs" and base.student.steps:
         raise ConfigError(
-            f"{path}: student.steps: with `compare.training: equal_epochs` give `student.epochs` in its place."
+            f"{path}: student.steps: with `compare.training: equal_epochs` give `student.epochs` instead."
         )
     return Comparison(spec, base, configs)
 
 
 def parse_arm(document: dict[str, Any], own: dict[str, Any], name: str, path: Path) -> RunConfig:
-    """A method's config. It goes through all rounds if nothing else is said, so that methods end with the same number of rows."""
+    """A method's config. Without `patience` it goes through all rounds, so that methods have equally many rows."""
     loop = {**(document.get("loop") or {}), **own}
     config = parse_config(document | {"loop": loop}, name, path.parent.resolve())
     if config.loop.review:
-        raise ConfigError(f"{name}: loop.review: a comparison waits for nobody; leave it out.")
+        raise ConfigError(f"{name}: loop.review: a comparison does not wait for a review; leave it out.")
     if "patience" not in loop:
         config.loop.patience = config.loop.rounds
     return config

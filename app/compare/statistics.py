@@ -11,7 +11,7 @@ from graphs.analysis.statistics import RESAMPLES, bootstrap_p_value, percentile_
 
 Floats = NDArray[np.float64]
 CHUNK = 1_000
-"""Resamples drawn at once: with 10,000 rows some 80 MB."""
+"""Resamples drawn at once. With 10,000 rows they take about 80 MB."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Estimate:
 
 
 def over_rows_and_seeds(values: Floats, seed: int, *, differences: bool = False) -> Estimate:
-    """Mean of a table of values with its interval, when both other rows and other seeds could have been drawn.
+    """Mean of a table of values, with an interval that accounts for the choice of rows and of seeds.
 
-    Seeds and rows are resampled independently of each other: the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics
-    1:386), whose intervals are on the whole too wide rather than too narrow. With one seed only rows are resampled. Few seeds
-    tell little of how seeds vary; the interval then is mostly about rows.
+    Seeds and rows are resampled independently of each other: the pigeonhole bootstrap (Owen 2007, Annals of
+    Applied Statistics 1:386). Its intervals tend to be too wide rather than too narrow. With one seed, only
+    rows are resampled. With few seeds, little is known of how seeds vary, and the interval is mostly about rows.
 
     Args:
-        values: one row a seed, one column a test row, shape (seeds, rows).
-        differences: the values are differences of two metrics of 0 or 1 each; one row of each sign is added before resampling, as
-            in `graphs.analysis.statistics.paired`.
+        values: shape (seeds, test rows).
+        differences: the values are differences of two metrics that are 0 or 1. One row of each sign is then
+            added before resampling, as in `graphs.analysis.statistics.paired`.
 
     Raises:
         ValueError: the table is empty.

@@ -1,4 +1,4 @@
-"""What a comparison says, the same on the page and on the terminal."""
+"""The results of a comparison in words, the same on the page and in the terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from app.compare.results import Results
 from app.report.wording import plural
 
 NAMED = 3
-"""Most methods that a headline names."""
+"""Maximum methods that a headline names."""
 
 
 def headline(results: Results) -> str:
-    """What the comparison shows, in one sentence."""
+    """The result of the comparison in one sentence."""
     compared = [(row.method, row.vs_vanilla) for row in results.rows if row.vs_vanilla]
     improved = sorted(
         ((name, vs_vanilla) for name, vs_vanilla in compared if vs_vanilla.verdict == "improved"),
@@ -26,7 +26,7 @@ def headline(results: Results) -> str:
 
 
 def basis(results: Results) -> str:
-    """What the numbers are."""
+    """What the numbers are means of, and how they were tested."""
     seeds = len(results.rows[0].seeds)
     return (
         f"Means over {plural(seeds, 'seed')} and {plural(results.test_rows, 'test row')}, with 95 % intervals over "

@@ -1,1 +1,1 @@
-"""What a run leaves for people: the page, the model card and the closing lines of the terminal."""
+"""The report of a run, as a page, a model card and the closing lines of the terminal."""

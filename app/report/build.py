@@ -1,4 +1,4 @@
-"""The report, put together from what the run left in its folder; works at any moment of a run."""
+"""Builds the report from the files of a run. It works at any moment of a run."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from trainer.records import Example
 
 Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3
-"""Examples of each kind that the report shows of a pattern."""
+"""Number of rows, and of failures, that the report shows for a pattern."""
 NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a start of a run ended."""
+    """How one start of a run ended."""
 
     status: Status
     reason: str
@@ -104,7 +104,7 @@ def test_access(paths: RunPaths) -> list[SealedAccess]:
 
 
 def test_result(paths: RunPaths) -> TestResult | None:
-    """The sealed test's result, once there is one."""
+    """The result on the sealed test rows. None before they are scored."""
     if not paths.test_scores.exists():
         return None
     scores = SealedScores(**read_json(paths.test_scores))
@@ -191,7 +191,7 @@ class RoundView:
         )
 
     def _failure(self, name: str) -> FailureExample:
-        """A failure: what was asked and answered before the pattern's rows, and what is answered now."""
+        """A failure with the replies of the student before and of this round's student."""
         return FailureExample(
             **self._replies(name, self._before).model_dump(),
             root_cause=self._round.analysis(name).root_cause,
@@ -199,14 +199,14 @@ class RoundView:
         )
 
     def _broken_examples(self) -> list[BrokenExample]:
-        """Rows that the best student before had right and this one has wrong."""
+        """The first rows that the best student before had right and this one has wrong."""
         if self._gate.best_before is None:
             return []
         best = Round(self._paths, self._gate.best_before)
         return [self._replies(name, best) for name in self._gate.broken[:5]]
 
     def _replies(self, name: str, before: Round) -> BrokenExample:
-        """A validation row with an earlier student's reply and this one's."""
+        """A validation row with the replies of an earlier student and of this round's student."""
         row = self._examples[name]
         return BrokenExample(
             id=name,
@@ -224,10 +224,10 @@ class RoundView:
     def _outcomes(self) -> dict[str, FailureOutcome]:
         return failure_outcomes(self._before, self._round)
 
-    def _texts(self, round_: Round) -> dict[str, str]:
-        """Row -> reply, of one round's student on validation; read once."""
-        if round_.number not in self._replied:
-            self._replied[round_.number] = {
-                reply.id: reply.text for reply in round_.predictions("validation")
+    def _texts(self, answered: Round) -> dict[str, str]:
+        """Row id -> reply of a round's student on validation. Each round is read once."""
+        if answered.number not in self._replied:
+            self._replied[answered.number] = {
+                reply.id: reply.text for reply in answered.predictions("validation")
             }
-        return self._replied[round_.number]
+        return self._replied[answered.number]

@@ -14,34 +14,34 @@ from app.report import wording
 from graphs.report import Report, RoundReport, TeacherReport
 
 LINEAGE_ROWS = 60
-"""Most patterns that the card lists; the newest rounds come first."""
+"""Maximum patterns that the card lists, newest rounds first."""
 
 KNOWN_BASES = {"builtin:smollm2-135m": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Student name -> the hub's name of its base model, and its licence."""
+"""Student name -> name of its base model on the hub, and its licence."""
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 class Export(TypedDict):
-    """What the card must know of the exported folder."""
+    """What the card says about the exported folder."""
 
     form: Literal["adapter", "merged", "full"]
-    """A LoRA adapter, an adapter merged into its base, or a model that was fine-tuned as a whole."""
+    """A LoRA adapter, an adapter merged into its base, or a fully fine-tuned model."""
     name: NotRequired[str]
     """The model's name; default: the run's id."""
     license: NotRequired[str | None]
-    """Licence of the base model (SPDX, lower case), where the caller knows it."""
+    """Licence of the base model (SPDX, lower case), if the caller knows it."""
     compared: NotRequired[int]
     """Validation rows on which merged and adapter predictions were compared."""
     same: NotRequired[int]
-    """Those with the same prediction."""
+    """Number of these rows with the same prediction."""
 
 
 def render_card(report: Report, *, export: Export) -> str:
-    """README.md with YAML front matter: what the model is, its scores with intervals, its data and its limits.
+    """README.md with YAML front matter: the model, its scores with intervals, its data and its limits.
 
-    A student from a local folder or file is named by its last part only, so that no path leaves the machine.
-    Texts from rows or from the teacher are escaped for markdown.
+    For a student from a local folder or file, only the last part of the path is named, so that no path leaves
+    the machine. Texts from rows or from the teacher are escaped for markdown.
     """
     base, licence = base_model(report.student)
     licence = export.get("license") or licence
@@ -84,7 +84,7 @@ _FORMS = {
 
 
 def base_model(student: str) -> tuple[str | None, str | None]:
-    """The hub's name of a student's base and its licence; None where the student is a local folder or file."""
+    """A student's base model on the hub and its licence. Both are None for a local folder or file."""
     if student in KNOWN_BASES:
         return KNOWN_BASES[student]
     local = student.endswith(".gguf") or Path(student).exists()
@@ -98,7 +98,7 @@ def config_digest(config: dict[str, Any]) -> str:
 
 
 def chosen_round(report: Report) -> RoundReport | None:
-    """The round of the best student, which is the one exported."""
+    """The round of the best student, which is the one that is exported."""
     best = report.best.get("round")
     return next((item for item in report.rounds if item.round == best), None)
 
@@ -120,7 +120,7 @@ def _front_matter(report: Report, name: str, export: Export, licence: str | None
 
 
 def _results(report: Report) -> list[Any] | None:
-    """The sealed test as the hub's model index wants it, the interval of the difference beside it."""
+    """The sealed test in the form of the hub's model index. The interval is in its `metric_args`."""
     from huggingface_hub import EvalResult
 
     test = report.test
@@ -142,7 +142,7 @@ def _results(report: Report) -> list[Any] | None:
 
 
 def _own_test(report: Report) -> float | None:
-    """The exported student's own test score: the baseline's, where no round was better."""
+    """The exported student's test score. If no round was better, it is the baseline's."""
     if report.test is None:
         return None
     return report.test.best if report.best.get("round") else report.test.baseline
@@ -167,12 +167,12 @@ def _loading(base: str | None, export: Export) -> str:
 
 
 def _generated(report: Report, chosen: RoundReport | None) -> int:
-    """Rows from the teacher in the chosen student's training set: those of its round and of all before."""
+    """Rows from the teacher that the chosen student was trained on: of its round and of the rounds before."""
     return sum(item.accepted for item in report.rounds if chosen is not None and item.round <= chosen.round)
 
 
 def _lineage(report: Report, chosen: RoundReport | None) -> list[tuple[int, str, int]]:
-    """Round, what the rows were written for, how many: of the rows that this model was trained on."""
+    """The new rows that this model was trained on: round, what they were written for, and how many."""
     rows = []
     for item in reversed(report.rounds):
         if chosen is None or item.round > chosen.round or not item.accepted:
@@ -197,18 +197,18 @@ def _last_part(student: str) -> str:
 
 
 def escape_markdown(text: Any) -> str:
-    """A text on one line, without any markup of its own."""
+    """A text on one line, with markdown escaped."""
     line = " ".join(str(text).split())
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", wording.clip(line, 300))
 
 
 def code(text: Any) -> str:
-    """A text that stays inside a code span and a table cell."""
+    """A text that cannot end a code span or a table cell."""
     return re.sub(r"[`|]", "'", " ".join(str(text).split()))
 
 
 def _environment() -> jinja2.Environment:
-    """Markdown has no automatic escaping: what is not our own text goes through `md` or `code`."""
+    """Markdown is not escaped automatically: all foreign texts go through `md` or `code`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("app.report"),
         undefined=jinja2.StrictUndefined,

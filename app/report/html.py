@@ -1,4 +1,4 @@
-"""Pages as one file that opens offline, such as `report.html`, which shows what `report.json` holds."""
+"""Pages as one file that opens offline, such as `report.html`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.report import wording
 from graphs.report import Report
 
 MAX_TEXT = 480
-"""Characters of a text that are shown at once; the rest unfolds."""
+"""Characters of a text that are visible at once. The rest unfolds."""
 MAX_UNFOLDED = 8000
-"""Characters of a text that are on the page at all."""
+"""Maximum characters of a text on the page."""
 MAX_PATTERNS = 40
-"""Most patterns of one round with a section of their own."""
+"""Maximum patterns of one round with a section of their own."""
 
 STATUS = {
     "running": "The run is under way",
@@ -31,8 +31,8 @@ STATUS = {
 
 
 def render_html(report: Report) -> str:
-    """A run's page (`render_document`)."""
-    from app.report.charts import charts  # Altair takes half a second, which `pada --help` need not wait for
+    """The page of a run. See `render_document`."""
+    from app.report.charts import charts  # Altair takes half a second, and `pada --help` does not need it
 
     return render_document(
         "page.html",
@@ -46,13 +46,13 @@ def render_html(report: Report) -> str:
 
 
 def render_document(template: str, charts: Mapping[str, Any], **content: Any) -> str:
-    """A page as one self-contained document: no network, no files beside it.
+    """A page as one self-contained document, without other files and without network.
 
-    Everything from rows and models is escaped. The page's own content security policy allows only its two
-    scripts, by their hashes, and no request at all, so that a text which slipped through could do nothing.
+    Everything from rows and models is escaped. The content security policy of the page allows only its two
+    scripts, by their hashes, and no requests. So even a text that was not escaped could do nothing.
 
     Args:
-        template: one that extends `document.html`.
+        template: name of a template that extends `document.html`.
         charts: name -> Vega-Lite specification.
         content: what the template shows.
     """
@@ -71,14 +71,14 @@ def render_document(template: str, charts: Mapping[str, Any], **content: Any) ->
 
 
 def prepare() -> None:
-    """Make what all pages share, which takes a second or two, before the first one is asked for."""
+    """Load what all pages share ahead of time. It takes a second or two."""
     from app.report.charts import charts  # noqa: F401
 
     _vega()
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """A content security policy (W3C CSP3) that runs these scripts only and loads nothing."""
+    """A content security policy (W3C CSP3) that runs only these scripts and loads nothing."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -86,7 +86,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 @cache
 def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as one script (0.9 MB), from the wheel of vl-convert."""
+    """Vega, Vega-Lite and vega-embed as one script (0.9 MB), from the vl-convert package."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
@@ -130,7 +130,7 @@ def _environment() -> jinja2.Environment:
 
 
 def words(name: str) -> str:
-    """A key as a reader says it: `over_long` becomes `Over long`."""
+    """A key in words: `over_long` becomes `Over long`."""
     text = re.sub(r"[_\s]+", " ", str(name)).strip()
     return text[:1].upper() + text[1:]
 
@@ -147,7 +147,7 @@ def plain(value: Any) -> str:
 
 
 def fold(text: Any) -> tuple[str, str, int]:
-    """A text as what is shown, what unfolds, and the number of characters left out altogether."""
+    """A text in three parts: what is visible, what unfolds, and the number of characters left out."""
     whole = str(text)
     if len(whole) <= MAX_TEXT:
         return whole, "", 0
@@ -155,6 +155,6 @@ def fold(text: Any) -> tuple[str, str, int]:
 
 
 def bar(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
-    """Name, count and share (percent) of each part that is there."""
+    """Name, count and share (percent) of each part that is not 0."""
     total = sum(counts.values())
     return [(name, count, 100 * count / total) for name, count in counts.items() if count]

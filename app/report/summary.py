@@ -16,14 +16,13 @@ from app.report.wording import (
 from graphs.report import Report, RoundReport
 
 SHOWN = 6
-"""Most patterns of a round that are named."""
+"""Maximum patterns of a round that are named."""
 
 
 def summary_lines(report: Report) -> list[str]:
-    """What happened, as plain lines: the result, the rounds, the patterns, rows, cost and time.
+    """The result, the rounds with their patterns, rows, cost and time, as plain lines.
 
-    Paths are the caller's to add. Texts from the teacher are brought onto one line; they are not
-    escaped for any markup.
+    The caller adds paths. Texts from the teacher are on one line and not escaped for any markup.
     """
     result = headline(report)
     lines = [f"{result.title}. {result.sentence}"]
@@ -34,7 +33,7 @@ def summary_lines(report: Report) -> list[str]:
         lines += _round_lines(item)
     lines.append(_cost_line(report))
     if report.teacher.stand_in:
-        lines.append("The teacher was the embedded stand-in: put a real one in its place for real work.")
+        lines.append("The teacher was the embedded stand-in: use a real one for real work.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""How numbers and results are put into words, the same on the page, on the card and in the terminal."""
+"""Numbers and results in words, the same on the page, on the card and in the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphs.report import Report, TestResult
 Tone = Literal["good", "bad", "neutral"]
 
 NARROW = "\u202f"
-"""No-break thin space: a number and its unit stay on one line."""
+"""No-break thin space, which keeps a number and its unit on one line."""
 
 P_METHODS = {"mcnemar": "McNemar", "paired bootstrap": "paired bootstrap"}
 
@@ -21,12 +21,12 @@ def percent(score: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of two scores in percentage points, always signed: `+11.2 points`."""
+    """A difference of two scores in percentage points, with its sign: `+11.2 points`."""
     return f"{signed(difference)} points"
 
 
 def signed(difference: float) -> str:
-    """A difference of two scores in percentage points, without its unit: `+11.2`."""
+    """A difference of two scores in percentage points, with its sign and without the unit: `+11.2`."""
     value = round(difference * 100, 1)
     return f"+{value:.1f}" if value > 0 else _one_decimal(value)
 
@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
 
 
 def money(usd: float) -> str:
-    """`$0.42`; what is less than a cent keeps two digits that count: `$0.0031`."""
+    """`$0.42`. Less than a cent has two significant digits: `$0.0031`."""
     if usd == 0 or usd >= 0.01:
         return f"${usd:,.2f}"
     return f"${usd:.2g}" if usd >= 0.0001 else "< $0.0001"
@@ -77,7 +77,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def spent(report: Report) -> str:
-    """What the teacher cost: dollars, or tokens where no price is known."""
+    """What the teacher cost, in dollars, or in tokens if no price is known."""
     cost = report.cost
     if cost.usd > 0:
         return money(cost.usd)
@@ -86,7 +86,7 @@ def spent(report: Report) -> str:
 
 
 def round_name(round_number: int) -> str:
-    """Round 0 is the student fine-tuned on the given rows alone."""
+    """`Baseline` for round 0, else `Round 3`."""
     return "Baseline" if round_number == 0 else f"Round {round_number}"
 
 
@@ -97,19 +97,19 @@ def clip(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Printable text on one line, cut at `limit` characters: a terminal must not be steered by a model's reply."""
+    """Printable text on one line, at most `limit` characters, because a reply must not control the terminal."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def _one_decimal(value: float) -> str:
-    """One decimal, a true minus sign, and no `-0.0`."""
+    """One decimal, with a minus sign and not a hyphen, and never `-0.0`."""
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "\u2212")
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What the run showed, in a title and one sentence."""
+    """The result of a run in a title and one sentence."""
 
     tone: Tone
     title: str
@@ -117,7 +117,7 @@ class Headline:
 
 
 def headline(report: Report) -> Headline:
-    """The result; it says `improved` only where the 95 % interval of the sealed test excludes 0."""
+    """The result. It says `improved` only if the 95 % interval of the sealed test is above 0."""
     if report.test is None:
         return _without_test(report)
     if report.method == "vanilla":
@@ -134,7 +134,7 @@ def headline(report: Report) -> Headline:
 
 
 def warnings(report: Report) -> list[str]:
-    """What a reader must know alongside the result: about the last student's rows and the best student's steps."""
+    """The trainer's warnings for the last student, and a warning if the best student took more steps."""
     notes = list(report.rounds[-1].trainer.warnings) if report.rounds else []
     if report.test and (steps := more_steps(report)):
         notes.append(steps)
@@ -142,9 +142,9 @@ def warnings(report: Report) -> list[str]:
 
 
 def more_steps(report: Report) -> str:
-    """A warning where the best student was also trained for more steps than the baseline; empty where it was not.
+    """A warning if the best student was trained for more steps than the baseline, else an empty text.
 
-    More rows at equal epochs are more steps, and a student that was not trained to its end gains by steps alone.
+    With equal epochs, more rows mean more steps. A student that has not converged gains by more steps alone.
     """
     best = int(report.best.get("round", 0))
     steps = {item.round: item.trainer.steps for item in report.rounds if item.round in (0, best)}

@@ -1,4 +1,4 @@
-"""Writes the report's two forms into the run's folder."""
+"""Writes `report.html` and `report.json` into the run's folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from trainer.artifacts import write_json, write_text
 
 
 def write_report(report: Report, paths: RunPaths) -> None:
-    """`report.html` first: `report.json` tells other programs that both are there."""
+    """Write `report.html` first, because other programs take `report.json` as a sign that both are there."""
     write_text(paths.html, render_html(report))
     write_json(paths.report, report)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphs.review import MOST_DECISIONS, Drafts, Question, ReviewAnswer, merge, read_answer
+from graphs.review import MAX_DECISIONS, Drafts, Question, ReviewAnswer, merge, read_answer
 from graphs.rows import NewRow, Pattern, Strategy, Verdict
 
 PATTERNS = Question("patterns", 1, patterns=["r1-p0", "r1-p1"])
@@ -53,7 +53,7 @@ def test_an_answer_that_does_not_fit_the_patterns_says_why(answer: Any, words: s
         ({"about": "patterns"}, "The review is about rows, not patterns."),
         ({"round": 2}, "The review is about round 1, not 2."),
         ({"reject": "good"}, "reject: Input should be a valid list."),
-        ({"reject": ["good"] * (MOST_DECISIONS + 1)}, "reject: List should have at most 500 items"),
+        ({"reject": ["good"] * (MAX_DECISIONS + 1)}, "reject: List should have at most 500 items"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_rows_says_why(answer: Any, words: str) -> None:

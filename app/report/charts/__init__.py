@@ -1,7 +1,7 @@
 """The page's charts as Vega-Lite specifications, built with Altair.
 
-Colours are CSS variables of the page (`var(--blue)`), so that one drawing serves light, dark and print. Every
-chart takes its width from the page. Importing this package imports Altair, which takes a moment.
+Colours are CSS variables of the page (`var(--blue)`), so that a chart works in light, dark and print. Every
+chart takes its width from the page. Importing this package imports Altair, which takes half a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Spec = dict[str, Any]
 
 
 def charts(report: Report) -> dict[str, Spec]:
-    """Name -> Vega-Lite specification, of those charts for which the run has data already."""
+    """Name -> Vega-Lite specification, for the charts that have data."""
     drawn = {
         "scores": scores(report.rounds),
         "differences": differences(report),

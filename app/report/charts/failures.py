@@ -1,4 +1,4 @@
-"""The map of the errors, and what became of each pattern."""
+"""The map of the errors, and the outcomes of each pattern."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.report.wording import clip, round_name
 from graphs.report import PatternOutcome, RoundReport
 
 MAX_BARS = 24
-"""Most patterns with a bar of their own: the newest rounds' first."""
+"""Maximum patterns with a bar, newest rounds first."""
 
 
 def clusters(rounds: list[RoundReport]) -> Any:
@@ -82,7 +82,7 @@ def _points_of(item: RoundReport) -> list[Row]:
 
 
 def patterns(rounds: list[RoundReport]) -> Any:
-    """How the failures of each pattern fared: fixed, unmoved, regressed."""
+    """The outcomes of each pattern's failures: fixed, unmoved, regressed."""
     scored = [
         (item, pattern)
         for item in reversed(rounds)

@@ -1,4 +1,4 @@
-"""Differences with their intervals, against a line at 0."""
+"""Differences with their intervals, and a line at 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.report.wording import interval, signed
 
 
 def difference_row(name: str, difference: float, ends: tuple[float, float], p_value: float) -> Row:
-    """One difference of scores, in points, named with its numbers."""
+    """One difference of scores as data of `intervals`, in points. Its label has the numbers too."""
     return {
         "name": name,
         "label": f"{name}: {signed(difference)} ({interval(ends)})",
@@ -24,12 +24,13 @@ def difference_row(name: str, difference: float, ends: tuple[float, float], p_va
 
 
 def intervals(rows: Sequence[Row], color: Any, kind: str, p: str, description: str) -> Any:
-    """The differences of `difference_row`, one below the other in the order given.
+    """Differences with their intervals, one below the other.
 
     Args:
-        color: what tells them apart, as an encoding or a condition.
-        kind: what a row is, such as a method.
-        p: what kind of p-value it is.
+        rows: from `difference_row`, in the order of the chart.
+        color: the color of a row, as an encoding or a condition.
+        kind: what a row is, such as `Method`.
+        p: name of the p-value, such as `p`.
     """
     order = [row["label"] for row in rows]
     y = alt.Y("label:N", sort=order, title=None, axis=None, scale=alt.Scale(paddingInner=0.1))

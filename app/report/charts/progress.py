@@ -12,7 +12,7 @@ from graphs.report import Report, RoundReport
 
 
 def spending(report: Report) -> Any:
-    """Cumulative dollars, or tokens where no price is known, over time."""
+    """Cumulative dollars over time, or tokens if no price is known."""
     if len(report.spending) < 2:
         return None
     priced = report.cost.usd > 0
@@ -38,7 +38,7 @@ def spending(report: Report) -> Any:
 
 
 def loss(rounds: list[RoundReport]) -> Any:
-    """Training loss of every student: single steps, and a mean over nine of them."""
+    """Training loss of every student: each step, and the moving mean over nine steps."""
     rows = [
         {"round": round_name(item.round), "order": item.round, "step": point.step, "loss": point.loss}
         for item in rounds

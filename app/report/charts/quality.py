@@ -1,4 +1,4 @@
-"""From the rows that the teacher wrote to those that were used."""
+"""How many of the rows that the teacher wrote passed each stage of quality control."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REST = {"surplus": "sound, but not needed", "reviewer": "rejected by a reviewer"
 
 
 def quality(rounds: list[RoundReport]) -> Any:
-    """What each stage of quality control kept and lost, for all rounds or one."""
+    """The rows that each stage of quality control kept and rejected, for all rounds or for one."""
     generated = [item for item in rounds if sum(item.verdicts.values())]
     if not generated:
         return None
@@ -61,7 +61,7 @@ def quality(rounds: list[RoundReport]) -> Any:
 
 
 def _funnel(scope: str, verdicts: dict[str, int]) -> list[Row]:
-    """Four stages; each shows what it kept and, beside it, what it lost and why."""
+    """Four stages. Each has the number of rows that it kept, and of those that it rejected, by reason."""
     stages: list[tuple[str, dict[str, str]]] = [
         ("Written by the teacher", {}),
         ("After the free checks", FREE_CHECKS),

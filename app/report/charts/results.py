@@ -12,7 +12,7 @@ from graphs.report import Report, RoundReport
 
 
 def scores(rounds: list[RoundReport]) -> Any:
-    """Score of each student on validation with its 95 % interval, over the rounds."""
+    """The validation score of each student with its 95 % interval, by round."""
     if not rounds:
         return None
     rows = [
@@ -58,7 +58,7 @@ def scores(rounds: list[RoundReport]) -> Any:
 
 
 def differences(report: Report) -> Any:
-    """Each paired difference with its 95 % interval, against a line at 0."""
+    """Each paired difference with its 95 % interval, and a line at 0."""
     rows: list[Row] = []
     for item in report.rounds:
         if comparison := item.versus_best:

@@ -1,4 +1,4 @@
-"""What all charts share: colours, fonts, width, legends and choices."""
+"""Colours, fonts, width, legends and selections of all charts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Row = dict[str, Any]
 Item = TypeVar("Item")
 
 MAX_POINTS = 400
-"""Most points that one round's line or map draws."""
+"""Maximum points of one round in a line or map."""
 
 INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
 BLUE, GREY, ORANGE = "var(--blue)", "var(--grey)", "var(--vermilion)"
@@ -32,7 +32,7 @@ SHAPES = [
 
 
 def thin(items: Sequence[Item], limit: int = MAX_POINTS) -> list[Item]:
-    """At most `limit` items, evenly spaced, the last one among them."""
+    """At most `limit` items, evenly spaced, including the first and the last."""
     if len(items) <= limit:
         return list(items)
     step = (len(items) - 1) / (limit - 1)
@@ -40,7 +40,7 @@ def thin(items: Sequence[Item], limit: int = MAX_POINTS) -> list[Item]:
 
 
 def choice_of(label: str, options: list[str], value: str) -> Any:
-    """A selection the reader can change: buttons for a few options, a menu for many, nothing for one."""
+    """A selection for the reader: buttons for up to 6 options, a menu for more, nothing for one."""
     if len(options) == 1:
         return alt.param(name="choice", value=value)
     bind = alt.binding_radio if len(options) <= 6 else alt.binding_select
@@ -48,7 +48,7 @@ def choice_of(label: str, options: list[str], value: str) -> Any:
 
 
 def top_legend(cell: int, symbol: str = "square") -> Any:
-    """A legend above the chart, in as many columns of `cell` pixels as its width holds."""
+    """A legend above the chart, with as many columns of `cell` pixels as fit."""
     columns = alt.ExprRef(f"max(1, floor(width / {cell}))")
     return alt.Legend(
         orient="top",
@@ -62,7 +62,7 @@ def top_legend(cell: int, symbol: str = "square") -> Any:
 
 
 def row_labels(base: Any, offset: int) -> Any:
-    """Names above the bars instead of beside them, so that long ones have the whole width; a halo keeps lines off them."""
+    """Labels above the bars, so that long ones have the whole width. A halo separates them from lines."""
 
     def text(**look: Any) -> Any:
         placed = base.mark_text(
@@ -74,7 +74,7 @@ def row_labels(base: Any, offset: int) -> Any:
 
 
 def finish(chart: Any, height: int, description: str) -> Any:
-    """The chart with the width of its place on the page, and the common look."""
+    """The chart as wide as its container, in the common style."""
     font = "system-ui, -apple-system, 'Segoe UI', sans-serif"
     axis = {
         "labelColor": MUTED,

@@ -12,7 +12,7 @@ import pytest
 from langgraph.types import Command
 
 from graphs.context import Context
-from graphs.review import MOST_DECISIONS
+from graphs.review import MAX_DECISIONS
 from graphs.rows import NewRow
 from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import THREAD, Loop, new_loop, read_rows
@@ -246,7 +246,7 @@ async def test_a_step_stays_small_whatever_is_answered(tmp_path: Path) -> None:
     """The most that one answer may name, in ids as long as they get; what the graph is given stands in its checkpoint."""
     loop = new_loop(tmp_path, review="rows", rounds=1)
     await loop.go({})
-    most = [f"r10-b{n}-a3-49" for n in range(10_000, 10_000 + MOST_DECISIONS)]
+    most = [f"r10-b{n}-a3-49" for n in range(10_000, 10_000 + MAX_DECISIONS)]
     await loop.go(Command(resume={"accept": most, "reject": most}))
     assert (await loop.asked())["error"].endswith("and 495 more.")
     with sqlite3.connect(loop.paths.checkpoints) as database:
