@@ -27,6 +27,12 @@ STATES = report_example.states()
 PAGES = {name: render_html(report) for name, report in STATES.items()}
 
 
+@pytest.mark.parametrize("name", STATES)
+def test_the_examples_are_reports(name: str) -> None:
+    """`model_copy` checks nothing, so a state could hold what no run writes."""
+    assert Report.model_validate_json(STATES[name].model_dump_json()) == STATES[name]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_well_formed_and_loads_nothing(name: str) -> None:
     page = Page(PAGES[name])
