@@ -90,6 +90,22 @@ def elbow(inertia: dict[int, float]) -> int:
     return int(ks[1 + np.argmax(below[1:-1])])
 
 
+def representatives(vectors: Vectors, count: int, seed: int) -> Indices:
+    """Indices of `count` vectors that stand for all: of each of `count` k-means clusters, the member nearest to its centre.
+
+    Fewer if there are fewer different vectors. The same input and seed give the same answer.
+
+    Args:
+        vectors: shape (n, d), n >= count >= 1.
+    """
+    points = np.ascontiguousarray(vectors, dtype=np.float32)
+    centres, _ = _lloyd(points, _seed(points, count, np.random.default_rng(seed)))
+    distances, labels = _assign(points, centres)
+    order = np.argsort(distances, kind="stable")
+    _, first = np.unique(labels[order], return_index=True)
+    return np.sort(order[first])
+
+
 def nearest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:
     """Indices of up to `count` members of cluster c, the one nearest to its centre first."""
     return _members_by_distance(clustering, vectors, c)[:count]

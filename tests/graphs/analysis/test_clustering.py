@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from graphs.analysis.clustering import Clustering, cluster, elbow, farthest, nearest, project
+from graphs.analysis.clustering import Clustering, cluster, elbow, farthest, nearest, project, representatives
 
 
 def planted(
@@ -146,3 +146,23 @@ def test_projection_keeps_the_two_widest_directions() -> None:
 @pytest.mark.parametrize("shape", [(1, 5), (3, 1), (4, 3)])
 def test_projection_of_small_shapes(shape: tuple[int, int]) -> None:
     assert project(np.ones(shape, np.float32)).shape == (shape[0], 2)
+
+
+def test_representatives_are_one_of_each_planted_group() -> None:
+    vectors, truth = planted(60, 5, noise=0.2)
+    chosen = representatives(vectors, 5, seed=0)
+    assert sorted(truth[chosen]) == [0, 1, 2, 3, 4]
+    for place in chosen:
+        group = vectors[truth == truth[place]]
+        distances = ((group - group.mean(axis=0)) ** 2).sum(axis=1)
+        assert ((vectors[place] - group.mean(axis=0)) ** 2).sum() == pytest.approx(distances.min())
+    assert representatives(vectors, 5, seed=0).tolist() == chosen.tolist()
+
+
+def test_representatives_of_as_many_as_there_are_are_all_of_them() -> None:
+    vectors, _ = planted(12, 3, noise=1.0)
+    assert representatives(vectors, 12, seed=0).tolist() == list(range(12))
+
+
+def test_representatives_of_copies_are_fewer() -> None:
+    assert len(representatives(np.ones((6, 4), np.float32), 3, seed=0)) == 1
