@@ -60,7 +60,7 @@ class LoopSpec(Strict):
     max_train_failures: int = Field(200, ge=1, le=1_000_000)
     """Maximum training rows predicted in a round to find training errors: a seeded sample."""
     max_patterns: int = Field(10, ge=1, le=10_000)
-    """Maximum failure patterns in a round."""
+    """Maximum failure patterns in a round. The elbow of the inertia does not depend on it."""
     errors_per_pattern: float | None = Field(None, ge=1, le=1_000_000)
     """Analysed errors to a pattern, on average; None lets the elbow of the inertia choose (the paper)."""
     min_cluster_errors: int = Field(8, ge=2, le=1_000_000)
