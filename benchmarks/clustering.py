@@ -39,7 +39,7 @@ def planted(rows: int, dimensions: int, centres: int, noise: float, seed: int) -
 def compare(vectors: NDArray[np.float32], max_k: int) -> dict[str, float | int]:
     """Seconds and inertia of both searches."""
     started = time.perf_counter()
-    ours = cluster(vectors, seed=0, max_k=max_k, min_points=2)
+    ours = cluster(vectors, seed=0, max_k=max_k, min_points=2, horizon=max_k)
     seconds = time.perf_counter() - started
     started = time.perf_counter()
     theirs = {k: float(KMeans(k, random_state=0).fit(vectors).inertia_) for k in range(2, max_k + 1)}

@@ -44,6 +44,10 @@ class Analysis(ErrorAnalysis):
     id: str
     """The validation row."""
 
+    def for_teacher(self) -> dict[str, str]:
+        """The analysis as a teacher sees it, without the row."""
+        return self.model_dump(include={"root_cause", "scenario"})
+
     @property
     def text(self) -> str:
         """The text that is embedded for clustering."""

@@ -34,8 +34,15 @@ class LoopSpec(Strict):
     rows_per_error: int | None = Field(3, ge=1, le=1_000_000)
     """Maximum rows that a round writes for one training error while there are patterns, which get what is left; None has no such
     bound (the paper). A well-trained student has few training errors, and half of a round for three of them teaches little."""
-    oversample: float = Field(1.0, ge=1, le=10)
-    """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first."""
+    cases: bool = True
+    """Write each batch for one analysed failure of its pattern; false writes for the pattern as a whole (the paper)."""
+    explore_share: float = Field(0.25, ge=0, le=1)
+    """Share of the rows that `pada` writes for no failure: half for the answers that train has least of, half at random."""
+    oversample: float | None = Field(None, ge=1, le=10)
+    """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first. None is 4 for
+    `pada` and 1 for other methods, and 1 for a task that cannot score a new row (the paper)."""
+    selection: Literal["medoids", "wrong"] = "medoids"
+    """Which of the rows that the student gets wrong are kept: the `medoids` of their clusters, or any, in the order of the plan."""
     samples_per_batch: int = Field(5, ge=1, le=50)
     """Rows asked for in one call of the teacher."""
     qc_threshold: float = Field(7.0, ge=1, le=10)
@@ -53,7 +60,7 @@ class LoopSpec(Strict):
     max_train_failures: int = Field(200, ge=1, le=1_000_000)
     """Maximum training rows predicted in a round to find training errors: a seeded sample."""
     max_patterns: int = Field(10, ge=1, le=10_000)
-    """Maximum failure patterns in a round."""
+    """Maximum failure patterns in a round. The elbow of the inertia does not depend on it."""
     errors_per_pattern: float | None = Field(None, ge=1, le=1_000_000)
     """Analysed errors to a pattern, on average; None lets the elbow of the inertia choose (the paper)."""
     min_cluster_errors: int = Field(8, ge=2, le=1_000_000)
@@ -94,10 +101,14 @@ class LoopSpec(Strict):
         kept = {"pattern": self.patterns, "train_error": self.train_errors}
         return tuple(origin for origin in self.guidance.origins if kept.get(origin, True))
 
-    @property
-    def asked_per_round(self) -> int:
-        """Rows asked for in each round, of which `synthetic_per_round` are kept."""
-        return math.ceil(self.synthetic_per_round * self.oversample)
+    def asked_per_round(self, scorable: bool) -> int:
+        """Rows asked for in each round, of which `synthetic_per_round` are kept.
+
+        Args:
+            scorable: whether the task can score the student's answer to a new row.
+        """
+        by_default = self.guidance.oversample if scorable else 1.0
+        return math.ceil(self.synthetic_per_round * (self.oversample or by_default))
 
     @property
     def last_round(self) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Origin = Literal["pattern", "train_error", "train_row", "task"]
-"""What a row was written for: a failure pattern, a training error, a training row to reword, or the task in general."""
+Origin = Literal["pattern", "train_error", "train_row", "task", "explore"]
+"""What a row was written for: a failure pattern, a training error, a training row to reword, the task in general, or, beside
+patterns, rows of the task that no failure asked for."""
 
 Method = Literal[
     "pada", "vanilla", "random", "auggpt", "llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"
@@ -23,10 +24,12 @@ class Guidance:
     """At most one row per round for each training error."""
     contrast: bool = False
     """Also show the writer the nearest training rows that the student gets right."""
+    oversample: float = 1.0
+    """Rows asked for, for each that is kept, where the configuration does not say."""
 
 
 GUIDANCE: dict[Method, Guidance] = {
-    "pada": Guidance(("pattern", "train_error")),
+    "pada": Guidance(("pattern", "train_error"), oversample=4.0),
     "vanilla": Guidance(),
     "random": Guidance(("task",)),
     "auggpt": Guidance(("train_row",)),

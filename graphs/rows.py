@@ -44,6 +44,8 @@ class NewRow(BaseModel):
     origin: Origin
     pattern: str | None = None
     """Id of the pattern (and of its strategy) that it was written for."""
+    case: str | None = None
+    """Id of the validation failure, one of the pattern's, for whose analysis it was written. The writer never sees that row."""
     source: str | None = None
     """Id of the training row that the student got wrong, or that the row rewords."""
     attempt: int
@@ -71,7 +73,7 @@ class NewRow(BaseModel):
     def training_row(self) -> dict[str, Any]:
         """The row as the trainer reads it, with its origin."""
         return self.model_dump(
-            include={"id", "prompt", "completion", "round", "batch", "origin", "pattern", "source"},
+            include={"id", "prompt", "completion", "round", "batch", "origin", "pattern", "case", "source"},
             exclude_none=True,
         )
 
@@ -85,6 +87,8 @@ class Batch(BaseModel):
     origin: Origin
     count: int
     pattern: str | None = None
+    case: str | None = None
+    """Id of the failure of the pattern that it is written for; None for the pattern as a whole."""
     source: str | None = None
 
 

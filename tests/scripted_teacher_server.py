@@ -157,7 +157,8 @@ def write(data: dict[str, Any]) -> dict[str, Any]:
     """As many right rows as asked for, other ones for every other request; one in eight is empty or mislabelled."""
     rng = random.Random(json.dumps(data, sort_keys=True))
     if data["strategy"]:
-        pairs = MEANS.findall(data["strategy"]["instructions"])
+        about_case = MEANS.findall(data["case"]["root_cause"]) if data["case"] else []
+        pairs = about_case or MEANS.findall(data["strategy"]["instructions"])
     else:
         about = data["error"] or data["original"]
         said = " ".join(row["prompt"] for row in ([about] if about else data["examples"])).split()

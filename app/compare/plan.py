@@ -15,6 +15,7 @@ from app.config.run_config import RunConfig
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
+from trainer.tasks import load_task
 
 SECONDS_PER_CALL = 5.0
 """A guess, because no call has been made yet."""
@@ -141,7 +142,10 @@ def round_seconds(
     steps = config.student.steps_for(rows["train"] + round_number * loop.synthetic_per_round)
     looks = round_number < loop.last_round and "train_error" in loop.origins
     sample = min(loop.max_train_failures, rows["train"]) if looks else 0
-    return throughput.load + steps * throughput.step + (rows["validation"] + sample) * throughput.answer
+    asked = loop.asked_per_round(load_task(config.task).self_contained)
+    chosen_among = asked if asked > loop.synthetic_per_round else 0
+    answered = rows["validation"] + sample + chosen_among
+    return throughput.load + steps * throughput.step + answered * throughput.answer
 
 
 def tested_seconds(rows: dict[str, int], throughput: Throughput) -> float:

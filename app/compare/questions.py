@@ -21,6 +21,7 @@ from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec
 from prompts import render
+from trainer.tasks import load_task
 
 CHARACTERS_PER_TOKEN = 4
 """For English text."""
@@ -88,10 +89,15 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
         yield Question("analyst", FailurePattern, render("find_patterns"), {"analyses": members}, PATTERN)
         data = task | {"pattern": PATTERN, "examples": examples}
         yield Question("analyst", AugmentationStrategy, render("draft_strategies"), data, STRATEGY)
-    for batch in batches(loop, train, patterns, failures.train):
+    asked = loop.asked_per_round(load_task(config.task).self_contained)
+    for batch in batches(loop, asked, train, patterns, failures.train):
         samples: Data = {"samples": [row] * batch.count}
         purpose: Data = (
-            {"strategy": STRATEGY} if batch.pattern else {"error": failure} if batch.source else {}
+            {"strategy": STRATEGY, "case": ANALYSIS if loop.cases else None}
+            if batch.pattern
+            else {"error": failure}
+            if batch.source
+            else {}
         )
         data = task | {"examples": examples} | purpose
         kind = writing(batch, loop)
@@ -102,12 +108,13 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
             yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
 
 
-def batches(loop: LoopSpec, train: int, patterns: int, train_failures: int) -> list[Batch]:
+def batches(loop: LoopSpec, asked: int, train: int, patterns: int, train_failures: int) -> list[Batch]:
     """The batches that the loop plans for a round whose patterns have equal size."""
     plan = allocation(
         loop,
+        asked,
         rows=[str(n) for n in range(train)],
         patterns={str(n): 1.0 for n in range(patterns)},
         train_failures=[str(n) for n in range(train_failures)] if "train_error" in loop.origins else [],
     )
-    return make_batches(plan, 1, loop.samples_per_batch)
+    return make_batches(plan, 1, loop.samples_per_batch, {})

@@ -138,7 +138,7 @@ async def open_workspace(
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
-        if config.loop.oversample > 1 and not task.self_contained:
+        if (config.loop.oversample or 1) > 1 and not task.self_contained:
             raise ConfigError(
                 f"loop.oversample: {config.task} cannot score a student's answers to new rows; leave it out."
             )

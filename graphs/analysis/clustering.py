@@ -28,6 +28,8 @@ RESTART_POINTS = 2_000
 """Up to so many vectors, where a poor start costs most and a restart least, k-means is also started from
 scratch."""
 SILHOUETTE_SAMPLE = 2_000
+ELBOW_HORIZON = 30
+"""Clusters up to which the inertia curve is drawn. The elbow depends on where the curve ends, so it is no setting of a run."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,19 @@ class Clustering:
     k: int
 
 
-def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int | None = None) -> Clustering:
-    """Partition vectors by k-means, with k at the elbow between 2 and `max_k`, or with the k that is asked for.
+def cluster(
+    vectors: Vectors,
+    *,
+    seed: int,
+    max_k: int,
+    min_points: int,
+    k: int | None = None,
+    horizon: int = ELBOW_HORIZON,
+) -> Clustering:
+    """Partition vectors by k-means, with k at the elbow, or with the k that is asked for, and at most `max_k`.
 
-    One cluster when there are fewer than `min_points` vectors or when they are all alike. The elbow is looked for up to half
-    the number of vectors. The same input and seed give the same answer.
+    One cluster when there are fewer than `min_points` vectors or when they are all alike. The elbow is that of the curve up to
+    `horizon` clusters or half the number of vectors, whatever `max_k` is. The same input and seed give the same answer.
 
     Args:
         vectors: shape (n, d), n >= 1.
@@ -64,15 +74,15 @@ def cluster(vectors: Vectors, *, seed: int, max_k: int, min_points: int, k: int 
         raise ValueError(f"clustering needs at least one vector, not an array of shape {points.shape}")
     one = points.mean(axis=0, keepdims=True)
     inertia = {1: float(((points - one) ** 2).sum(dtype=np.float64))}
-    largest = min(max_k, k or len(points) // 2, len(points))
+    largest = min(max_k, k, len(points)) if k else min(horizon, len(points) // 2)
     alike = inertia[1] <= ALIKE * float((points**2).sum(dtype=np.float64))
-    if len(points) < min_points or largest < 2 or alike:
+    if len(points) < min_points or min(largest, max_k) < 2 or alike:
         return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)
     rng = np.random.default_rng(seed)
     centroids = {1: one}
     for count in range(2, largest + 1):
         centroids[count], inertia[count] = _best(points, centroids[count - 1], rng)
-    return _finish(points, centroids[largest if k else elbow(inertia)], inertia, seed)
+    return _finish(points, centroids[largest if k else min(max_k, elbow(inertia))], inertia, seed)
 
 
 def elbow(inertia: dict[int, float]) -> int:
@@ -88,6 +98,22 @@ def elbow(inertia: dict[int, float]) -> int:
     fall = curve[0] - curve[-1]
     below = (curve[0] - curve) / (fall if fall > 0 else 1.0) - (ks - ks[0]) / (ks[-1] - ks[0])
     return int(ks[1 + np.argmax(below[1:-1])])
+
+
+def representatives(vectors: Vectors, count: int, seed: int) -> Indices:
+    """Indices of `count` vectors that stand for all: of each of `count` k-means clusters, the member nearest to its centre.
+
+    Fewer if there are fewer different vectors. The same input and seed give the same answer.
+
+    Args:
+        vectors: shape (n, d), n >= count >= 1.
+    """
+    points = np.ascontiguousarray(vectors, dtype=np.float32)
+    centres, _ = _lloyd(points, _seed(points, count, np.random.default_rng(seed)))
+    distances, labels = _assign(points, centres)
+    order = np.argsort(distances, kind="stable")
+    _, first = np.unique(labels[order], return_index=True)
+    return np.sort(order[first])
 
 
 def nearest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -38,12 +39,15 @@ class Corpus:
         template: Template,
         train: Sequence[Example],
         train_vectors: Vectors,
+        strata: Sequence[str],
         checks: asyncio.Task[RowChecks],
     ):
         self._embedder = embedder
         self._template = template
         self._train = {example.id: example for example in train}
         self._place = {example.id: place for place, example in enumerate(train)}
+        sizes = Counter(strata)
+        self._stratum_size = {row.id: sizes[stratum] for row, stratum in zip(train, strata, strict=True)}
         self._vectors = train_vectors
         self._neighbours = Neighbours([example.id for example in train], train_vectors)
         self.checks = checks
@@ -78,7 +82,8 @@ class Corpus:
             )
             return row_checks
 
-        return cls(embedder, template, train, await embedded(train), asyncio.create_task(checks()))
+        strata = [task.stratify_key(example) for example in train]
+        return cls(embedder, template, train, await embedded(train), strata, asyncio.create_task(checks()))
 
     def row(self, name: str) -> RowText:
         """A training row, as a teacher sees it."""
@@ -111,16 +116,23 @@ class Corpus:
         names = random.Random(seed).sample(sorted(self._train), min(count, len(self._train)))
         return [self.row(name) for name in names]
 
+    def draw_balanced(self, count: int, seed: str) -> list[RowText]:
+        """A seeded draw of training rows in which the task's strata, such as labels, come up alike, whatever their size."""
+        rng = random.Random(seed)
+        # a draw by weights without replacement: the smallest of exponential times with these rates (Efraimidis, Spirakis 2006)
+        times = {name: rng.expovariate(1 / self._stratum_size[name]) for name in sorted(self._train)}
+        return [self.row(name) for name in sorted(times, key=times.__getitem__)[:count]]
+
     async def check(self, rows: Sequence[RowText]) -> list[CheckResult | None]:
         """The free checks on one batch; None for a row that passes."""
         pairs = [(row["prompt"], row["completion"]) for row in rows]
         checks = await self._ready()
-        return checks.check(pairs, await self._embed(pairs)) if pairs else []
+        return checks.check(pairs, await self.embed([prompt for prompt, _ in pairs])) if pairs else []
 
     async def admit(self, rows: Sequence[NewRow]) -> list[CheckResult | None]:
         """Check rows of several batches one after another, each against all before it. Rows that pass are added."""
         pairs = [(row.prompt, row.completion) for row in rows]
-        vectors = await self._embed(pairs) if pairs else np.zeros((0, 1), np.float32)
+        vectors = await self.embed([row.prompt for row in rows]) if pairs else np.zeros((0, 1), np.float32)
         checks, results = await self._ready(), []
         for row, pair, vector in zip(rows, pairs, vectors, strict=True):
             result = checks.check([pair], vector[None])[0]
@@ -133,5 +145,6 @@ class Corpus:
         # shield, because one cancelled branch must not stop the build for the others
         return await asyncio.shield(self.checks)
 
-    async def _embed(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
-        return await self._embedder.embed([self._template.strip(prompt) for prompt, _ in pairs])
+    async def embed(self, prompts: Sequence[str]) -> Vectors:
+        """Embeddings of prompts without the template that they share, shape (prompts, d)."""
+        return await self._embedder.embed([self._template.strip(prompt) for prompt in prompts])

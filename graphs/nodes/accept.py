@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
-from graphs.nodes.select_hardest import select
+from graphs.nodes.select_rows import select
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 
@@ -22,14 +22,13 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     for row, result in zip(passed, await corpus.admit(passed), strict=True):
         if result:
             row.verdict, row.reason, row.evidence = result.check, result.reason, result.evidence
-    if runtime.context.loop.oversample > 1:
+    loop = runtime.context.loop
+    if loop.asked_per_round(workspace.task.self_contained) > loop.synthetic_per_round:
         passed = [row for row in passed if row.verdict == "accepted"]
-        kept = await select(passed, current, runtime.context, workspace)
+        kept = await select(passed, current, runtime.context, corpus, workspace)
         for row in passed:
             if row.id not in kept:
                 row.verdict = "surplus"
-                row.reason = (
-                    "More rows were written than the round keeps; others were harder for the student."
-                )
+                row.reason = "More rows were written than the round keeps; others teach the student more."
         workspace.forget_corpus()
     return {"accepted": state.accepted + current.close(rows)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -19,44 +19,51 @@ from graphs.state import LoopState
 from graphs.workspace import Workspace
 
 Purpose = tuple[Origin, str, int]
-"""What rows are for: the kind, the id of the pattern or training row (empty for the task as such), and how many."""
+"""What rows are for: the kind, the id of the pattern or training row (empty for the task as such and for exploration), and how many."""
 
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Split the round's rows over what the method writes them for."""
     context = runtime.context
     previous, current = workspace.round(state.round - 1), workspace.round(state.round)
+    asked = context.loop.asked_per_round(workspace.task.self_contained)
     plan = allocation(
         context.loop,
-        rows=train_rows(state.round, context, workspace),
+        asked,
+        rows=train_rows(state.round, asked, context, workspace),
         patterns=expected_fixes(previous, current, state.patterns),
         train_failures=train_failures(previous, context),
     )
-    batches = make_batches(plan, state.round, context.loop.samples_per_batch)
+    cases = {name: pattern.failures for name, pattern in current.patterns().items()}
+    batches = make_batches(
+        plan, state.round, context.loop.samples_per_batch, cases if context.loop.cases else {}
+    )
     current.write_batches(batches)
     return {"batches": len(batches)}
 
 
 def allocation(
-    loop: LoopSpec, rows: list[str], patterns: dict[str, float], train_failures: list[str]
+    loop: LoopSpec, asked: int, rows: list[str], patterns: dict[str, float], train_failures: list[str]
 ) -> list[Purpose]:
     """What a round's rows are for.
 
     Args:
+        asked: rows to ask for.
         rows: ids of the training rows, in the order in which they get new rows.
         patterns: weight of each pattern: by size, from round 2 also by how much each improved.
         train_failures: ids of the training rows that the student gets wrong; rows are spread evenly over them.
     """
     if "train_row" in loop.origins:
-        return purposes("train_row", spread_evenly(loop.asked_per_round, rows))
+        return purposes("train_row", spread_evenly(asked, rows))
     if "task" in loop.origins:
-        return [("task", "", loop.asked_per_round)]
-    for_patterns, for_failures = split_budget(loop, bool(patterns), len(train_failures))
+        return [("task", "", asked)]
+    for_patterns, for_failures, explored = split_budget(loop, asked, bool(patterns), len(train_failures))
     if loop.guidance.one_each:
         for_failures = min(for_failures, len(train_failures))
     return [
         *purposes("pattern", apportion_with_floor(for_patterns, patterns, loop.pattern_floor)),
         *purposes("train_error", spread_evenly(for_failures, train_failures)),
+        ("explore", "", explored),
     ]
 
 
@@ -64,11 +71,11 @@ def purposes(origin: Origin, rows: dict[str, int]) -> list[Purpose]:
     return [(origin, name, count) for name, count in rows.items()]
 
 
-def train_rows(round_number: int, context: Context, workspace: Workspace) -> list[str]:
+def train_rows(round_number: int, asked: int, context: Context, workspace: Workspace) -> list[str]:
     """Ids of all training rows in a seeded order, starting where the rounds before stopped."""
     ids = [example.id for example in workspace.examples("train")]
     random.Random(f"{context.seed}/rows").shuffle(ids)
-    start = (round_number - 1) * context.loop.asked_per_round % len(ids)
+    start = (round_number - 1) * asked % len(ids)
     return ids[start:] + ids[:start]
 
 
@@ -81,20 +88,26 @@ def train_failures(previous: Round, context: Context) -> list[str]:
     return wrong
 
 
-def split_budget(loop: LoopSpec, patterns: bool, train_failures: int) -> tuple[int, int]:
-    """Rows for patterns and rows for training failures. If one of them is missing, the other gets all rows.
+def split_budget(loop: LoopSpec, asked: int, patterns: bool, train_failures: int) -> tuple[int, int, int]:
+    """Rows for patterns, for training failures, and for exploration, which only goes with patterns.
+
+    If patterns or training failures are missing, the other one gets all rows that are not for exploration.
 
     Args:
+        asked: rows to split.
         patterns: whether the round has patterns.
         train_failures: sampled training rows that the student gets wrong.
     """
-    asked = loop.asked_per_round
     if not patterns:
-        return 0, asked if train_failures else 0
-    for_failures = asked - round(asked * loop.pattern_share) if train_failures else 0
+        return 0, asked if train_failures else 0, 0
+    explored = round(asked * loop.explore_share)
+    guided = asked - explored
+    for_failures = guided - round(guided * loop.pattern_share) if train_failures else 0
     if loop.rows_per_error:
-        for_failures = min(for_failures, math.ceil(train_failures * loop.rows_per_error * loop.oversample))
-    return asked - for_failures, for_failures
+        for_failures = min(
+            for_failures, math.ceil(train_failures * loop.rows_per_error * asked / loop.synthetic_per_round)
+        )
+    return guided - for_failures, for_failures, explored
 
 
 def apportion_with_floor(rows: int, weights: Mapping[Name, float], floor: int) -> dict[Name, int]:
@@ -116,12 +129,19 @@ def spread_evenly(rows: int, names: list[str]) -> dict[str, int]:
     return {name: share + (place < more) for place, name in enumerate(names) if share + (place < more)}
 
 
-def make_batches(plan: list[Purpose], round_number: int, size: int) -> list[Batch]:
-    """Batches of at most `size` rows, each for one purpose."""
+def make_batches(
+    plan: list[Purpose], round_number: int, size: int, cases: Mapping[str, Sequence[str]]
+) -> list[Batch]:
+    """Batches of at most `size` rows, each for one purpose.
+
+    Args:
+        cases: pattern id -> ids of its failures, over which the pattern's batches go in turn; those of a pattern that is
+            not there are for the pattern as a whole.
+    """
     pieces = [
-        (origin, name, min(size, rows - start))
+        (origin, name, min(size, rows - start), turn)
         for origin, name, rows in plan
-        for start in range(0, rows, size)
+        for turn, start in enumerate(range(0, rows, size))
     ]
     return [
         Batch(
@@ -130,7 +150,8 @@ def make_batches(plan: list[Purpose], round_number: int, size: int) -> list[Batc
             origin=origin,
             count=count,
             pattern=name if origin == "pattern" else None,
+            case=cases[name][turn % len(cases[name])] if name in cases else None,
             source=name if origin in ("train_error", "train_row") else None,
         )
-        for place, (origin, name, count) in enumerate(pieces)
+        for place, (origin, name, count, turn) in enumerate(pieces)
     ]

@@ -96,6 +96,7 @@ def verdicts(
                 batch=batch.id,
                 origin=batch.origin,
                 pattern=batch.pattern,
+                case=batch.case,
                 source=batch.source,
                 attempt=state.attempt,
                 verdict=check,

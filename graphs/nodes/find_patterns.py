@@ -68,7 +68,7 @@ async def draft(
     """Name one cluster from the members nearest to its centre and some of the farthest."""
     near = nearest(clustering, vectors, c, loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
-    members = [analyses[i].model_dump(include={"root_cause", "scenario"}) for i in [*near, *far]]
+    members = [analyses[i].for_teacher() for i in [*near, *far]]
     data = {"analyses": members}
     return await workspace.teacher.ask("analyst", FailurePattern, render("find_patterns"), data)
 

@@ -53,6 +53,7 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
     nothing: PromptData = {
         "task": context.task,
         "strategy": None,
+        "case": None,
         "error": None,
         "right": None,
         "original": None,
@@ -61,7 +62,7 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
 
 
 async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
-    """The strategy, with the training rows nearest to the pattern."""
+    """The strategy, the analysis of the batch's case, and the training rows nearest to the pattern."""
     current = workspace.round(batch.round)
     pattern = current.patterns()[batch.pattern or ""]
     strategy = current.strategy(pattern.id)
@@ -72,6 +73,7 @@ async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corp
     )
     return {
         "strategy": {"title": strategy.title, "instructions": strategy.instructions},
+        "case": current.analysis(batch.case).for_teacher() if batch.case else None,
         "examples": examples,
     }
 
@@ -104,4 +106,17 @@ async def for_task(batch: Batch, context: Context, workspace: Workspace, corpus:
     return {"examples": corpus.draw(context.loop.examples_per_prompt, f"{context.seed}/{batch.id}")}
 
 
-PURPOSES = {"pattern": for_pattern, "train_error": for_train_failure, "train_row": for_row, "task": for_task}
+async def for_exploration(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
+    """Some training rows: in turn drawn at random, and so that scarce kinds of answer come up as often as others."""
+    number = int(batch.id.rpartition("b")[2])
+    draw = corpus.draw if number % 2 else corpus.draw_balanced
+    return {"examples": draw(context.loop.examples_per_prompt, f"{context.seed}/{batch.id}")}
+
+
+PURPOSES = {
+    "pattern": for_pattern,
+    "train_error": for_train_failure,
+    "train_row": for_row,
+    "task": for_task,
+    "explore": for_exploration,
+}

@@ -24,7 +24,10 @@ from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example
 from trainer.tasks import load_task
 
-LOOP: dict[str, Any] = {"rounds": 2, "synthetic_per_round": 24, "samples_per_batch": 4, "max_patterns": 4}
+LOOP: dict[str, Any] = {
+    "rounds": 2, "synthetic_per_round": 24, "samples_per_batch": 4, "max_patterns": 4, "oversample": 1,
+}  # fmt: skip
+"""Rows are not chosen among more of them, so that a round has as many as its plan."""
 THREAD: Any = {"configurable": {"thread_id": "run"}, "max_concurrency": 4, "recursion_limit": 80}
 
 

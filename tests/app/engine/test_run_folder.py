@@ -65,7 +65,7 @@ def test_a_run_of_an_earlier_version_goes_on_where_new_options_have_their_defaul
         (tmp_path / "run.json").write_text(json.dumps(document))
         assert open_run(paths, config()).run_id == first.run_id
         changed = config().model_copy(update={"loop": config().loop.model_copy(update={"oversample": 2.0})})
-        with pytest.raises(FolderError, match=r"loop\.oversample was 1\.0, is 2\.0"):
+        with pytest.raises(FolderError, match=r"loop\.oversample was None, is 2\.0"):
             open_run(paths, changed)
 
 

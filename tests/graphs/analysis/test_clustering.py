@@ -7,7 +7,16 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from graphs.analysis.clustering import Clustering, cluster, elbow, farthest, nearest, project
+from graphs.analysis.clustering import (
+    ELBOW_HORIZON,
+    Clustering,
+    cluster,
+    elbow,
+    farthest,
+    nearest,
+    project,
+    representatives,
+)
 
 
 def planted(
@@ -34,7 +43,7 @@ def test_planted_groups_are_found(rows: int, centres: int) -> None:
 def test_inertia_is_as_good_as_scikit_learns(rows: int, centres: int, noise: float) -> None:
     vectors, _ = planted(rows, centres, noise, seed=rows)
     clustering = cluster(vectors, seed=0, max_k=10, min_points=8)
-    assert sorted(clustering.inertia) == list(range(1, 11))
+    assert sorted(clustering.inertia) == list(range(1, min(ELBOW_HORIZON, rows // 2) + 1))
     for k, inertia in clustering.inertia.items():
         assert inertia <= 1.01 * KMeans(k, random_state=0).fit(vectors).inertia_
 
@@ -146,3 +155,31 @@ def test_projection_keeps_the_two_widest_directions() -> None:
 @pytest.mark.parametrize("shape", [(1, 5), (3, 1), (4, 3)])
 def test_projection_of_small_shapes(shape: tuple[int, int]) -> None:
     assert project(np.ones(shape, np.float32)).shape == (shape[0], 2)
+
+
+def test_representatives_are_one_of_each_planted_group() -> None:
+    vectors, truth = planted(60, 5, noise=0.2)
+    chosen = representatives(vectors, 5, seed=0)
+    assert sorted(truth[chosen]) == [0, 1, 2, 3, 4]
+    for place in chosen:
+        group = vectors[truth == truth[place]]
+        distances = ((group - group.mean(axis=0)) ** 2).sum(axis=1)
+        assert ((vectors[place] - group.mean(axis=0)) ** 2).sum() == pytest.approx(distances.min())
+    assert representatives(vectors, 5, seed=0).tolist() == chosen.tolist()
+
+
+def test_representatives_of_as_many_as_there_are_are_all_of_them() -> None:
+    vectors, _ = planted(12, 3, noise=1.0)
+    assert representatives(vectors, 12, seed=0).tolist() == list(range(12))
+
+
+def test_representatives_of_copies_are_fewer() -> None:
+    assert len(representatives(np.ones((6, 4), np.float32), 3, seed=0)) == 1
+
+
+def test_the_elbow_does_not_depend_on_the_most_clusters() -> None:
+    vectors, _ = planted(200, 12, noise=1.6)
+    free = cluster(vectors, seed=0, max_k=100, min_points=8)
+    assert free.k > 3
+    assert cluster(vectors, seed=0, max_k=free.k, min_points=8).k == free.k
+    assert cluster(vectors, seed=0, max_k=free.k - 1, min_points=8).k == free.k - 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import apportion_with_floor, make_batches, split_budget, spread_evenly
+from graphs.nodes.allocate import allocation, apportion_with_floor, make_batches, split_budget, spread_evenly
 
 
 def test_apportion_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_even_gives_everyone_one_before_anyone_two() -> None:
 
 
 def test_cut_covers_the_plan_with_batches_of_at_most_the_size() -> None:
-    batches = make_batches([("pattern", "p0", 7), ("train_error", "row 9", 3)], 2, 3)
+    batches = make_batches([("pattern", "p0", 7), ("train_error", "row 9", 3)], 2, 3, {})
     assert [(b.id, b.origin, b.count, b.pattern, b.source) for b in batches] == [
         ("r2-b0", "pattern", 3, "p0", None),
         ("r2-b1", "pattern", 3, "p0", None),
@@ -67,7 +67,7 @@ def test_cut_loses_no_row() -> None:
     for _ in range(200):
         plan = [("pattern", str(n), rng.randint(0, 20)) for n in range(rng.randint(0, 6))]
         size = rng.randint(1, 7)
-        batches = make_batches(plan, 1, size)  # type: ignore[arg-type]
+        batches = make_batches(plan, 1, size, {})  # type: ignore[arg-type]
         assert all(1 <= batch.count <= size for batch in batches)
         for _, name, rows in plan:
             assert sum(batch.count for batch in batches if batch.pattern == name) == rows
@@ -75,25 +75,44 @@ def test_cut_loses_no_row() -> None:
 
 @pytest.mark.parametrize(
     ("patterns", "errors", "expected"),
-    [(True, 60, (30, 70)), (True, 0, (100, 0)), (False, 60, (0, 100)), (False, 0, (0, 0))],
+    [(True, 60, (24, 56, 20)), (True, 0, (80, 0, 20)), (False, 60, (0, 100, 0)), (False, 0, (0, 0, 0))],
 )
 def test_split_gives_all_to_the_one_that_has_work(
-    patterns: bool, errors: int, expected: tuple[int, int]
+    patterns: bool, errors: int, expected: tuple[int, int, int]
 ) -> None:
-    loop = LoopSpec(synthetic_per_round=100, pattern_share=0.3)
-    assert split_budget(loop, patterns, errors) == expected
+    loop = LoopSpec(synthetic_per_round=100, pattern_share=0.3, explore_share=0.2)
+    assert split_budget(loop, 100, patterns, errors) == expected
 
 
 @pytest.mark.parametrize(
     ("loop", "patterns", "expected"),
     [
-        ({"rows_per_error": 3}, True, (91, 9)),
-        ({"rows_per_error": None}, True, (30, 70)),
-        ({"rows_per_error": 3}, False, (0, 100)),
+        ({"rows_per_error": 3, "oversample": 1}, True, (91, 9)),
+        ({"rows_per_error": None, "oversample": 1}, True, (30, 70)),
+        ({"rows_per_error": 3, "oversample": 1}, False, (0, 100)),
         ({"rows_per_error": 3, "oversample": 2.5}, True, (227, 23)),
     ],
 )
 def test_few_training_errors_leave_rows_to_the_patterns(
     loop: dict[str, Any], patterns: bool, expected: tuple[int, int]
 ) -> None:
-    assert split_budget(LoopSpec(synthetic_per_round=100, pattern_share=0.3, **loop), patterns, 3) == expected
+    spec = LoopSpec(synthetic_per_round=100, pattern_share=0.3, explore_share=0, **loop)
+    for_patterns, for_failures, _ = split_budget(spec, spec.asked_per_round(True), patterns, 3)
+    assert (for_patterns, for_failures) == expected
+
+
+def test_a_pattern_s_batches_go_over_its_cases_in_turn() -> None:
+    batches = make_batches(
+        [("pattern", "p0", 7), ("pattern", "p1", 2)], 1, 2, {"p0": ["a", "b", "c"], "p1": ["d"]}
+    )
+    assert [(batch.pattern, batch.case, batch.count) for batch in batches] == [
+        ("p0", "a", 2), ("p0", "b", 2), ("p0", "c", 2), ("p0", "a", 1), ("p1", "d", 2),
+    ]  # fmt: skip
+
+
+def test_exploration_goes_with_patterns_only() -> None:
+    loop = LoopSpec(explore_share=0.25, oversample=1)
+    weights = {"p0": 1.0}
+    assert allocation(loop, 8, [], weights, []) == [("pattern", "p0", 6), ("explore", "", 2)]
+    assert allocation(loop, 8, [], {}, ["row"]) == [("train_error", "row", 8), ("explore", "", 0)]
+    assert allocation(LoopSpec(method="random"), 8, [], {}, []) == [("task", "", 8)]

@@ -14,7 +14,7 @@ from tests.graphs.loop_harness import Loop, new_loop, with_train_failures
 from trainer.artifacts import read_jsonl
 
 KEYS = {
-    "task", "strategy", "error", "right", "original", "examples", "count", "batch", "feedback", "previous",
+    "task", "strategy", "case", "error", "right", "original", "examples", "count", "batch", "feedback", "previous",
 }  # fmt: skip
 
 
@@ -48,6 +48,30 @@ async def test_rows_for_a_pattern_follow_its_strategy(tmp_path: Path) -> None:
     assert update["missing"] == batch.count == len(update["samples"])
 
 
+async def test_a_batch_for_a_pattern_has_the_analysis_of_one_of_its_failures(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    batch, data, _ = await write(loop, "pattern")
+    assert batch.case in loop.round(1).patterns()[batch.pattern or ""].failures
+    analysis = loop.round(1).analysis(batch.case or "")
+    assert data["case"] == {"root_cause": analysis.root_cause, "scenario": analysis.scenario}
+
+
+async def test_without_cases_a_batch_is_for_the_pattern_as_a_whole(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path, cases=False)
+    batch, data, _ = await write(loop, "pattern")
+    assert (batch.case, data["case"]) == (None, None)
+    assert data["strategy"]
+
+
+async def test_exploration_has_no_strategy_and_shows_training_rows(tmp_path: Path) -> None:
+    loop = await allocated(tmp_path)
+    _, data, _ = await write(loop, "explore")
+    assert (data["strategy"], data["case"], data["error"]) == (None, None, None)
+    train = {(row["prompt"], row["completion"]) for row in read_jsonl(loop.paths.data("train"))}
+    assert data["examples"]
+    assert {(row["prompt"], row["completion"]) for row in data["examples"]} <= train
+
+
 async def test_rows_for_a_training_error_show_it_and_rows_near_it(tmp_path: Path) -> None:
     loop = await allocated(tmp_path)
     batch, data, _ = await write(loop, "train_error")
@@ -66,7 +90,7 @@ async def test_no_validation_or_test_row_is_shown(tmp_path: Path) -> None:
     guarded = {
         row["prompt"] for split in ("validation", "test") for row in read_jsonl(loop.paths.data(split))
     }
-    for origin in ("pattern", "train_error"):
+    for origin in ("pattern", "train_error", "explore"):
         _, data, _ = await write(loop, origin)
         assert not [prompt for prompt in guarded if prompt in str(data)]
 
@@ -96,6 +120,7 @@ async def test_the_same_state_asks_the_same(tmp_path: Path) -> None:
         ("train_error", "llms_as_instructors_contrast", "contrast"),
         ("train_row", "auggpt", "train_row"),
         ("task", "random", "task"),
+        ("explore", "pada", "explore"),
     ],
 )
 def test_each_kind_of_writing_has_its_prompt(tmp_path: Path, origin: Any, method: str, purpose: str) -> None:
