@@ -48,7 +48,13 @@ def test_plain_fine_tuning_ends_with_the_baseline() -> None:
 
 @pytest.mark.parametrize(("kept", "oversample", "asked"), [(100, 1.0, 100), (24, 1.5, 36), (10, 1.25, 13)])
 def test_the_rows_asked_for_are_rounded_up(kept: int, oversample: float, asked: int) -> None:
-    assert LoopSpec(synthetic_per_round=kept, oversample=oversample).asked_per_round == asked
+    assert LoopSpec(synthetic_per_round=kept, oversample=oversample).asked_per_round(True) == asked
+
+
+def test_pada_asks_for_more_than_it_keeps_where_new_rows_can_be_scored() -> None:
+    assert LoopSpec(synthetic_per_round=10).asked_per_round(True) == 40
+    assert LoopSpec(synthetic_per_round=10).asked_per_round(False) == 10
+    assert LoopSpec(synthetic_per_round=10, method="random").asked_per_round(True) == 10
 
 
 def test_what_a_run_asks_about() -> None:
