@@ -41,7 +41,8 @@ def compare(
             reports = asyncio.run(runs.run())
     except ComparisonPaused as pause:
         fail(str(pause), code=PAUSED)
-    results = find_results(reports, {job: runs.paths(job) for job in reports}, comparison.base.seed)
+    folders = {job: runs.paths(job) for job in reports}
+    results = find_results(reports, folders, comparison.base.seed, comparison.spec.reference)
     write(results, folder)
     show(results)
     typer.echo(str(folder))

@@ -23,12 +23,11 @@ def show(results: Results) -> None:
         f"test {results.metric}",
         "against vanilla",
         "p",
-        "against pada",
-        "p",
+        *((f"against {results.reference}", "p") if results.reference else ()),
         "calls",
         "US$",
     )
-    print_table(names, [cells(row) for row in results.rows], basis(results))
+    print_table(names, [cells(row, results.reference) for row in results.rows], basis(results))
 
 
 def print_table(names: Sequence[str], rows: list[list[str]], below: str) -> None:
@@ -72,14 +71,14 @@ def planned(one: Planned) -> list[str]:
     ]
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: Row, reference: str | None) -> list[str]:
     low, high = row.ci95
     return [
         row.method,
         f"{row.accepted:.0f}",
         f"{percent(row.test_mean)} ({100 * low:.1f} to {100 * high:.1f})",
         *compared(row.vs_vanilla),
-        *compared(row.vs_pada),
+        *(compared(row.vs_reference) if reference else ()),
         f"{row.calls:,}",
         f"{row.usd:.2f}",
     ]

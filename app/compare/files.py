@@ -39,7 +39,7 @@ def fields(row: Row) -> dict[str, Any]:
         "test_low": row.ci95[0],
         "test_high": row.ci95[1],
     }
-    for other, against in (("vanilla", row.vs_vanilla), ("pada", row.vs_pada)):
+    for other, against in (("vanilla", row.vs_vanilla), ("reference", row.vs_reference)):
         scores |= {
             f"vs_{other}_difference": against and against.difference,
             f"vs_{other}_low": against and against.ci95[0],
@@ -49,6 +49,8 @@ def fields(row: Row) -> dict[str, Any]:
         }
     return scores | {
         "gain_per_row": row.gain_per_row,
+        "gain_per_1k_tokens": row.gain_per_1k_tokens,
+        "gain_per_training_second": row.gain_per_training_second,
         "gain_per_usd": row.gain_per_usd,
         "failures_fixed": row.failures_fixed,
         "calls": row.calls,

@@ -18,7 +18,6 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
 from trainer.records import Score
 
-PADA = "pada"
 SIGNIFICANT = 0.05
 
 
@@ -60,9 +59,14 @@ class Row(BaseModel):
     test: list[float]
     """By seed."""
     vs_vanilla: Difference | None
-    vs_pada: Difference | None
+    vs_reference: Difference | None
+    """Against `Results.reference`. None for that method itself, and where there is none."""
     gain_per_row: float | None
-    """Difference to vanilla per new row. None without new rows."""
+    """Difference to vanilla per new row. None without new rows, as for the following."""
+    gain_per_1k_tokens: float | None
+    """Per 1,000 tokens of the teacher, prompts and answers."""
+    gain_per_training_second: float | None
+    """Per second that the rounds' students were trained; the baseline is not counted."""
     gain_per_usd: float | None
     calls: int
     """Sum over all seeds, like `tokens` and `usd`."""
@@ -82,13 +86,18 @@ class Results(BaseModel):
     test_rows: int
     training: str
     """The training policy in words, from `training`."""
+    reference: str | None
+    """The method that all others are compared with, beside vanilla."""
     rows: list[Row]
 
 
-def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths], seed: int) -> Results:
+def find_results(
+    reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths], seed: int, reference: str | None
+) -> Results:
     """Compare the runs' test scores, row by row.
 
     Args:
+        reference: the method that all others are compared with, beside vanilla.
         seed: of the bootstrap.
     """
     methods = list(dict.fromkeys(name for name, _ in reports))
@@ -97,8 +106,10 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
     values = {name: np.array([[s.value for s in row] for row in table]) for name, table in scores.items()}
     right = {name: np.array([[s.correct for s in row] for row in table]) for name, table in scores.items()}
 
-    def against(other: str) -> dict[str, Difference]:
-        named = [name for name in methods if name != other] if other in methods else []
+    def against(other: str | None) -> dict[str, Difference]:
+        if other not in methods:
+            return {}
+        named = [name for name in methods if name != other]
         estimates = {name: difference(values[other], values[name], seed) for name in named}
         corrected = holm([estimate.p_value for estimate in estimates.values()])
         return {
@@ -115,7 +126,7 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
             for (name, estimate), p_value in zip(estimates.items(), corrected, strict=True)
         }
 
-    to_vanilla, to_pada = against(VANILLA), against(PADA)
+    to_vanilla, to_reference = against(VANILLA), against(reference)
     rows = [
         describe(
             name,
@@ -123,7 +134,7 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
             over_rows_and_seeds(values[name], seed),
             values[name],
             to_vanilla.get(name),
-            to_pada.get(name),
+            to_reference.get(name),
         )
         for name in methods
     ]
@@ -135,6 +146,7 @@ def find_results(reports: Mapping[Job, Report], folders: Mapping[Job, RunPaths],
         metric=tested[0].metric,
         test_rows=tested[0].n,
         training=training(any_report.config["student"]["steps"]),
+        reference=reference,
         rows=rows,
     )
 
@@ -176,12 +188,18 @@ def describe(
     estimate: Estimate,
     values: Floats,
     to_vanilla: Difference | None,
-    to_pada: Difference | None,
+    to_reference: Difference | None,
 ) -> Row:
     """One row of the table."""
     accepted = mean([report.accepted for report in reports])
     usd = sum(report.cost.usd for report in reports)
-    gain = to_vanilla.difference if to_vanilla else None
+    tokens = sum(report.cost.prompt_tokens + report.cost.completion_tokens for report in reports)
+    seconds = sum(item.trainer.seconds["train"] for report in reports for item in report.rounds if item.round)
+
+    def gain_per(spent: float) -> float | None:
+        """By the mean over seeds of what was spent."""
+        return to_vanilla.difference / spent if to_vanilla and spent else None
+
     return Row(
         task=reports[0].task,
         method=name,
@@ -194,11 +212,13 @@ def describe(
         ci95=(estimate.low, estimate.high),
         test=[float(row.mean()) for row in values],
         vs_vanilla=to_vanilla,
-        vs_pada=to_pada,
-        gain_per_row=gain / accepted if gain is not None and accepted else None,
-        gain_per_usd=gain / (usd / len(reports)) if gain is not None and usd else None,
+        vs_reference=to_reference,
+        gain_per_row=gain_per(accepted),
+        gain_per_1k_tokens=gain_per(tokens / 1000 / len(reports)),
+        gain_per_training_second=gain_per(seconds / len(reports)),
+        gain_per_usd=gain_per(usd / len(reports)),
         calls=sum(report.cost.calls for report in reports),
-        tokens=sum(report.cost.prompt_tokens + report.cost.completion_tokens for report in reports),
+        tokens=tokens,
         usd=usd,
         failures_fixed=failures_fixed(reports),
         curve=curve(reports),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from app.config.run_config import RunConfig, explain, parse_config, read_document
 from app.errors import ConfigError
 from trainer.specs import Strict
 
 VANILLA = "vanilla"
+PADA = "pada"
 
 
 class Arm(Strict):
@@ -36,6 +37,8 @@ class CompareSpec(Strict):
     """`equal_steps`: every student, including the baseline, takes the same number of steps: `student.epochs` over
     the largest training set that any method can reach. `equal_epochs`: a method with more rows also takes more
     steps, and may gain by those alone."""
+    against: str | None = None
+    """The method that all others are compared with, beside `vanilla`. None is `pada`, if there is a method of that name."""
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -57,6 +60,20 @@ class CompareSpec(Strict):
     def _different_seeds(cls, value: list[int]) -> list[int]:
         once_each(value)
         return value
+
+    @model_validator(mode="after")
+    def _known_reference(self) -> Self:
+        names = [arm.name for arm in self.methods]
+        if self.against is not None and self.against not in names:
+            raise ValueError(
+                f"`against: {self.against}` is none of the methods; take one of {', '.join(names)}"
+            )
+        return self
+
+    @property
+    def reference(self) -> str | None:
+        """The method that all others are compared with, beside `vanilla`."""
+        return self.against or next((arm.name for arm in self.methods if arm.name == PADA), None)
 
 
 def once_each(values: list[Any]) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from app.cli.compare_tables import show
 from app.compare.files import write
 from app.compare.plan import Plan, make_plan
 from app.compare.results import Results, Row, corrected_verdict, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
-from app.compare.spec import load_comparison
+from app.compare.spec import CompareSpec, load_comparison
 from app.compare.statistics import Estimate, over_rows_and_seeds
 from app.compare.wording import headline
 from app.errors import ConfigError
@@ -52,7 +53,7 @@ class Once(FakeStudent):
 
 
 def compared(runs: Runs, reports: Any) -> Results:
-    return find_results(reports, {job: runs.paths(job) for job in reports}, 0)
+    return find_results(reports, {job: runs.paths(job) for job in reports}, 0, "pada")
 
 
 async def test_methods_share_what_is_the_same_and_open_the_test_last(
@@ -95,10 +96,14 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert [row.method for row in results.rows] == ["vanilla", "random", "pada"]
     vanilla, _, pada = results.rows
     assert vanilla.vs_vanilla is None
-    assert pada.vs_pada is None
+    assert pada.vs_reference is None
     assert pada.vs_vanilla
     assert pada.vs_vanilla.difference == pytest.approx(pada.test_mean - vanilla.test_mean)
     assert pada.accepted == reports["pada", 0].accepted > 0
+    assert pada.gain_per_row == pytest.approx(pada.vs_vanilla.difference / pada.accepted)
+    assert pada.gain_per_1k_tokens == pytest.approx(pada.vs_vanilla.difference / (pada.tokens / 1000))
+    # the stand-in student says half a second of training a round
+    assert pada.gain_per_training_second == pytest.approx(pada.vs_vanilla.difference / 0.5)
     assert pada.failures_fixed is not None
     assert [point.round for point in pada.curve] == [0, 1]
     write(results, tmp_path)
@@ -279,6 +284,17 @@ def test_equal_epochs_and_a_number_of_steps_contradict(
         load_comparison(path)
 
 
+def test_the_reference_is_named_or_else_pada() -> None:
+    arms = ["random", {"name": "chosen", "loop": {"method": "random", "oversample": 2}}]
+    assert CompareSpec(methods=["pada", *arms]).reference == "pada"
+    assert CompareSpec(methods=["pada", *arms], against="chosen").reference == "chosen"
+    assert CompareSpec(methods=arms).reference is None
+    with pytest.raises(
+        ValidationError, match="`against: chose` is none of the methods; take one of vanilla, random"
+    ):
+        CompareSpec(methods=arms, against="chose")
+
+
 def test_with_one_seed_it_is_the_paired_comparison() -> None:
     rng = np.random.default_rng(0)
     before = (rng.random(300) < 0.5).astype(float)
@@ -332,7 +348,8 @@ def test_the_table_says_improved_only_where_it_is_shown(
 ) -> None:
     row = {
         "task": "classification", "method": "random", "seeds": [0, 1], "accepted": 40.0, "trained_on": 40.0,
-        "test_mean": 0.7, "ci95": (0.6, 0.8), "test": [0.7, 0.7], "vs_pada": None, "gain_per_row": 0.001, "gain_per_usd": None,
+        "test_mean": 0.7, "ci95": (0.6, 0.8), "test": [0.7, 0.7], "vs_reference": None, "gain_per_row": 0.001,
+        "gain_per_1k_tokens": None, "gain_per_training_second": None, "gain_per_usd": None,
         "calls": 1200, "tokens": 9, "usd": 0.5, "failures_fixed": None, "curve": [], "stopped": ["", ""],
     }  # fmt: skip
     improved = {
@@ -344,7 +361,7 @@ def test_the_table_says_improved_only_where_it_is_shown(
     }
     not_shown = improved | {"ci95": (-0.01, 0.09), "p_value": 0.2, "verdict": "no difference shown"}
     rows: Any = [row | {"vs_vanilla": not_shown}, row | {"method": "pada", "vs_vanilla": improved}]
-    results = Results(metric="accuracy", test_rows=100, training="equal epochs", rows=rows)
+    results = Results(metric="accuracy", test_rows=100, training="equal epochs", reference="pada", rows=rows)
     show(results)
     printed = capsys.readouterr().out.splitlines()
     one, other = (next(line for line in printed if line.startswith(name)) for name in ("random", "pada"))
