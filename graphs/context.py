@@ -36,7 +36,7 @@ class LoopSpec(Strict):
     bound (the paper). A well-trained student has few training errors, and half of a round for three of them teaches little."""
     cases: bool = True
     """Write each batch for one analysed failure of its pattern; false writes for the pattern as a whole (the paper)."""
-    explore_share: float = Field(0.25, ge=0, le=1)
+    explore_share: float = Field(0.0, ge=0, le=1)
     """Share of the rows that `pada` writes for no failure: half for the answers that train has least of, half at random."""
     oversample: float | None = Field(None, ge=1, le=10)
     """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first. None is 4 for
@@ -46,7 +46,10 @@ class LoopSpec(Strict):
     samples_per_batch: int = Field(5, ge=1, le=50)
     """Rows asked for in one call of the teacher."""
     qc_threshold: float = Field(7.0, ge=1, le=10)
-    """Lowest mean of the judge's three scores with which a batch passes."""
+    """Lowest mean of the judge's three scores with which a batch passes. Under it the rows go back that the judge names, or all."""
+    qc_blind: int = Field(0, ge=0, le=3)
+    """Votes by blind answers: so many times the judge answers each new prompt without seeing the row's answer. Where not more than
+    half of the votes agree with the row, by the task's metric, it goes back. 0 does without."""
     max_attempts: int = Field(3, ge=1, le=100)
     """How often one batch may be asked for."""
     patience: int = Field(2, ge=1, le=1000)

@@ -10,7 +10,17 @@ from graphs.methods import Origin
 from graphs.schemas import AugmentationStrategy, FailurePattern
 
 Verdict = Literal[
-    "accepted", "schema", "empty", "invalid", "duplicate", "leak", "judge", "attempts", "surplus", "reviewer"
+    "accepted",
+    "schema",
+    "empty",
+    "invalid",
+    "duplicate",
+    "leak",
+    "disputed",
+    "judge",
+    "attempts",
+    "surplus",
+    "reviewer",
 ]
 """Which check decided: `accepted`, or the one that rejected the row.
 
@@ -19,7 +29,8 @@ Verdict = Literal[
 - `invalid`: the task's own check rejected it.
 - `duplicate`: an exact or near duplicate of a row of its batch, of train, or of the accepted rows.
 - `leak`: too close to a validation or test row.
-- `judge`: the judge rejected it, or scored its batch under the threshold.
+- `disputed`: asked without seeing its answer, the judge gave another one.
+- `judge`: the judge rejected it, or scored its batch under the threshold without naming rows.
 - `attempts`: its batch was still under the threshold at the last attempt.
 - `surplus`: sound, but there were more rows than asked for.
 - `reviewer`: a person rejected it.

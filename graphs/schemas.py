@@ -44,6 +44,12 @@ class SampleBatch(BaseModel):
     samples: list[Sample]
 
 
+class BlindAnswers(BaseModel):
+    """Answers to prompts."""
+
+    answers: list[str] = Field(description="One answer to each prompt, in the order of the prompts.")
+
+
 class QualityReport(BaseModel):
     """The judge's view of a batch."""
 

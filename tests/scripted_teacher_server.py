@@ -191,10 +191,16 @@ def judge(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def answer_blind(data: dict[str, Any]) -> dict[str, Any]:
+    """The right label of each prompt."""
+    return {"answers": [label_of(prompt) for prompt in data["prompts"]]}
+
+
 ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "ErrorAnalysis": analyse,
     "FailurePattern": name_pattern,
     "AugmentationStrategy": plan,
     "SampleBatch": write,
+    "BlindAnswers": answer_blind,
     "QualityReport": judge,
 }

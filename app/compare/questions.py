@@ -16,7 +16,14 @@ from graphs.nodes.find_patterns import pattern_count
 from graphs.nodes.generate import writing
 from graphs.ports import Role
 from graphs.rows import Batch
-from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
+from graphs.schemas import (
+    AugmentationStrategy,
+    BlindAnswers,
+    ErrorAnalysis,
+    FailurePattern,
+    QualityReport,
+    SampleBatch,
+)
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec
@@ -106,6 +113,10 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
         if loop.qc:
             judge = render(f"judge/{kind}")
             yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
+        for vote in range(loop.qc_blind):
+            shown = task | {"examples": examples, "prompts": [row["prompt"]] * batch.count, "vote": vote}
+            answers = {"answers": [row["completion"]] * batch.count}
+            yield Question("judge", BlindAnswers, render("blind"), shown, answers, loop.max_attempts)
 
 
 def batches(loop: LoopSpec, asked: int, train: int, patterns: int, train_failures: int) -> list[Batch]:

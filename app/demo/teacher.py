@@ -17,11 +17,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from app.demo.composer import QUESTION, Style
-from app.demo.grammar import style_of
+from app.demo.composer import QUESTION, TEAMS, Style
+from app.demo.grammar import style_of, team_of
 from app.demo.writer import judge, write
 from graphs.schemas import (
     AugmentationStrategy,
+    BlindAnswers,
     ErrorAnalysis,
     FailurePattern,
     QualityReport,
@@ -100,11 +101,17 @@ def review(data: Data, rng: random.Random) -> QualityReport:
     return judge([Sample.model_validate(sample) for sample in data["samples"]], asked_style(data))
 
 
+def answer_blind(data: Data, rng: random.Random) -> BlindAnswers:
+    """The team of each message by rule; of one that the rules do not know, the first."""
+    return BlindAnswers(answers=[team_of(message_of(prompt)) or TEAMS[0] for prompt in data["prompts"]])
+
+
 ANSWERS: dict[str, Callable[[Data, random.Random], BaseModel]] = {
     "ErrorAnalysis": analyze,
     "FailurePattern": name_pattern,
     "AugmentationStrategy": plan,
     "SampleBatch": compose_batch,
+    "BlindAnswers": answer_blind,
     "QualityReport": review,
 }
 

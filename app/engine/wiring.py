@@ -138,13 +138,18 @@ async def open_workspace(
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
-        if (config.loop.oversample or 1) > 1 and not task.self_contained:
-            raise ConfigError(
-                f"loop.oversample: {config.task} cannot score a student's answers to new rows; leave it out."
-            )
+        if not task.self_contained:
+            refuse_scoring_new_rows(config)
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
         stack.push_async_callback(workspace.aclose)
         yield workspace
+
+
+def refuse_scoring_new_rows(config: RunConfig) -> None:
+    """Raises ConfigError where the config asks to score answers to new rows. The task of the config can't do that."""
+    asked = {"oversample": (config.loop.oversample or 1) > 1, "qc_blind": config.loop.qc_blind > 0}
+    for key in (key for key, wanted in asked.items() if wanted):
+        raise ConfigError(f"loop.{key}: {config.task} cannot score answers to new rows; leave it out.")
 
 
 def loop_has_ended(paths: RunPaths) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -10,10 +12,12 @@ from graphs.checks.row_checks import CheckResult
 from graphs.context import Context
 from graphs.nodes.generate import build_prompt_data, writing
 from graphs.rows import Batch, NewRow, Verdict
-from graphs.schemas import QualityReport
+from graphs.schemas import BlindAnswers, QualityReport
 from graphs.state import BRANCHES, AugmentState
 from graphs.workspace import Workspace
 from prompts import render
+from trainer.records import Example, Prediction
+from trainer.tasks.base import Task
 
 RowText = dict[str, str]
 """`prompt` and `completion` of a new row."""
@@ -22,19 +26,22 @@ RowText = dict[str, str]
 async def check_quality(
     state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace
 ) -> dict[str, Any]:
-    """Run the free checks, then ask the judge about the rows that passed. The last attempt closes the batch."""
+    """Run the free checks, then ask the judge about the rows that passed, and for their answers without showing them.
+
+    The last attempt closes the batch.
+    """
     current, loop = workspace.round(state.round), runtime.context.loop
     batch = current.batches()[state.number]
     corpus = await workspace.corpus(batch.round)
     results = await corpus.check(state.samples)
-    passed = [index for index, result in enumerate(results) if result is None]
-    report = (
-        await ask_judge([state.samples[i] for i in passed], batch, runtime.context, workspace)
-        if passed
-        else None
+    passed = [text for text, result in zip(state.samples, results, strict=True) if result is None]
+    report, votes = await asyncio.gather(
+        ask_judge(passed, batch, runtime.context, workspace),
+        ask_blind(passed, batch, runtime.context, workspace),
     )
     last = state.attempt >= loop.max_attempts
-    rows = verdicts(state, batch, results, report, loop.qc_threshold, last)
+    disputed = disputes(workspace.task, passed, votes)
+    rows = verdicts(state, batch, results, report, loop.qc_threshold, last, disputed)
     missing = (state.missing or 0) - sum(row.verdict == "accepted" for row in rows)
     again = missing > 0 and not last
     judged = [*state.judged, *(row.model_dump(mode="json") for row in rows)]
@@ -59,13 +66,46 @@ def next_batch(state: AugmentState, batches: int) -> dict[str, Any]:
 async def ask_judge(
     rows: list[RowText], batch: Batch, context: Context, workspace: Workspace
 ) -> QualityReport | None:
-    """The judge's report on a batch; None if the judge is switched off."""
-    if not context.loop.qc:
+    """The judge's report on a batch; None if the judge is switched off or nothing passed the free checks."""
+    if not context.loop.qc or not rows:
         return None
     data = await build_prompt_data(batch, context, workspace) | {"samples": rows}
     return await workspace.teacher.ask(
         "judge", QualityReport, render(f"judge/{writing(batch, context.loop)}"), data
     )
+
+
+async def ask_blind(
+    rows: list[RowText], batch: Batch, context: Context, workspace: Workspace
+) -> list[list[str]]:
+    """The judge's own answers to the rows' prompts, a list for each of `loop.qc_blind` votes."""
+    if not context.loop.qc_blind or not rows:
+        return []
+    data = await build_prompt_data(batch, context, workspace)
+    shown = {"task": data["task"], "examples": data["examples"], "prompts": [row["prompt"] for row in rows]}
+    # the number of the vote makes each a request of its own, which the ledger does not answer from another
+    answers = await asyncio.gather(
+        *(
+            workspace.teacher.ask("judge", BlindAnswers, render("blind"), shown | {"vote": vote})
+            for vote in range(context.loop.qc_blind)
+        )
+    )
+    return [answer.answers for answer in answers]
+
+
+def disputes(task: Task, rows: Sequence[RowText], votes: Sequence[Sequence[str]]) -> set[int]:
+    """Places of the rows whose answer is not that of most blind answers, as the task's metric compares them.
+
+    A prompt that a vote has no answer for is not counted by it.
+    """
+    disputed = set()
+    for place, row in enumerate(rows):
+        example = Example(id=str(place), **row)
+        answers = [vote[place] for vote in votes if place < len(vote)]
+        agreed = sum(task.score(example, Prediction(id=str(place), text=text)).correct for text in answers)
+        if answers and 2 * agreed <= len(answers):
+            disputed.add(place)
+    return disputed
 
 
 def verdicts(
@@ -75,13 +115,21 @@ def verdicts(
     report: QualityReport | None,
     threshold: float,
     last: bool,
+    disputed: Collection[int] = (),
 ) -> list[NewRow]:
-    """One verdict per row: the free check's, else the judge's. Sound rows are accepted while the batch has room."""
+    """One verdict per row: the free check's, else the judge's. Sound rows are accepted while the batch has room.
+
+    Args:
+        disputed: places, among the rows that passed the free checks, of those to which the judge gave another answer.
+    """
     room, place, rows = state.missing or 0, -1, []
+    named = {index for index in report.rejected if 0 <= index < results.count(None)} if report else set()
     for index, (text, result) in enumerate(zip(state.samples, results, strict=True)):
         if result is None:
             place += 1  # the judge saw only the rows that passed the free checks
-            check, reason = judge_verdict(report, place, threshold, last)
+            check, reason = judge_verdict(report, place, named, threshold, last)
+            if place in disputed:
+                check, reason = "disputed", "Asked without its answer, the judge gave another one."
             if check == "accepted" and room == 0:
                 check, reason = "surplus", "The batch already had all the rows that were asked for."
             room -= check == "accepted"
@@ -109,16 +157,24 @@ def verdicts(
 
 
 def judge_verdict(
-    report: QualityReport | None, place: int, threshold: float, last: bool
+    report: QualityReport | None, place: int, named: Collection[int], threshold: float, last: bool
 ) -> tuple[Verdict, str]:
-    """The judge's verdict on the row at `place` among those that it saw, with the reason."""
+    """The judge's verdict on the row at `place` among those that it saw, with the reason.
+
+    A batch under the threshold goes back whole only where the judge names no row of it as bad.
+
+    Args:
+        named: places of the rows that it names.
+    """
     if report is None:
         return "accepted", "It passed the free checks; the judge is switched off."
-    if place in report.rejected:
+    if place in named:
         return "judge", f"The judge rejected it: {report.feedback}"
     mean_score = sum(rubric_scores(report).values()) / 3
     if mean_score >= threshold:
         return "accepted", f"The judge gave its batch {mean_score:.1f} of 10."
+    if named:
+        return "accepted", f"The judge gave its batch {mean_score:.1f} of 10 and named other rows as bad."
     reason = f"Its batch got {mean_score:.1f} of 10, under the threshold of {threshold:g}: {report.feedback}"
     return ("attempts", f"{reason} This was the last attempt.") if last else ("judge", reason)
 
@@ -136,7 +192,12 @@ def feedback(rows: list[NewRow], report: QualityReport | None, missing: int) -> 
 
     It contains no evidence, because a leak's evidence is a validation or test row.
     """
-    decided_later = ("accepted", "judge", "attempts", "surplus")
+    decided_later = ("accepted", "disputed", "judge", "attempts", "surplus")
     reasons = [row.reason for row in rows if row.verdict not in decided_later]
     from_judge = [report.feedback] if report else []
+    if disputed := [f'"{row.prompt}"' for row in rows if row.verdict == "disputed"]:
+        from_judge.append(
+            f"A reader who did not see the answers gave others to {'; '.join(disputed)}. "
+            "Write prompts that leave one answer only, and give that one."
+        )
     return " ".join(dict.fromkeys([*from_judge, *reasons])) or f"{missing} samples were missing."

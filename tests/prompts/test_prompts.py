@@ -9,13 +9,21 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 import prompts
-from graphs.schemas import AugmentationStrategy, ErrorAnalysis, FailurePattern, QualityReport, SampleBatch
+from graphs.schemas import (
+    AugmentationStrategy,
+    BlindAnswers,
+    ErrorAnalysis,
+    FailurePattern,
+    QualityReport,
+    SampleBatch,
+)
 from prompts import Writing, render
 
 WRITINGS = get_args(Writing)
 PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
     "analyze_errors": (ErrorAnalysis, {}),
     "find_patterns": (FailurePattern, {}),
+    "blind": (BlindAnswers, {}),
     "draft_strategies": (AugmentationStrategy, {}),
     **{f"write/{purpose}": (SampleBatch, {"count": 5, "feedback": False}) for purpose in WRITINGS},
     **{f"judge/{purpose}": (QualityReport, {}) for purpose in WRITINGS},

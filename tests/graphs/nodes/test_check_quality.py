@@ -5,13 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from graphs.checks.row_checks import CheckResult
-from graphs.nodes.check_quality import feedback, verdicts
+from graphs.nodes.check_quality import disputes, feedback, verdicts
 from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import QualityReport
 from graphs.state import AugmentState
+from tests.graphs.loop_harness import new_loop
+from tests.tiny_task import KEYS, label_of
+from trainer.tasks import load_task
 
 BATCH = Batch(id="r1-b4", round=1, origin="pattern", count=3, pattern="r1-p0")
 
@@ -56,10 +62,77 @@ def test_the_threshold_is_the_mean_of_three_marks_and_may_be_met_exactly() -> No
 
 
 def test_on_the_last_attempt_a_low_batch_is_dropped_with_that_reason() -> None:
-    found = verdicts(state(2, 2, attempt=3), BATCH, [None, None], report((3, 3, 3), [0]), 7.0, last=True)
-    assert checks(found) == ["judge", "attempts"]
+    found = verdicts(state(2, 2, attempt=3), BATCH, [None, None], report((3, 3, 3)), 7.0, last=True)
+    assert checks(found) == ["attempts", "attempts"]
     assert "last attempt" in found[1].reason
     assert "3.0 of 10" in found[1].reason
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_of_a_low_batch_the_rows_are_kept_that_the_judge_does_not_name(last: bool) -> None:
+    rows = verdicts(state(3, 3), BATCH, [None] * 3, report((3, 3, 3), [1]), 7.0, last=last)
+    assert checks(rows) == ["accepted", "judge", "accepted"]
+    assert "3.0 of 10 and named other rows" in rows[0].reason
+
+
+def test_a_row_that_is_not_there_is_not_named() -> None:
+    """The judge names a fourth row of three: the batch goes back whole."""
+    rows = verdicts(state(3, 3), BATCH, [None] * 3, report((3, 3, 3), [3, -1]), 7.0, last=False)
+    assert checks(rows) == ["judge"] * 3
+
+
+def test_a_row_to_which_the_judge_gives_another_answer_is_disputed_whatever_its_marks() -> None:
+    duplicate = CheckResult("duplicate", "Its prompt is that of train row x.", {"id": "x"})
+    rows = verdicts(state(3, 3), BATCH, [duplicate, None, None], report(), 7.0, last=True, disputed={1})
+    assert checks(rows) == ["duplicate", "accepted", "disputed"]
+    said = feedback(rows, report(), 2)
+    assert '"prompt 2"' in said
+    assert "completion" not in said
+
+
+TASK = load_task("exact_match")
+ROWS = [{"prompt": "1 + 1", "completion": "2"}, {"prompt": "2 + 2", "completion": "5"}]
+
+
+@pytest.mark.parametrize(
+    ("votes", "disputed"),
+    [
+        ([["2", "4"]], {1}),
+        ([["2", "5"]], set()),
+        ([["2", "4"], ["2", "5"]], {1}),
+        ([["2", "4"], ["3", "5"], ["2", "5"]], set()),
+        ([["3", "4"], ["3", "5"], ["2", "4"]], {0, 1}),
+        ([["2"]], set()),
+        ([], set()),
+    ],
+)
+def test_a_row_is_disputed_unless_more_than_half_of_the_votes_agree(
+    votes: list[list[str]], disputed: set[int]
+) -> None:
+    assert disputes(TASK, ROWS, votes) == disputed
+
+
+async def test_blind_answers_are_asked_without_the_rows_answers_once_for_each_vote(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, qc_blind=3, rounds=1)
+    await loop.go({})
+    asked = loop.teacher.asked("BlindAnswers")
+    judged = loop.teacher.asked("QualityReport")
+    assert len(asked) == 3 * len(judged)
+    assert {data["vote"] for data in asked} == {0, 1, 2}
+    for data in asked:
+        assert set(data) == {"task", "examples", "prompts", "vote"}
+    prompts = [[sample["prompt"] for sample in data["samples"]] for data in judged]
+    assert sorted(data["prompts"] for data in asked if data["vote"] == 1) == sorted(prompts)
+
+
+async def test_mislabelled_rows_are_disputed_where_there_is_no_judge_of_the_batch(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, qc=False, qc_blind=1, rounds=1)
+    await loop.go({})
+    rows = loop.written(1)
+    wrong = [row for row in rows if label_of(row.prompt) != row.completion and row.completion in KEYS]
+    assert wrong
+    assert {row.verdict for row in wrong} <= {"disputed", "duplicate", "leak"}
+    assert all(label_of(row.prompt) == row.completion for row in rows if row.verdict == "accepted")
 
 
 def test_rejected_rows_make_no_room_for_surplus_to_be_lost() -> None:
