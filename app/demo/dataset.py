@@ -14,8 +14,8 @@ from typing import Any
 from app.demo.composer import GAPS, QUESTION, TEAMS, Phrases, Style, compose, phrases, teams_of
 from trainer.artifacts import write_jsonl
 
-PLAIN_PER_TEAM = {"train": 16, "validation": 8, "test": 10}
-PER_GAP = {"train": 0, "validation": 20, "test": 30}
+PLAIN_PER_TEAM = {"train": 16, "validation": 8, "test": 14}
+PER_GAP = {"train": 0, "validation": 20, "test": 75}
 
 Row = dict[str, Any]
 
@@ -43,13 +43,13 @@ def demo_rows(split: str, seed: int = 0) -> list[Row]:
 
 
 def _messages(parts: Phrases, wanted: list[tuple[str, Style]], rng: random.Random) -> list[Row]:
-    """One message for each (team, style); each team's issues take turns."""
+    """One message for each (team, style), all different; each team's issues take turns."""
     turns = {team: cycle(rng.sample(issues, len(issues))) for team, issues in parts.issues.items()}
-    return [
-        {
-            "prompt": QUESTION + compose(parts, team, next(turns[team]), style, rng),
-            "completion": team,
-            "gap": None if style is Style.PLAIN else style.value,
-        }
-        for team, style in wanted
-    ]
+    rows: dict[str, Row] = {}
+    for team, style in wanted:
+        message = compose(parts, team, next(turns[team]), style, rng)
+        while message in rows:
+            message = compose(parts, team, next(turns[team]), style, rng)
+        gap = None if style is Style.PLAIN else style.value
+        rows[message] = {"prompt": QUESTION + message, "completion": team, "gap": gap}
+    return list(rows.values())
