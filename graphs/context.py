@@ -128,6 +128,11 @@ class Context(Strict):
 
     task: str = "exact_match"
     """Name of a task, or `module:Class` of your own."""
+    task_description: str | None = Field(None, max_length=20_000)
+    """What the task is, for the teacher: the input, the answer and its rules. A text, or `{file: PATH}`. Without it the teacher
+    drafts one from train rows."""
+    label_descriptions: dict[str, str] = {}
+    """Label -> what it means, for the teacher. Not every label needs one."""
     student: StudentSpec = StudentSpec()
     """Which model is trained, and how."""
     loop: LoopSpec = LoopSpec()

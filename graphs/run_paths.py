@@ -101,6 +101,11 @@ class RunPaths:
     def data_report(self) -> Path:
         return self.root / "data" / "report.json"
 
+    @property
+    def task_brief(self) -> Path:
+        """What teachers are told of the task."""
+        return self.root / "task.json"
+
     def round(self, round_number: int) -> RoundPaths:
         return RoundPaths(self.root / "rounds" / str(round_number))
 

@@ -8,6 +8,14 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 
+class TaskDescription(BaseModel):
+    """What a task is."""
+
+    description: str = Field(
+        description="The input, what has to be answered, and the rules by which the answer follows."
+    )
+
+
 class ErrorAnalysis(BaseModel):
     """Why one validation error happened."""
 

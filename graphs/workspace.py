@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 from graphs.artifacts import SealedAccess
 from graphs.checks.corpus import Corpus
-from graphs.context import LoopSpec
+from graphs.context import Context, LoopSpec
 from graphs.ports import Embedder, Student, Teacher
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
+from graphs.task_brief import TaskBrief, write_brief
+from trainer.artifacts import read_json, read_jsonl, write_json
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
@@ -61,6 +62,7 @@ class Workspace:
     _read: dict[str, Any] = field(default_factory=dict)
     """Contents of files that are written once, so that thousands of branches read them once."""
     _corpus: asyncio.Task[Corpus] | None = None
+    _brief: asyncio.Task[TaskBrief] | None = None
     _embeddings: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def _once(self, key: str, read: Callable[[], T]) -> T:
@@ -114,6 +116,20 @@ class Workspace:
         """The accepted rows of rounds 1 to `until`."""
         return [row for n in range(1, until + 1) for row in self.round(n).accepted()]
 
+    async def brief(self, context: Context) -> dict[str, Any]:
+        """The task as teachers are told it. It is made once in a run, at the first question that needs it."""
+        if self._brief is None:
+            self._brief = asyncio.create_task(self._make_brief(context))
+        # shield, because one cancelled branch must not stop it for the others
+        return (await asyncio.shield(self._brief)).for_teacher()
+
+    async def _make_brief(self, context: Context) -> TaskBrief:
+        path = self.paths.task_brief
+        if not path.exists():
+            brief = await write_brief(context, self.task, self.examples("train"), self.teacher)
+            write_json(path, brief)
+        return TaskBrief(**read_json(path))
+
     def embed_ahead(self, text: str) -> None:
         """Start to embed a text that is needed later. The embedder remembers the result."""
         # gather, because an exception must only reach the caller that asks for the text later
@@ -138,7 +154,7 @@ class Workspace:
 
     async def aclose(self) -> None:
         """Stop the background tasks."""
-        background: list[asyncio.Task[Any]] = [self._corpus] if self._corpus else []
+        background: list[asyncio.Task[Any]] = [task for task in (self._corpus, self._brief) if task]
         if (
             self._corpus
             and self._corpus.done()

@@ -196,7 +196,12 @@ def answer_blind(data: dict[str, Any]) -> dict[str, Any]:
     return {"answers": [label_of(prompt) for prompt in data["prompts"]]}
 
 
+def describe(data: dict[str, Any]) -> dict[str, Any]:
+    return {"description": f"Which kind is the request? There are {len(data['answers']['labels'])} kinds."}
+
+
 ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "TaskDescription": describe,
     "ErrorAnalysis": analyse,
     "FailurePattern": name_pattern,
     "AugmentationStrategy": plan,

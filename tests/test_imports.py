@@ -35,7 +35,7 @@ FLOORS = {
         {"errors", "methods", "ports", "run_paths", "schemas", "state"},
         {"artifacts", "context", "routing", "rows", "teacher"},
         {"analysis", "checks", "report", "review"},
-        {"rounds"},
+        {"rounds", "task_brief"},
         {"workspace"},
         {"pattern_outcomes"},
         {"nodes"},

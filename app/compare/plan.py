@@ -8,13 +8,14 @@ from collections import Counter
 from pydantic import BaseModel
 
 from app.compare.probe import Throughput, baseline, probe
-from app.compare.questions import Data, Failures, Question, questions
+from app.compare.questions import Data, Failures, Question, drafting, expected_brief, questions
 from app.compare.runs import Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_jsonl
+from trainer.records import Example
 from trainer.tasks import load_task
 
 SECONDS_PER_CALL = 5.0
@@ -60,14 +61,16 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     rows = runs.prepare()
     known = baseline(runs)
     throughput, failures = known or (await probe(runs, student), Failures(rows["validation"], rows["train"]))
-    row = typical(list(read_jsonl(RunPaths(runs.root).data("train"))))
+    train = [Example(**row) for row in read_jsonl(RunPaths(runs.root).data("train"))]
+    row, brief = typical(train), expected_brief(runs.base, train)
     planned: dict[str, list[Planned]] = {}
     for job in runs.jobs:
         name, seed = job
         config = runs.config(job)
         sampled = min(failures.train, config.loop.max_train_failures)
-        asked = list(questions(config, row, rows["train"], Failures(failures.validation, sampled)))
-        seconds = teacher_seconds(config, asked) + (
+        a_round = list(questions(config, brief, row, rows["train"], Failures(failures.validation, sampled)))
+        asked = [*drafting(config, brief, row), *(a_round * config.loop.last_round)]
+        seconds = teacher_seconds(config, a_round) + (
             baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
             if name == VANILLA
             else student_seconds(config, rows, throughput)
@@ -82,17 +85,15 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
 
 
 def one_run(method: str, config: RunConfig, asked: list[Question], seconds: float) -> Planned:
-    """The estimate for a run that asks these questions in each of its rounds."""
-    rounds, teacher = config.loop.last_round, config.teacher
-    tokens = sum(sum(question.tokens(teacher)) for question in asked) if teacher else 0
-    prices = [question.usd(teacher) for question in asked] if teacher else []
+    """The estimate for a run that asks these questions in all."""
+    teacher = config.teacher
     return Planned(
         method=method,
-        rows=rounds * config.loop.synthetic_per_round,
-        calls=rounds * len(asked),
-        most_calls=rounds * sum(question.attempts for question in asked),
-        tokens=rounds * tokens,
-        usd=dollars(prices, rounds),
+        rows=config.loop.last_round * config.loop.synthetic_per_round,
+        calls=len(asked),
+        most_calls=sum(question.attempts for question in asked),
+        tokens=sum(sum(question.tokens(teacher)) for question in asked) if teacher else 0,
+        usd=dollars([question.usd(teacher) for question in asked] if teacher else []),
         seconds=seconds,
     )
 
@@ -110,10 +111,10 @@ def total(name: str, planned: list[Planned]) -> Planned:
     )
 
 
-def dollars(prices: list[float | None], times: int = 1) -> float | None:
-    """The sum of the prices, `times` over. None if one of them is not known."""
+def dollars(prices: list[float | None]) -> float | None:
+    """The sum of the prices. None if one of them is not known."""
     known = [price for price in prices if price is not None]
-    return times * math.fsum(known) if len(known) == len(prices) else None
+    return math.fsum(known) if len(known) == len(prices) else None
 
 
 def baseline_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
@@ -153,7 +154,11 @@ def tested_seconds(rows: dict[str, int], throughput: Throughput) -> float:
 
 
 def teacher_seconds(config: RunConfig, asked: list[Question]) -> float:
-    """Teacher calls, with as many in flight as each role may have."""
+    """Teacher calls, with as many in flight as each role may have.
+
+    Args:
+        asked: the questions of a round.
+    """
     if config.teacher is None:
         return 0.0
     calls = Counter(question.role for question in asked)
@@ -164,8 +169,8 @@ def teacher_seconds(config: RunConfig, asked: list[Question]) -> float:
     return config.loop.last_round * math.fsum(rounds)
 
 
-def typical(rows: list[Data]) -> Data:
+def typical(rows: list[Example]) -> Data:
     """Prompt and completion of the row of median length."""
-    by_length = sorted(rows, key=lambda row: len(row["prompt"]) + len(row["completion"]))
+    by_length = sorted(rows, key=lambda row: len(row.prompt) + len(row.completion))
     middle = by_length[len(rows) // 2]
-    return {"prompt": middle["prompt"], "completion": middle["completion"]}
+    return {"prompt": middle.prompt, "completion": middle.completion}

@@ -23,11 +23,14 @@ from graphs.schemas import (
     FailurePattern,
     QualityReport,
     SampleBatch,
+    TaskDescription,
 )
+from graphs.task_brief import DRAFT_ROWS, TaskBrief, known_answers
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec
 from prompts import render
+from trainer.records import Example
 from trainer.tasks import load_task
 
 CHARACTERS_PER_TOKEN = 4
@@ -35,6 +38,7 @@ CHARACTERS_PER_TOKEN = 4
 
 ANALYSIS = {"root_cause": "w" * 200, "scenario": "w" * 150}
 PATTERN = {"name": "w" * 50, "description": "w" * 250}
+DESCRIPTION = "w" * 1000
 STRATEGY = {"title": "w" * 60, "instructions": "w" * 700}
 REPORT = {"adherence": 9, "utility": 9, "relevance": 9, "rejected": [], "feedback": "w" * 150}
 """Answers of usual length."""
@@ -75,15 +79,34 @@ class Question:
         return price.usd(*self.tokens(teacher)) if price else None
 
 
-def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> Iterator[Question]:
+def expected_brief(config: RunConfig, train: list[Example]) -> Data:
+    """What teachers will be told of the task; a description of the usual length, where the config gives none."""
+    answers = known_answers(load_task(config.task, train).answer_facts(), config.label_descriptions, train)
+    description = config.task_description or DESCRIPTION
+    return TaskBrief(name=config.task, description=description, drafted=False, answers=answers).for_teacher()
+
+
+def drafting(config: RunConfig, brief: Data, row: Data) -> list[Question]:
+    """The question for a description of the task, once in a run, where the config gives none."""
+    if config.task_description or not config.loop.last_round:
+        return []
+    data = {"task": config.task, "answers": brief["answers"], "examples": [row] * DRAFT_ROWS}
+    answer = {"description": DESCRIPTION}
+    return [Question("analyst", TaskDescription, render("describe_task"), data, answer)]
+
+
+def questions(
+    config: RunConfig, brief: Data, row: Data, train: int, failures: Failures
+) -> Iterator[Question]:
     """All questions of one round.
 
     Args:
+        brief: what teachers are told of the task.
         row: `prompt` and `completion` of a typical training row.
         train: number of training rows.
         failures: failures of the student before.
     """
-    loop, task = config.loop, Data(task=config.task)
+    loop, task = config.loop, Data(task=brief)
     examples = [row] * loop.examples_per_prompt
     failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
     analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0
@@ -93,7 +116,9 @@ def questions(config: RunConfig, row: Data, train: int, failures: Failures) -> I
     for _ in range(analyses):
         yield Question("analyst", ErrorAnalysis, render("analyze_errors"), task | failure, ANALYSIS)
     for _ in range(patterns):
-        yield Question("analyst", FailurePattern, render("find_patterns"), {"analyses": members}, PATTERN)
+        yield Question(
+            "analyst", FailurePattern, render("find_patterns"), task | {"analyses": members}, PATTERN
+        )
         data = task | {"pattern": PATTERN, "examples": examples}
         yield Question("analyst", AugmentationStrategy, render("draft_strategies"), data, STRATEGY)
     asked = loop.asked_per_round(load_task(config.task).self_contained)

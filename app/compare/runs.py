@@ -50,6 +50,11 @@ class Runs:
         self._free = asyncio.Semaphore(self.places)
         self._steps: int | None = None
 
+    @property
+    def base(self) -> RunConfig:
+        """The config without `compare`."""
+        return self._comparison.base
+
     def paths(self, job: Job) -> RunPaths:
         """The folder of a run."""
         name, seed = job

@@ -78,7 +78,25 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/guides/configuration.md."
         )
-    return document
+    return with_description(document, path)
+
+
+def with_description(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The document with the text in place of `task_description: {file: PATH}`.
+
+    Only a config that is a file can name one: a document that came over HTTP must not have a file of the service read.
+    """
+    given = document.get("task_description")
+    if not (isinstance(given, dict) and list(given) == ["file"] and isinstance(given["file"], str)):
+        return document
+    file = path.parent / Path(given["file"]).expanduser()
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: task_description.file: {file} cannot be read: {error}.") from None
+    if not text:
+        raise ConfigError(f"{path}: task_description.file: {file} is empty; describe the task in it.")
+    return document | {"task_description": text}
 
 
 def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: bool = True) -> RunConfig:

@@ -28,6 +28,7 @@ from graphs.schemas import (
     QualityReport,
     Sample,
     SampleBatch,
+    TaskDescription,
 )
 
 Data = dict[str, Any]
@@ -61,6 +62,14 @@ def answer(schema: str, data: Data) -> BaseModel:
         return ANSWERS[schema](data, rng)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the data for {schema} is not complete: {error!r}") from error
+
+
+def describe_task(data: Data, rng: random.Random) -> TaskDescription:
+    """The demo's task in words."""
+    return TaskDescription(
+        description="A customer writes to a shop. The answer is the team that has to deal with what the customer wants now: "
+        "not with topics that the message rules out, quotes or tells of as closed."
+    )
 
 
 def analyze(data: Data, rng: random.Random) -> ErrorAnalysis:
@@ -107,6 +116,7 @@ def answer_blind(data: Data, rng: random.Random) -> BlindAnswers:
 
 
 ANSWERS: dict[str, Callable[[Data, random.Random], BaseModel]] = {
+    "TaskDescription": describe_task,
     "ErrorAnalysis": analyze,
     "FailurePattern": name_pattern,
     "AugmentationStrategy": plan,

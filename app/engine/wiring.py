@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,7 +32,7 @@ from trainer.artifacts import read_json, read_jsonl
 from trainer.fencing import Fence
 from trainer.records import Example
 from trainer.specs import Progress
-from trainer.tasks import load_task
+from trainer.tasks import Task, load_task
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,24 @@ async def open_workspace(
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
+        refuse_unknown_labels(config, task)
         if not task.self_contained:
             refuse_scoring_new_rows(config)
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
         stack.push_async_callback(workspace.aclose)
         yield workspace
+
+
+def refuse_unknown_labels(config: RunConfig, task: Task) -> None:
+    """Raises ConfigError where `label_descriptions` has a label that no train row has."""
+    labels = task.answer_facts().labels
+    for label in config.label_descriptions:
+        if not labels:
+            raise ConfigError(f"label_descriptions: answers of {config.task} are no labels; leave it out.")
+        if label not in labels:
+            near = difflib.get_close_matches(label, labels, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(list(labels)[:20])}."
+            raise ConfigError(f"label_descriptions: no train row has the label {label!r}; {hint}")
 
 
 def refuse_scoring_new_rows(config: RunConfig) -> None:

@@ -30,7 +30,11 @@ async def analyze_errors(
 
 async def analyze(failure: Failure, current: Round, context: Context, workspace: Workspace) -> None:
     """Analyse one failure on its own (PaDA-Agent, section on error analysis)."""
-    data = {"task": context.task, **failure.for_teacher(), "score": failure.score_for_teacher()}
+    data = {
+        "task": await workspace.brief(context),
+        **failure.for_teacher(),
+        "score": failure.score_for_teacher(),
+    }
     answer = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
     analysis = Analysis(id=failure.id, **dict(answer))
     workspace.embed_ahead(analysis.text)

@@ -25,7 +25,7 @@ async def draft_strategies(
         f"{pattern.name}. {pattern.description}", runtime.context.loop.examples_per_prompt
     )
     data = {
-        "task": runtime.context.task,
+        "task": await workspace.brief(runtime.context),
         "pattern": {"name": pattern.name, "description": pattern.description},
         "examples": examples,
     }

@@ -37,7 +37,7 @@ async def find_patterns(
         min_points=context.loop.min_cluster_errors,
         k=pattern_count(len(analyses), context.loop),
     )
-    drafts = [draft(c, clustering, vectors, analyses, context.loop, workspace) for c in range(clustering.k)]
+    drafts = [draft(c, clustering, vectors, analyses, context, workspace) for c in range(clustering.k)]
     patterns = [
         Pattern(
             **dict(named),
@@ -62,14 +62,14 @@ async def draft(
     clustering: Clustering,
     vectors: Vectors,
     analyses: list[Analysis],
-    loop: LoopSpec,
+    context: Context,
     workspace: Workspace,
 ) -> FailurePattern:
     """Name one cluster from the members nearest to its centre and some of the farthest."""
-    near = nearest(clustering, vectors, c, loop.members_near)
-    far = [i for i in farthest(clustering, vectors, c, loop.members_far) if i not in set(near)]
+    near = nearest(clustering, vectors, c, context.loop.members_near)
+    far = [i for i in farthest(clustering, vectors, c, context.loop.members_far) if i not in set(near)]
     members = [analyses[i].for_teacher() for i in [*near, *far]]
-    data = {"analyses": members}
+    data = {"task": await workspace.brief(context), "analyses": members}
     return await workspace.teacher.ask("analyst", FailurePattern, render("find_patterns"), data)
 
 

@@ -51,7 +51,7 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
     """The data about a batch for writer and judge. Nothing in it comes from validation or test rows."""
     corpus = await workspace.corpus(batch.round)
     nothing: PromptData = {
-        "task": context.task,
+        "task": await workspace.brief(context),
         "strategy": None,
         "case": None,
         "error": None,

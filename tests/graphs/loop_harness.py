@@ -40,6 +40,7 @@ class Loop:
     student: FakeStudent
     loop: LoopSpec
     validation: int
+    description: str | None = "Which kind is the request?"
 
     def workspace(self) -> Workspace:
         """What the nodes work with, with nothing read yet."""
@@ -49,7 +50,7 @@ class Loop:
 
     @property
     def context(self) -> Context:
-        return Context(task="classification", loop=self.loop, seed=7)
+        return Context(task="classification", task_description=self.description, loop=self.loop, seed=7)
 
     @property
     def runtime(self) -> Runtime[Context]:

@@ -16,11 +16,13 @@ from graphs.schemas import (
     FailurePattern,
     QualityReport,
     SampleBatch,
+    TaskDescription,
 )
 from prompts import Writing, render
 
 WRITINGS = get_args(Writing)
 PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
+    "describe_task": (TaskDescription, {}),
     "analyze_errors": (ErrorAnalysis, {}),
     "find_patterns": (FailurePattern, {}),
     "blind": (BlindAnswers, {}),

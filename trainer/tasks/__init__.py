@@ -14,9 +14,9 @@ from functools import cache
 
 from trainer.data_files import DataError
 from trainer.records import Example
-from trainer.tasks.base import Rendered, Task
+from trainer.tasks.base import AnswerFacts, Rendered, Task
 
-__all__ = ["Rendered", "Task", "known_tasks", "load_task"]
+__all__ = ["AnswerFacts", "Rendered", "Task", "known_tasks", "load_task"]
 
 
 def load_task(name: str, train: Sequence[Example] = ()) -> Task:

@@ -24,6 +24,19 @@ class Rendered(BaseModel):
     """If set, the reply is the choice with the highest likelihood. Nothing is generated."""
 
 
+class AnswerFacts(BaseModel):
+    """What a task itself knows of right answers. A teacher that writes, judges or answers rows is told."""
+
+    judged: str
+    """How the metric judges a reply, in a sentence or two."""
+    form: str
+    """The form of a right answer."""
+    labels: dict[str, int] = {}
+    """Every label that an answer can be, with its training rows; empty where answers are not labels."""
+    fields: dict[str, str] = {}
+    """Field of a JSON answer -> the kinds of its values; empty where answers are not JSON."""
+
+
 class Hub(BaseModel):
     """Where the `datasets` library finds a benchmark, and which splits to use: those with public labels."""
 
@@ -114,6 +127,10 @@ class Task:
     def summarize(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Further numbers for a split, such as confusions or F1 per field, as JSON data."""
         return {}
+
+    def answer_facts(self) -> AnswerFacts:
+        """What is known of right answers without a teacher: from the metric, and from the training rows."""
+        return AnswerFacts(judged=f"By the metric {self.metric}.", form="Text, as in the examples.")
 
     def new_row_error(self, prompt: str, completion: str) -> str | None:
         """Why a new training row cannot be right for this task, or None. Needs no teacher call."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Task
+from trainer.tasks.base import AnswerFacts, Task
 
 SURROUNDING = " \t\"'`*.,;:!?()[]{}<>“”‘’«»"
 """Characters that are ignored around a label."""
@@ -49,6 +49,15 @@ class Classification(Task):
         if completion.strip() not in self.labels:
             return f"The completion {completion!r} must be written exactly as the label: {label!r}."
         return None
+
+    def answer_facts(self) -> AnswerFacts:
+        counts = Counter(example.completion.strip() for example in self.train)
+        return AnswerFacts(
+            judged="Right if the first line of the reply is the expected label. Case, and quotes and punctuation around "
+            "it, do not count.",
+            form="One of the labels, written exactly so, and nothing else.",
+            labels={label: counts[label] for label in self.labels},
+        )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = self.stratify_key(example), self._answer(prediction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Task
+from trainer.tasks.base import AnswerFacts, Task
 
 
 class ExactMatch(Task):
@@ -14,6 +14,12 @@ class ExactMatch(Task):
     name = "exact_match"
     metric = "exact_match"
     max_new_tokens = 128
+
+    def answer_facts(self) -> AnswerFacts:
+        return AnswerFacts(
+            judged="Right if the reply is the expected text, word for word. White space does not count, case does.",
+            form="Text in exactly the form of the examples.",
+        )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = " ".join(example.completion.split()), " ".join(prediction.text.split())

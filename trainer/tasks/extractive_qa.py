@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Task
+from trainer.tasks.base import AnswerFacts, Task
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -37,6 +37,13 @@ class ExtractiveQA(Task):
         if completion.strip() not in prompt:
             return f"The answer {completion.strip()!r} must be copied from the prompt, and is not in it."
         return None
+
+    def answer_facts(self) -> AnswerFacts:
+        return AnswerFacts(
+            judged="By the words that reply and expected answer share (F1). It is right if they are the same, without case, "
+            "punctuation and articles.",
+            form="A short span copied word for word from the prompt.",
+        )
 
     def f1(self, reference: str, reply: str) -> float:
         """Overlap of the reply with one reference, 0 to 1."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Hub, Task
+from trainer.tasks.base import AnswerFacts, Hub, Task
 
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
@@ -55,6 +55,13 @@ class GSM8K(Task):
         if not _STRICT.fullmatch(last):
             return "The completion must end with a line `#### ` and the answer as a number."
         return next((f"The calculation {wrong} is wrong." for wrong in wrong_calculations(completion)), None)
+
+    def answer_facts(self) -> AnswerFacts:
+        return AnswerFacts(
+            judged="Right if the number after `####` on the last line is the expected one.",
+            form="A worked solution in steps, with each calculation as <<3*4=12>>, and a last line `#### ` with the "
+            "answer as a number.",
+        )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = bare(example.completion), strict(prediction.text)

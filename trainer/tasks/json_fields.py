@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Task
+from trainer.tasks.base import AnswerFacts, Task
 
 _FENCE = re.compile(r"```\w*\s*\n(.*?)\n?\s*```", re.DOTALL)
 
@@ -61,6 +61,15 @@ class JsonFields(Task):
                 yield f"The field {key!r} is {_kind(value)}; in the training rows it is {known}."
             elif self._copies and not _is_copied(value, prompt):
                 yield f"The value {value!r} of {key!r} must be copied from the prompt, and is not in it."
+
+    def answer_facts(self) -> AnswerFacts:
+        copied = " Every value is copied from the prompt." if self._copies else ""
+        return AnswerFacts(
+            judged="Right if the reply is one JSON object with exactly the expected fields and values. The order of fields "
+            "does not count.",
+            form=f"One JSON object with those of the fields that the prompt speaks of.{copied}",
+            fields={key: " or ".join(sorted(kinds)) for key, kinds in sorted(self._kinds.items())},
+        )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = parse(example.completion) or {}, parse(prediction.text)

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from trainer.records import Example, Prediction, Score
-from trainer.tasks.base import Rendered, Task
+from trainer.tasks.base import AnswerFacts, Rendered, Task
 
 _OPTION = re.compile(r"(?:^|\s)\(?([A-Z])[.):]\s", re.MULTILINE)
 """A letter that starts an option in a prompt: `A. `, `(A) `, `A: `."""
@@ -71,6 +71,14 @@ class MultipleChoice(Task):
         if self._bare and len(completion.strip()) > 1:
             return f"The completion must be the letter alone, not {completion!r}."
         return None
+
+    def answer_facts(self) -> AnswerFacts:
+        return AnswerFacts(
+            judged="Right if the reply names the right one of the options that the prompt offers.",
+            form="The letter of the right option alone."
+            if self._bare
+            else "The right option, as in the examples.",
+        )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
         expected, got = self.option_index(example, example.completion), self.answer(example, prediction)

@@ -11,7 +11,7 @@ from trainer.records import Example, Prediction, Score
 from trainer.sandbox.execution import ProgramTest, Verdict, run_tests
 from trainer.sandbox.launch import SandboxError, best_kind
 from trainer.sandbox.limits import Limits
-from trainer.tasks.base import Task
+from trainer.tasks.base import AnswerFacts, Task
 
 KS = (1, 10, 100)
 """Values of k for pass@k. Each needs at least k replies to every problem."""
@@ -32,6 +32,12 @@ class ProgramTask(Task):
     def program_test(self, example: Example, text: str) -> ProgramTest:
         """The program that a reply stands for, and its tests."""
         raise NotImplementedError
+
+    def answer_facts(self) -> AnswerFacts:
+        return AnswerFacts(
+            judged="Right if the program passes all tests of its row, which are not shown.",
+            form="Python code in the form of the examples, and nothing else.",
+        )
 
     def unavailable_reason(self) -> str | None:
         try:

@@ -133,8 +133,8 @@ async def planned_before(runs: Runs, student: Once, scripted_teacher: ScriptedTe
     assert plan.failures == 40, "all validation rows"
     vanilla, chance, _ = plan.methods
     assert (vanilla.calls, vanilla.rows, vanilla.usd) == (0, 0, 0)
-    # 24 rows in batches of 4, each written and judged
-    assert (chance.rows, chance.calls, chance.most_calls) == (24, 12, 36)
+    # a description of the task, and 24 rows in batches of 4, each written and judged
+    assert (chance.rows, chance.calls, chance.most_calls) == (24, 13, 37)
     assert chance.usd is None, "no price is known of this teacher"
     student.trained.clear()
     return plan

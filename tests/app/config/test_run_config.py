@@ -241,3 +241,32 @@ def test_a_number_out_of_bounds_is_named_with_its_key(key: str, value: object) -
     place[last] = value
     with pytest.raises(ConfigError, match=rf"c\.yaml: {key}: "):
         parse_config(document, "c.yaml", Path("/configs"))
+
+
+def test_a_description_may_be_a_file_beside_the_config(tmp_path: Path) -> None:
+    (tmp_path / "task.md").write_text("Sort messages.\n", encoding="utf-8")
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(GOOD | {"task_description": {"file": "task.md"}}), encoding="utf-8")
+    assert load_config(path).task_description == "Sort messages."
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read"), (b"  \n", "is empty; describe the task"), (b"\xff\xfe\x00", "cannot be read")],
+)
+def test_a_description_that_cannot_be_read_is_one_error(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "task.md").write_bytes(content)
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(GOOD | {"task_description": {"file": "task.md"}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"run\.yaml: task_description\.file: .*task\.md {said}"):
+        load_config(path)
+
+
+def test_a_document_without_a_file_of_its_own_cannot_name_one(tmp_path: Path) -> None:
+    """A config that comes over HTTP must not have a file of the service read."""
+    document = GOOD | {"task_description": {"file": "/etc/hostname"}}
+    with pytest.raises(ConfigError, match="task_description: input should be a valid string"):
+        parse_config(document, "request", tmp_path)

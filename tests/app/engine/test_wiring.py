@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,37 @@ from tests.fakes import FakeStudent
 from tests.tiny_task import write_data
 
 
-async def test_rows_that_cannot_be_scored_are_not_chosen_among(tmp_path: Path) -> None:
-    paths = RunPaths(tmp_path / "run")
+async def refused(tmp_path: Path, document: dict[str, Any]) -> str:
+    """The error with which a run of the tiny task's rows is refused."""
     write_data(tmp_path / "run" / "data")
-    document = {"task": "mbpp", "data": "data", "loop": {"method": "vanilla", "oversample": 2}}
-    config = parse_config(document, "mbpp.yaml", tmp_path)
-    with pytest.raises(ConfigError, match=r"loop\.oversample: mbpp cannot score"):
-        async with open_workspace(config, "run", paths, FakeStudent()):
+    loop = {"method": "vanilla"} | document.pop("loop", {})
+    config = parse_config({"data": "data", "loop": loop} | document, "config.yaml", tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        async with open_workspace(config, "run", RunPaths(tmp_path / "run"), FakeStudent()):
             pass
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["oversample", "qc_blind"])
+async def test_where_answers_to_new_rows_cannot_be_scored_nothing_asks_for_it(
+    tmp_path: Path, key: str
+) -> None:
+    said = await refused(tmp_path, {"task": "mbpp", "loop": {key: 2}})
+    assert said == f"loop.{key}: mbpp cannot score answers to new rows; leave it out."
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "said"),
+    [
+        ("classification", "refunds", "no train row has the label 'refunds'; did you mean 'refund'?"),
+        (
+            "classification",
+            "x",
+            "no train row has the label 'x'; they have delivery, invoice, login, refund.",
+        ),
+        ("exact_match", "x", "answers of exact_match are no labels; leave it out."),
+    ],
+)
+async def test_a_described_label_must_be_one(tmp_path: Path, task: str, label: str, said: str) -> None:
+    document = {"task": task, "label_descriptions": {label: "what it means"}}
+    assert await refused(tmp_path, document) == f"label_descriptions: {said}"

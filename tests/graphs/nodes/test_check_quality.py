@@ -126,7 +126,7 @@ async def test_blind_answers_are_asked_without_the_rows_answers_once_for_each_vo
 
 
 async def test_mislabelled_rows_are_disputed_where_there_is_no_judge_of_the_batch(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, qc=False, qc_blind=1, rounds=1)
+    loop = new_loop(tmp_path, qc=False, qc_blind=1, rounds=1, synthetic_per_round=96)
     await loop.go({})
     rows = loop.written(1)
     wrong = [row for row in rows if label_of(row.prompt) != row.completion and row.completion in KEYS]

@@ -34,7 +34,7 @@ async def test_a_pattern_is_named_from_analyses_and_sees_no_row(tmp_path: Path) 
     asked = loop.teacher.asked("FailurePattern")
     assert len(asked) == len(loop.round(1).patterns())
     for data in asked:
-        assert set(data) == {"analyses"}
+        assert set(data) == {"task", "analyses"}
         assert 1 <= len(data["analyses"]) <= 4
         assert all(set(analysis) == {"root_cause", "scenario"} for analysis in data["analyses"])
 

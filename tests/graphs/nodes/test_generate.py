@@ -64,7 +64,7 @@ async def test_without_cases_a_batch_is_for_the_pattern_as_a_whole(tmp_path: Pat
 
 
 async def test_exploration_has_no_strategy_and_shows_training_rows(tmp_path: Path) -> None:
-    loop = await allocated(tmp_path)
+    loop = await allocated(tmp_path, explore_share=0.5)
     _, data, _ = await write(loop, "explore")
     assert (data["strategy"], data["case"], data["error"]) == (None, None, None)
     train = {(row["prompt"], row["completion"]) for row in read_jsonl(loop.paths.data("train"))}
@@ -86,7 +86,7 @@ async def test_rows_for_a_training_error_show_it_and_rows_near_it(tmp_path: Path
 
 
 async def test_no_validation_or_test_row_is_shown(tmp_path: Path) -> None:
-    loop = await allocated(tmp_path)
+    loop = await allocated(tmp_path, explore_share=0.5)
     guarded = {
         row["prompt"] for split in ("validation", "test") for row in read_jsonl(loop.paths.data(split))
     }

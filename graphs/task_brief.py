@@ -1,0 +1,112 @@
+"""What every teacher is told of the task: its name, a description, and what is known of right answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from graphs.context import Context
+from graphs.errors import TeacherError
+from graphs.ports import Teacher
+from graphs.schemas import TaskDescription
+from prompts import render
+from trainer.records import Example
+from trainer.tasks.base import AnswerFacts, Task
+
+log = logging.getLogger(__name__)
+
+DRAFT_ROWS = 12
+"""Training rows from which a teacher drafts a description."""
+MAX_LABEL_CHARACTERS = 6000
+"""Characters of the labels with their meanings, because every call carries them; 77 labels of Banking77 take 2,500."""
+
+
+class TaskBrief(BaseModel):
+    """`task.json`: what teachers are told of the task, the same in every call of a run."""
+
+    name: str
+    description: str | None
+    """None where the config gives none and no teacher could draft one."""
+    drafted: bool
+    """Whether a teacher wrote the description, from training rows."""
+    answers: dict[str, Any]
+    """See `known_answers`."""
+
+    def for_teacher(self) -> dict[str, Any]:
+        """The brief as it stands in a request."""
+        return self.model_dump(include={"name", "description", "answers"})
+
+
+async def write_brief(context: Context, task: Task, train: Sequence[Example], teacher: Teacher) -> TaskBrief:
+    """The brief of a run. Without `task_description` a teacher drafts it; where it can't, the run goes on without.
+
+    Raises:
+        RunPaused: a budget or an endpoint stops the drafting.
+    """
+    answers = known_answers(task.answer_facts(), context.label_descriptions, train)
+    if context.task_description:
+        return TaskBrief(
+            name=context.task, description=context.task_description, drafted=False, answers=answers
+        )
+    rows = random.Random(f"{context.seed}/task").sample(train, min(DRAFT_ROWS, len(train)))
+    examples = [{"prompt": row.prompt, "completion": row.completion} for row in rows]
+    data = {"task": context.task, "answers": answers, "examples": examples}
+    try:
+        drafted = await teacher.ask("analyst", TaskDescription, render("describe_task"), data)
+    except TeacherError as error:
+        log.warning("The teacher drafted no description of the task, and is told none: %s", error)
+        return TaskBrief(name=context.task, description=None, drafted=False, answers=answers)
+    return TaskBrief(name=context.task, description=drafted.description, drafted=True, answers=answers)
+
+
+def known_answers(
+    facts: AnswerFacts, meanings: Mapping[str, str], train: Sequence[Example]
+) -> dict[str, Any]:
+    """What is known of right answers, as JSON data.
+
+    `judged`, `form`, `fields` are the task's own (`AnswerFacts`). `labels` are its labels, each with its training rows and
+    its meaning if there is one; only the labels, or the first of them, where that is too long. `characters` says how
+    long prompts and completions are.
+    """
+    known: dict[str, Any] = {"judged": facts.judged, "form": facts.form}
+    if facts.labels:
+        known["labels"] = bounded_labels(facts.labels, meanings)
+    if facts.fields:
+        known["fields"] = facts.fields
+    known["characters"] = {
+        "prompt": length_range([row.prompt for row in train]),
+        "completion": length_range([row.completion for row in train]),
+    }
+    return known
+
+
+def bounded_labels(labels: Mapping[str, int], meanings: Mapping[str, str]) -> dict[str, str] | list[str]:
+    """Label -> its meaning and its training rows; the labels alone, or the first of them, where that is too long."""
+    described = {
+        label: "; ".join(part for part in (meanings.get(label, ""), f"{count} rows") if part)
+        for label, count in labels.items()
+    }
+    if len(json.dumps(described)) <= MAX_LABEL_CHARACTERS:
+        return described
+    names: list[str] = []
+    room = MAX_LABEL_CHARACTERS
+    for label in labels:
+        room -= len(json.dumps(label)) + 2
+        if room < 0:
+            return [*names, f"and {len(labels) - len(names)} more"]
+        names.append(label)
+    return names
+
+
+def length_range(texts: Sequence[str]) -> str:
+    """Median and 95 % quantile of the lengths in characters, in words."""
+    if not texts:
+        return "not known"
+    median, most = np.quantile([len(text) for text in texts], [0.5, 0.95], method="nearest")
+    return f"half up to {median}, nearly all up to {most}"
