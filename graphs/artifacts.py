@@ -11,6 +11,22 @@ from graphs.schemas import ErrorAnalysis
 Conclusion = Literal["improved", "no difference shown", "worse"]
 
 
+class TaskBrief(BaseModel):
+    """`task.json`: what teachers are told of the task, the same in every call of a run."""
+
+    name: str
+    description: str | None
+    """None where the config gives none and no teacher could draft one."""
+    drafted: bool
+    """Whether a teacher wrote the description, from training rows."""
+    answers: dict[str, Any]
+    """See `graphs.task_brief.known_answers`."""
+
+    def for_teacher(self) -> dict[str, Any]:
+        """The brief as it stands in a request."""
+        return self.model_dump(include={"name", "description", "answers"})
+
+
 class Comparison(BaseModel):
     """One student against another on the same rows (`graphs.analysis.statistics.PairedComparison`)."""
 

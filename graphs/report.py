@@ -13,6 +13,7 @@ from graphs.artifacts import (
     MinimalDetectableEffect,
     Outcome,
     SealedAccess,
+    TaskBrief,
 )
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
@@ -201,6 +202,8 @@ class Report(BaseModel):
     seconds: dict[str, float]
     """Wall time by stage."""
     data: DataReport
+    task_brief: TaskBrief | None = None
+    """What teachers are told of the task. None before the first question, and without a teacher."""
     teacher: TeacherReport
     test_access: list[SealedAccess]
     config: dict[str, Any]

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
+from graphs.artifacts import TaskBrief
 from graphs.context import Context
 from graphs.errors import TeacherError
 from graphs.ports import Teacher
@@ -25,22 +25,6 @@ DRAFT_ROWS = 12
 """Training rows from which a teacher drafts a description."""
 MAX_LABEL_CHARACTERS = 6000
 """Characters of the labels with their meanings, because every call carries them; 77 labels of Banking77 take 2,500."""
-
-
-class TaskBrief(BaseModel):
-    """`task.json`: what teachers are told of the task, the same in every call of a run."""
-
-    name: str
-    description: str | None
-    """None where the config gives none and no teacher could draft one."""
-    drafted: bool
-    """Whether a teacher wrote the description, from training rows."""
-    answers: dict[str, Any]
-    """See `known_answers`."""
-
-    def for_teacher(self) -> dict[str, Any]:
-        """The brief as it stands in a request."""
-        return self.model_dump(include={"name", "description", "answers"})
 
 
 async def write_brief(context: Context, task: Task, train: Sequence[Example], teacher: Teacher) -> TaskBrief:

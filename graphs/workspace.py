@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from graphs.artifacts import SealedAccess
+from graphs.artifacts import SealedAccess, TaskBrief
 from graphs.checks.corpus import Corpus
 from graphs.context import Context, LoopSpec
 from graphs.ports import Embedder, Student, Teacher
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from graphs.task_brief import TaskBrief, write_brief
+from graphs.task_brief import write_brief
 from trainer.artifacts import read_json, read_jsonl, write_json
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
+from graphs.artifacts import TaskBrief
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import pattern_count
@@ -25,7 +26,7 @@ from graphs.schemas import (
     SampleBatch,
     TaskDescription,
 )
-from graphs.task_brief import DRAFT_ROWS, TaskBrief, known_answers
+from graphs.task_brief import DRAFT_ROWS, known_answers
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
-from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores
+from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores, TaskBrief
 from graphs.artifacts import Outcome as FailureOutcome
 from graphs.errors import Wait
 from graphs.report import (
@@ -90,6 +90,7 @@ def build_report(
         spending=teacher.spending() if teacher else [],
         seconds=seconds,
         data=DataReport(**read_json(paths.data_report)),
+        task_brief=TaskBrief(**read_json(paths.task_brief)) if paths.task_brief.exists() else None,
         teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=run.stand_in),
         test_access=test_access(paths),
         config=config.model_dump(mode="json"),

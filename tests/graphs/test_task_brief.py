@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from graphs.artifacts import TaskBrief
 from graphs.context import Context
 from graphs.errors import BudgetExhausted, TeacherError
-from graphs.task_brief import MAX_LABEL_CHARACTERS, TaskBrief, bounded_labels, known_answers, write_brief
+from graphs.task_brief import MAX_LABEL_CHARACTERS, bounded_labels, known_answers, write_brief
 from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import new_loop
 from tests.tiny_task import KEYS

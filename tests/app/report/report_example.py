@@ -7,7 +7,15 @@ from typing import Any
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
-from graphs.artifacts import ClusterPoint, Clusters, DataInputs, DataReport, InputFile, SealedAccess
+from graphs.artifacts import (
+    ClusterPoint,
+    Clusters,
+    DataInputs,
+    DataReport,
+    InputFile,
+    SealedAccess,
+    TaskBrief,
+)
 from graphs.report import (
     BrokenExample,
     FailureExample,
@@ -312,6 +320,10 @@ def example() -> Report:
             "review_rows": 0.0, "finish": 35.4,
         },
         data=_data(),
+        task_brief=TaskBrief(
+            name="classification", description=f"Sort messages by intent. {SCRIPT}", drafted=True,
+            answers={"judged": "Right if it is the label.", "labels": {"refund": "money back; 12 rows"}},
+        ),
         teacher=_teacher(),
         test_access=[
             SealedAccess(time=1_762_074_895.5 + 240 * n, process=2714, reason=reason)

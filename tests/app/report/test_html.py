@@ -85,6 +85,13 @@ def test_hostile_texts_are_shown_as_they_are() -> None:
     assert any(report_example.SCRIPT in cause for cause in causes)
 
 
+def test_the_page_says_what_the_teacher_was_told_and_who_wrote_it() -> None:
+    said = Page(PAGES["finished"]).text
+    assert "Sort messages by intent." in said
+    assert "A teacher drafted this from train rows" in said
+    assert "money back; 12 rows" in said
+
+
 def test_every_chart_draws() -> None:
     specs = Page(PAGES["finished"]).specs
     assert set(specs) == {"scores", "differences", "clusters", "patterns", "quality", "spending", "loss"}
