@@ -91,6 +91,12 @@ def test_a_row_to_which_the_judge_gives_another_answer_is_disputed_whatever_its_
     assert "completion" not in said
 
 
+def test_disputed_prompts_are_named_to_the_writer_as_it_wrote_them() -> None:
+    rows = verdicts(state(1, 1), BATCH, [None], None, 7.0, last=False, disputed={0})
+    rows[0].prompt = "Answer the question.\nWhy?"
+    assert '"Why?"' in feedback(rows, None, 1, PromptForm(before="Answer the question.\n"))
+
+
 TASK = load_task("exact_match")
 ROWS = [{"prompt": "1 + 1", "completion": "2"}, {"prompt": "2 + 2", "completion": "5"}]
 
