@@ -101,7 +101,8 @@ class Runs:
         """A run's config with the shared rows and, with equal steps, the shared number of steps."""
         files: Any = {split: RunPaths(self.root).data(split) for split in SPLITS}
         config = self._comparison.configs[job]
-        student = config.student.model_copy(update={"steps": self._steps})
+        # all students of a comparison are trained alike, with the learning rate of its config
+        student = config.student.model_copy(update={"steps": self._steps, "tune": "off"})
         return config.model_copy(update={"data": DataSpec(**files), "student": student, "output": None})
 
     def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
