@@ -154,6 +154,8 @@ class SealedScores(Comparison):
     metric: str
     n: int
     """Test rows."""
+    untrained: float | None = None
+    """Score of the student before any fine-tuning; None where it was not asked for."""
     baseline: float
     best: float
     verdict: Conclusion

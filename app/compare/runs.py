@@ -161,11 +161,12 @@ def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
 
 
 def share_test(source: RunPaths, target: RunPaths) -> None:
-    """Copy the baseline's replies to the test rows."""
-    given = source.final / "baseline" / "predictions.jsonl"
-    copied = target.final / "baseline" / "predictions.jsonl"
-    if not copied.exists():
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        part = copied.with_suffix(".part")
-        shutil.copy(given, part)
-        part.rename(copied)
+    """Copy the replies to the test rows of the students that all runs of a seed share."""
+    for name in ("untrained", "baseline"):
+        given = source.final / name / "predictions.jsonl"
+        copied = target.final / name / "predictions.jsonl"
+        if given.exists() and not copied.exists():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            part = copied.with_suffix(".part")
+            shutil.copy(given, part)
+            part.rename(copied)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from langgraph.runtime import Runtime
+
 from graphs.artifacts import SealedScores
 from graphs.nodes.finish import finish
 from graphs.state import LoopState
@@ -38,6 +40,26 @@ async def test_both_students_answer_the_same_rows_in_one_start(tmp_path: Path) -
     assert (scores.baseline, scores.best) == (sum(right["baseline"]) / 40, sum(right["best"]) / 40)
     assert scores.fixed == sum(b and not a for a, b in zip(right["baseline"], right["best"], strict=True))
     assert accesses(loop).count(SCORED) == 1
+
+
+async def test_the_untrained_student_answers_too_unless_the_config_says_otherwise(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, rounds=1)
+    state = await loop.until("finish")
+    await finish(state, loop.runtime, workspace=loop.workspace())
+    # the stand-in has no answer at all before it is trained
+    assert result(loop).untrained == 0.0
+    (spec,) = loop.student.predicted
+    assert "untrained" in {file.name for file in spec.predict} - set(spec.adapters)
+
+
+async def test_without_the_untrained_student_its_score_is_left_out(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, rounds=1)
+    state = await loop.until("finish")
+    runtime = Runtime(context=loop.context.model_copy(update={"evaluate_untrained": False}))
+    await finish(state, runtime, workspace=loop.workspace())
+    assert result(loop).untrained is None
+    (spec,) = loop.student.predicted
+    assert {file.name for file in spec.predict} == {"baseline", "best"}
 
 
 async def test_run_again_it_predicts_nothing_anew(tmp_path: Path) -> None:
