@@ -29,7 +29,8 @@ from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.fencing import Superseded, guard
 from trainer.fitting import Fit, fit
-from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
+from trainer.model import load_model, load_tokenizer
+from trainer.precision import pick_dtype
 from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
@@ -37,6 +38,7 @@ from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
 from trainer.tasks import Task, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
 from trainer.vllm import VllmError
+from trainer.weights import ModelError
 
 KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError)
 """Errors that speak for themselves."""

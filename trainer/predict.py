@@ -23,12 +23,14 @@ from trainer.data_files import DataError, read_examples
 from trainer.engines import Engine, local_engine
 from trainer.fencing import Superseded, guard
 from trainer.merged import predict_dtype, ready
-from trainer.model import ModelError, load_model, load_tokenizer, pick_device, resolve_model
+from trainer.model import load_model, load_tokenizer
+from trainer.precision import pick_device
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
 from trainer.tasks import Task, load_task
 from trainer.vllm import VllmError, served
+from trainer.weights import ModelError, resolve_model
 
 KNOWN = (DataError, ModelError, VllmError, OSError)
 """Errors that speak for themselves."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from graphs.errors import BudgetExhausted
-from graphs.teacher.ledger import Charge, Committed, Ledger
+from graphs.teacher.cost import Charge, Committed
+from graphs.teacher.ledger import Ledger
 from graphs.teacher.spec import BudgetSpec
 
 

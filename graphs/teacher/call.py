@@ -14,9 +14,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random
 from graphs.ports import Role
 from graphs.teacher.budget import Budget
 from graphs.teacher.client import ModelClient, Reply
+from graphs.teacher.cost import Charge
 from graphs.teacher.failures import CallFailure, failure
 from graphs.teacher.hooks import RequestRecord, watcher
-from graphs.teacher.ledger import Charge
 from graphs.teacher.request import Call, Mode, UnfitAnswerError, parse_answer, payload
 from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 

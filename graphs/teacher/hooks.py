@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from graphs.ports import Role
-from graphs.teacher.ledger import Charge
+from graphs.teacher.cost import Charge
 
 
 @dataclass(frozen=True)
