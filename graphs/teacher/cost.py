@@ -18,13 +18,13 @@ class Charge:
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion together."""
+        """Prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What a run has spent and holds; a cap is compared with this."""
+    """What a run has spent and holds. A cap is compared with it."""
 
     calls: int
     tokens: int
@@ -32,7 +32,7 @@ class Committed:
 
 
 class Cost(BaseModel):
-    """What the teacher cost, live from the ledger."""
+    """What the teacher has cost a run so far."""
 
     calls: int
     """Calls that were paid for."""
@@ -40,7 +40,7 @@ class Cost(BaseModel):
     completion_tokens: int
     usd: float
     repeated: int
-    """Answers taken from the ledger and not paid again."""
+    """Answers that came from the ledger and were not paid for again."""
     retries: int = 0
     by_role: dict[str, dict[str, float]] = {}
     """role -> calls, prompt_tokens, completion_tokens, usd."""
@@ -50,7 +50,7 @@ class SpendPoint(BaseModel):
     """Cumulative spending at one moment."""
 
     seconds: float
-    """Since the run began."""
+    """Since the run's first call."""
     usd: float
     tokens: int
     calls: int
