@@ -28,7 +28,7 @@ from trainer.precision import pick_device
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
-from trainer.tasks import Task, load_task
+from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
 from trainer.weights import ModelError, resolve_model
 
@@ -74,6 +74,8 @@ def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
         ModelError: the student cannot be loaded, or cannot predict rows of this length.
         OSError: a file cannot be written.
     """
+    if spec.task_folder:
+        add_task_folder(spec.task_folder)
     task = load_task(spec.task, [example for path in spec.train for example in read_examples(path)])
     tokenizer = load_tokenizer(spec.student)
     # A merged model is in float32; an adapter goes on the weights that it was trained on.
