@@ -142,6 +142,8 @@ class TrainSpec(Strict):
 
     task: str
     """Name of the task, or `module:object`; decides how rows are rendered and answered."""
+    task_folder: Path | None = None
+    """Folder of the module of a task of your own, if it is not on the Python path."""
     student: StudentSpec
     """Which model is trained, and how: the config's `student`."""
     train: list[Path]
@@ -163,6 +165,8 @@ class PredictSpec(Strict):
 
     task: str
     """Name of the task, or `module:object`; decides how rows are rendered and answered."""
+    task_folder: Path | None = None
+    """See `TrainSpec.task_folder`."""
     student: StudentSpec
     """Which model answers: the config's `student`."""
     train: list[Path] = []

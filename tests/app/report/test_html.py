@@ -329,7 +329,10 @@ def test_base_model_is_a_hub_name_or_nothing(student: str, expected: str | None)
 def test_summary_tells_score_patterns_and_cost() -> None:
     lines = [line.replace(wording.NARROW, " ") for line in summary_lines(STATES["finished"])]
     assert lines[0].startswith("The student improved by 9.8 points. Test accuracy rose from 60.5 % to 70.3 %")
-    assert "All students: learning rate 0.0006, 90 steps; best of 3 trials with the baseline on validation" in lines
+    assert (
+        "All students: learning rate 0.0006, 90 steps; best of 3 trials with the baseline on validation"
+        in lines
+    )
     assert "Before any fine-tuning: test accuracy 3.1 %" in lines
     assert "  Two intents in one message: 3 fixed, 6 unmoved, of 9 failures" in lines
     assert lines[-1] == (
