@@ -31,6 +31,7 @@ class BestStudent:
     report: Report
     spec: StudentSpec
     round_number: int
+    task_folder: Path | None = None
 
     @property
     def artifact(self) -> Path:
@@ -63,7 +64,7 @@ async def export_run(root: Path, target: Path, *, merged: bool) -> str:
             await asyncio.to_thread(shutil.copytree, best.artifact, folder)
         # an id and a folder of its own: a job of the run that is at work now must not take this one for its successor
         name = f"{best.report.run_id}-export-{uuid.uuid4().hex[:8]}"
-        async with open_student(name, Path(scratch), lambda _: None, None) as student:
+        async with open_student(name, Path(scratch), lambda _: None, None, best.task_folder) as student:
             compared, same = await compare(best, folder, student, merged=merged)
         form: Literal["adapter", "merged", "full"] = "full" if best.spec.method == "full" else "adapter"
         card = render_card(
@@ -85,7 +86,8 @@ def best_student(paths: RunPaths) -> BestStudent:
     report = Report(**read_json(paths.report)) if paths.report.exists() else None
     if report is None or not report.best:
         raise FolderError(f"{paths.root}: no student has been scored yet; let `pada run` go on first.")
-    return BestStudent(paths, report, load_config(paths.config).student, int(report.best["round"]))
+    config = load_config(paths.config)
+    return BestStudent(paths, report, config.student, int(report.best["round"]), config.task_folder)
 
 
 async def merge(spec: MergeSpec, scratch: Path) -> None:

@@ -75,7 +75,7 @@ def trace_run(run: str) -> Iterator[Listener]:
         return
     provider = _provider(run)
     trace = RunTrace(provider.get_tracer("pada"), run)
-    watcher.set(trace.on_attempt)
+    watcher.set(trace.on_request)
     try:
         yield trace.on_event
     finally:
@@ -104,26 +104,26 @@ class RunTrace:
                 self._root.set_attribute("pada.status", status)
                 _mark(self._root, failed=status == "failed")
 
-    def on_attempt(self, attempt: RequestRecord) -> None:
+    def on_request(self, request: RequestRecord) -> None:
         """One request to a teacher, as a span of the stage that it was made in."""
         now = time.time_ns()
         span = self._tracer.start_span(
-            f"chat {attempt.model}",
+            f"chat {request.model}",
             context=self._within(self._stage or self._root),
-            start_time=now - int(attempt.seconds * 1e9),
+            start_time=now - int(request.seconds * 1e9),
             attributes={
                 "gen_ai.operation.name": "chat",
-                "gen_ai.request.model": attempt.model,
-                "pada.role": attempt.role,
-                "pada.schema": attempt.schema,
-                "pada.attempt": attempt.number,
-                "pada.outcome": attempt.outcome,
+                "gen_ai.request.model": request.model,
+                "pada.role": request.role,
+                "pada.schema": request.schema,
+                "pada.attempt": request.attempt,
+                "pada.outcome": request.outcome,
             },
         )
-        if attempt.charge:
-            span.set_attribute("gen_ai.usage.input_tokens", attempt.charge.prompt_tokens)
-            span.set_attribute("gen_ai.usage.output_tokens", attempt.charge.completion_tokens)
-        _mark(span, failed=attempt.outcome != "answered")
+        if request.charge:
+            span.set_attribute("gen_ai.usage.input_tokens", request.charge.prompt_tokens)
+            span.set_attribute("gen_ai.usage.output_tokens", request.charge.completion_tokens)
+        _mark(span, failed=request.outcome != "answered")
         span.end(now)
 
     def end(self) -> None:

@@ -97,7 +97,7 @@ def score_harness(path: Path, student_name: str, dtype: str, batch_size: int) ->
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
-    from trainer.model import resolve_model
+    from trainer.weights import resolve_model
 
     rows = read_rows(path)
     model = HFLM(str(resolve_model(student_name)), device="cpu", dtype=dtype, batch_size=batch_size)

@@ -82,7 +82,7 @@ def answer_plain(rows: Path, adapter: Path, dtype: str, *, merged: bool) -> dict
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from trainer.model import resolve_model
+    from trainer.weights import resolve_model
 
     source = resolve_model(str(STUDENT["model"]))
     tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")

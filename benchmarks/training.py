@@ -154,7 +154,7 @@ def default_arguments(rows: Path) -> dict[str, Any]:
     from datasets import Dataset
     from peft import LoraConfig
 
-    from trainer.model import resolve_model
+    from trainer.weights import resolve_model
 
     examples = read_rows(rows)
     chats = [

@@ -42,6 +42,26 @@ class Comparison(BaseModel):
     broken: int
 
 
+class Trial(BaseModel):
+    """One training of the baseline with other settings."""
+
+    learning_rate: float
+    steps: int
+    validation: float
+    """Score on the validation rows, 0 to 1."""
+    seconds: float
+
+
+class Tuning(BaseModel):
+    """`tuning.json`: how the settings were found with which all students of the run are trained."""
+
+    trials: list[Trial]
+    chosen: Trial | None = None
+    """The best on validation, of equals the shortest. None while trials go on."""
+    ended_early: bool = False
+    """Whether `student.tune_minutes` ended it."""
+
+
 class Evaluation(BaseModel):
     """`evaluation.json`: the round's student on the validation rows."""
 
@@ -137,6 +157,8 @@ class SealedScores(Comparison):
     metric: str
     n: int
     """Test rows."""
+    untrained: float | None = None
+    """Score of the student before any fine-tuning; None where it was not asked for."""
     baseline: float
     best: float
     verdict: Conclusion

@@ -135,6 +135,8 @@ class Context(Strict):
     """Label -> what it means, for the teacher. Not every label needs one."""
     student: StudentSpec = StudentSpec()
     """Which model is trained, and how."""
+    evaluate_untrained: bool = True
+    """At the end, also score the student before any fine-tuning on the test rows."""
     loop: LoopSpec = LoopSpec()
     """How the loop runs."""
     seed: int = Field(0, ge=0, lt=2**32)

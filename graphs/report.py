@@ -14,6 +14,7 @@ from graphs.artifacts import (
     Outcome,
     SealedAccess,
     TaskBrief,
+    Tuning,
 )
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
@@ -139,6 +140,8 @@ class TestResult(BaseModel):
 
     metric: str
     n: int
+    untrained: float | None = None
+    """Score of the student before any fine-tuning; None where it was not asked for."""
     baseline: float
     best: float
     difference: float
@@ -195,6 +198,8 @@ class Report(BaseModel):
     """`round` and `validation` of the best student so far. Empty before round 0 is judged."""
     test: TestResult | None
     """None until the run has ended."""
+    tuning: Tuning | None = None
+    """How learning rate and steps were found. None where the config gives them."""
     minimal_detectable_effect: MinimalDetectableEffect
     """What the validation rows can show, stated before the first round."""
     cost: Cost

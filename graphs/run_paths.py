@@ -106,6 +106,15 @@ class RunPaths:
         """What teachers are told of the task."""
         return self.root / "task.json"
 
+    @property
+    def tuning(self) -> Path:
+        """The learning rates and steps that were tried, and those that were chosen."""
+        return self.root / "tuning.json"
+
+    def trial(self, learning_rate: float, steps: int) -> Path:
+        """The folder of a training that tries settings, until it has ended."""
+        return self.root / "tuning" / f"{learning_rate:g}-{steps}"
+
     def round(self, round_number: int) -> RoundPaths:
         return RoundPaths(self.root / "rounds" / str(round_number))
 

@@ -1,4 +1,7 @@
-"""A real OpenAI-compatible HTTP server on loopback that misbehaves on request.
+"""A teacher over HTTP that misbehaves on request, for the tests of the teacher's client.
+
+It is not `tests.scripted_teacher_server`: here a script decides by position how each request fails, and a good answer
+is always the same; there the answer follows from the request's content, so that a whole run makes sense.
 
     with FlakyServer(["429:1", "500", "prose"]) as server:
         ...  # the first three calls misbehave, the rest are answered
@@ -22,18 +25,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.chat_server import USAGE, ChatServer, completion, data_of
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "ErrorAnalysis": {"root_cause": "It confuses two labels.", "scenario": "Questions about cards."},
@@ -74,20 +76,18 @@ class Seen:
 
     @property
     def data(self) -> Any:
-        """What stands between the first <data> and the first </data> of the last message."""
-        match = re.search(r"<data>(.*?)</data>", self.body["messages"][-1]["content"], re.DOTALL)
-        assert match, "no data block"
-        return json.loads(match.group(1))
+        """The data block."""
+        return data_of(self.body)
 
 
 @dataclass
-class FlakyServer:
+class FlakyServer(ChatServer):
     """See the module. `usage` fixes (prompt, completion) tokens; `modes` are those it knows, others get a 400."""
 
     script: Iterable[str] | Callable[[int], str] = ()
     modes: tuple[str, ...] = ("json_schema", "function_calling", "json_mode")
     latency: float = 0.0
-    usage: tuple[int, int] = (100, 20)
+    usage: tuple[int, int] = USAGE
     refusal: int = 400
     calls: list[Seen] = field(default_factory=list)
     in_flight: int = 0
@@ -102,49 +102,27 @@ class FlakyServer:
             words = list(self.script)
             self.script = lambda n: words[n] if n < len(words) else "ok"
         self._asked = threading.Event()
-        config = uvicorn.Config(
-            self._app(), port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # the thread ends by itself within a tick of the server's loop; nobody need wait for it
-        self._server.should_exit = self._server.force_exit = True
+        return super().__enter__()
 
     @property
     def words(self) -> list[str]:
         """What was done with each request, in order."""
         return [call.word for call in self.calls]
 
-    def _app(self) -> FastAPI:
-        app = FastAPI()
-
-        @app.post("/v1/chat/completions")
-        async def complete(request: Request) -> Response:
-            raw = await request.body()
-            assert callable(self.script)
-            seen = Seen(
-                dict(request.headers), json.loads(raw), raw, time.monotonic(), self.script(len(self.calls))
-            )
-            self.calls.append(seen)
-            self._asked.set()
-            self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
-            try:
-                return await self._respond(seen)
-            finally:
-                self.in_flight -= 1
-
-        return app
+    async def complete(self, request: Request) -> Response:
+        """Note the request, and do with it what the script says."""
+        raw = await request.body()
+        assert callable(self.script)
+        word = self.script(len(self.calls))
+        seen = Seen(dict(request.headers), json.loads(raw), raw, time.monotonic(), word)
+        self.calls.append(seen)
+        self._asked.set()
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._respond(seen)
+        finally:
+            self.in_flight -= 1
 
     async def _respond(self, seen: Seen) -> Response:
         word, _, value = seen.word.partition(":")
@@ -184,29 +162,19 @@ class FlakyServer:
             "misfit": json.dumps({"verdict": "fine"}),
         }
         text = texts.get(word, answer)
-        message: dict[str, Any] = {"role": "assistant", "content": text}
+        message: dict[str, Any] = {"content": text}
         if seen.mode == "function_calling":
             function = {"name": seen.schema, "arguments": text}
             message = {
-                "role": "assistant",
                 "content": None,
                 "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
             }
-        prompt, completion = self.usage
-        usage = {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
-        reason = "length" if word == "length" else "stop"
-        return {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": seen.body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": reason}],
-            **({} if word == "no-usage" else {"usage": usage}),
-        }
+        return completion(
+            seen.body["model"],
+            message,
+            reason="length" if word == "length" else "stop",
+            usage=None if word == "no-usage" else self.usage,
+        )
 
 
 def _error(

@@ -1,7 +1,10 @@
 """A teacher over HTTP that knows the answers of `tests.tiny_task`, and a record of everything that it was asked.
 
-It answers from the request's own content alone, so that the same request has the same answer in every run and
-process. What it knows of the errors reaches the rows that it writes only by way of the prompts: analysis, pattern, strategy.
+Its answer depends only on the request's content, so that the same request has the same answer in every run and process.
+What it knows of the failures reaches the rows that it writes only through the prompts: analysis, pattern, strategy.
+
+It is not `tests.flaky_server`: there a script decides by position how each request fails, and a good answer is always
+the same; here the answer follows from the request's content, so that a whole run makes sense.
 """
 
 from __future__ import annotations
@@ -11,19 +14,17 @@ import hashlib
 import json
 import random
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
 from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response
 
+from tests.chat_server import ChatServer, completion, data_of
 from tests.tiny_task import KEYS, ask, label_of
 
 MEANS = re.compile(r"`(\w+)` means (\w+)")
@@ -53,7 +54,7 @@ class Asked:
 
 
 @dataclass
-class ScriptedTeacherServer:
+class ScriptedTeacherServer(ChatServer):
     """See the module.
 
     `fault` may give another response than the right one, or None; `answers` is another script, for rows that are not
@@ -65,68 +66,25 @@ class ScriptedTeacherServer:
     answers: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda schema, data: answer(schema, data)
     seen: list[Asked] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        config = uvicorn.Config(
-            self._app(), port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        threading.Thread(target=self._server.run, daemon=True).start()
-        while not self._server.started:
-            time.sleep(0.005)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.should_exit = self._server.force_exit = True
-
     def of_run(self, run: str) -> list[Asked]:
         """The requests of one run."""
         return [request for request in self.seen if request.run == run]
 
-    def _app(self) -> FastAPI:
-        app = FastAPI()
-
-        @app.post("/v1/chat/completions")
-        async def complete(request: Request) -> Response:
-            text = (await request.body()).decode()
-            body = json.loads(text)
-            schema = body["response_format"]["json_schema"]["name"]
-            data = data_of(body)
-            headers = request.headers
-            seen = Asked(
-                schema, data, headers.get("x-run-id", ""), headers.get("authorization", ""), text, time.time()
-            )
-            self.seen.append(seen)
-            await asyncio.sleep(self.latency)
-            if (other := self.fault(schema, data)) is not None:
-                return other
-            text = json.dumps(completion(body["model"], json.dumps(self.answers(schema, data))))
-            return Response(text, media_type="application/json", background=BackgroundTask(seen.whole))
-
-        return app
-
-
-def data_of(body: dict[str, Any]) -> dict[str, Any]:
-    """The data block of a request."""
-    block = re.search(r"<data>(.*?)</data>", body["messages"][-1]["content"], re.DOTALL)
-    assert block, "no data block"
-    data: dict[str, Any] = json.loads(block.group(1))
-    return data
-
-
-def completion(model: str, text: str) -> dict[str, Any]:
-    """A chat completion with 100 + 20 tokens."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-    }
+    async def complete(self, request: Request) -> Response:
+        """Note the request and answer it."""
+        text = (await request.body()).decode()
+        body = json.loads(text)
+        schema = body["response_format"]["json_schema"]["name"]
+        data = data_of(body)
+        run, authorization = (request.headers.get(name, "") for name in ("x-run-id", "authorization"))
+        seen = Asked(schema, data, run, authorization, text, time.time())
+        self.seen.append(seen)
+        await asyncio.sleep(self.latency)
+        if (other := self.fault(schema, data)) is not None:
+            return other
+        content = json.dumps(self.answers(schema, data))
+        reply = json.dumps(completion(body["model"], {"content": content}))
+        return Response(reply, media_type="application/json", background=BackgroundTask(seen.whole))
 
 
 def answer(schema: str, data: dict[str, Any]) -> dict[str, Any]:

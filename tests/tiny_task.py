@@ -131,7 +131,7 @@ import sys, torch
 from pathlib import Path
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from trainer.finetune import finetune
-from trainer.model import resolve_model
+from trainer.weights import resolve_model
 from trainer.progress import ProgressLog
 from trainer.specs import StudentSpec, TrainSpec
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch._dynamo.exc
 from torch import nn
 
-from trainer.model import ModelError
+from trainer.weights import ModelError
 
 BACKEND = "inductor"
 """Of torch.compile; it needs a C++ compiler on a CPU, and Triton on a GPU."""

@@ -11,8 +11,8 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from trainer.data import common_prefix
 from trainer.head import logits_at
-from trainer.model import ModelError
 from trainer.replies import Done, Reply
+from trainer.weights import ModelError
 
 COMPACT = 0.75
 """The share of unfinished rows at which the finished ones are dropped from a batch; dropping copies its cache."""

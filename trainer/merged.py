@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from trainer.model import pick_dtype
+from trainer.precision import pick_dtype
 from trainer.specs import StudentSpec
 
 

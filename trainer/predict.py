@@ -23,12 +23,14 @@ from trainer.data_files import DataError, read_examples
 from trainer.engines import Engine, local_engine
 from trainer.fencing import Superseded, guard
 from trainer.merged import predict_dtype, ready
-from trainer.model import ModelError, load_model, load_tokenizer, pick_device, resolve_model
+from trainer.model import load_model, load_tokenizer
+from trainer.precision import pick_device
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
-from trainer.tasks import Task, load_task
+from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
+from trainer.weights import ModelError, resolve_model
 
 KNOWN = (DataError, ModelError, VllmError, OSError)
 """Errors that speak for themselves."""
@@ -72,6 +74,8 @@ def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:
         ModelError: the student cannot be loaded, or cannot predict rows of this length.
         OSError: a file cannot be written.
     """
+    if spec.task_folder:
+        add_task_folder(spec.task_folder)
     task = load_task(spec.task, [example for path in spec.train for example in read_examples(path)])
     tokenizer = load_tokenizer(spec.student)
     # A merged model is in float32; an adapter goes on the weights that it was trained on.

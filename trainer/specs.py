@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from trainer.fencing import Fence
 
@@ -45,7 +45,16 @@ class LoraSpec(Strict):
 
 
 EXECUTION = frozenset(
-    {"num_processes", "checkpoint_every", "micro_batch_size", "predict_batch_size", "engine", "vllm_url"}
+    {
+        "num_processes",
+        "checkpoint_every",
+        "micro_batch_size",
+        "predict_batch_size",
+        "engine",
+        "vllm_url",
+        "tune",
+        "tune_minutes",
+    }
 )
 """Keys of a student that say how its work is done, not what it is: they may change while a run goes on."""
 
@@ -65,6 +74,11 @@ class StudentSpec(Strict):
     """Optimizer steps of a training, however many rows there are; None is as many as `epochs` takes."""
     learning_rate: float = Field(2e-4, gt=0, le=10)
     """Peak learning rate."""
+    tune: Literal["auto", "off"] | None = None
+    """`auto` finds learning rate and steps on validation with the baseline, around the given ones, and trains all rounds alike.
+    None is `auto` where none of `learning_rate`, `epochs` and `steps` is given, else `off`."""
+    tune_minutes: float = Field(30.0, gt=0, le=100_000)
+    """Longest time for finding them; one training is done in any case."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after the warm-up."""
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
@@ -100,6 +114,13 @@ class StudentSpec(Strict):
     num_processes: int = Field(1, ge=1, le=1024)
     """Training processes on this host; more than one starts `accelerate launch`."""
 
+    @model_validator(mode="after")
+    def _given_settings_win(self) -> Self:
+        if self.tune is None:
+            given = {"learning_rate", "epochs", "steps"} & self.model_fields_set
+            self.tune = "off" if given else "auto"
+        return self
+
     def steps_for(self, rows: int) -> int:
         """Optimizer steps of a training on so many rows."""
         return self.steps or math.ceil(math.ceil(rows / self.batch_size) * self.epochs)
@@ -121,6 +142,8 @@ class TrainSpec(Strict):
 
     task: str
     """Name of the task, or `module:object`; decides how rows are rendered and answered."""
+    task_folder: Path | None = None
+    """Folder of the module of a task of your own, if it is not on the Python path."""
     student: StudentSpec
     """Which model is trained, and how: the config's `student`."""
     train: list[Path]
@@ -142,6 +165,8 @@ class PredictSpec(Strict):
 
     task: str
     """Name of the task, or `module:object`; decides how rows are rendered and answered."""
+    task_folder: Path | None = None
+    """See `TrainSpec.task_folder`."""
     student: StudentSpec
     """Which model answers: the config's `student`."""
     train: list[Path] = []

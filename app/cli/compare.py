@@ -28,8 +28,11 @@ def compare(
     from app.compare.results import find_results
     from app.compare.runs import ComparisonPaused, Runs
     from app.compare.spec import load_comparison
+    from trainer.tasks import add_task_folder
 
     comparison = load_comparison(config)
+    if comparison.base.task_folder:
+        add_task_folder(comparison.base.task_folder)
     folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
     watch = Watch(len(comparison.configs))
     runs = Runs(comparison, folder, watch.show)

@@ -72,9 +72,7 @@ def run(
     server: Server = None,
 ) -> None:
     """Run the loop. Start it again with the same folder to continue."""
-    from app.config.run_config import load_config
-
-    loaded = load_config(config)
+    loaded = read_config(config)
     if server:
         start(loaded, server, json_lines)
         return
@@ -120,11 +118,10 @@ def review(
 ) -> None:
     """Show the patterns and strategies, or the rows, that wait for a review, or answer the review."""
     from app.cli.review import show
-    from app.config.run_config import load_config
     from app.engine.pending_review import merge_answer, read_pending_review
 
     folder = folder.expanduser().resolve()
-    loaded = load_config(config_of(folder))
+    loaded = read_config(config_of(folder))
     review = asyncio.run(read_pending_review(loaded, folder))
     named = {"veto": veto or [], "reject": reject or [], "accept": accept or []}
     if approve or answer or any(named.values()):
@@ -213,6 +210,17 @@ def config_of(folder: Path) -> Path:
     if not path.exists():
         raise PadaError(f"{folder}: this is not the folder of a run (it has no config.yaml).")
     return path
+
+
+def read_config(path: Path) -> RunConfig:
+    """A config file; from now on this process may import the task class that it names."""
+    from app.config.run_config import load_config
+    from trainer.tasks import add_task_folder
+
+    config = load_config(path)
+    if config.task_folder:
+        add_task_folder(config.task_folder)
+    return config
 
 
 def go(

@@ -64,7 +64,8 @@ async def probe(runs: Runs, student: Student | None = None) -> Throughput:
         spec = few_steps(runs, data, folder)
         if student:
             return Throughput.of(await student.fine_tune(spec))
-        async with open_student("probe", data.root, lambda _: None, None) as trainer:
+        task_folder = runs.config(runs.jobs[0]).task_folder
+        async with open_student("probe", data.root, lambda _: None, None, task_folder) as trainer:
             return Throughput.of(await trainer.fine_tune(spec))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -101,7 +101,8 @@ class Runs:
         """A run's config with the shared rows and, with equal steps, the shared number of steps."""
         files: Any = {split: RunPaths(self.root).data(split) for split in SPLITS}
         config = self._comparison.configs[job]
-        student = config.student.model_copy(update={"steps": self._steps})
+        # all students of a comparison are trained alike, with the learning rate of its config
+        student = config.student.model_copy(update={"steps": self._steps, "tune": "off"})
         return config.model_copy(update={"data": DataSpec(**files), "student": student, "output": None})
 
     def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
@@ -160,11 +161,12 @@ def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
 
 
 def share_test(source: RunPaths, target: RunPaths) -> None:
-    """Copy the baseline's replies to the test rows."""
-    given = source.final / "baseline" / "predictions.jsonl"
-    copied = target.final / "baseline" / "predictions.jsonl"
-    if not copied.exists():
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        part = copied.with_suffix(".part")
-        shutil.copy(given, part)
-        part.rename(copied)
+    """Copy the replies to the test rows of the students that all runs of a seed share."""
+    for name in ("untrained", "baseline"):
+        given = source.final / name / "predictions.jsonl"
+        copied = target.final / name / "predictions.jsonl"
+        if given.exists() and not copied.exists():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            part = copied.with_suffix(".part")
+            shutil.copy(given, part)
+            part.rename(copied)

@@ -32,6 +32,8 @@ class RunConfig(Context):
     """Hard caps on what the teacher may cost."""
     embedder: str = "builtin:minilm"
     """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
+    task_folder: Path | None = None
+    """Folder of the module of a task of your own; None is the config file's own folder."""
     output: Path | None = None
     """The run's folder; None is `runs/<name of the config file>` in the current folder."""
 
@@ -42,10 +44,11 @@ class RunConfig(Context):
     def identity(self) -> dict[str, Any]:
         """The keys that may not change while a run goes on.
 
-        All but `teacher`, `budget` and `output`, and but how the student's work is done (`trainer.specs.EXECUTION`).
+        All but `teacher`, `budget`, `output` and `task_folder`, and but how the student's work is done
+        (`trainer.specs.EXECUTION`).
         """
-        free: dict[str, Any] = {"teacher": True, "budget": True, "output": True, "student": set(EXECUTION)}
-        return self.model_dump(mode="json", exclude=free)
+        free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "output", "task_folder"), True)
+        return self.model_dump(mode="json", exclude=free | {"student": set(EXECUTION)})
 
 
 def load_config(path: Path) -> RunConfig:
@@ -123,8 +126,21 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
     if teacher and teacher.ledger:
         teacher = teacher.model_copy(update={"ledger": (base / teacher.ledger.expanduser()).resolve()})
     output = (base / config.output.expanduser()).resolve() if config.output else None
-    data = _absolute_data(config.data, base)
-    return config.model_copy(update={"data": data, "student": student, "teacher": teacher, "output": output})
+    return config.model_copy(
+        update={
+            "data": _absolute_data(config.data, base),
+            "student": student,
+            "teacher": teacher,
+            "output": output,
+            "task_folder": _task_folder(config, base),
+        }
+    )
+
+
+def _task_folder(config: RunConfig, base: Path) -> Path | None:
+    """Where the class of a task of the user's own is looked for; None for a task of ours."""
+    folder = config.task_folder or (Path() if ":" in config.task else None)
+    return (base / folder.expanduser()).resolve() if folder else None
 
 
 def _absolute_data(data: DataSpec, base: Path) -> DataSpec:

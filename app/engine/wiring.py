@@ -93,7 +93,7 @@ async def assemble(run: OpenRun, listen: Callable[[Progress], None]) -> AsyncIte
     async with AsyncExitStack() as stack:
         student = run.options.student
         if student is None:
-            trainer = open_student(run.run_id, run.paths.root, listen, run.fence)
+            trainer = open_student(run.run_id, run.paths.root, listen, run.fence, run.config.task_folder)
             student = await stack.enter_async_context(trainer)
         workspace = await stack.enter_async_context(
             open_workspace(run.config, run.run_id, run.paths, student, run.fence)
@@ -108,19 +108,24 @@ async def assemble(run: OpenRun, listen: Callable[[Progress], None]) -> AsyncIte
 
 @asynccontextmanager
 async def open_student(
-    run_id: str, root: Path, listen: Callable[[Progress], None], fence: Fence | None
+    run_id: str,
+    root: Path,
+    listen: Callable[[Progress], None],
+    fence: Fence | None,
+    task_folder: Path | None = None,
 ) -> AsyncIterator[Student]:
     """The trainer on this machine, or on the cluster that the settings name.
 
     Args:
         root: the run's folder.
+        task_folder: see `TrainSpec.task_folder`.
     """
     settings = Settings()
     if settings.launcher == "local":
-        yield LocalStudent(listen, fence)
+        yield LocalStudent(listen, fence, task_folder)
         return
     async with Cluster(settings) as cluster:
-        yield RayStudent(settings, cluster, run_id, root, listen, fence)
+        yield RayStudent(settings, cluster, run_id, root, listen, fence, task_folder)
 
 
 @asynccontextmanager

@@ -39,17 +39,23 @@ class LocalStudent(Launcher):
     Args:
         listen: called with every line of the trainer's progress.
         fence: who may write into the run's folder; it is passed on to the trainer.
+        task_folder: see `TrainSpec.task_folder`.
     """
 
-    def __init__(self, listen: Callable[[Progress], None], fence: Fence | None = None):
+    def __init__(
+        self,
+        listen: Callable[[Progress], None],
+        fence: Fence | None = None,
+        task_folder: Path | None = None,
+    ):
         self._listen = listen
-        self._fence = fence
+        self._added = {"fence": fence, "task_folder": task_folder}
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
         """Start the trainer until it ends by itself. A killed trainer continues from its last checkpoint."""
         folder, order = spec.output, spec.output / "spec.json"
         end_predecessor(folder / PID_FILE)
-        write_json(order, spec.model_copy(update={"fence": self._fence}))
+        write_json(order, spec.model_copy(update=self._added))
         line = command(module, processes, order)
         progress = folder / "progress.jsonl"
         code, starts, best = -1, 0, furthest(progress)

@@ -66,6 +66,7 @@ class RayStudent(Launcher):
         root: the run's folder; every node must see it at this path.
         listen: called with every line of the trainer's progress.
         fence: who may submit jobs of this run, where it may go from one process to another.
+        task_folder: see `TrainSpec.task_folder`; every node must see it at this path.
     """
 
     def __init__(
@@ -76,9 +77,11 @@ class RayStudent(Launcher):
         root: Path,
         listen: Callable[[Progress], None],
         fence: Fence | None = None,
+        task_folder: Path | None = None,
     ):
         self._settings, self._cluster = settings, cluster
         self._run_id, self._root, self._listen, self._fence = run_id, root, listen, fence
+        self._task_folder = task_folder
         self._turn = asyncio.Lock()
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
@@ -142,7 +145,8 @@ class RayStudent(Launcher):
         )
         fence = Fence(folder=self._root / ".jobs", token=number)
         fence.take()
-        write_json(spec_file(record), spec.model_copy(update={"fence": fence}))
+        added = {"fence": fence, "task_folder": self._task_folder}
+        write_json(spec_file(record), spec.model_copy(update=added))
         write_json(self._root / "job.json", record)
         return record
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
-from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores, TaskBrief
+from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores, TaskBrief, Tuning
 from graphs.artifacts import Outcome as FailureOutcome
 from graphs.errors import Wait
 from graphs.report import (
@@ -85,6 +85,7 @@ def build_report(
         baseline={"validation": rounds[0].validation} if rounds else {},
         best={"round": best.round, "validation": best.validation} if best else {},
         test=test_result(paths),
+        tuning=Tuning(**read_json(paths.tuning)) if paths.tuning.exists() else None,
         minimal_detectable_effect=minimal_detectable_effect(validation_rows),
         cost=teacher.totals() if teacher else NOTHING_SPENT,
         spending=teacher.spending() if teacher else [],

@@ -29,11 +29,26 @@ def summary_lines(report: Report) -> list[str]:
     lines += warnings(report)
     if report.status != "finished" and report.stopped:
         lines.append(f"{report.status.capitalize()}: {one_line(report.stopped, 400)}")
+    lines += _basis_lines(report)
     for item in report.rounds:
         lines += _round_lines(item)
     lines.append(_cost_line(report))
     if report.teacher.stand_in:
         lines.append("The teacher was the embedded stand-in: use a real one for real work.")
+    return lines
+
+
+def _basis_lines(report: Report) -> list[str]:
+    """What the gain is to be seen against: how the baseline was tuned, and what the untrained student scores."""
+    lines = []
+    if report.tuning and (chosen := report.tuning.chosen):
+        trials = plural(len(report.tuning.trials), "trial")
+        lines.append(
+            f"All students: learning rate {chosen.learning_rate:.2g}, {plural(chosen.steps, 'step')}; best of {trials} with "
+            "the baseline on validation"
+        )
+    if report.test and report.test.untrained is not None:
+        lines.append(f"Before any fine-tuning: test {report.test.metric} {percent(report.test.untrained)}")
     return lines
 
 

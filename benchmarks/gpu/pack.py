@@ -117,7 +117,7 @@ def trim(wheel: Path) -> None:
 
 def copy_tokenizer() -> None:
     """The embedded student's tokenizer; its weights stay here."""
-    from trainer.model import resolve_model
+    from trainer.weights import resolve_model
 
     for path in Path(resolve_model("builtin:smollm2-135m")).iterdir():
         if TOKENIZER_FILES.fullmatch(path.name):

@@ -11,7 +11,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def apportion(total: int, weights: Mapping[Name, float]) -> dict[Name, int]:
-    """Share `total` out in proportion to the weights by largest remainders (Hamilton's method); ties go by order.
+    """Split `total` in proportion to the weights by largest remainders (Hamilton's method). The first wins a tie.
 
     Args:
         weights: not negative, and not all 0.

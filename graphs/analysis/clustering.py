@@ -1,4 +1,4 @@
-"""Groups of alike error analyses: k-means with faiss, k by the elbow of the inertia curve."""
+"""Clusters of similar error analyses: k-means with faiss, with k at the elbow of the inertia curve."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from scipy import linalg
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-ALIKE = 1e-6
-"""Share of the vectors' mean square under which their variance is rounding."""
+ROUNDING = 1e-6
+"""Vectors count as equal if their variance is at most this share of their mean square."""
 TOLERANCE = 1e-4
-"""Relative gain of inertia in one iteration under which Lloyd's algorithm has converged."""
+"""Lloyd's algorithm has converged if an iteration lowers inertia by a smaller share."""
 ITERATIONS = 300
 SPLIT_ITERATIONS = 5
 TRIALS = 6
-"""Points tried for each new centre of a start."""
+"""Points tried for each new centre of a start, in k-means++."""
 RESTARTS = 10
 RESTART_POINTS = 2_000
-"""Up to so many vectors, where a poor start costs most and a restart least, k-means is also started from
-scratch."""
+"""Maximum number of vectors for `RESTARTS`. In small sets a poor start costs most, and a restart least."""
 SILHOUETTE_SAMPLE = 2_000
 ELBOW_HORIZON = 30
 """Clusters up to which the inertia curve is drawn. The elbow depends on where the curve ends, so it is no setting of a run."""
@@ -39,12 +38,11 @@ class Clustering:
     labels: Indices
     """Cluster of each vector, shape (n,)."""
     centroids: Vectors
-    """Shape (k, d); not normalised."""
+    """Shape (k, d), not normalised."""
     inertia: dict[int, float]
-    """k -> sum of squared distances to the nearest centroid, for every k that was tried; 1 is always
-    there."""
+    """k -> sum of squared distances to the nearest centroid, for every k that was tried. 1 is always among them."""
     silhouette: float | None
-    """Mean silhouette (Rousseeuw 1987), on a seeded sample of large sets; None for one cluster."""
+    """Mean silhouette (Rousseeuw 1987), of large sets on a seeded sample. None for one cluster."""
     k: int
 
 
@@ -57,14 +55,14 @@ def cluster(
     k: int | None = None,
     horizon: int = ELBOW_HORIZON,
 ) -> Clustering:
-    """Partition vectors by k-means, with k at the elbow, or with the k that is asked for, and at most `max_k`.
+    """Partition vectors by k-means, with the given k, or with k at the elbow, and at most `max_k`.
 
-    One cluster when there are fewer than `min_points` vectors or when they are all alike. The elbow is that of the curve up to
+    There is one cluster if there are fewer than `min_points` vectors or if all are equal. The elbow is that of the curve up to
     `horizon` clusters or half the number of vectors, whatever `max_k` is. The same input and seed give the same answer.
 
     Args:
         vectors: shape (n, d), n >= 1.
-        k: number of clusters, capped at `max_k` and n; None takes the elbow.
+        k: number of clusters, capped at `max_k` and n. None takes the elbow.
 
     Raises:
         ValueError: no vectors.
@@ -75,8 +73,8 @@ def cluster(
     one = points.mean(axis=0, keepdims=True)
     inertia = {1: float(((points - one) ** 2).sum(dtype=np.float64))}
     largest = min(max_k, k, len(points)) if k else min(horizon, len(points) // 2)
-    alike = inertia[1] <= ALIKE * float((points**2).sum(dtype=np.float64))
-    if len(points) < min_points or min(largest, max_k) < 2 or alike:
+    all_equal = inertia[1] <= ROUNDING * float((points**2).sum(dtype=np.float64))
+    if len(points) < min_points or min(largest, max_k) < 2 or all_equal:
         return Clustering(np.zeros(len(points), dtype=np.int64), one, inertia, None, 1)
     rng = np.random.default_rng(seed)
     centroids = {1: one}
@@ -86,10 +84,10 @@ def cluster(
 
 
 def elbow(inertia: dict[int, float]) -> int:
-    """The knee of a falling convex curve: Kneedle (Satopaa et al. 2011), offline, for one knee.
+    """The knee of a falling convex curve, by Kneedle (Satopaa et al. 2011), offline, for one knee.
 
-    Both axes are scaled to 0..1, and the knee is where the curve lies farthest below its chord. The curve
-    should begin at k = 1, so that 2 can be found; with fewer than three points the last k is returned.
+    Both axes are scaled to 0..1, and the knee is where the curve is farthest below its chord. The first and the last k
+    are never the knee, so the curve should begin at k = 1. With fewer than three points, the last k is returned.
     """
     ks = np.array(sorted(inertia))
     if len(ks) < 3:
@@ -116,22 +114,21 @@ def representatives(vectors: Vectors, count: int, seed: int) -> Indices:
     return np.sort(order[first])
 
 
-def nearest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:
-    """Indices of up to `count` members of cluster c, the one nearest to its centre first."""
-    return _members_by_distance(clustering, vectors, c)[:count]
+def nearest(clustering: Clustering, vectors: Vectors, label: int, count: int) -> Indices:
+    """Indices of up to `count` members of a cluster, the nearest to its centroid first."""
+    return _members_by_distance(clustering, vectors, label)[:count]
 
 
-def farthest(clustering: Clustering, vectors: Vectors, c: int, count: int) -> Indices:
-    """Indices of up to `count` members of cluster c, the one farthest from its centre first."""
-    return _members_by_distance(clustering, vectors, c)[::-1][:count]
+def farthest(clustering: Clustering, vectors: Vectors, label: int, count: int) -> Indices:
+    """Indices of up to `count` members of a cluster, the farthest from its centroid first."""
+    return _members_by_distance(clustering, vectors, label)[::-1][:count]
 
 
 def project(vectors: Vectors) -> NDArray[np.float64]:
-    """Coordinates on the two principal axes, shape (n, 2); each axis points to where its largest loading is
-    positive."""
+    """Coordinates on the two principal axes, shape (n, 2). The largest loading of each axis is positive."""
     centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
     size = centred.shape[1]
-    # two of the axes: all of them take a second where other processes are at work
+    # only two axes, because all of them take a second if other processes use the CPU
     _, axes = linalg.eigh(centred.T @ centred, subset_by_index=[max(0, size - 2), size - 1])
     axes = axes[:, ::-1]
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
@@ -140,14 +137,14 @@ def project(vectors: Vectors) -> NDArray[np.float64]:
     return flat
 
 
-def _members_by_distance(clustering: Clustering, vectors: Vectors, c: int) -> Indices:
-    members = np.flatnonzero(clustering.labels == c)
-    distances = ((vectors[members] - clustering.centroids[c]) ** 2).sum(axis=1)
+def _members_by_distance(clustering: Clustering, vectors: Vectors, label: int) -> Indices:
+    members = np.flatnonzero(clustering.labels == label)
+    distances = ((vectors[members] - clustering.centroids[label]) ** 2).sum(axis=1)
     return members[np.argsort(distances, kind="stable")]
 
 
 def _best(points: Vectors, previous: Vectors, rng: np.random.Generator) -> tuple[Vectors, float]:
-    """Centroids and inertia for one cluster more than `previous` has."""
+    """Centroids and inertia of the best k-means with one cluster more than `previous` has."""
     starts = [_split(points, previous, rng)]
     for _ in range(RESTARTS if len(points) <= RESTART_POINTS else 1):
         starts.append(_seed(points, len(previous) + 1, rng))
@@ -155,29 +152,29 @@ def _best(points: Vectors, previous: Vectors, rng: np.random.Generator) -> tuple
 
 
 def _split(points: Vectors, centres: Vectors, rng: np.random.Generator) -> Vectors:
-    """Split the cluster in two whose split lowers inertia most.
+    """Split one cluster in two, the one whose split lowers inertia most.
 
-    A single point added to centroids would attract nearly nothing in many dimensions, where a point lies
-    farther from its own neighbours than from a centroid of a foreign cluster.
+    Adding a single point as a centroid would not do. In many dimensions a point is farther from its own neighbours than
+    from the centroid of another cluster, so it would attract almost nothing.
     """
     distances, labels = _assign(points, centres)
     best, gain = np.vstack([centres, points[rng.integers(len(points), size=1)]]), 0.0
-    for c in range(len(centres)):
-        members = points[labels == c]
+    for label in range(len(centres)):
+        members = points[labels == label]
         if len(members) < 2:
             continue
         halves, inertia = _lloyd(members, _seed(members, 2, rng), SPLIT_ITERATIONS)
-        lowered = float(distances[labels == c].sum(dtype=np.float64)) - inertia
+        lowered = float(distances[labels == label].sum(dtype=np.float64)) - inertia
         if lowered > gain:
-            best, gain = np.vstack([np.delete(centres, c, axis=0), halves]), lowered
+            best, gain = np.vstack([np.delete(centres, label, axis=0), halves]), lowered
     return best
 
 
 def _seed(points: Vectors, k: int, rng: np.random.Generator) -> Vectors:
     """Choose k points as centres by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
-    Of some points drawn with probability proportional to their squared distance, the one that lowers inertia
-    most is taken.
+    Points are drawn with a probability proportional to their squared distance. Of `TRIALS` of them, the one that lowers
+    inertia most becomes the next centre.
     """
     squares = (points**2).sum(axis=1)
     chosen = [int(rng.integers(len(points)))]
@@ -194,20 +191,20 @@ def _seed(points: Vectors, k: int, rng: np.random.Generator) -> Vectors:
 
 
 def _squared_distances(points: Vectors, squares: Vectors, centres: Vectors) -> Vectors:
-    """Shape (points, centres); never below 0."""
+    """Shape (points, centres), never below 0."""
     products = points @ centres.T
     distances: Vectors = np.maximum(squares[:, None] - 2 * products + (centres**2).sum(axis=1), 0)
     return distances
 
 
 def _lloyd(points: Vectors, centres: Vectors, iterations: int = ITERATIONS) -> tuple[Vectors, float]:
-    """Run Lloyd's algorithm by faiss from these centres to convergence; centroids and inertia."""
+    """Centroids and inertia after Lloyd's algorithm, by faiss, from these centres to convergence."""
     means: Any = faiss.Kmeans(
         points.shape[1],
         len(centres),
         niter=iterations,
         early_stop_threshold=TOLERANCE,
-        # The defaults train on 256 points a centroid and warn below 39.
+        # by default faiss trains on 256 points for each centroid, and warns below 39
         max_points_per_centroid=len(points),
         min_points_per_centroid=1,
     )
@@ -217,7 +214,7 @@ def _lloyd(points: Vectors, centres: Vectors, iterations: int = ITERATIONS) -> t
 
 
 def _assign(points: Vectors, centres: Vectors) -> tuple[Vectors, Indices]:
-    """Squared distance to the nearest centre, and which one it is, each of shape (n,)."""
+    """Squared distance to the nearest centre, and the index of that centre, each of shape (n,)."""
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(centres)
     with _one_thread():
@@ -227,8 +224,11 @@ def _assign(points: Vectors, centres: Vectors) -> tuple[Vectors, Indices]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run faiss on one core: the answer is the same on any machine, and OpenMP's waiting threads spin, which
-    on a busy machine makes k-means on some hundred points a thousand times slower."""
+    """Run faiss on one core, so that the answer is the same on any machine.
+
+    OpenMP's waiting threads also spin, which on a busy machine makes k-means on some hundred points a thousand times
+    slower.
+    """
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -238,16 +238,17 @@ def _one_thread() -> Iterator[None]:
 
 
 def _finish(points: Vectors, centres: Vectors, inertia: dict[int, float], seed: int) -> Clustering:
-    """Assign every point, drop centres that nothing is nearest to (copies of one vector), and rate the
-    result."""
+    """Assign every point, drop centres without points (copies of one vector), and compute the silhouette."""
     used, labels = np.unique(_assign(points, centres)[1], return_inverse=True)
     score = _silhouette(points, labels, seed) if len(used) > 1 else None
     return Clustering(labels.astype(np.int64), centres[used], inertia, score, len(used))
 
 
 def _silhouette(points: Vectors, labels: Indices, seed: int) -> float:
-    """Mean over points of (b - a) / max(a, b): a to the own cluster, b to the nearest other one; 0 for a
-    cluster of one."""
+    """Mean over points of (b - a) / max(a, b). A point in a cluster of its own counts 0.
+
+    a is the mean distance to the point's own cluster, b that to the nearest other one.
+    """
     if len(points) > SILHOUETTE_SAMPLE:
         sample = np.random.default_rng(seed).choice(len(points), SILHOUETTE_SAMPLE, replace=False)
         points, labels = points[sample], labels[sample]

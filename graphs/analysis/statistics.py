@@ -1,6 +1,6 @@
 """Paired comparisons and their intervals: what a gate may conclude from a few hundred rows.
 
-All intervals are two-sided at 95 %. Values are metrics between 0 and 1, one a row.
+All intervals are two-sided at 95 %. Values are metrics between 0 and 1, one for each row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ALPHA = 0.05
 RESAMPLES = 10_000
 Z = float(stats.norm.ppf(1 - ALPHA / 2))
 CHUNK = 2_000_000
-"""Most indices drawn at once: bounds the memory of the bootstrap at some tens of megabytes."""
+"""Maximum indices drawn at once. It bounds the memory of the bootstrap at some tens of megabytes."""
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class PairedComparison:
     """95 % interval of the difference, paired bootstrap."""
     p_value: float
     method: Literal["mcnemar", "paired bootstrap"]
-    """What the p-value comes from."""
+    """The test that gave the p-value."""
     fixed: int
     """Rows that a has wrong and b has right."""
     broken: int
@@ -48,11 +48,11 @@ def paired(
 ) -> PairedComparison:
     """Compare two students row by row.
 
-    The interval is a percentile bootstrap of the mean difference over rows (10,000 resamples), widened for
-    small samples (`percentile_interval`). When all values are 0 or 1, one row of each sign is added before
-    resampling, as Bonett and Price (2012, J. Educ. Behav. Stat. 37:479) do for the Wald interval: the plain
-    bootstrap is far too narrow when few rows differ. The p-value is McNemar's exact one for 0/1 values, else
-    that of the paired bootstrap.
+    The interval is a percentile bootstrap of the mean difference over rows (10,000 resamples), widened for small
+    samples (`percentile_interval`). If all values are 0 or 1, one row of each sign is added before resampling, as
+    Bonett and Price (2012, J. Educ. Behav. Stat. 37:479) do for the Wald interval, because the plain bootstrap is far
+    too narrow when few rows differ. The p-value is McNemar's exact one for 0/1 values, else that of the paired
+    bootstrap.
 
     Args:
         values_a, values_b: metric of each row, shape (n,), in the same order of rows.
@@ -87,7 +87,7 @@ def paired(
 
 
 def conclude(low: float, high: float) -> Conclusion:
-    """What may be said of a difference: only an interval that excludes 0 shows one."""
+    """What the interval of a difference shows. Only an interval that excludes 0 shows a difference."""
     if low > 0:
         return "improved"
     return "worse" if high < 0 else "no difference shown"
@@ -104,9 +104,9 @@ def mcnemar(fixed: int, broken: int) -> float:
 
 
 def mean_interval(values: ArrayLike, seed: int) -> tuple[float, float]:
-    """95 % interval of a mean: Wilson's score interval (1927) for 0/1 values, a percentile bootstrap else.
+    """95 % interval of a mean: Wilson's score interval (1927) for 0/1 values, else a percentile bootstrap.
 
-    One row that is neither 0 nor 1 tells nothing: the interval is (0, 1).
+    For a single row that is neither 0 nor 1 the interval is (0, 1).
 
     Raises:
         ValueError: no values.
@@ -123,8 +123,7 @@ def mean_interval(values: ArrayLike, seed: int) -> tuple[float, float]:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, equation
-    4)."""
+    """Wilson's 95 % score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4)."""
     share = successes / n
     centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
@@ -136,10 +135,9 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.2) -> MinimalDetectableEffect:
     """The smallest true difference of two paired proportions that n rows show with the given power.
 
-    Solves Connor's sample size for McNemar's test (1987, Biometrics 43:207), two-sided at 5 %, for the
-    difference d: n d^2 = (z_alpha sqrt(s) + z_power sqrt(s - d^2))^2, where s is the share of rows on which
-    the students differ. No difference can be larger than s; where even that is too small, s is the smallest
-    share that n rows do show.
+    Solves Connor's sample size for McNemar's test (1987, Biometrics 43:207), two-sided at 5 %, for the difference d:
+    n d^2 = (z_alpha sqrt(s) + z_power sqrt(s - d^2))^2, where s is the share of rows on which the students differ. No
+    difference can be larger than s. If n rows do not show even that, s is the smallest share that they do show.
 
     Raises:
         ValueError: n < 1, or power or discordant outside (0, 1).
@@ -168,10 +166,10 @@ def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in the same order (Holm 1979): step-down, family-wise error."""
+    """P-values adjusted for multiple comparisons, in the same order (Holm 1979: step-down, family-wise error)."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
@@ -206,8 +204,8 @@ def _bootstrap_means(values: Floats, seed: int) -> Floats:
 def percentile_interval(means: Floats, n: int) -> tuple[float, float]:
     """The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371, section 5.2).
 
-    The plain percentiles are those of a normal with the variance divided by n, and so too narrow by
-    sqrt((n - 1) / n) z / t in small samples; the tail is moved outwards by just that.
+    The plain percentiles are those of a normal distribution with the variance divided by n. In small samples they are
+    too narrow by sqrt((n - 1) / n) z / t, and the tail is moved outwards by that factor.
     """
     tail = ALPHA / 2
     if n > 1:
@@ -217,10 +215,10 @@ def percentile_interval(means: Floats, n: int) -> tuple[float, float]:
 
 
 def bootstrap_p_value(means: Floats, difference: float, n: int) -> float:
-    """How often resamples lie as far from the difference as the difference does from 0 (Efron and Tibshirani
-    1993, ch. 16).
+    """The share of resamples at least as far from the difference as the difference is from 0.
 
-    Never below 2^(1-n): that is how often n fair coins, one a row, all fall to the same side.
+    See Efron and Tibshirani (1993), ch. 16. The value is never below 2^(1-n), the probability that n fair coins, one for
+    each row, all fall on the same side.
     """
     far = np.abs(means - difference) >= abs(difference) - 1e-12
     return float(max((far.sum() + 1) / (means.size + 1), 2.0 ** (1 - n)))

@@ -1,1 +1,1 @@
-"""Free checks of new rows, before a judge is asked."""
+"""Free checks of new rows. They run before a judge is asked."""

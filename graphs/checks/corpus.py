@@ -1,4 +1,4 @@
-"""The rows that new rows are compared with: train, accepted, and the guarded splits. Examples come from train."""
+"""The rows that new rows are compared with: train, accepted rows and the guarded splits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from trainer.tasks.base import Task
 Vectors = NDArray[np.float32]
 RowText = dict[str, str]
 """`prompt` and `completion`, as a teacher sees a row."""
-PART = 64
-"""Texts embedded at a time. It takes half a second on a small machine, and other callers wait that long."""
+EMBED_BATCH = 64
+"""Texts embedded at a time. This takes half a second on a small machine, and other callers wait that long."""
 
 
 class Corpus:
@@ -45,7 +45,7 @@ class Corpus:
         self._embedder = embedder
         self._template = template
         self._train = {example.id: example for example in train}
-        self._place = {example.id: place for place, example in enumerate(train)}
+        self._index = {example.id: index for index, example in enumerate(train)}
         sizes = Counter(strata)
         self._stratum_size = {row.id: sizes[stratum] for row, stratum in zip(train, strata, strict=True)}
         self._vectors = train_vectors
@@ -63,14 +63,16 @@ class Corpus:
         accepted: Sequence[Example],
         guarded: Mapping[str, Sequence[Example]],
     ) -> Corpus:
-        """Embed and index train. The checks need all rows, and are built in the background."""
+        """Embed and index train. The checks need all rows, so they are built in the background."""
         template = Template.from_prompts([example.prompt for example in train])
 
         async def embedded(rows: Sequence[Example]) -> Vectors:
             texts = [template.strip(example.prompt) for example in rows]
-            # in parts, so that other callers can get in between
-            parts = [await embedder.embed(texts[i : i + PART]) for i in range(0, len(texts), PART)]
-            return np.concatenate(parts)
+            # in batches, so that other callers do not have to wait for all of them
+            starts = range(0, len(texts), EMBED_BATCH)
+            return np.concatenate(
+                [await embedder.embed(texts[start : start + EMBED_BATCH]) for start in starts]
+            )
 
         async def checks() -> RowChecks:
             vectors = await embedded([example for split in guarded.values() for example in split])
@@ -93,7 +95,8 @@ class Corpus:
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[RowText]:
         """The training rows nearest to a text.
 
-        With a seed they are drawn from the nearest `2 * count`, so that batches for one text see different rows.
+        Args:
+            seed: draws them from the nearest `2 * count`, so that batches for one text see different rows.
         """
         vector = await self._embedder.embed([text])
         ids = [name for name, _ in self._neighbours.nearest(vector, count if seed is None else 2 * count)]
@@ -102,13 +105,13 @@ class Corpus:
         return [self.row(name) for name in ids]
 
     def neighbours_of(self, name: str, count: int, among: Collection[str] | None = None) -> list[RowText]:
-        """The training rows nearest to a training row, without the row itself.
+        """The training rows nearest to another training row.
 
         Args:
-            among: ids of the rows to choose from; None is all.
+            among: ids of the rows to choose from. None is all.
         """
         unwanted = {name} if among is None else self._train.keys() - set(among) | {name}
-        neighbours = self._neighbours.nearest(self._vectors[self._place[name]], count, exclude=unwanted)
+        neighbours = self._neighbours.nearest(self._vectors[self._index[name]], count, exclude=unwanted)
         return [self.row(other) for other, _ in neighbours]
 
     def draw(self, count: int, seed: str) -> list[RowText]:
@@ -124,7 +127,7 @@ class Corpus:
         return [self.row(name) for name in sorted(times, key=times.__getitem__)[:count]]
 
     async def check(self, rows: Sequence[RowText]) -> list[CheckResult | None]:
-        """The free checks on one batch; None for a row that passes."""
+        """The free checks of one batch. None for a row that passes."""
         pairs = [(row["prompt"], row["completion"]) for row in rows]
         checks = await self._ready()
         return checks.check(pairs, await self.embed([prompt for prompt, _ in pairs])) if pairs else []
@@ -142,7 +145,7 @@ class Corpus:
         return results
 
     async def _ready(self) -> RowChecks:
-        # shield, because one cancelled branch must not stop the build for the others
+        # shielded, because one cancelled branch must not stop the build for the others
         return await asyncio.shield(self.checks)
 
     async def embed(self, prompts: Sequence[str]) -> Vectors:

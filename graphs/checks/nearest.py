@@ -1,4 +1,4 @@
-"""The rows nearest to a meaning: exact search by cosine."""
+"""Exact nearest-neighbour search by cosine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 
 class Neighbours:
-    """Rows that can be searched by their embeddings.
+    """Rows that are searched by their embeddings.
 
     Args:
-        ids: one id a row.
+        ids: one for each row.
         vectors: unit vectors, shape (len(ids), dimensions).
 
     Raises:
@@ -33,12 +33,12 @@ class Neighbours:
     def nearest(
         self, vectors: NDArray[np.float32], count: int, exclude: Collection[str] = ()
     ) -> list[tuple[str, float]]:
-        """Up to `count` (id, cosine), the most similar first; ties in the order of the rows.
+        """Up to `count` (id, cosine), the most similar first. Ties are in the order of the rows.
 
         Args:
-            vectors: one unit vector, shape (d,), or several, shape (n, d): then a row ranks by the one
+            vectors: one unit vector, shape (d,), or several, shape (n, d). With several, a row ranks by the one
                 nearest to it.
-            exclude: ids that are not wanted.
+            exclude: ids to leave out.
         """
         queries = np.ascontiguousarray(np.atleast_2d(vectors), dtype=np.float32)
         depth = min(count + len(set(exclude)), len(self))

@@ -1,8 +1,7 @@
 """The free checks of a new row. They run before a judge is asked.
 
-All rows of a task share a template ("Classify the query ...", "Intent:"), so texts are compared without it
-(`Template`). A row is compared with train and with what was accepted (duplicates), and with validation and
-test rows (leaks).
+All prompts of a task share a template ("Classify the query ...", "Intent:"), so texts are compared without it
+(`Template`). A row is compared with train and accepted rows (duplicates), and with validation and test rows (leaks).
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from trainer.records import Example
 Vectors = NDArray[np.float32]
 
 SHORT = 4
-"""Texts of fewer words say too little to be called alike unless their whole prompts are the same."""
+"""Texts of fewer words are too short to be near duplicates. Only their whole prompts are compared."""
 LONG_ANSWER = 8
-"""Completions of more words are free text."""
+"""Completions of more words count as free text."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ class _Row:
     split: str
     prompt: str
     answer: str = ""
-    """The completion's words when it is short. A long one is free text, which is seldom worded twice
-    alike."""
+    """The completion's words if it is short. A long one is free text, which seldom has the same words twice."""
 
     @property
     def name(self) -> str:
@@ -65,7 +63,7 @@ def _row(id_: str, split: str, prompt: str, completion: str) -> _Row:
 
 
 class _Known:
-    """Rows that a new row must not repeat."""
+    """Rows that a new row must not duplicate."""
 
     def __init__(self, template: Template, threshold: float, frequency: Mapping[int, int]):
         self._template = template
@@ -83,9 +81,11 @@ class _Known:
     def same(self, prompt: str) -> _Row | None:
         return self._exact.get(_key(prompt))
 
-    def alike(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
-        """The most similar prompt with the same answer. With another answer it would be a contrast, which is worth
-        learning from."""
+    def near(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
+        """The row with the most similar prompt and the same answer, and the similarity.
+
+        A similar prompt with another answer is a contrast, from which the student learns.
+        """
         if len(tokens) < SHORT:
             return None
         match = self._near.find(grams(tokens, NEAR_WORDS), lambda index: self._rows[index].answer == answer)
@@ -95,10 +95,15 @@ class _Known:
 class RowChecks:
     """The free checks of one task.
 
-    The order is: empty, invalid, leak (the same text; a text that contains it; a text with some words replaced;
-    the same meaning), duplicate (the same prompt, whatever the answer; nearly the same prompt with the same
-    answer). So a duplicate is no leak, and a reviewer may take it in. Texts of fewer than four words ("yes",
-    "4 people please") are only compared whole, template included.
+    They come in this order:
+
+    1. empty
+    2. invalid
+    3. leak: the same text as a guarded row, a text that contains it, its text with some words replaced, its meaning
+    4. duplicate: the same prompt with any answer, or nearly the same prompt with the same answer
+
+    So a duplicate is never a leak, and a reviewer may accept it. Texts of fewer than four words ("yes", "4 people
+    please") are only compared as whole prompts, with the template.
 
     Args:
         template: of the task's prompts.
@@ -106,8 +111,8 @@ class RowChecks:
         guarded: validation and test rows, by split.
         guarded_vectors: unit embeddings of `template.strip(row.prompt)` for all guarded rows in that order,
             shape (m, d).
-        invalid: the task's own check: why a prompt and its completion cannot be right, or None.
-        loop: `near_duplicate`, `leak_overlap` and `leak_similarity` are read.
+        invalid: the task's own check. It says why a prompt and its completion cannot be right, or None.
+        loop: for `near_duplicate`, `leak_overlap` and `leak_similarity`.
 
     Raises:
         ValueError: guarded rows and vectors differ in number.
@@ -148,9 +153,9 @@ class RowChecks:
             self._known.add(_row(id_, "accepted", prompt, completion))
 
     def check(self, rows: Sequence[tuple[str, str]], vectors: Vectors) -> list[CheckResult | None]:
-        """Results for the (prompt, completion) rows of one batch, in order; None for a row that passes.
+        """Results for the (prompt, completion) rows of one batch, in order. None for a row that passes.
 
-        Of two similar rows in the batch the earlier one passes. Nothing is added: call `add` with the accepted rows.
+        Of two similar rows in the batch, the earlier one passes. Nothing is added: call `add` with the accepted rows.
 
         Args:
             vectors: unit embeddings of `template.strip(prompt)`, shape (len(rows), d).
@@ -183,7 +188,7 @@ class RowChecks:
     def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> CheckResult | None:
         if match := batch.same(row.prompt) or self._known.same(row.prompt):
             return CheckResult("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
-        if near := batch.alike(tokens, row.answer) or self._known.alike(tokens, row.answer):
+        if near := batch.near(tokens, row.answer) or self._known.near(tokens, row.answer):
             match, similarity = near
             return CheckResult(
                 "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)
@@ -196,14 +201,14 @@ class RowChecks:
                 return CheckResult("leak", f"Its text is that of {match.name}.", match.evidence(1.0))
         if len(tokens) < SHORT or not self._guarded:
             return None
-        for copied, how in (
+        for copy, relation in (
             (self._copies.contained(tokens), "contains the text"),
             (self._copies.reworded(tokens), "has nearly the words"),
             (self._meaning(vector), "has the meaning"),
         ):
-            if copied:
-                match = self._guarded[copied[0]]
-                return CheckResult("leak", f"It {how} of {match.name}.", match.evidence(copied[1]))
+            if copy:
+                match = self._guarded[copy[0]]
+                return CheckResult("leak", f"It {relation} of {match.name}.", match.evidence(copy[1]))
         return None
 
     def _meaning(self, vector: Vectors) -> tuple[int, float] | None:
@@ -218,5 +223,5 @@ def _key(text: str) -> str:
 
 
 def _keys(prompt: str, tokens: Sequence[str]) -> list[str]:
-    """What a leak is looked up by: the whole prompt, and the text without template unless it is short."""
+    """Keys to look up a leak: the whole prompt and, unless it is short, the text without its template."""
     return [_key(prompt), *([" ".join(tokens)] if len(tokens) >= SHORT else [])]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Template:
-    """What nearly all prompts of a task share, to be taken off before texts are compared or embedded."""
+    """What nearly all prompts of a task share. It is removed before texts are compared or embedded."""
 
     prefix: tuple[str, ...] = ()
     suffix: tuple[str, ...] = ()
-    """Words (between blanks) that nearly all prompts begin and end with."""
+    """Words (separated by white space) that nearly all prompts begin and end with."""
     lines: frozenset[str] = frozenset()
-    """Further whole lines that many prompts have."""
+    """Other whole lines that many prompts have."""
     heads: frozenset[str] = frozenset()
     """Labels at the beginning of a line of many prompts, such as "Message:"."""
 
@@ -25,9 +25,8 @@ class Template:
         """Estimate the template from training prompts.
 
         Args:
-            share: of the prompts that must begin (or end) with a word for it to be template.
-            line_share: of the prompts that must have a line, or a label before a colon, for it to be
-                template.
+            share: fraction of the prompts that must begin (or end) with a word for it to be template.
+            line_share: fraction of the prompts that must have a line, or a label before a colon, for it to be template.
         """
         if len(prompts) < 3:
             return cls()
@@ -47,7 +46,7 @@ class Template:
         )
 
     def strip(self, prompt: str) -> str:
-        """The prompt's own text; empty when there is nothing but template."""
+        """The prompt's own text. Empty if there is only template."""
         spans = [match.span() for match in re.finditer(r"\S+", prompt)]
         texts = [prompt[start:end] for start, end in spans]
         first, last = 0, len(spans)
@@ -69,17 +68,17 @@ class Template:
 def common_start(rows: list[list[str]], share: float) -> list[str]:
     """The longest list of words that at least this share of the rows begins with."""
     common: list[str] = []
-    alive = rows
+    remaining = rows
     while True:
-        nexts = Counter(row[len(common)] for row in alive if len(row) > len(common))
-        word, count = nexts.most_common(1)[0] if nexts else ("", 0)
+        next_words = Counter(row[len(common)] for row in remaining if len(row) > len(common))
+        word, count = next_words.most_common(1)[0] if next_words else ("", 0)
         if count < share * len(rows):
             return common
-        alive = [row for row in alive if len(row) > len(common) and row[len(common)] == word]
+        remaining = [row for row in remaining if len(row) > len(common) and row[len(common)] == word]
         common.append(word)
 
 
 def _head(line: str) -> str:
-    """The label that a line begins with, colon included, or an empty text."""
+    """The label that a line begins with, including its colon, or an empty text."""
     match = re.match(r"\s*([^\W\d][^:\n]{0,40}:)(?=\s|$)", line)
     return match.group(1) if match else ""

@@ -21,10 +21,14 @@ from trainer.specs import PredictFile, PredictSpec
 
 
 async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Score both students on the test rows, compare them row by row, and write the result."""
+    """Score the baseline and the best student on the test rows, compare them row by row, and write the result.
+
+    The untrained student is scored too, unless the config says otherwise, to show what fine-tuning alone does.
+    """
     context, folder = runtime.context, workspace.paths.final
     examples = workspace.open_test("scored for the baseline and the best student")
-    students = {"baseline": 0} | ({"best": state.best_round} if state.best_round else {})
+    students: dict[str, int | None] = {"untrained": None} if context.evaluate_untrained else {}
+    students |= {"baseline": 0} | ({"best": state.best_round} if state.best_round else {})
     await predict_test(students, context, workspace)
     scores = {name: await score_test(name, examples, workspace) for name in students}
     baseline, best = scores["baseline"], scores.get("best", scores["baseline"])
@@ -34,6 +38,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
         **asdict(comparison),
         metric=workspace.task.metric,
         n=len(examples),
+        untrained=mean(scores["untrained"]) if "untrained" in scores else None,
         baseline=mean(baseline),
         best=mean(best),
         verdict=conclude(comparison.low, comparison.high),
@@ -44,11 +49,11 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     return {"stopped": state.stopped}
 
 
-async def predict_test(students: dict[str, int], context: Context, workspace: Workspace) -> None:
+async def predict_test(students: dict[str, int | None], context: Context, workspace: Workspace) -> None:
     """Let the students answer the test rows in one process. Finished predictions are kept.
 
     Args:
-        students: name -> number of its round.
+        students: name -> number of its round; None is the untrained student.
     """
     folder, rows = workspace.paths.final, workspace.paths.data("test")
     missing = {name: n for name, n in students.items() if not prediction_file(folder, name).exists()}
@@ -58,7 +63,7 @@ async def predict_test(students: dict[str, int], context: Context, workspace: Wo
         task=context.task,
         student=context.student,
         train=[workspace.paths.data("train")],
-        adapters={name: workspace.round(n).artifact() for name, n in missing.items()},
+        adapters={name: workspace.round(n).artifact() for name, n in missing.items() if n is not None},
         output=folder,
         predict=[PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in missing],
     )

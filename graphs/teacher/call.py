@@ -1,4 +1,4 @@
-"""One teacher call with all its attempts: from the request to an answer that fits, or to the reason why not."""
+"""One teacher call with all its attempts: from the request to an answer that fits, or to an error that says why not."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random
 from graphs.ports import Role
 from graphs.teacher.budget import Budget
 from graphs.teacher.client import ModelClient, Reply
-from graphs.teacher.failures import CallFailure, failure
+from graphs.teacher.cost import Charge
+from graphs.teacher.failures import CallFailure, give_up_error
 from graphs.teacher.hooks import RequestRecord, watcher
-from graphs.teacher.ledger import Charge
 from graphs.teacher.request import Call, Mode, UnfitAnswerError, parse_answer, payload
 from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 
-UNFIT_TRIES = 6
-"""Answers that do not fit, for one call, before the teacher counts as unusable: where 1 in 20 is bad by chance, that
-happens once in 60 million calls."""
+MAX_UNFIT = 6
+"""Unfit answers to one call after which the teacher counts as unusable. If 1 answer in 20 is unfit by chance, this
+happens in one of 64 million calls."""
 EXPLAIN_AFTER = 2
-"""Unfit answers after which the schema is put into the instructions too: some servers ignore `response_format`."""
+"""Unfit answers after which the instructions contain the schema too, because some servers ignore `response_format`."""
 LONGEST_BACKOFF = 30.0
+"""Seconds."""
 
 Background = set[asyncio.Task[str | CallFailure]]
-"""Requests under way; they outlive a cancelled caller, because they are paid for anyway."""
+"""Requests in flight. They outlive a cancelled caller, because they are paid for anyway."""
 
 
 @dataclass(frozen=True)
 class RoleBinding:
-    """One role: who answers, with which settings, at which price."""
+    """The client, the settings and the price of one role."""
 
     role: Role
     spec: EndpointSpec
@@ -41,13 +42,13 @@ class RoleBinding:
     price: Price | None
 
     def charge(self, prompt_tokens: int, completion_tokens: int) -> Charge:
-        """The cost of one call; an unknown price counts as 0."""
+        """The cost of one call in US dollars and tokens. An unknown price counts as 0."""
         usd = self.price.usd(prompt_tokens, completion_tokens) if self.price else 0.0
         return Charge(1, prompt_tokens, completion_tokens, usd)
 
 
 class TeacherCall:
-    """Asks until an answer fits or there is no point in going on."""
+    """Asks until an answer fits, or until another attempt would not help."""
 
     def __init__(
         self,
@@ -70,28 +71,30 @@ class TeacherCall:
         """
         endpoint = self._binding.endpoint
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda outcome: isinstance(outcome, CallFailure) and self._again(outcome)),
-            wait=self._pause,
+            retry=retry_if_result(
+                lambda outcome: isinstance(outcome, CallFailure) and self._may_retry(outcome)
+            ),
+            wait=self._backoff,
             sleep=endpoint.breaker.sleep,
         )
         outcome: str | CallFailure = await retrying(self._attempt)
         if isinstance(outcome, str):
             return outcome
-        raise failure(
-            outcome, len(self._failures), endpoint.name, self._binding.spec.api_key_env, self._call.name
-        )
+        attempts, key_env = len(self._failures), self._binding.spec.api_key_env
+        raise give_up_error(outcome, attempts, endpoint.name, key_env, self._call.name)
 
     @property
-    def _unfit(self) -> int:
-        return sum(fault.kind in ("unfit", "truncated") for fault in self._failures)
+    def _unfit_count(self) -> int:
+        return sum(failure.kind in ("unfit", "truncated") for failure in self._failures)
 
-    def _again(self, last: CallFailure) -> bool:
+    def _may_retry(self, last: CallFailure) -> bool:
         if last.kind in ("unfit", "truncated"):
-            return self._unfit < UNFIT_TRIES
-        return last.kind in ("busy", "down") and len(self._failures) - self._unfit <= self._common.max_retries
+            return self._unfit_count < MAX_UNFIT
+        others = len(self._failures) - self._unfit_count
+        return last.kind in ("busy", "down") and others <= self._common.max_retries
 
-    def _pause(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt: "full jitter", or a short one where the endpoint itself is paused.
+    def _backoff(self, state: RetryCallState) -> float:
+        """Seconds before the next attempt: "full jitter", or a short wait if the endpoint itself is paused.
 
         https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
@@ -100,7 +103,7 @@ class TeacherCall:
         return wait_random_exponential(self._common.backoff_seconds, LONGEST_BACKOFF)(state)
 
     async def _attempt(self) -> str | CallFailure:
-        """One attempt; while it is open which kind of structured output works, they are tried in order."""
+        """One attempt. Until it is known which mode of structured output works, the modes are tried in order."""
         unsupported: list[CallFailure] = []
         for mode in self._binding.endpoint.modes:
             outcome = await self._send(mode)
@@ -110,35 +113,35 @@ class TeacherCall:
                 break
             unsupported.append(outcome)
         else:
-            # all are refused: the reason given for the first says most
+            # all modes are refused, and the reason for the first is the most useful one
             outcome = unsupported[0]
         self._failures.append(outcome)
         return outcome
 
     async def _send(self, mode: Mode) -> str | CallFailure:
-        """One request, when the endpoint and the budget have room for it."""
+        """One request. It waits until the endpoint and the budget have room for it."""
         endpoint, call = self._binding.endpoint, self._call
-        explain = endpoint.explain or self._unfit >= EXPLAIN_AFTER
+        explain = endpoint.explain or self._unfit_count >= EXPLAIN_AFTER
         max_tokens = endpoint.bound(call.name, call.max_tokens)
         arguments = payload(call, self._binding.spec, mode, max_tokens, explain)
         bound = self._binding.charge(call.prompt_bound(), max_tokens)
         await endpoint.throttle.acquire()
         try:
-            attempt = await self._budget.reserve(
+            hold_id = await self._budget.reserve(
                 self._binding.role, call.key, self._binding.spec.model, bound
             )
         except BaseException:
             endpoint.throttle.release()
             raise
-        send = asyncio.create_task(self._deliver(mode, explain, arguments, attempt, bound))
+        send = asyncio.create_task(self._deliver(mode, explain, arguments, hold_id, bound))
         self._background.add(send)
         send.add_done_callback(self._background.discard)
         return await endpoint.breaker.guard(send)
 
     async def _deliver(
-        self, mode: Mode, explain: bool, arguments: dict[str, Any], attempt: int, bound: Charge
+        self, mode: Mode, explain: bool, arguments: dict[str, Any], hold_id: int, bound: Charge
     ) -> str | CallFailure:
-        """Sends a request and settles it, whatever happens."""
+        """Sends a request and finalizes its hold, whatever happens."""
         outcome, charge, answer = "open", None, None
         began = time.monotonic()
         try:
@@ -148,26 +151,24 @@ class TeacherCall:
             outcome = result.kind if isinstance(result, CallFailure) else "answered"
             answer = result if isinstance(result, str) else None
         finally:
-            await self._budget.finalize(attempt, outcome, charge, answer)
-            self._tell(outcome, charge, time.monotonic() - began)
+            await self._budget.finalize(hold_id, outcome, charge, answer)
+            self._notify_watcher(outcome, charge, time.monotonic() - began)
         if answer is not None:
             self._binding.endpoint.works(mode, explain)
         return result
 
-    def _tell(self, outcome: str, charge: Charge | None, seconds: float) -> None:
+    def _notify_watcher(self, outcome: str, charge: Charge | None, seconds: float) -> None:
         if watch := watcher.get():
-            number = len(self._failures) + 1
-            watch(
-                RequestRecord(
-                    self._binding.role,
-                    self._call.name,
-                    self._binding.spec.model,
-                    number,
-                    outcome,
-                    charge,
-                    seconds,
-                )
+            record = RequestRecord(
+                role=self._binding.role,
+                schema=self._call.name,
+                model=self._binding.spec.model,
+                attempt=len(self._failures) + 1,
+                outcome=outcome,
+                charge=charge,
+                seconds=seconds,
             )
+            watch(record)
 
     async def _post(self, arguments: dict[str, Any]) -> Reply | CallFailure:
         try:
@@ -176,7 +177,7 @@ class TeacherCall:
             self._binding.endpoint.throttle.release()
 
     def _cost(self, reply: Reply | CallFailure, bound: Charge) -> Charge | None:
-        """What a request cost; the bound where the server reports no usage, None where nobody knows."""
+        """What a request cost: the bound if the server reports no usage, None if it is not known."""
         if isinstance(reply, CallFailure):
             return None if reply.billed else Charge()
         return self._binding.charge(*reply.usage) if reply.usage else bound

@@ -1,4 +1,4 @@
-"""The teacher: structured answers from OpenAI-compatible endpoints, each paid for at most once."""
+"""The teacher: structured answers from OpenAI-compatible endpoints. No answer is paid for twice."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ChatTeacher:
     """Asks the endpoints of a `TeacherSpec`; implements `graphs.ports.Teacher`.
 
     Identical requests (same endpoint, settings, instructions, data and schema) are one request: recorded answers come
-    from the ledger, and concurrent duplicates share one request. To get a second, different answer, put something
-    different into the data.
+    from the ledger, and concurrent duplicates share one request. For a second answer, put something different into the
+    data.
 
     Args:
         spec: endpoints, models and limits.
-        caps: hard caps over all starts of the run.
-        ledger: recorded answers and spending; its run id goes as `X-Run-Id`; closed together with the teacher.
-        environ: where `api_key_env` is looked up.
+        caps: hard caps on the run's spending, over all its starts.
+        ledger: recorded answers and spending. Its run id is sent as `X-Run-Id`. It is closed together with the teacher.
+        environ: environment variables; `api_key_env` names one of them.
 
     Raises:
         TeacherError: a key or a price is missing.
@@ -93,7 +93,11 @@ class ChatTeacher:
         }
 
     async def aclose(self, grace_seconds: float = 15.0) -> None:
-        """Waits a while for requests under way, since they are paid for, records their answers, and closes."""
+        """Records the answers of requests in flight, because they are paid for, and closes.
+
+        Args:
+            grace_seconds: longest wait for those answers.
+        """
         if self._background:
             _, late = await asyncio.wait(self._background, timeout=grace_seconds)
             for request in late:
@@ -107,21 +111,24 @@ class ChatTeacher:
 
 
 def _bindings(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[Role, RoleBinding]:
-    """One binding a role; roles with the same endpoint and model share its connections and its pace."""
+    """One binding for each role. Roles with the same endpoint and model share one client."""
     roles = {role: spec.role(role) for role in ROLES}
     endpoints: dict[tuple[str, ...], ModelClient] = {}
     for settings in roles.values():
-        same = [other.max_concurrency for other in roles.values() if _place(other) == _place(settings)]
-        if _place(settings) not in endpoints:
-            settled = settings.model_copy(update={"max_concurrency": min(same)})
-            endpoints[_place(settings)] = ModelClient(settled, spec, _key(settings, environ), run_id)
+        same = [
+            other.max_concurrency for other in roles.values() if _client_key(other) == _client_key(settings)
+        ]
+        if _client_key(settings) not in endpoints:
+            shared = settings.model_copy(update={"max_concurrency": min(same)})
+            endpoints[_client_key(settings)] = ModelClient(shared, spec, _key(settings, environ), run_id)
     return {
-        role: RoleBinding(role, settings, endpoints[_place(settings)], price_of(settings, spec.prices))
+        role: RoleBinding(role, settings, endpoints[_client_key(settings)], price_of(settings, spec.prices))
         for role, settings in roles.items()
     }
 
 
-def _place(spec: EndpointSpec) -> tuple[str, ...]:
+def _client_key(spec: EndpointSpec) -> tuple[str, ...]:
+    """What roles must have in common to share a client."""
     return spec.base_url, spec.model, spec.api_key_env or "", spec.structured_output
 
 
@@ -131,19 +138,19 @@ def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
         return key
     if spec.base_url == OPENAI:
         raise TeacherError(
-            f"The environment variable {spec.api_key_env} is not set, and {spec.model} at OpenAI needs a key. Set it, or "
-            "name another one in `teacher.api_key_env`, or set `teacher.base_url` to a server of your own."
+            f"The environment variable {spec.api_key_env} is not set, and {spec.model} at OpenAI needs a key. Set it, "
+            "or name another one in `teacher.api_key_env`, or set `teacher.base_url` to a server of your own."
         )
     return "none"
 
 
 def _check_prices(spec: TeacherSpec, caps: BudgetSpec) -> None:
-    settled = [spec.role(role) for role in ROLES]
-    unknown = sorted({role.model for role in settled if price_of(role, spec.prices) is None})
+    endpoints = [spec.role(role) for role in ROLES]
+    unknown = sorted({each.model for each in endpoints if price_of(each, spec.prices) is None})
     if caps.max_usd is not None and unknown:
         model = unknown[0]
         raise TeacherError(
-            f"`budget.max_usd` is set, but there is no price for {', '.join(unknown)}. Add it in US dollars per million "
-            f"tokens: `teacher.prices: {{{model}: {{input_per_million: ..., output_per_million: ...}}}}`, or cap "
-            "`budget.max_tokens` or `budget.max_calls` instead."
+            f"`budget.max_usd` is set, but there is no price for {', '.join(unknown)}. Add it in US dollars per "
+            f"million tokens: `teacher.prices: {{{model}: {{input_per_million: ..., output_per_million: ...}}}}`, or "
+            "cap `budget.max_tokens` or `budget.max_calls` instead."
         )

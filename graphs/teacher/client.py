@@ -1,4 +1,4 @@
-"""One endpoint and model: its chat client, its pace, and what was learnt about it."""
+"""The client of one model at one endpoint: its connections, its rate limit, and what it has learnt of the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from graphs.teacher.spec import EndpointSpec, TeacherSpec
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHORTEST_SECRET = 8
-"""Keys shorter than this (`none`, `EMPTY`) are no secrets, and blanking them would garble messages."""
+"""Shorter keys (`none`, `EMPTY`) are no secrets, and to redact them would garble messages."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Reply:
     text: str
     truncated: bool
     usage: tuple[int, int] | None
-    """Prompt and completion tokens, where the server reports them."""
+    """Prompt and completion tokens, if the server reports them."""
 
 
 class ModelClient:
@@ -55,7 +55,7 @@ class ModelClient:
             api_key=SecretStr(key),
             max_retries=0,
             use_responses_api=False,
-            # a graph that streams its messages would else turn calls into streams, which carry no usage
+            # otherwise a graph that streams its messages makes the calls streams, which carry no usage
             disable_streaming=True,
             default_headers={"X-Run-Id": run_id},
             http_async_client=self._http,
@@ -63,24 +63,24 @@ class ModelClient:
 
     @property
     def modes(self) -> tuple[Mode, ...]:
-        """The ways of asking for structured output to try, in order; one once it is known which works."""
+        """The modes of structured output to try, in order. Only one, once it is known which works."""
         return MODES if self._mode is None else (self._mode,)
 
     def works(self, mode: Mode, explained: bool) -> None:
-        """Remembers a way that has brought a good answer, and whether it took the schema in words."""
+        """Remembers a mode that gave an answer that fits, and whether the instructions contained the schema."""
         self._mode = mode
         self.explain = self.explain or explained
 
     def bound(self, schema: str, asked: int) -> int:
-        """Completion tokens for a schema: what is asked for, or what was needed before."""
+        """Completion tokens to ask for: `asked`, or what answers in this schema have needed before."""
         return max(asked, self._bounds.get(schema, 0))
 
     def widen(self, schema: str, bound: int, ceiling: int) -> None:
-        """After a truncated answer: twice as much from now on."""
+        """After a truncated answer: from now on twice `bound`, and at most `ceiling`."""
         self._bounds[schema] = max(self._bounds.get(schema, 0), min(2 * bound, ceiling))
 
     async def post(self, arguments: dict[str, Any], timeout_seconds: float) -> Reply | CallFailure:
-        """One request; the throttle and the breaker hear how it went."""
+        """One request. Its outcome goes to the throttle and the breaker."""
         sent_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -88,14 +88,14 @@ class ModelClient:
             reply = read_reply(message)
             outcome: Reply | CallFailure = replace(reply, text=self.redact(reply.text))
         except (OpenAIError, TimeoutError, *MALFORMED) as error:
-            fault = classify(error)
-            # before it is cut: half a key must not stay
-            outcome = replace(fault, reason=truncate(self.redact(fault.reason)))
+            failure = classify(error)
+            # redact before truncating, so that no half of a key stays
+            outcome = replace(failure, reason=truncate(self.redact(failure.reason)))
         self._learn(outcome, sent_at)
         return outcome
 
     def redact(self, text: str) -> str:
-        """`text` without the key, which some servers repeat."""
+        """`text` without the key, because some servers repeat it."""
         return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text
 
     async def aclose(self) -> None:
@@ -131,6 +131,6 @@ def read_reply(message: AIMessage) -> Reply:
 
 
 def _without_login(url: str) -> str:
-    """The address as it may be shown: without user name and password."""
+    """The address without user name and password, so that it may be shown."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

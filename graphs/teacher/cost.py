@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel
 
 
+@dataclass(frozen=True)
+class Charge:
+    """What calls cost, or an upper bound of it."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a run has spent and holds. A cap is compared with it."""
+
+    calls: int
+    tokens: int
+    usd: float
+
+
 class Cost(BaseModel):
-    """What the teacher cost, live from the ledger."""
+    """What the teacher has cost a run so far."""
 
     calls: int
     """Calls that were paid for."""
@@ -14,7 +40,7 @@ class Cost(BaseModel):
     completion_tokens: int
     usd: float
     repeated: int
-    """Answers taken from the ledger and not paid again."""
+    """Answers that came from the ledger and were not paid for again."""
     retries: int = 0
     by_role: dict[str, dict[str, float]] = {}
     """role -> calls, prompt_tokens, completion_tokens, usd."""
@@ -24,7 +50,7 @@ class SpendPoint(BaseModel):
     """Cumulative spending at one moment."""
 
     seconds: float
-    """Since the run began."""
+    """Since the run's first call."""
     usd: float
     tokens: int
     calls: int

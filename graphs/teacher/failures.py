@@ -1,4 +1,4 @@
-"""What can go wrong with one teacher call, sorted by what to do about it."""
+"""What can go wrong in a teacher call, by what to do about it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ import openai
 from graphs.errors import EndpointDown, TeacherError
 
 Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "refused", "quota"]
-"""`busy` rate limited; `down` no connection, time-out, 5xx, no chat completion; `unfit` an answer that cannot be used; `truncated` cut at the token
-limit; `unsupported` the server may not know this kind of request; `refused` for good; `quota` nothing left for a long time."""
+"""- `busy`: rate limited.
+- `down`: no connection, time-out, 5xx, or no chat completion.
+- `unfit`: the answer does not fit its schema.
+- `truncated`: the answer was cut at the token limit.
+- `unsupported`: the server may not know this mode of structured output.
+- `refused`: the same request would be refused again.
+- `quota`: the account is used up, or the server asks for a long pause.
+"""
 
 LONGEST_PAUSE = 300.0
-"""Seconds of Retry-After that are waited for; a longer one pauses the run instead."""
+"""Longest Retry-After in seconds that is waited for. A longer one pauses the run."""
 
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, openai.APIResponseValidationError)
-"""What the client raises on a body that is no chat completion."""
+"""What the chat client raises for a body that is no chat completion."""
 
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL")
 
@@ -31,15 +37,15 @@ class CallFailure:
     kind: Kind
     reason: str
     retry_after: float | None = None
-    """Seconds that the server asks us to wait."""
+    """Seconds that the server asks to wait."""
     billed: bool = False
-    """It may have been paid for, though the server reported no usage."""
+    """The request may have been billed, although the server reported no usage."""
     status: int | None = None
-    """The HTTP status, where there was one."""
+    """The HTTP status, if there was one."""
 
 
 def classify(error: Exception) -> CallFailure:
-    """The fault behind an exception of the chat client, with its whole reason; unknown exceptions are raised again."""
+    """The failure that an exception of the chat client stands for. Unknown exceptions are raised again."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return CallFailure("down", "the call timed out", billed=True)
     if isinstance(error, openai.APIStatusError):
@@ -90,58 +96,60 @@ def retry_after(value: str | None) -> float | None:
 
 
 def truncate(text: str) -> str:
-    """The reason on one line, cut at 300 characters."""
+    """The text on one line, cut at 300 characters."""
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
-GO_ON = "start the run again with the same output folder: it goes on from here, and no recorded answer is paid for twice."
+GO_ON = (
+    "start the run again with the same output folder: it goes on from here, and no recorded answer is paid for "
+    "twice."
+)
 
 
 def down_message(name: str, reason: str) -> str:
-    """What to tell the user when an endpoint cannot be used for now."""
+    """The message for the user when an endpoint does not answer."""
     return (
         f"The teacher {name} does not answer: {reason}. Check that the server runs and that `teacher.base_url` is "
         f"right, then {GO_ON}"
     )
 
 
-def failure(
-    fault: CallFailure, tries: int, name: str, key_env: str | None, schema: str
+def give_up_error(
+    last: CallFailure, attempts: int, name: str, key_env: str | None, schema: str
 ) -> TeacherError | EndpointDown:
-    """The exception for a call that is given up, in one paragraph that says what to do.
+    """The exception for a call that is given up. Its message is one paragraph that says what to do.
 
     Args:
-        fault: the last one.
-        tries: attempts made.
+        last: the failure of the last attempt.
+        attempts: number of attempts made.
         name: model and endpoint, as they may be shown.
         key_env: environment variable of the key.
-        schema: what was asked for.
+        schema: name of the schema to answer in.
     """
-    if fault.kind in ("busy", "down"):
-        return EndpointDown(down_message(name, f"{tries} attempts failed, the last: {fault.reason}"))
-    if fault.kind == "quota":
+    if last.kind in ("busy", "down"):
+        return EndpointDown(down_message(name, f"{attempts} attempts failed, the last: {last.reason}"))
+    if last.kind == "quota":
         return EndpointDown(
-            f"The teacher {name} takes no more calls for now ({fault.reason}). When it does, {GO_ON}"
+            f"The teacher {name} takes no more calls for now ({last.reason}). When it does, {GO_ON}"
         )
-    if fault.status in (401, 403):
-        where = (
-            f"the environment variable {key_env}"
-            if key_env
-            else "`api_key_env` in the teacher's configuration"
-        )
-        return TeacherError(f"The teacher {name} refuses the key: {fault.reason}. Check {where}.")
-    if fault.kind == "truncated":
+    if last.status in (401, 403):
+        unset = "`api_key_env` in the teacher's configuration"
+        source = f"the environment variable {key_env}" if key_env else unset
+        return TeacherError(f"The teacher {name} refuses the key: {last.reason}. Check {source}.")
+    if last.kind == "truncated":
         advice = "Raise `teacher.max_tokens` or lower `loop.samples_per_batch`."
-        return TeacherError(f"The teacher {name} cut {tries} answers for {schema}: {fault.reason}. {advice}")
-    if fault.kind == "unfit":
+        return TeacherError(
+            f"The teacher {name} cut {attempts} answers for {schema}: {last.reason}. {advice}"
+        )
+    if last.kind == "unfit":
         advice = "Choose a model that can answer in JSON, or set `teacher.structured_output`."
         return TeacherError(
-            f"The teacher {name} gave no answer that fits {schema}, {tries} times: {fault.reason}. {advice}"
+            f"The teacher {name} gave no answer that fits {schema}, {attempts} times: {last.reason}. {advice}"
         )
     advice = (
         "Check `teacher.model`, and `teacher.base_url`, which usually ends in /v1."
-        if fault.status == 404
+        if last.status == 404
         else ""
     )
-    return TeacherError(f"The teacher {name} refuses the request: {fault.reason}. {advice}".rstrip())
+    return TeacherError(f"The teacher {name} refuses the request: {last.reason}. {advice}".rstrip())

@@ -1,4 +1,4 @@
-"""Requests to a teacher, for those who watch: which, how long, and with what result; no text and no key."""
+"""A hook for telemetry: it receives a record of each request to a teacher, without its text and without a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from graphs.ports import Role
-from graphs.teacher.ledger import Charge
+from graphs.teacher.cost import Charge
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,14 @@ class RequestRecord:
     role: Role
     schema: str
     model: str
-    number: int
-    """1 for the first attempt of a call; an attempt that tries several modes makes several requests."""
+    attempt: int
+    """1 for the first attempt of a call. An attempt that tries several modes makes several requests."""
     outcome: str
-    """`answered`, or the kind of fault (`graphs.teacher.failures.Kind`); `open` if nobody knows."""
+    """`answered`, or the kind of failure (`graphs.teacher.failures.Kind`); `open` if it is not known."""
     charge: Charge | None
+    """What the request cost; None if it is not known."""
     seconds: float
 
 
 watcher: ContextVar[Callable[[RequestRecord], None] | None] = ContextVar("watcher", default=None)
-"""Hears of every request that is made in its context."""
+"""Is called with every request that ends in its context."""

@@ -1,4 +1,4 @@
-"""What OpenAI's models cost, from the table that langchain-community keeps; a user's own prices come first."""
+"""Prices of models: the user's own, else those of OpenAI's models from the table of langchain-community."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def price_of(endpoint: EndpointSpec, own: dict[str, Price]) -> Price | None:
 
 
 def listed_price(endpoint: EndpointSpec) -> Price | None:
-    """The listed price of a model at OpenAI itself; None for other endpoints and for models not in the table."""
+    """The listed price of a model at OpenAI itself. None for other endpoints and for models not in the table."""
     if endpoint.base_url != OPENAI:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the table is what we want of the package
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package warns about its other parts
         from langchain_community.callbacks.openai_info import MODEL_COST_PER_1K_TOKENS as TABLE
     name = endpoint.model
     if name not in TABLE or f"{name}-completion" not in TABLE:

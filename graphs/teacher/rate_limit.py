@@ -1,4 +1,4 @@
-"""How fast one endpoint is asked, and when to stop asking: adaptive concurrency and a circuit breaker."""
+"""Limits of one endpoint: how many calls may be in flight, and when to stop calling it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROW_AFTER = 25
 
 
 class CircuitBreaker:
-    """Stops everyone who waits for an endpoint once it has failed too often for too long."""
+    """Stops all calls to an endpoint that has failed `failures` times in a row over at least `seconds`."""
 
     def __init__(self, name: str, failures: int, seconds: float) -> None:
         self._name, self._failures, self._seconds = name, failures, seconds
@@ -25,11 +25,11 @@ class CircuitBreaker:
         self._stop: asyncio.Future[str] | None = None
 
     def succeeded(self) -> None:
-        """The endpoint lives: any answer but a failure counts."""
+        """The endpoint answered, be it with a rate limit or a refusal."""
         self._count = 0
 
     def failed(self, reason: str) -> None:
-        """One failure more; at the limit all who wait are stopped."""
+        """Counts a failure. At the limit the breaker opens, and everything that waits for the endpoint stops."""
         now = time.monotonic()
         if self._count == 0:
             self._since = now
@@ -47,7 +47,7 @@ class CircuitBreaker:
         self._stop = None
 
     async def guard(self, work: asyncio.Future[T]) -> T:
-        """The result of `work`, or EndpointDown as soon as the breaker trips; `work` itself goes on."""
+        """The result of `work`, or EndpointDown as soon as the breaker opens. `work` itself goes on."""
         stop = self._signal()
         await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -55,7 +55,7 @@ class CircuitBreaker:
         raise EndpointDown(stop.result())
 
     async def sleep(self, seconds: float) -> None:
-        """Waits; EndpointDown as soon as the breaker trips."""
+        """Waits. Raises EndpointDown as soon as the breaker opens."""
         stop = self._signal()
         await asyncio.wait((stop,), timeout=seconds)
         if stop.done():
@@ -75,21 +75,21 @@ class CircuitBreaker:
 
 
 class AdaptiveConcurrency:
-    """Slots for calls in flight: fewer after rate limits, slowly more after successes.
+    """Limits the calls in flight: fewer after a rate limit, slowly more after successes.
 
-    A rate limit cuts the slots by a quarter, once for all calls that were already in flight; every 25 successes give
-    one back. Never below 1, never above `most`.
+    A rate limit lowers the limit by a quarter. Calls that were in flight then do not lower it again. Every 25 successes
+    raise it by 1. It stays between 1 and `maximum`.
     """
 
-    def __init__(self, most: int, breaker: CircuitBreaker) -> None:
-        self.limit = self.most = most
+    def __init__(self, maximum: int, breaker: CircuitBreaker) -> None:
+        self.limit = self.maximum = maximum
         self._breaker = breaker
         self._active = self._successes = 0
         self._cut_at = self._resume_at = 0.0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self) -> None:
-        """Waits for a slot, in order of arrival; EndpointDown when the breaker trips meanwhile."""
+        """Waits for a slot, first come first served. Raises EndpointDown when the breaker opens."""
         self._breaker.check()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
@@ -110,13 +110,13 @@ class AdaptiveConcurrency:
     def succeeded(self) -> None:
         """An answer came."""
         self._successes += 1
-        if self._successes >= GROW_AFTER and self.limit < self.most:
+        if self._successes >= GROW_AFTER and self.limit < self.maximum:
             self.limit += 1
             self._successes = 0
             self._admit()
 
     def limited(self, sent_at: float, retry_after: float | None) -> None:
-        """A rate limit came for a call sent at `sent_at` (loop time); all calls pause for `retry_after` seconds."""
+        """A call sent at `sent_at` (loop time) was rate limited. All calls pause for `retry_after` seconds."""
         loop = asyncio.get_running_loop()
         if sent_at >= self._cut_at:
             self._cut_at = loop.time()
@@ -127,7 +127,7 @@ class AdaptiveConcurrency:
             loop.call_later(retry_after, self._resume, resume)
 
     def _resume(self, at: float) -> None:
-        # a timer may fire a clock tick early, so the time is not compared again
+        # a timer may fire a clock tick early, so this does not look at the clock
         if at == self._resume_at:
             self._resume_at = 0.0
             self._admit()

@@ -24,7 +24,7 @@ _TAG = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 _SHORT = {"ErrorAnalysis": 512, "FailurePattern": 512, "AugmentationStrategy": 1024, "QualityReport": 1024}
-"""Completion tokens that are plenty for answers of a known size."""
+"""Completion tokens for answers of a known size, with room to spare."""
 
 _OVERHEAD = 256
 """Prompt tokens that a server may add for roles, tools and its chat template."""
@@ -36,16 +36,16 @@ class UnfitAnswerError(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """One request, independent of how structured output is asked for."""
+    """One request, whatever the mode of structured output."""
 
     function: dict[str, Any]
     """Name, description and strict JSON schema (`parameters`) of the answer."""
     system: str
     user: str
     max_tokens: int
-    """Completion tokens asked for at first; a truncated answer is asked for again with more."""
+    """Completion tokens of the first request. After a truncated answer more are asked for."""
     key: str
-    """SHA-256 (hex) of the request's content; neither the run nor the API key is part of it."""
+    """SHA-256 (hex) of the request's content. It does not depend on the run or the API key."""
 
     @property
     def name(self) -> str:
@@ -53,14 +53,14 @@ class Call:
         return str(self.function["name"])
 
     def instructions(self, explain: bool) -> str:
-        """The system message; `explain` puts the schema into it in words."""
+        """The system message. With `explain` it contains the schema."""
         if not explain:
             return self.system
         schema = json.dumps(self.function["parameters"], ensure_ascii=False)
         return f"{self.system}\n\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
 
     def prompt_bound(self) -> int:
-        """An upper bound of the prompt in tokens: no tokenizer in use makes more tokens than UTF-8 bytes."""
+        """Maximum tokens of the prompt, because no tokenizer in use makes more tokens than there are UTF-8 bytes."""
         schema = json.dumps(self.function, ensure_ascii=False)
         return len(f"{self.instructions(explain=True)}{self.user}{schema}".encode()) + _OVERHEAD
 
@@ -69,10 +69,10 @@ def build_call(spec: EndpointSpec, schema: type[BaseModel], instructions: str, d
     """The request for one answer.
 
     Args:
-        spec: endpoint and model; their names and settings are part of the key.
+        spec: endpoint and model. Their names and settings are part of the key.
         schema: the class to answer in.
-        instructions: trusted text; the system message.
-        data: untrusted text; one JSON object that cannot close its own block.
+        instructions: trusted text, for the system message.
+        data: untrusted text. It is sent as one JSON object, and cannot end its own `<data>` block.
     """
     function = _function(schema)
     system, user = _clean(instructions), f"{LEAD}\n<data>{serialize(data)}</data>"
@@ -83,12 +83,12 @@ def build_call(spec: EndpointSpec, schema: type[BaseModel], instructions: str, d
 
 
 def serialize(data: dict[str, Any]) -> str:
-    """JSON in the data's own order, in which no `<data>` or `</data>` can stand."""
+    """JSON with the keys in their own order. It never contains `<data>` or `</data>`."""
     return _TAG.sub(r"\\u003c", _clean(json.dumps(data, ensure_ascii=False)))
 
 
 def completion_bound(name: str, data: dict[str, Any], ceiling: int) -> int:
-    """Completion tokens to ask for: twice what the known answers need, at most `ceiling`."""
+    """Completion tokens to ask for: about twice what answers in this schema need, at most `ceiling`."""
     if name != "SampleBatch":
         return min(ceiling, _SHORT.get(name, ceiling))
     rows = [*(data.get("examples") or []), *(data.get("previous") or []), data.get("error") or {}]
@@ -100,8 +100,8 @@ def completion_bound(name: str, data: dict[str, Any], ceiling: int) -> int:
 def payload(call: Call, spec: EndpointSpec, mode: Mode, max_tokens: int, explain: bool) -> dict[str, Any]:
     """Arguments of `ChatOpenAI.ainvoke`.
 
-    `response_format` goes as `extra_body`: the same JSON on the wire, but the client then hands over truncated and
-    filtered answers with their usage, where its own parser raises and drops it.
+    `response_format` is passed as `extra_body`. The request is the same, but the client then returns truncated and
+    filtered answers with their usage. Its own parser would raise and lose the usage.
     """
     body: dict[str, Any] = {_limit_field(spec.base_url): max_tokens}
     arguments: dict[str, Any] = {"extra_body": body}
@@ -124,10 +124,10 @@ def payload(call: Call, spec: EndpointSpec, mode: Mode, max_tokens: int, explain
 
 
 def parse_answer(schema: type[Answer], text: str) -> Answer:
-    """The answer in `text`, which may stand in a code fence or after thoughts.
+    """The answer in `text`, also from a code fence or after the model's thoughts.
 
     Raises:
-        UnfitAnswerError: there is no JSON object in it, or it does not fit.
+        UnfitAnswerError: there is no JSON object in it, or the object does not fit.
     """
     body = _THOUGHT.sub("", text)
     body = body[body.find("{") : body.rfind("}") + 1]
@@ -137,8 +137,8 @@ def parse_answer(schema: type[Answer], text: str) -> Answer:
         return schema.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UnfitAnswerError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+        location = ".".join(str(part) for part in first["loc"])
+        raise UnfitAnswerError(f"{location}: {first['msg']}" if location else first["msg"]) from None
 
 
 @cache
@@ -147,11 +147,11 @@ def _function(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    """Lone surrogates, which JSON allows and UTF-8 does not, become question marks."""
+    """Replaces lone surrogates with question marks, because UTF-8 cannot encode them."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _limit_field(base_url: str) -> str:
-    """OpenAI's newer models refuse `max_tokens`; many other servers know nothing else."""
+    """OpenAI's newer models refuse `max_tokens`. Many other servers know only that."""
     host = urlsplit(base_url).hostname or ""
     return "max_completion_tokens" if host.endswith(("openai.com", "azure.com")) else "max_tokens"

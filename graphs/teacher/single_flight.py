@@ -1,4 +1,4 @@
-"""Identical work that is wanted several times at once is done once."""
+"""Concurrent duplicates of a piece of work share one task."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class _Request(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Tasks by key; a task is cancelled when nobody waits for it any more."""
+    """Tasks by key. A task is cancelled when nobody waits for it any more."""
 
     def __init__(self) -> None:
         self._flights: dict[str, _Request[T]] = {}
 
     async def join(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The result for `key`, and whether somebody else had already asked for it."""
+        """The result for `key`, and whether another caller had already started the task."""
         flight = self._flights.get(key)
         shared = flight is not None
         if flight is None:

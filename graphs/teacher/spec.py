@@ -1,4 +1,4 @@
-"""Which teachers a run asks, how, and what they may cost: plain data of the config file."""
+"""The teachers of a run, and what they may cost: the config sections `teacher` and `budget`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainer.specs import Strict
 
 OPENAI = "https://api.openai.com/v1"
 VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"
-"""A name as POSIX has it (IEEE 1003.1, 8.1), or empty. A key that was put in its place is none, and is not repeated."""
+"""A name as POSIX defines it (IEEE 1003.1, 8.1), or empty. So a key that was pasted here by mistake is refused."""
 
 StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
@@ -31,25 +31,25 @@ class Price(Strict):
 
 
 class BudgetSpec(Strict):
-    """Hard caps on what a run may spend on its teachers; None is no cap."""
+    """Hard caps on what a run may spend on its teachers. None is no cap."""
 
     max_usd: float | None = Field(None, ge=0, le=1_000_000_000)
     """US dollars. Every model needs a known price."""
     max_calls: int | None = Field(None, ge=0, le=1_000_000_000)
-    """Calls, repeated attempts included."""
+    """Calls, including repeated ones."""
     max_tokens: int | None = Field(None, ge=0, le=1_000_000_000_000)
     """Prompt and completion tokens together."""
 
 
 class RoleSpec(Strict):
-    """What one role has different from the common teacher; None keeps the common value."""
+    """What one role overrides. None keeps the common value."""
 
     base_url: str | None = None
     """An OpenAI-compatible endpoint of its own."""
     model: str | None = None
     """The model's name at the endpoint."""
     api_key_env: str | None = Field(None, pattern=VARIABLE)
-    """A role with a `base_url` of its own gets no key unless it names one: keys do not travel to other hosts."""
+    """A role with a `base_url` of its own gets no key unless it names one, so that keys do not go to other hosts."""
     temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature."""
     max_tokens: int | None = Field(None, ge=1, le=10_000_000)
@@ -63,7 +63,7 @@ class RoleSpec(Strict):
 
 
 class EndpointSpec(Strict):
-    """Where and how one role asks, all values settled."""
+    """Endpoint, model and settings of one role, with all overrides applied."""
 
     base_url: str
     model: str
@@ -79,33 +79,33 @@ class TeacherSpec(Strict):
     """The teacher: one OpenAI-compatible endpoint and model, with overrides by role."""
 
     base_url: str | None = None
-    """An OpenAI-compatible endpoint, usually ending in `/v1`; None is OpenAI."""
+    """An OpenAI-compatible endpoint, usually ending in `/v1`. None is OpenAI."""
     model: str = Field(min_length=1)
     """The model's name at the endpoint."""
     api_key_env: str = Field("OPENAI_API_KEY", pattern=VARIABLE)
-    """Name of the environment variable that holds the key; the key itself never stands in a config."""
+    """Name of the environment variable that holds the key. Never put the key itself into a config."""
     temperature: float | None = Field(None, ge=0, le=100)
-    """Sampling temperature; None is the server's own."""
+    """Sampling temperature. None is the server's default."""
     max_tokens: int = Field(4096, ge=1, le=10_000_000)
-    """Maximum completion tokens of one call; small answers are bounded tighter."""
+    """Maximum completion tokens of one call. Calls with short answers ask for fewer."""
     timeout_seconds: float = Field(120.0, gt=0, le=86_400)
     """For one call, from sending to the last byte."""
     max_concurrency: int = Field(8, ge=1, le=10_000)
-    """Maximum calls in flight at one endpoint; fewer after rate limits."""
+    """Maximum calls in flight at one endpoint. After rate limits there are fewer."""
     max_retries: int = Field(8, ge=0, le=1000)
-    """Repetitions of one call after rate limits, time-outs and server errors."""
+    """Maximum retries of one call after rate limits, time-outs and server errors."""
     backoff_seconds: float = Field(1.0, gt=0, le=3600)
-    """Longest wait before the first repetition; it doubles each time, up to 30 seconds."""
+    """Longest wait before the first retry. It doubles each time, up to 30 seconds."""
     structured_output: StructuredOutput = "auto"
-    """`auto` is json_schema, and function calling, then JSON mode, where the server refuses that."""
+    """`auto` is json_schema. If the server refuses that, it is function calling, then JSON mode."""
     breaker_failures: int = Field(8, ge=1, le=1_000_000)
     """The run pauses after this many failures in a row, over at least `breaker_seconds`."""
     breaker_seconds: float = Field(60.0, ge=0, le=86_400)
     """Shortest time over which `breaker_failures` failures in a row pause the run."""
     prices: dict[str, Price] = {}
-    """By model name; needed for `budget.max_usd`."""
+    """Prices by model name. `budget.max_usd` needs one for each model that has no known price."""
     ledger: Path | None = None
-    """File of recorded answers; None is the run's own folder."""
+    """File of recorded answers. None is a file in the run's own folder."""
     analyst: RoleSpec = RoleSpec()
     """Overrides for the role that explains failures, names patterns and drafts strategies."""
     generator: RoleSpec = RoleSpec()
@@ -114,7 +114,7 @@ class TeacherSpec(Strict):
     """Overrides for the role that scores rows."""
 
     def role(self, name: Role) -> EndpointSpec:
-        """The settled values of one role."""
+        """The values of one role, with its overrides applied."""
         override: RoleSpec = getattr(self, name)
         common = {field: getattr(self, field) for field in EndpointSpec.model_fields}
         common["base_url"] = (self.base_url or OPENAI).rstrip("/")

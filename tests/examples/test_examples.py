@@ -70,6 +70,7 @@ def test_an_example_runs_as_its_readme_says(
     small = {"epochs": 2, "max_length": 256, "max_new_tokens": document["student"]["max_new_tokens"]}
     document |= {
         "data": str(folder / "data"),
+        "task_folder": str(folder),
         "student": tiny["student"] | small,
         "teacher": tiny["teacher"],
         "loop": document["loop"] | {"rounds": 1, "synthetic_per_round": 8},
@@ -79,7 +80,7 @@ def test_an_example_runs_as_its_readme_says(
         [PADA, "run", str(write_config(tmp_path / "config.yaml", document))],
         capture_output=True,
         text=True,
-        env=environment() | {"PYTHONPATH": str(folder)},
+        env=environment(),
         timeout=240,
     )
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.records import Example
+from trainer.specs import StudentSpec
 from trainer.tasks import load_task
 
 LOOP: dict[str, Any] = {
@@ -41,6 +42,7 @@ class Loop:
     loop: LoopSpec
     validation: int
     description: str | None = "Which kind is the request?"
+    student_spec: StudentSpec = field(default_factory=lambda: StudentSpec(tune="off"))
 
     def workspace(self) -> Workspace:
         """What the nodes work with, with nothing read yet."""
@@ -50,7 +52,13 @@ class Loop:
 
     @property
     def context(self) -> Context:
-        return Context(task="classification", task_description=self.description, loop=self.loop, seed=7)
+        return Context(
+            task="classification",
+            task_description=self.description,
+            student=self.student_spec,
+            loop=self.loop,
+            seed=7,
+        )
 
     @property
     def runtime(self) -> Runtime[Context]:

@@ -18,7 +18,7 @@ THINGS = ("door", "boat", "lamp", "chair", "stone", "roof", "cup", "tent")
 @pytest.fixture(scope="session")
 def student_folder() -> Path:
     """The embedded student, converted."""
-    from trainer.model import resolve_model
+    from trainer.weights import resolve_model
 
     return Path(resolve_model("builtin:smollm2-135m"))
 

@@ -9,8 +9,8 @@ import pytest
 from tests.trainer.reference_model import INSTRUCTION, QUESTIONS, chat_prompts, reference_reply
 from trainer.data import common_prefix, stop_tokens
 from trainer.decoding import generate, require_full_attention, sorted_batches
-from trainer.model import ModelError
 from trainer.specs import StudentSpec
+from trainer.weights import ModelError
 
 
 @pytest.mark.student

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from trainer.merge import main, merge
-from trainer.model import load_model, pick_dtype
+from trainer.model import load_model
+from trainer.precision import pick_dtype
 from trainer.predict import main as predict
 from trainer.specs import StudentSpec
 

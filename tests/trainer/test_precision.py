@@ -1,4 +1,4 @@
-"""float16: the loss scale, the steps that it skips, and where it is picked."""
+"""Which precision is picked; the loss scale of float16, and the steps that it skips."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from torch import nn
 
 from tests.trainer.test_finetune import losses, run
 from tests.trainer.test_memory import write_spec  # noqa: F401 - a fixture
-from trainer import training
+from trainer import precision, training
 from trainer.finetune import main
-from trainer.model import load_model, pick_dtype
+from trainer.model import load_model
 from trainer.optimizer import MasterAdamW
+from trainer.precision import pick_dtype
 from trainer.specs import StudentSpec
 from trainer.training import Trainer
 
+CPU = torch.device("cpu")
 GPU = torch.device("cuda", 0)
 
 
@@ -39,6 +41,25 @@ def test_gpu_precision_follows_its_generation(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert pick_dtype(StudentSpec(), GPU) == expected
     assert pick_dtype(StudentSpec(dtype="float32"), GPU) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("features", "bf16_time", "expected"),
+    [
+        ({"avx2": True}, 0.1, torch.float32),
+        ({"avx512_bf16": True}, 0.5, torch.bfloat16),
+        ({"amx_bf16": True}, 0.1, torch.bfloat16),
+        ({"avx512_bf16": True}, 3.0, torch.float32),
+    ],
+)
+def test_cpu_precision_follows_features_and_speed(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], bf16_time: float, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    monkeypatch.setattr(
+        precision, "_product_seconds", lambda dtype: bf16_time if dtype == torch.bfloat16 else 1.0
+    )
+    assert pick_dtype(StudentSpec(), CPU) == expected
 
 
 def test_scaled_float16_gradients_are_those_of_float32() -> None:

@@ -6,17 +6,17 @@ To add a task, add a file with a `Task` subclass that sets `name`. No other file
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 from trainer.data_files import DataError
 from trainer.records import Example
 from trainer.tasks.base import AnswerFacts, Rendered, Task
 
-__all__ = ["AnswerFacts", "Rendered", "Task", "known_tasks", "load_task"]
+__all__ = ["AnswerFacts", "Rendered", "Task", "add_task_folder", "known_tasks", "load_task"]
 
 
 def load_task(name: str, train: Sequence[Example] = ()) -> Task:
@@ -24,13 +24,22 @@ def load_task(name: str, train: Sequence[Example] = ()) -> Task:
 
     Args:
         name: one of `known_tasks`, or `module:object` for your own subclass of `Task`. The module must be on the
-            Python path or in the current folder.
+            Python path, in a folder given to `add_task_folder`, or in the current folder.
         train: the training rows. Some tasks learn from them, for example, their label set.
 
     Raises:
         DataError: there is no such task. The message lists the known ones.
     """
     return _task_class(name)(train)
+
+
+def add_task_folder(folder: Path) -> None:
+    """Let this process import task classes from a folder. Modules on the Python path come first.
+
+    Call it only with folders that the user of this process has chosen: the service never does.
+    """
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 @cache
@@ -64,8 +73,7 @@ def _import_task(name: str) -> type[Task]:
     """A user's own task class, from `module:object`."""
     module_name, _, attribute = name.partition(":")
     # the Python path of a console script does not include the current folder
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    add_task_folder(Path.cwd())
     try:
         value = getattr(importlib.import_module(module_name), attribute)
     except AttributeError:
@@ -74,7 +82,7 @@ def _import_task(name: str) -> type[Task]:
         raise DataError(
             f"Task {name!r}: the module {module_name!r} cannot be imported "
             f"({type(error).__name__}: {error}). "
-            "Write `module:object`, with the module on the Python path or in the current folder."
+            "Write `module:object`, with the module beside the config, in the current folder or on the Python path."
         ) from error
     if not (isinstance(value, type) and issubclass(value, Task)):
         raise DataError(f"Task {name!r} is not a subclass of trainer.tasks.base.Task.")

@@ -50,6 +50,8 @@ def _refuse_code(config: RunConfig) -> None:
         raise ConfigError(
             f"config.task: {config.task!r} is a class of your own, which is not run over HTTP; use `pada run`."
         )
+    if config.task_folder is not None:
+        raise ConfigError("config.task_folder: the service imports nothing from a folder; leave it out.")
 
 
 def _refuse_places(config: RunConfig) -> None:

@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.rows import texts
-from trainer.model import pick_device, pick_dtype
+from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
 LIBRARY_BATCH = 64

@@ -20,7 +20,8 @@ from benchmarks.gpu.rows import training_rows
 from benchmarks.gpu.training_run import release
 from trainer.data import Encoder, stop_tokens
 from trainer.data_files import read_examples
-from trainer.model import load_tokenizer, pick_device
+from trainer.model import load_tokenizer
+from trainer.precision import pick_device
 from trainer.predict import predict
 from trainer.progress import ProgressLog
 from trainer.specs import PredictSpec, StudentSpec

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.gpu.check import Check, NotHereError
-from trainer.model import pick_device, pick_dtype
+from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
 LIBRARIES = (

@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, BertConfig, BertModel, LlamaConfig, Llam
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.install import TOKENIZER
-from trainer.model import pick_device, resolve_model
+from trainer.precision import pick_device
+from trainer.weights import resolve_model
 
 WORD_SCALE = 25.0
 """By how much an embedder's words outweigh what all texts share, such as positions."""

@@ -49,6 +49,20 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert config.teacher.ledger == tmp_path / "paid.sqlite"
 
 
+def test_a_task_of_your_own_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    own = GOOD | {"task": "my_task:Mine"}
+    assert load(tmp_path, own).task_folder == here
+    assert load(tmp_path, own | {"task_folder": "../tasks"}).task_folder == tmp_path / "tasks"
+    assert load(tmp_path, GOOD).task_folder is None
+
+
+def test_a_task_may_move_while_a_run_goes_on(tmp_path: Path) -> None:
+    own = GOOD | {"task": "my_task:Mine"}
+    before, after = (load(tmp_path, own | {"task_folder": folder}) for folder in ("old", "new"))
+    assert differences(before.identity(), after.identity()) == []
+
+
 def test_a_folder_stands_for_its_three_files(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD | {"data": "rows"})
     assert config.data.validation == tmp_path / "here/rows/validation.jsonl"

@@ -31,7 +31,8 @@ from app.engine.run_status import RunStatus
 from app.executor.events import DatabaseEventLog
 from app.settings import Settings
 from graphs.run_paths import RunPaths
-from graphs.teacher.ledger import Charge, Ledger
+from graphs.teacher.cost import Charge
+from graphs.teacher.ledger import Ledger
 from tests.conftest import Run as WholeRun
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import new_database, serving

@@ -15,6 +15,8 @@ from graphs.artifacts import (
     InputFile,
     SealedAccess,
     TaskBrief,
+    Trial,
+    Tuning,
 )
 from graphs.report import (
     BrokenExample,
@@ -269,6 +271,13 @@ def _teacher() -> TeacherReport:
     )
 
 
+TRIALS = [
+    Trial(learning_rate=2e-4, steps=90, validation=0.5, seconds=60.0),
+    Trial(learning_rate=6e-4, steps=90, validation=0.61, seconds=60.0),
+    Trial(learning_rate=6e-4, steps=180, validation=0.6, seconds=120.0),
+]
+
+
 def example() -> Report:
     """A finished run of three rounds that improved the student by 9.8 points on the test."""
     random_ = random.Random(7)
@@ -300,10 +309,11 @@ def example() -> Report:
         baseline={"validation": 0.612},
         best={"round": 2, "validation": 0.714},
         test=TestResult(
-            metric="accuracy", n=400, baseline=0.605, best=0.703, difference=0.098, ci95=(0.052, 0.145),
+            metric="accuracy", n=400, untrained=0.031, baseline=0.605, best=0.703, difference=0.098, ci95=(0.052, 0.145),
             p_value=0.00004, p_method="mcnemar", verdict="improved",
             detail=rounds[2].detail,
         ),
+        tuning=Tuning(trials=TRIALS, chosen=TRIALS[1]),
         minimal_detectable_effect=minimal_detectable_effect(400),
         cost=Cost(
             calls=358, prompt_tokens=181_204, completion_tokens=53_311, usd=0.7518, repeated=12, retries=9,

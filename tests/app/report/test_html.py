@@ -93,6 +93,15 @@ def test_the_page_says_what_the_teacher_was_told_and_who_wrote_it() -> None:
     assert "What all prompts share" in said
 
 
+def test_the_page_says_how_the_settings_were_found_and_what_the_untrained_student_scores() -> None:
+    said = " ".join(Page(PAGES["finished"]).text.split())
+    assert "How the settings were found" in said
+    assert "0.0006 90 61.0 % chosen" in said.replace("\u2009", " ").replace("\u202f", " ").replace(
+        "\xa0", " "
+    )
+    assert "before any fine-tuning" in said
+
+
 def test_every_chart_draws() -> None:
     specs = Page(PAGES["finished"]).specs
     assert set(specs) == {"scores", "differences", "clusters", "patterns", "quality", "spending", "loss"}
@@ -321,6 +330,11 @@ def test_base_model_is_a_hub_name_or_nothing(student: str, expected: str | None)
 def test_summary_tells_score_patterns_and_cost() -> None:
     lines = [line.replace(wording.NARROW, " ") for line in summary_lines(STATES["finished"])]
     assert lines[0].startswith("The student improved by 9.8 points. Test accuracy rose from 60.5 % to 70.3 %")
+    assert (
+        "All students: learning rate 0.0006, 90 steps; best of 3 trials with the baseline on validation"
+        in lines
+    )
+    assert "Before any fine-tuning: test accuracy 3.1 %" in lines
     assert "  Two intents in one message: 3 fixed, 6 unmoved, of 9 failures" in lines
     assert lines[-1] == (
         "288 accepted rows, 358 teacher calls (12 more came from the ledger), $0.75, 9 min 15 s"

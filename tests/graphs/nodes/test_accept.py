@@ -64,10 +64,10 @@ async def test_new_rows_have_the_system_turn_that_all_training_rows_have(tmp_pat
     )
     paths = loop.paths.round(1)
     for path in (paths.accepted, paths.selection / "rows.jsonl"):
-        rows = read_examples(path)
-        assert rows, "as the trainer reads them"
-        assert all(row.messages and row.messages[0].content == "You sort mail." for row in rows)
-        assert all(row.messages and row.messages[-1].content == row.prompt for row in rows)
+        new = read_examples(path)
+        assert new, "as the trainer reads them"
+        assert all(row.messages and row.messages[0].content == "You sort mail." for row in new)
+        assert all(row.messages and row.messages[-1].content == row.prompt for row in new)
 
 
 async def test_running_it_again_gives_the_same_rows(tmp_path: Path) -> None:

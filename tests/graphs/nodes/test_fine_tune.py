@@ -24,7 +24,7 @@ async def test_the_baseline_is_trained_on_the_given_rows_alone(tmp_path: Path) -
 
 async def test_a_later_round_adds_what_all_rounds_accepted(tmp_path: Path) -> None:
     loop = new_loop(tmp_path)
-    spec = train_spec(loop.round(2), loop.context, loop.workspace())
+    spec = train_spec(loop.round(2), loop.context.student, loop.context, loop.workspace())
     assert spec.train == [
         loop.paths.data("train"),
         loop.round(1).paths.accepted,
@@ -36,16 +36,17 @@ async def test_a_later_round_adds_what_all_rounds_accepted(tmp_path: Path) -> No
 async def test_the_last_round_answers_no_training_rows(tmp_path: Path) -> None:
     """No round comes after it that could write for their errors."""
     loop = new_loop(tmp_path, rounds=2)
-    assert [file.name for file in train_spec(loop.round(2), loop.context, loop.workspace()).predict] == [
-        "validation"
-    ]
+    assert [
+        file.name
+        for file in train_spec(loop.round(2), loop.context.student, loop.context, loop.workspace()).predict
+    ] == ["validation"]
 
 
 async def test_training_rows_are_sampled_anew_each_round_with_the_seed(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, max_train_failures=10, rounds=3)
     drawn = []
     for round_number in (0, 1, 0):
-        spec = train_spec(loop.round(round_number), loop.context, loop.workspace())
+        spec = train_spec(loop.round(round_number), loop.context.student, loop.context, loop.workspace())
         drawn.append([row["id"] for row in read_jsonl(spec.predict[1].rows)])
     assert drawn[0] == drawn[2] != drawn[1]
     given = [row["id"] for row in read_jsonl(loop.paths.data("train"))]
@@ -57,5 +58,8 @@ async def test_a_student_may_go_on_from_the_last_one(tmp_path: Path) -> None:
     loop = new_loop(tmp_path)
     await fine_tune(LoopState(), loop.runtime, workspace=loop.workspace())
     context = loop.context.model_copy(update={"student": StudentSpec(start_from="last")})
-    assert train_spec(loop.round(0), context, loop.workspace()).adapter is None
-    assert train_spec(loop.round(1), context, loop.workspace()).adapter == loop.round(0).artifact()
+    assert train_spec(loop.round(0), context.student, context, loop.workspace()).adapter is None
+    assert (
+        train_spec(loop.round(1), context.student, context, loop.workspace()).adapter
+        == loop.round(0).artifact()
+    )

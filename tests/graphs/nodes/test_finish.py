@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from langgraph.runtime import Runtime
 
 from graphs.artifacts import SealedScores
 from graphs.nodes.finish import finish
@@ -11,6 +14,10 @@ from tests.graphs.loop_harness import Loop, new_loop
 from trainer.artifacts import read_json, read_jsonl
 
 SCORED = "scored for the baseline and the best student"
+
+
+GAINS: dict[str, Any] = {"rounds": 1, "validation": 160, "synthetic_per_round": 48}
+"""Enough rows that the gate sees a gain, whatever the seed."""
 
 
 def result(loop: Loop) -> SealedScores:
@@ -22,8 +29,7 @@ def accesses(loop: Loop) -> list[str]:
 
 
 async def test_both_students_answer_the_same_rows_in_one_start(tmp_path: Path) -> None:
-    # enough rows that the gate sees the gain, whatever the seed
-    loop = new_loop(tmp_path, rounds=1, validation=160, synthetic_per_round=48)
+    loop = new_loop(tmp_path, **GAINS)
     state = await loop.until("finish")
     assert state.best_round == 1
     assert SCORED not in accesses(loop)
@@ -41,8 +47,28 @@ async def test_both_students_answer_the_same_rows_in_one_start(tmp_path: Path) -
     assert accesses(loop).count(SCORED) == 1
 
 
-async def test_run_again_it_predicts_nothing_anew(tmp_path: Path) -> None:
+async def test_the_untrained_student_answers_too_unless_the_config_says_otherwise(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, rounds=1)
+    state = await loop.until("finish")
+    await finish(state, loop.runtime, workspace=loop.workspace())
+    # the stand-in has no answer at all before it is trained
+    assert result(loop).untrained == 0.0
+    (spec,) = loop.student.predicted
+    assert "untrained" in {file.name for file in spec.predict} - set(spec.adapters)
+
+
+async def test_without_the_untrained_student_its_score_is_left_out(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, **GAINS)
+    state = await loop.until("finish")
+    runtime = Runtime(context=loop.context.model_copy(update={"evaluate_untrained": False}))
+    await finish(state, runtime, workspace=loop.workspace())
+    assert result(loop).untrained is None
+    (spec,) = loop.student.predicted
+    assert {file.name for file in spec.predict} == {"baseline", "best"}
+
+
+async def test_run_again_it_predicts_nothing_anew(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, **GAINS)
     state = await loop.until("finish")
     await finish(state, loop.runtime, workspace=loop.workspace())
     first = result(loop)

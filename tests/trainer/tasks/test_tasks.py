@@ -9,7 +9,7 @@ import pytest
 
 from trainer.data_files import DataError
 from trainer.records import Example, Prediction
-from trainer.tasks import Task, known_tasks, load_task
+from trainer.tasks import Task, add_task_folder, known_tasks, load_task
 
 MINE = """
 from trainer.records import Score
@@ -61,6 +61,18 @@ def test_own_task_from_the_current_folder() -> None:
     task = load_task("shouting_task:Shout")
     assert task.score(Example(id="a", prompt="p", completion="x"), Prediction(id="a", text="X")).correct
     assert isinstance(task, Task)
+
+
+@pytest.mark.usefixtures("own_module")
+def test_own_task_from_another_folder_after_the_python_path(tmp_path: Path) -> None:
+    folder, python_path = tmp_path / "elsewhere", set(sys.path)
+    folder.mkdir()
+    (folder / "distant_task.py").write_text(MINE)
+    with pytest.raises(DataError, match=r"'distant_task' cannot be imported.*beside the config"):
+        load_task("distant_task:Shout")
+    add_task_folder(folder)
+    assert isinstance(load_task("distant_task:Shout"), Task)
+    assert sys.path.index(str(folder)) > max(map(sys.path.index, python_path))
 
 
 @pytest.mark.usefixtures("own_module")

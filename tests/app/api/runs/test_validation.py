@@ -37,3 +37,10 @@ def test_a_vllm_server_that_the_settings_name_is_used(tmp_path: Path) -> None:
 
 def test_a_server_of_its_own_needs_no_permission(tmp_path: Path) -> None:
     assert admit(document(), tmp_path, settings_for(tmp_path / "home")).student.engine == "vllm"
+
+
+@pytest.mark.parametrize("own", [{"task": "my_task:Mine"}, {"task_folder": "/tmp"}])
+def test_code_of_a_client_is_not_imported(tmp_path: Path, own: dict[str, str]) -> None:
+    (key,) = own
+    with pytest.raises(ConfigError, match=rf"config\.{key}: "):
+        admit(document() | own, tmp_path, settings_for(tmp_path / "home"))
