@@ -33,9 +33,9 @@ def rows(folder: Path, split: str) -> list[dict[str, str]]:
 
 
 def write_row(row: dict[str, str], rng: random.Random) -> dict[str, str]:
-    """A training row with a sentence of other words in its second line, which the answer does not depend on."""
+    """A training row, as the writer sees it, with other words in its first line, which the answer does not depend on."""
     lines = row["prompt"].split("\n")
-    lines[1] += f" ({' '.join(rng.sample(FILLER, 14))})"
+    lines[0] += f" ({' '.join(rng.sample(FILLER, 14))})"
     return {"prompt": "\n".join(lines), "completion": row["completion"]}
 
 
@@ -45,6 +45,7 @@ def answer(schema: str, data: dict[str, Any]) -> dict[str, Any]:
     if schema == "SampleBatch":
         return {"samples": [write_row(rng.choice(data["examples"]), rng) for _ in range(data["count"])]}
     answers: dict[str, dict[str, Any]] = {
+        "TaskDescription": {"description": "What the examples show."},
         "ErrorAnalysis": {"root_cause": "It misses the words.", "scenario": "Messages in other words."},
         "FailurePattern": {"name": "Other words", "description": "The wording is new to the student."},
         "AugmentationStrategy": {"title": "Other words", "instructions": "Vary the wording."},
