@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -49,6 +50,8 @@ def main() -> None:
     from graphs.errors import LoopError
     from trainer.data_files import DataError
 
+    # a shell lets its background jobs ignore SIGINT, but whoever sends it to a run wants it to stop
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # when a branch fails, LangGraph cancels other branches before they start, and Python warns about that
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
     try:
