@@ -21,10 +21,13 @@ class TaskBrief(BaseModel):
     """Whether a teacher wrote the description, from training rows."""
     answers: dict[str, Any]
     """See `graphs.task_brief.known_answers`."""
+    prompt_form: dict[str, str] = {}
+    """What all prompts share: `system`, `before` and `after`, those that there are (`graphs.checks.prompt_form`)."""
 
     def for_teacher(self) -> dict[str, Any]:
         """The brief as it stands in a request."""
-        return self.model_dump(include={"name", "description", "answers"})
+        form = {"prompt_form": self.prompt_form} if self.prompt_form else {}
+        return self.model_dump(include={"name", "description", "answers"}) | form
 
 
 class Comparison(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from graphs.methods import Origin
 from graphs.schemas import AugmentationStrategy, FailurePattern
+from trainer.records import Message
 
 Verdict = Literal[
     "accepted",
@@ -50,6 +51,8 @@ class NewRow(BaseModel):
     id: str
     prompt: str
     completion: str
+    messages: list[Message] | None = None
+    """The turns before the completion, where all training rows have the same system turn."""
     round: int
     batch: str
     origin: Origin
@@ -84,7 +87,18 @@ class NewRow(BaseModel):
     def training_row(self) -> dict[str, Any]:
         """The row as the trainer reads it, with its origin."""
         return self.model_dump(
-            include={"id", "prompt", "completion", "round", "batch", "origin", "pattern", "case", "source"},
+            include={
+                "id",
+                "prompt",
+                "completion",
+                "messages",
+                "round",
+                "batch",
+                "origin",
+                "pattern",
+                "case",
+                "source",
+            },
             exclude_none=True,
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphs.artifacts import TaskBrief
+from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context
 from graphs.errors import TeacherError
 from graphs.ports import Teacher
@@ -33,20 +34,25 @@ async def write_brief(context: Context, task: Task, train: Sequence[Example], te
     Raises:
         RunPaused: a budget or an endpoint stops the drafting.
     """
-    answers = known_answers(task.answer_facts(), context.label_descriptions, train)
-    if context.task_description:
-        return TaskBrief(
-            name=context.task, description=context.task_description, drafted=False, answers=answers
-        )
+    brief = TaskBrief(
+        name=context.task,
+        description=context.task_description,
+        drafted=False,
+        answers=known_answers(task.answer_facts(), context.label_descriptions, train),
+        prompt_form=PromptForm.from_rows(train).for_teacher(),
+    )
+    if brief.description:
+        return brief
     rows = random.Random(f"{context.seed}/task").sample(train, min(DRAFT_ROWS, len(train)))
     examples = [{"prompt": row.prompt, "completion": row.completion} for row in rows]
-    data = {"task": context.task, "answers": answers, "examples": examples}
+    form = {"prompt_form": brief.prompt_form} if brief.prompt_form else {}
+    data = {"task": context.task, "answers": brief.answers, **form, "examples": examples}
     try:
         drafted = await teacher.ask("analyst", TaskDescription, render("describe_task"), data)
     except TeacherError as error:
         log.warning("The teacher drafted no description of the task, and is told none: %s", error)
-        return TaskBrief(name=context.task, description=None, drafted=False, answers=answers)
-    return TaskBrief(name=context.task, description=drafted.description, drafted=True, answers=answers)
+        return brief
+    return brief.model_copy(update={"description": drafted.description, "drafted": True})
 
 
 def known_answers(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from graphs.artifacts import SealedAccess, TaskBrief
 from graphs.checks.corpus import Corpus
+from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context, LoopSpec
 from graphs.ports import Embedder, Student, Teacher
 from graphs.rounds import Round
@@ -77,6 +78,11 @@ class Workspace:
             raise ValueError("test rows are sealed: use open_test")
         path = self.paths.data(split)
         return self._once(f"examples/{split}", lambda: [Example(**row) for row in read_jsonl(path)])
+
+    @property
+    def prompt_form(self) -> PromptForm:
+        """What nearly all train rows share."""
+        return self._once("prompt_form", lambda: PromptForm.from_rows(self.examples("train")))
 
     def open_test(self, reason: str) -> list[Example]:
         """The sealed test rows. The access is recorded before they are read."""

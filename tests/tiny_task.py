@@ -33,13 +33,20 @@ WORDS = (
     "sunset thistle thunder timber tulip tunnel valley velvet violet walnut willow window winter wool yarn zephyr"
 )
 FILLER = WORDS.split()
+BEFORE, AFTER = "Classify the request.\nRequest: ", "\nLabel:"
+"""What all prompts share."""
 
 
 def ask(key: str, rng: random.Random) -> str:
     """One request with this key word among seven fillers."""
     text = rng.sample(FILLER, 7)
     text.insert(rng.randrange(8), key)
-    return f"Classify the request.\nRequest: {' '.join(text)}\nLabel:"
+    return BEFORE + " ".join(text) + AFTER
+
+
+def request_of(prompt: str) -> str:
+    """The request alone, without what all prompts share."""
+    return prompt.removeprefix(BEFORE).removesuffix(AFTER)
 
 
 def label_of(prompt: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
 from graphs.artifacts import TaskBrief
+from graphs.checks.prompt_form import PromptForm
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import pattern_count
@@ -82,9 +83,13 @@ class Question:
 
 def expected_brief(config: RunConfig, train: list[Example]) -> Data:
     """What teachers will be told of the task; a description of the usual length, where the config gives none."""
-    answers = known_answers(load_task(config.task, train).answer_facts(), config.label_descriptions, train)
-    description = config.task_description or DESCRIPTION
-    return TaskBrief(name=config.task, description=description, drafted=False, answers=answers).for_teacher()
+    return TaskBrief(
+        name=config.task,
+        description=config.task_description or DESCRIPTION,
+        drafted=False,
+        answers=known_answers(load_task(config.task, train).answer_facts(), config.label_descriptions, train),
+        prompt_form=PromptForm.from_rows(train).for_teacher(),
+    ).for_teacher()
 
 
 def drafting(config: RunConfig, brief: Data, row: Data) -> list[Question]:
@@ -108,6 +113,7 @@ def questions(
         failures: failures of the student before.
     """
     loop, task = config.loop, Data(task=brief)
+    fixed = bool({"before", "after"} & brief.get("prompt_form", {}).keys())
     examples = [row] * loop.examples_per_prompt
     failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
     analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0
@@ -134,7 +140,7 @@ def questions(
         )
         data = task | {"examples": examples} | purpose
         kind = writing(batch, loop)
-        write = render(f"write/{kind}", count=batch.count, feedback=False)
+        write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
         yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
         if loop.qc:
             judge = render(f"judge/{kind}")

@@ -31,8 +31,8 @@ class Template:
         if len(prompts) < 3:
             return cls()
         split = [prompt.split() for prompt in prompts]
-        prefix = _common_start(split, share)
-        suffix = _common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
+        prefix = common_start(split, share)
+        suffix = common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
         ends = cls(tuple(prefix), tuple(suffix))
         bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
         least = max(3, line_share * len(prompts))
@@ -65,7 +65,7 @@ class Template:
         return line[len(head) :].strip() if head in self.heads else line
 
 
-def _common_start(rows: list[list[str]], share: float) -> list[str]:
+def common_start(rows: list[list[str]], share: float) -> list[str]:
     """The longest list of words that at least this share of the rows begins with."""
     common: list[str] = []
     remaining = rows

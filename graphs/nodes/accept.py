@@ -17,6 +17,8 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     current = workspace.round(state.round)
     batches = current.batches() if state.batches else []
     rows = [row for batch in batches for row in current.batch_rows(batch.id)]
+    for row in rows:
+        row.messages = workspace.prompt_form.messages(row.prompt)
     corpus = await workspace.corpus(state.round)
     passed = [row for row in rows if row.verdict == "accepted"]
     for row, result in zip(passed, await corpus.admit(passed), strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.checks.prompt_form import PromptForm
 from graphs.checks.row_checks import CheckResult
 from graphs.context import Context
 from graphs.nodes.generate import build_prompt_data, writing
@@ -49,7 +50,7 @@ async def check_quality(
         return {
             "judged": judged,
             "missing": missing,
-            "feedback": feedback(rows, report, missing),
+            "feedback": feedback(rows, report, missing, workspace.prompt_form),
             "previous": [row_text(row) for row in rows if row.verdict != "accepted"],
         }
     current.write_batch_rows(batch.id, judged)
@@ -187,7 +188,7 @@ def row_text(row: NewRow) -> RowText:
     return {"prompt": row.prompt, "completion": row.completion}
 
 
-def feedback(rows: list[NewRow], report: QualityReport | None, missing: int) -> str:
+def feedback(rows: list[NewRow], report: QualityReport | None, missing: int, form: PromptForm) -> str:
     """The feedback for the writer: the judge's words and the free checks' reasons, each once.
 
     It contains no evidence, because a leak's evidence is a validation or test row.
@@ -195,7 +196,7 @@ def feedback(rows: list[NewRow], report: QualityReport | None, missing: int) -> 
     decided_later = ("accepted", "disputed", "judge", "attempts", "surplus")
     reasons = [row.reason for row in rows if row.verdict not in decided_later]
     from_judge = [report.feedback] if report else []
-    if disputed := [f'"{row.prompt}"' for row in rows if row.verdict == "disputed"]:
+    if disputed := [f'"{form.variable_part(row.prompt)}"' for row in rows if row.verdict == "disputed"]:
         from_judge.append(
             f"A reader who did not see the answers gave others to {'; '.join(disputed)}. "
             "Write prompts that leave one answer only, and give that one."

@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.checks.corpus import Corpus
+from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context, LoopSpec
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
@@ -21,7 +22,11 @@ CONTRAST_ROWS = 3
 
 
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Ask for the rows still missing, with feedback if rows were sent back."""
+    """Ask for the rows still missing, with feedback if rows were sent back.
+
+    Where all prompts of the task share a beginning or end, the writer sees and writes only what varies.
+    """
+    form = workspace.prompt_form
     batch = workspace.round(state.round).batches()[state.number]
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
@@ -31,13 +36,28 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
         "previous": state.previous or None,
     }
     purpose = writing(batch, runtime.context.loop)
-    instructions = render(f"write/{purpose}", count=count, feedback=bool(state.feedback))
-    answer = await workspace.teacher.ask("generator", SampleBatch, instructions, data)
+    instructions = render(f"write/{purpose}", count=count, feedback=bool(state.feedback), fixed=form.fixed)
+    answer = await workspace.teacher.ask(
+        "generator", SampleBatch, instructions, show_variable_parts(data, form)
+    )
     return {
-        "samples": [sample.model_dump() for sample in answer.samples],
+        "samples": [
+            {"prompt": form.wrap(sample.prompt), "completion": sample.completion} for sample in answer.samples
+        ],
         "attempt": state.attempt + 1,
         "missing": count,
     }
+
+
+def show_variable_parts(data: PromptData, form: PromptForm) -> PromptData:
+    """The data with, in each row, what varies in its prompt in place of the prompt."""
+    rows = {key: form.variable_row(data[key]) for key in ("error", "original") if data[key]}
+    lists = {
+        key: [form.variable_row(row) for row in data[key]]
+        for key in ("examples", "right", "previous")
+        if data[key]
+    }
+    return data | rows | lists
 
 
 def writing(batch: Batch, loop: LoopSpec) -> Writing:

@@ -99,7 +99,10 @@ async def answered_right(
     """Let the last student answer the rows: row id -> whether it was right. Finished predictions are kept."""
     folder = current.paths.selection
     rows, answers = folder / "rows.jsonl", folder / "predictions.jsonl"
-    examples = {row.id: Example(id=row.id, prompt=row.prompt, completion=row.completion) for row in passed}
+    examples = {
+        row.id: Example(id=row.id, prompt=row.prompt, completion=row.completion, messages=row.messages)
+        for row in passed
+    }
     if not examples:
         return {}
     if not answers.exists():

@@ -19,8 +19,8 @@ from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
 
 async def test_two_rounds_from_start_to_finish(tmp_path: Path) -> None:
-    # clusters differ a little between processors, and so does the gain: enough test rows to show a small one
-    loop = new_loop(tmp_path, test=400)
+    # clusters differ a little between processors, and so does the gain: enough rows to show a small one
+    loop = new_loop(tmp_path, validation=160, test=400)
     state, ended = await loop.go({})
     order = [name for place, name in enumerate(ended) if place == 0 or ended[place - 1] != name]
     one_round = [
@@ -120,7 +120,7 @@ async def test_vanilla_asks_nobody(tmp_path: Path) -> None:
 
 async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
     def strict(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
-        return reply | {"adherence": 1} if schema == "QualityReport" else reply
+        return reply | {"adherence": 1, "rejected": []} if schema == "QualityReport" else reply
 
     loop = new_loop(tmp_path, ScriptedTeacher(strict), qc_threshold=8, max_attempts=2, patience=1)
     state, _ = await loop.go({})

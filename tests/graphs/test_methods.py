@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.graphs.loop_harness import Loop, new_loop, read_rows, with_train_failures, wrong
+from tests.tiny_task import request_of
 from trainer.artifacts import read_jsonl, write_jsonl
 
 ERRORS = ["llms_as_instructors", "llms_as_instructors_contrast", "llm2llm"]
@@ -19,9 +20,11 @@ def schemas(loop: Loop) -> set[str]:
 
 
 def shown(loop: Loop, ids: set[str]) -> list[dict[str, Any]]:
-    """Training rows as a teacher sees them."""
+    """Training rows as a writer sees them."""
     train = read_jsonl(loop.paths.data("train"))
-    return [{"prompt": r["prompt"], "completion": r["completion"]} for r in train if r["id"] in ids]
+    return [
+        {"prompt": request_of(r["prompt"]), "completion": r["completion"]} for r in train if r["id"] in ids
+    ]
 
 
 async def test_random_rows_have_no_guidance(tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ async def test_auggpt_says_every_training_row_in_other_words_before_any_again(tm
     assert len(set(second)) == len(second) == 30
     assert set(first) | set(second) == {f"train-{n}" for n in range(40)}
     assert set(second[:10]).isdisjoint(first)
-    by_prompt = {row["prompt"]: row["id"] for row in read_jsonl(loop.paths.data("train"))}
+    by_prompt = {request_of(row["prompt"]): row["id"] for row in read_jsonl(loop.paths.data("train"))}
     asked = loop.teacher.asked("SampleBatch")
     assert {by_prompt[data["original"]["prompt"]] for data in asked} == set(first) | set(second)
     assert all(data["examples"] == [data["original"]] for data in asked)

@@ -27,7 +27,10 @@ PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
     "find_patterns": (FailurePattern, {}),
     "blind": (BlindAnswers, {}),
     "draft_strategies": (AugmentationStrategy, {}),
-    **{f"write/{purpose}": (SampleBatch, {"count": 5, "feedback": False}) for purpose in WRITINGS},
+    **{
+        f"write/{purpose}": (SampleBatch, {"count": 5, "feedback": False, "fixed": False})
+        for purpose in WRITINGS
+    },
     **{f"judge/{purpose}": (QualityReport, {}) for purpose in WRITINGS},
 }
 
@@ -46,9 +49,9 @@ def test_every_prompt_renders_and_names_the_fields_of_its_answer(name: str) -> N
 
 def test_a_missing_variable_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="count"):
-        render("write/task", feedback=False)
+        render("write/task", feedback=False, fixed=False)
     with pytest.raises(UndefinedError, match="feedback"):
-        render("write/task", count=3)
+        render("write/task", count=3, fixed=False)
 
 
 def test_an_unknown_prompt_is_an_error() -> None:
@@ -58,9 +61,12 @@ def test_an_unknown_prompt_is_an_error() -> None:
 
 @pytest.mark.parametrize("purpose", WRITINGS)
 def test_the_writer_is_told_how_many_and_what_to_fix(purpose: str) -> None:
-    assert "exactly 17 samples" in render(f"write/{purpose}", count=17, feedback=False)
-    assert "sent back" not in render(f"write/{purpose}", count=3, feedback=False)
-    assert "sent back" in render(f"write/{purpose}", count=3, feedback=True).split("Write exactly")[1]
+    assert "exactly 17 samples" in render(f"write/{purpose}", count=17, feedback=False, fixed=False)
+    assert "sent back" not in render(f"write/{purpose}", count=3, feedback=False, fixed=False)
+    assert (
+        "sent back"
+        in render(f"write/{purpose}", count=3, feedback=True, fixed=False).split("Write exactly")[1]
+    )
 
 
 OWN_KEY = {

@@ -333,6 +333,7 @@ def example() -> Report:
         task_brief=TaskBrief(
             name="classification", description=f"Sort messages by intent. {SCRIPT}", drafted=True,
             answers={"judged": "Right if it is the label.", "labels": {"refund": "money back; 12 rows"}},
+            prompt_form={"before": f"Sort the message. {SCRIPT}\nMessage: "},
         ),
         teacher=_teacher(),
         test_access=[

@@ -90,6 +90,7 @@ def test_the_page_says_what_the_teacher_was_told_and_who_wrote_it() -> None:
     assert "Sort messages by intent." in said
     assert "A teacher drafted this from train rows" in said
     assert "money back; 12 rows" in said
+    assert "What all prompts share" in said
 
 
 def test_the_page_says_how_the_settings_were_found_and_what_the_untrained_student_scores() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from graphs.nodes.accept import accept
 from graphs.state import LoopState
 from tests.graphs.loop_harness import Loop, new_loop
+from trainer.artifacts import read_jsonl, write_jsonl
+from trainer.data_files import read_examples
 
 
 async def closed(loop: Loop, state: LoopState) -> dict[str, Any]:
@@ -45,6 +47,27 @@ async def test_the_later_of_two_alike_rows_of_different_batches_is_a_duplicate(t
     assert verdicts[original.id].verdict == "accepted"
     assert verdicts["twin"].verdict == "duplicate"
     assert (verdicts["twin"].evidence or {})["id"] == original.id
+
+
+async def test_new_rows_have_the_system_turn_that_all_training_rows_have(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, synthetic_per_round=8, oversample=2)
+    system = {"role": "system", "content": "You sort mail."}
+    for split in ("train", "validation", "test"):
+        rows = list(read_jsonl(loop.paths.data(split)))
+        write_jsonl(
+            loop.paths.data(split),
+            [{**row, "messages": [system, {"role": "user", "content": row["prompt"]}]} for row in rows],
+        )
+    await closed(loop, await loop.until("accept"))
+    assert all(
+        d["task"]["prompt_form"]["system"] == "You sort mail." for d in loop.teacher.asked("SampleBatch")
+    )
+    paths = loop.paths.round(1)
+    for path in (paths.accepted, paths.selection / "rows.jsonl"):
+        new = read_examples(path)
+        assert new, "as the trainer reads them"
+        assert all(row.messages and row.messages[0].content == "You sort mail." for row in new)
+        assert all(row.messages and row.messages[-1].content == row.prompt for row in new)
 
 
 async def test_running_it_again_gives_the_same_rows(tmp_path: Path) -> None:

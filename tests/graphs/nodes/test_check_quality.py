@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from graphs.checks.prompt_form import PromptForm
 from graphs.checks.row_checks import CheckResult
 from graphs.nodes.check_quality import disputes, feedback, verdicts
 from graphs.rows import Batch, NewRow, Verdict
@@ -85,9 +86,15 @@ def test_a_row_to_which_the_judge_gives_another_answer_is_disputed_whatever_its_
     duplicate = CheckResult("duplicate", "Its prompt is that of train row x.", {"id": "x"})
     rows = verdicts(state(3, 3), BATCH, [duplicate, None, None], report(), 7.0, last=True, disputed={1})
     assert checks(rows) == ["duplicate", "accepted", "disputed"]
-    said = feedback(rows, report(), 2)
+    said = feedback(rows, report(), 2, PromptForm())
     assert '"prompt 2"' in said
     assert "completion" not in said
+
+
+def test_disputed_prompts_are_named_to_the_writer_as_it_wrote_them() -> None:
+    rows = verdicts(state(1, 1), BATCH, [None], None, 7.0, last=False, disputed={0})
+    rows[0].prompt = "Answer the question.\nWhy?"
+    assert '"Why?"' in feedback(rows, None, 1, PromptForm(before="Answer the question.\n"))
 
 
 TASK = load_task("exact_match")
@@ -173,11 +180,11 @@ def test_feedback_says_each_reason_once_and_shows_no_guarded_row() -> None:
         "leak", "It has the meaning of test row t1.", {"id": "t1", "text": "the secret test prompt"}
     )
     found = verdicts(state(3, 3), BATCH, [leak, leak, None], report((2, 2, 2)), 7.0, last=False)
-    said = feedback(found, report((2, 2, 2)), 3)
+    said = feedback(found, report((2, 2, 2)), 3, PromptForm())
     assert said == "Shorter. It has the meaning of test row t1."
     assert "secret" not in said
 
 
 def test_feedback_of_an_answer_without_samples_says_so() -> None:
     """It must not be empty: an empty feedback ends the batch."""
-    assert feedback([], None, 3) == "3 samples were missing."
+    assert feedback([], None, 3, PromptForm()) == "3 samples were missing."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -15,6 +16,10 @@ from trainer.artifacts import read_json, read_jsonl
 SCORED = "scored for the baseline and the best student"
 
 
+GAINS: dict[str, Any] = {"rounds": 1, "validation": 160, "synthetic_per_round": 48}
+"""Enough rows that the gate sees a gain, whatever the seed."""
+
+
 def result(loop: Loop) -> SealedScores:
     return SealedScores(**read_json(loop.paths.test_scores))
 
@@ -24,7 +29,7 @@ def accesses(loop: Loop) -> list[str]:
 
 
 async def test_both_students_answer_the_same_rows_in_one_start(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1)
+    loop = new_loop(tmp_path, **GAINS)
     state = await loop.until("finish")
     assert state.best_round == 1
     assert SCORED not in accesses(loop)
@@ -53,7 +58,7 @@ async def test_the_untrained_student_answers_too_unless_the_config_says_otherwis
 
 
 async def test_without_the_untrained_student_its_score_is_left_out(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1)
+    loop = new_loop(tmp_path, **GAINS)
     state = await loop.until("finish")
     runtime = Runtime(context=loop.context.model_copy(update={"evaluate_untrained": False}))
     await finish(state, runtime, workspace=loop.workspace())
@@ -63,7 +68,7 @@ async def test_without_the_untrained_student_its_score_is_left_out(tmp_path: Pat
 
 
 async def test_run_again_it_predicts_nothing_anew(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1)
+    loop = new_loop(tmp_path, **GAINS)
     state = await loop.until("finish")
     await finish(state, loop.runtime, workspace=loop.workspace())
     first = result(loop)
