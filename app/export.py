@@ -18,6 +18,7 @@ from app.report.card import render_card
 from graphs.errors import TrainerError
 from graphs.ports import Student
 from graphs.report import Report
+from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_text
 from trainer.specs import MergeSpec, PredictFile, PredictReport, PredictSpec, StudentSpec
@@ -36,7 +37,7 @@ class BestStudent:
     @property
     def artifact(self) -> Path:
         """The trained adapter or model."""
-        return Path(read_json(self.paths.round(self.round_number).student / "report.json")["artifact"])
+        return Round(self.paths, self.round_number).artifact()
 
 
 async def export_run(root: Path, target: Path, *, merged: bool) -> str:

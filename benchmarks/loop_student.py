@@ -1,9 +1,10 @@
-"""The scripted student of `loop.py`, and its rows."""
+"""The scripted student of `loop.py` and `quality.py`, and the rows of `loop.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.loop_teacher import words
@@ -18,10 +19,11 @@ class ScriptedStudent:
 
     Args:
         seconds: duration of each training. The processor is idle meanwhile.
+        labels: what it answers where it is wrong, drawn at random.
     """
 
-    def __init__(self, seconds: float):
-        self._seconds = seconds
+    def __init__(self, seconds: float, labels: Sequence[str] = LABELS):
+        self._seconds, self._labels = seconds, labels
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
         """Write predictions and the report."""
@@ -59,7 +61,7 @@ class ScriptedStudent:
     def _answer(self, file: PredictFile, chance: float) -> None:
         rng = random.Random(str(chance))
         replies = (
-            (row["id"], row["completion"] if rng.random() < chance else rng.choice(LABELS))
+            (row["id"], row["completion"] if rng.random() < chance else rng.choice(self._labels))
             for row in read_jsonl(file.rows)
         )
         write_jsonl(file.output, [{"id": name, "text": text} for name, text in replies])

@@ -40,8 +40,8 @@ class Round:
         self._read: dict[Path, Any] = {}
 
     def artifact(self) -> Path:
-        """The adapter (or model) folder that the round's training left."""
-        return Path(read_json(self.paths.student / "report.json")["artifact"])
+        """The adapter (or model) folder that the round's training left; it is beside the report, wherever the run is now."""
+        return self.paths.student / Path(read_json(self.paths.student / "report.json")["artifact"]).name
 
     def train_report(self) -> TrainReport:
         """What the round's training did."""

@@ -155,7 +155,12 @@ def answer_blind(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(data: dict[str, Any]) -> dict[str, Any]:
-    return {"description": f"Which kind is the request? There are {len(data['answers']['labels'])} kinds."}
+    """Of the length of a real teacher's."""
+    said = f"Which kind is the request? There are {len(data['answers']['labels'])} kinds."
+    return {
+        "description": f"{said} One word of the request decides, and the others are filler. "
+        + "It is so. " * 80
+    }
 
 
 ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

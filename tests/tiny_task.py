@@ -86,6 +86,7 @@ def config_for(
     config: dict[str, Any] = {
         "task": "classification",
         "seed": 7,
+        "evaluate_untrained": False,
         "data": str(data),
         "student": {
             "model": str(student),
@@ -104,6 +105,7 @@ def config_for(
             "samples_per_batch": 4,
             "max_patterns": 4,
             "patience": 3,
+            "oversample": 1,
         },
     }
     if base_url:

@@ -10,6 +10,9 @@ FAILED = 1
 PAUSED = 3
 """Exit code of a run that waits, for example for a budget, an endpoint or a review. Start it again to continue."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGINT."""
+
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Print one paragraph on standard error, and exit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.compare import compare
-from app.cli.exit_codes import PAUSED, fail
+from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.init import init
 from app.cli.keys import keys
 from app.cli.runs import runs, start
@@ -41,6 +42,8 @@ Server = Annotated[
     str | None,
     typer.Option(help="Address of a pada service that does the work; its key is in PADA_KEY.", metavar="URL"),
 ]
+STOPPED = "Stopped. Start the same command again to go on from here."
+
 Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: score the best student so far.")]
 
 
@@ -49,6 +52,8 @@ def main() -> None:
     from graphs.errors import LoopError
     from trainer.data_files import DataError
 
+    # a shell lets its background jobs ignore SIGINT, but whoever sends it to a run wants it to stop
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # when a branch fails, LangGraph cancels other branches before they start, and Python warns about that
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
     try:
@@ -60,7 +65,12 @@ def main() -> None:
             f"{error.filename or 'A file'}: {error.strerror or error}. What the run has so far is kept in its folder."
         )
     except KeyboardInterrupt:
-        fail("Stopped. Start the same command again to go on from here.", code=130)
+        fail(STOPPED, code=INTERRUPTED)
+    except SystemExit as end:
+        # typer ends an interrupted command without a word; a command that says something itself raises while it handles it
+        if end.code == INTERRUPTED and not isinstance(end.__context__, KeyboardInterrupt):
+            fail(STOPPED, code=INTERRUPTED)
+        raise
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.exit_codes import PAUSED, fail
+from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 
 if TYPE_CHECKING:
     from app.cli.client import Client
@@ -51,7 +51,7 @@ def follow(client: Client, name: str, url: str, json_lines: bool) -> None:
     except KeyboardInterrupt:
         fail(
             f"The run continues; `pada runs watch {name}` shows it, `pada runs cancel {name}` ends it.",
-            code=130,
+            code=INTERRUPTED,
         )
     if json_lines:
         typer.echo(json.dumps({"type": "result", "status": run["status"], "run": name}))

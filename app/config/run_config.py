@@ -44,11 +44,12 @@ class RunConfig(Context):
     def identity(self) -> dict[str, Any]:
         """The keys that may not change while a run goes on.
 
-        All but `teacher`, `budget`, `output` and `task_folder`, and but how the student's work is done
-        (`trainer.specs.EXECUTION`).
+        All but `teacher`, `budget`, `output` and `task_folder`, how the student's work is done (`trainer.specs.EXECUTION`), and
+        where the data files lie: what is in them may not change, and `data/report.json` knows it.
         """
         free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "output", "task_folder"), True)
-        return self.model_dump(mode="json", exclude=free | {"student": set(EXECUTION)})
+        places = {"folder", "train", "validation", "test"}
+        return self.model_dump(mode="json", exclude=free | {"student": set(EXECUTION), "data": places})
 
 
 def load_config(path: Path) -> RunConfig:

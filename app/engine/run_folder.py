@@ -96,8 +96,11 @@ def write_config(paths: RunPaths, config: RunConfig) -> None:
 
 def today(identity: dict[str, Any]) -> dict[str, Any]:
     """The identity of a run that an earlier version began, as this version has it: new options have their defaults."""
+    data = identity["data"]
+    # an identity does not say where the files lie, and a config has to
+    placed = data if data.get("hub") else data | {"folder": "."}
     try:
-        return RunConfig.model_validate(identity).identity()
+        return RunConfig.model_validate(identity | {"data": placed}).identity()
     except ValidationError:
         return identity  # a key has gone or has another meaning: the difference names it
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
 from app.cli import exit_codes, main
 from app.errors import ConfigError
 from graphs.errors import TrainerError
+from tests.command import PADA, environment
+from tests.scripted_teacher_server import ScriptedTeacherServer
+from tests.tiny_task import config_for, write_config
 from trainer.data_files import DataError
 
 
@@ -44,6 +52,33 @@ def test_what_a_user_can_fix_is_no_traceback(
         main.main()
     assert end.value.code == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_sigint_stops_a_background_job_too(
+    tmp_path: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer, command: str
+) -> None:
+    """A shell starts background jobs with SIGINT ignored."""
+    document = config_for(data, student, scripted_teacher.url)
+    document["student"]["steps"] = 5000
+    document |= {"compare": {"methods": ["random"]}} if command == "compare" else {}
+    config = write_config(tmp_path / "config.yaml", document)
+    ignore = "trap '' INT; exec \"$@\""
+    process = subprocess.Popen(
+        ["sh", "-c", ignore, "sh", PADA, command, str(config), "--output", str(tmp_path / "out")],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").rglob("spec.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Start the same command again" in said
 
 
 def test_a_fault_of_the_program_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,8 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert float(lines[2]["vs_vanilla_difference"]) == pada.vs_vanilla.difference
 
     calls = len(scripted_teacher.seen)
-    again = Runs(comparison, tmp_path / "out", lambda *_: None, student)
+    moved = (tmp_path / "out").rename(tmp_path / "moved")
+    again = Runs(comparison, moved, lambda *_: None, student)
     assert compared(again, await again.run()) == results
     assert (len(scripted_teacher.seen), len(student.trained)) == (calls, 3), (
         "done already: nothing is paid or trained again"
