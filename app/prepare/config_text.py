@@ -22,13 +22,16 @@ TEMPLATE = """\
 #   pada run {name}
 
 task: {task}{task_note}
+# Say what decides doubtful rows. Without this, the teacher drafts a description from train rows.
+# task_description: ...
 data:
   folder: data                 # {counts}
 student:
   model: HuggingFaceTB/SmolLM2-135M-Instruct   # a hub name, a local folder, a .gguf file, or builtin:smollm2-135m
   method: lora                 # lora, qlora (GPU), or full
-  epochs: 3
-  learning_rate: 2.0e-4
+  tune: auto                   # finds learning rate and steps on validation, in about eleven trainings; or set
+  # learning_rate: 2.0e-4      # these two
+  # epochs: 3
   batch_size: 8
   max_length: {max_length:<16} # tokens of a row; the longest here has about {longest:,}
 {new_tokens}teacher:

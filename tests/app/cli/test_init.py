@@ -172,6 +172,7 @@ def test_from_a_spreadsheet_to_a_finished_run(
         "dtype": "float32",
         "learning_rate": 0.003,
         "epochs": 2,
+        "tune": "off",
     }
     config["loop"] |= {"rounds": 1, "synthetic_per_round": 8}
     path.write_text(yaml.safe_dump(config))
