@@ -57,11 +57,9 @@ def whole_run(
     data: Path,
     scripted_teacher: ScriptedTeacherServer,
 ) -> Run:
-    """Two undisturbed rounds, in which more rows are asked for than are kept."""
+    """Two undisturbed rounds."""
     folder = tmp_path_factory.mktemp("whole")
-    config = write_config(
-        folder / "config.yaml", config_for(data, student, scripted_teacher.url, loop={"oversample": 2})
-    )
+    config = write_config(folder / "config.yaml", config_for(data, student, scripted_teacher.url))
     done = pada("run", config, "--output", folder / "run")
     assert done.returncode == 0, done.stderr
     return Run(folder / "run", config, done)

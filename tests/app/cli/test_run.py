@@ -225,10 +225,10 @@ def test_no_row_of_validation_or_test_is_trained_on(whole_run: Run) -> None:
 
 def test_each_opening_of_the_test_rows_is_written_down(whole_run: Run) -> None:
     reasons = [line["reason"] for line in whole_run.rows("test_access.jsonl")]
-    # the rows that are kept are chosen at the end of a round, so the next one compares anew
-    assert ["checked" in reason for reason in reasons] == [True, False, False, False]
-    assert ["compared with new rows" in reason for reason in reasons] == [False, True, True, False]
-    assert "scored" in reasons[3]
+    assert len(reasons) == 3
+    assert "checked" in reasons[0]
+    assert "compared with new rows" in reasons[1]
+    assert "scored" in reasons[2]
     assert [line["reason"] for line in whole_run.report["test_access"]] == reasons
 
 
