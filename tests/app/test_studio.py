@@ -154,7 +154,8 @@ async def test_studio_can_make_a_form_of_the_schemas(server: Server) -> None:
     context = schemas["context_schema"]
     assert context
     assert set(context["properties"]) == {
-        "task", "student", "loop", "seed", "data", "teacher", "budget", "embedder", "output",
+        "task", "task_description", "label_descriptions", "student", "loop", "evaluate_untrained", "seed", "data",
+        "teacher", "budget", "embedder", "output",
     }  # fmt: skip
     assert not context.get("required"), "an empty form is a run"
     assert context["properties"]["task"]["default"] == "classification"
@@ -212,9 +213,14 @@ async def test_a_run_goes_from_node_to_node_waits_for_reviews_and_ends(server: S
     assert ended["next"] == []
     assert ended["values"]["stopped"] == "All 1 rounds are done."
     assert ended["values"]["patterns"] == patterns[1:]
-    verdicts = [
-        row["verdict"] for name, change in after if name == "check_quality" for row in change["judged"]
-    ]
+    # a batch that goes back shows the rows of its earlier attempts again
+    verdict_of = {
+        row["id"]: row["verdict"]
+        for name, change in after
+        if name == "check_quality"
+        for row in change["judged"]
+    }
+    verdicts = list(verdict_of.values())
     assert len(verdicts) == ended["values"]["candidates"] > 0
     assert ended["values"]["accepted"] == len(accepted) - 1
     assert verdicts.count("accepted") >= len(accepted)
