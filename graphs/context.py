@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from graphs.methods import GUIDANCE, Guidance, Method, Origin
 from trainer.specs import Strict, StudentSpec
 
 Reviewed = Literal["patterns", "rows"]
 """What a person can review: the patterns with their strategies, or the rows."""
+MAX_DESCRIPTION = 20_000
+"""Characters of the description of a task, and of those of its labels together."""
 
 
 class LoopSpec(Strict):
@@ -113,6 +115,14 @@ class LoopSpec(Strict):
         by_default = self.guidance.oversample if scorable else 1.0
         return math.ceil(self.synthetic_per_round * (self.oversample or by_default))
 
+    def chooses_rows(self, scorable: bool) -> bool:
+        """Whether a round asks for more rows than it keeps, and the student's answers choose among them.
+
+        Args:
+            scorable: whether the task can score the student's answer to a new row.
+        """
+        return self.asked_per_round(scorable) > self.synthetic_per_round
+
     @property
     def last_round(self) -> int:
         """The number of the last round; 0 is the baseline alone."""
@@ -128,11 +138,11 @@ class Context(Strict):
 
     task: str = "exact_match"
     """Name of a task, or `module:Class` of your own."""
-    task_description: str | None = Field(None, max_length=20_000)
+    task_description: str | None = Field(None, max_length=MAX_DESCRIPTION)
     """What the task is, for the teacher: the input, the answer and its rules. A text, or `{file: PATH}`. Without it the teacher
     drafts one from train rows."""
     label_descriptions: dict[str, str] = {}
-    """Label -> what it means, for the teacher. Not every label needs one."""
+    """Label -> what it means, for the teacher. Not every label needs one; together at most 20,000 characters."""
     student: StudentSpec = StudentSpec()
     """Which model is trained, and how."""
     evaluate_untrained: bool = True
@@ -141,3 +151,13 @@ class Context(Strict):
     """How the loop runs."""
     seed: int = Field(0, ge=0, lt=2**32)
     """The same seed, rows and answers give the same run."""
+
+    @field_validator("label_descriptions")
+    @classmethod
+    def _short_enough_for_every_call(cls, value: dict[str, str]) -> dict[str, str]:
+        characters = sum(map(len, (*value, *value.values())))
+        if characters > MAX_DESCRIPTION:
+            raise ValueError(
+                f"at most {MAX_DESCRIPTION:,} characters together, not {characters:,}: every call carries them"
+            )
+        return value

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 DRAFT_ROWS = 12
 """Training rows from which a teacher drafts a description."""
 MAX_LABEL_CHARACTERS = 6000
-"""Characters of the labels with their meanings, because every call carries them; 77 labels of Banking77 take 2,500."""
+"""Characters of the labels, beyond meanings that the config gives, because every call carries them; the 77 of Banking77 take
+2,500."""
 
 
 async def write_brief(context: Context, task: Task, train: Sequence[Example], teacher: Teacher) -> TaskBrief:
@@ -34,19 +35,12 @@ async def write_brief(context: Context, task: Task, train: Sequence[Example], te
     Raises:
         RunPaused: a budget or an endpoint stops the drafting.
     """
-    brief = TaskBrief(
-        name=context.task,
-        description=context.task_description,
-        drafted=False,
-        answers=known_answers(task.answer_facts(), context.label_descriptions, train),
-        prompt_form=PromptForm.from_rows(train).for_teacher(),
-    )
+    brief = known_brief(context, task, train)
     if brief.description:
         return brief
     rows = random.Random(f"{context.seed}/task").sample(train, min(DRAFT_ROWS, len(train)))
     examples = [{"prompt": row.prompt, "completion": row.completion} for row in rows]
-    form = {"prompt_form": brief.prompt_form} if brief.prompt_form else {}
-    data = {"task": context.task, "answers": brief.answers, **form, "examples": examples}
+    data = drafting_data(brief, examples)
     try:
         drafted = await teacher.ask("analyst", TaskDescription, render("describe_task"), data)
     except TeacherError as error:
@@ -55,14 +49,31 @@ async def write_brief(context: Context, task: Task, train: Sequence[Example], te
     return brief.model_copy(update={"description": drafted.description, "drafted": True})
 
 
+def known_brief(context: Context, task: Task, train: Sequence[Example]) -> TaskBrief:
+    """What is known without asking a teacher; the description is the config's, if it has one."""
+    return TaskBrief(
+        name=context.task,
+        description=context.task_description,
+        drafted=False,
+        answers=known_answers(task.answer_facts(), context.label_descriptions, train),
+        prompt_form=PromptForm.from_rows(train).for_teacher(),
+    )
+
+
+def drafting_data(brief: TaskBrief, examples: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The data of the request for a description."""
+    known = brief.for_teacher()
+    del known["description"]
+    return {"task": known.pop("name"), **known, "examples": examples}
+
+
 def known_answers(
     facts: AnswerFacts, meanings: Mapping[str, str], train: Sequence[Example]
 ) -> dict[str, Any]:
     """What is known of right answers, as JSON data.
 
-    `judged`, `form`, `fields` are the task's own (`AnswerFacts`). `labels` are its labels, each with its training rows and
-    its meaning if there is one; only the labels, or the first of them, where that is too long. `characters` says how
-    long prompts and completions are.
+    `judged`, `form`, `fields` are the task's own (`AnswerFacts`). `labels` are its labels (see `bounded_labels`).
+    `characters` says how long prompts and completions are.
     """
     known: dict[str, Any] = {"judged": facts.judged, "form": facts.form}
     if facts.labels:
@@ -76,22 +87,26 @@ def known_answers(
     return known
 
 
-def bounded_labels(labels: Mapping[str, int], meanings: Mapping[str, str]) -> dict[str, str] | list[str]:
-    """Label -> its meaning and its training rows; the labels alone, or the first of them, where that is too long."""
+def bounded_labels(labels: Mapping[str, int], meanings: Mapping[str, str]) -> dict[str, str]:
+    """Label -> its meaning, if there is one, and its training rows.
+
+    Where that is too long, the numbers of rows are left out, and at last labels without a meaning. Meanings are always
+    told, because a person wrote them; the config bounds them.
+    """
     described = {
         label: "; ".join(part for part in (meanings.get(label, ""), f"{count} rows") if part)
         for label, count in labels.items()
     }
     if len(json.dumps(described)) <= MAX_LABEL_CHARACTERS:
         return described
-    names: list[str] = []
+    told = {label: meanings[label] for label in labels if label in meanings}
     room = MAX_LABEL_CHARACTERS
-    for label in labels:
-        room -= len(json.dumps(label)) + 2
+    for label in (label for label in labels if label not in meanings):
+        room -= len(json.dumps({label: ""}))
         if room < 0:
-            return [*names, f"and {len(labels) - len(names)} more"]
-        names.append(label)
-    return names
+            return told | {"...": f"and {len(labels) - len(told)} more"}
+        told[label] = ""
+    return told
 
 
 def length_range(texts: Sequence[str]) -> str:

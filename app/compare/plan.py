@@ -69,13 +69,14 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
         config = runs.config(job)
         sampled = min(failures.train, config.loop.max_train_failures)
         a_round = list(questions(config, brief, row, rows["train"], Failures(failures.validation, sampled)))
-        asked = [*drafting(config, brief, row), *(a_round * config.loop.last_round)]
         seconds = teacher_seconds(config, a_round) + (
             baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
             if name == VANILLA
             else student_seconds(config, rows, throughput)
         )
-        planned.setdefault(name, []).append(one_run(name, config, asked, seconds))
+        planned.setdefault(name, []).append(
+            one_run(name, config, drafting(config, brief, row), a_round, seconds)
+        )
     return Plan(
         methods=[total(name, seeds) for name, seeds in planned.items()],
         failures=failures.validation,
@@ -84,16 +85,20 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     )
 
 
-def one_run(method: str, config: RunConfig, asked: list[Question], seconds: float) -> Planned:
-    """The estimate for a run that asks these questions in all."""
-    teacher = config.teacher
+def one_run(
+    method: str, config: RunConfig, once: list[Question], each_round: list[Question], seconds: float
+) -> Planned:
+    """The estimate for a run that asks some questions once and the others in each of its rounds."""
+    rounds, teacher = config.loop.last_round, config.teacher
+    asked = [(question, 1) for question in once] + [(question, rounds) for question in each_round]
+    prices = [(question.usd(teacher), times) for question, times in asked] if teacher else []
     return Planned(
         method=method,
-        rows=config.loop.last_round * config.loop.synthetic_per_round,
-        calls=len(asked),
-        most_calls=sum(question.attempts for question in asked),
-        tokens=sum(sum(question.tokens(teacher)) for question in asked) if teacher else 0,
-        usd=dollars([question.usd(teacher) for question in asked] if teacher else []),
+        rows=rounds * config.loop.synthetic_per_round,
+        calls=sum(times for _, times in asked),
+        most_calls=sum(times * question.attempts for question, times in asked),
+        tokens=sum(times * sum(question.tokens(teacher)) for question, times in asked) if teacher else 0,
+        usd=dollars([price if price is None else times * price for price, times in prices]),
         seconds=seconds,
     )
 
@@ -118,13 +123,14 @@ def dollars(prices: list[float | None]) -> float | None:
 
 
 def baseline_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
-    """Training and prediction of the baseline that the runs of a seed share.
+    """Training and prediction of the baseline that the runs of a seed share, and the test of the untrained student.
 
     Args:
         config: config of the run that trains it.
         rows: number of rows by split.
     """
-    return round_seconds(config, 0, rows, throughput) + tested_seconds(rows, throughput)
+    tested = 1 + config.evaluate_untrained
+    return round_seconds(config, 0, rows, throughput) + tested * tested_seconds(rows, throughput)
 
 
 def student_seconds(config: RunConfig, rows: dict[str, int], throughput: Throughput) -> float:
@@ -143,8 +149,8 @@ def round_seconds(
     steps = config.student.steps_for(rows["train"] + round_number * loop.synthetic_per_round)
     looks = round_number < loop.last_round and "train_error" in loop.origins
     sample = min(loop.max_train_failures, rows["train"]) if looks else 0
-    asked = loop.asked_per_round(load_task(config.task).self_contained)
-    chosen_among = asked if asked > loop.synthetic_per_round else 0
+    scorable = load_task(config.task).self_contained
+    chosen_among = loop.asked_per_round(scorable) if round_number and loop.chooses_rows(scorable) else 0
     answered = rows["validation"] + sample + chosen_among
     return throughput.load + steps * throughput.step + answered * throughput.answer
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from app.config.run_config import RunConfig
 from graphs.artifacts import TaskBrief
-from graphs.checks.prompt_form import PromptForm
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches
 from graphs.nodes.find_patterns import pattern_count
@@ -27,7 +26,7 @@ from graphs.schemas import (
     SampleBatch,
     TaskDescription,
 )
-from graphs.task_brief import DRAFT_ROWS, known_answers
+from graphs.task_brief import DRAFT_ROWS, drafting_data, known_brief
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec
@@ -81,28 +80,22 @@ class Question:
         return price.usd(*self.tokens(teacher)) if price else None
 
 
-def expected_brief(config: RunConfig, train: list[Example]) -> Data:
+def expected_brief(config: RunConfig, train: list[Example]) -> TaskBrief:
     """What teachers will be told of the task; a description of the usual length, where the config gives none."""
-    return TaskBrief(
-        name=config.task,
-        description=config.task_description or DESCRIPTION,
-        drafted=False,
-        answers=known_answers(load_task(config.task, train).answer_facts(), config.label_descriptions, train),
-        prompt_form=PromptForm.from_rows(train).for_teacher(),
-    ).for_teacher()
+    brief = known_brief(config, load_task(config.task, train), train)
+    return brief.model_copy(update={"description": brief.description or DESCRIPTION})
 
 
-def drafting(config: RunConfig, brief: Data, row: Data) -> list[Question]:
+def drafting(config: RunConfig, brief: TaskBrief, row: Data) -> list[Question]:
     """The question for a description of the task, once in a run, where the config gives none."""
     if config.task_description or not config.loop.last_round:
         return []
-    data = {"task": config.task, "answers": brief["answers"], "examples": [row] * DRAFT_ROWS}
-    answer = {"description": DESCRIPTION}
+    data, answer = drafting_data(brief, [row] * DRAFT_ROWS), {"description": DESCRIPTION}
     return [Question("analyst", TaskDescription, render("describe_task"), data, answer)]
 
 
 def questions(
-    config: RunConfig, brief: Data, row: Data, train: int, failures: Failures
+    config: RunConfig, brief: TaskBrief, row: Data, train: int, failures: Failures
 ) -> Iterator[Question]:
     """All questions of one round.
 
@@ -112,8 +105,8 @@ def questions(
         train: number of training rows.
         failures: failures of the student before.
     """
-    loop, task = config.loop, Data(task=brief)
-    fixed = bool({"before", "after"} & brief.get("prompt_form", {}).keys())
+    loop, task = config.loop, Data(task=brief.for_teacher())
+    fixed = bool({"before", "after"} & brief.prompt_form.keys())
     examples = [row] * loop.examples_per_prompt
     failure = {"prompt": row["prompt"], "expected": row["completion"], "predicted": row["completion"]}
     analyses = min(loop.max_analyses, failures.validation) if "pattern" in loop.origins else 0

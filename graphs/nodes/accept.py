@@ -24,8 +24,7 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     for row, result in zip(passed, await corpus.admit(passed), strict=True):
         if result:
             row.verdict, row.reason, row.evidence = result.check, result.reason, result.evidence
-    loop = runtime.context.loop
-    if loop.asked_per_round(workspace.task.self_contained) > loop.synthetic_per_round:
+    if runtime.context.loop.chooses_rows(workspace.task.self_contained):
         passed = [row for row in passed if row.verdict == "accepted"]
         kept = await select(passed, current, runtime.context, corpus, workspace)
         for row in passed:

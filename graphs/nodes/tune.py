@@ -62,6 +62,8 @@ async def tune(context: Context, workspace: Workspace) -> None:
                 break
             tuning.trials.append(await run_trial(rate, length * times, context, workspace))
             write_json(workspace.paths.tuning, tuning)
+            # not before the score is on file: a half-deleted training that looks ended could not be scored again
+            shutil.rmtree(workspace.paths.trial(rate, length * times))
         if tuning.ended_early:
             break
     tuning.chosen = max(
@@ -89,7 +91,7 @@ def expected_seconds(trials: list[Trial], steps: int) -> float:
 
 
 async def run_trial(rate: float, steps: int, context: Context, workspace: Workspace) -> Trial:
-    """Train on the given rows, answer validation, and keep the score alone."""
+    """Train on the given rows, and score the answers to validation."""
     folder = workspace.paths.trial(rate, steps)
     answers = folder / "validation.jsonl"
     student = context.student.model_copy(update={"learning_rate": rate, "steps": steps})
@@ -111,6 +113,5 @@ async def run_trial(rate: float, steps: int, context: Context, workspace: Worksp
     scores = await asyncio.to_thread(
         workspace.task.score_all, [examples[p.id] for p in predictions], predictions
     )
-    shutil.rmtree(folder)
     score = sum(score.value for score in scores) / len(scores)
     return Trial(learning_rate=rate, steps=steps, validation=score, seconds=seconds)

@@ -116,11 +116,19 @@ def test_labels_have_their_meaning_and_rows() -> None:
 
 def test_too_many_labels_are_listed_without_counts_and_cut() -> None:
     named = bounded_labels({f"label number {n}": 1 for n in range(250)}, {})
-    assert named == [f"label number {n}" for n in range(250)]
+    assert named == {f"label number {n}": "" for n in range(250)}
     cut = bounded_labels({f"label number {n}": 1 for n in range(5000)}, {})
-    assert isinstance(cut, list)
     assert len(json.dumps(cut)) <= MAX_LABEL_CHARACTERS + 40
-    assert cut[-1] == f"and {5000 - len(cut) + 1} more"
+    assert cut["..."] == f"and {5000 - len(cut) + 1} more"
+
+
+def test_a_meaning_that_a_person_wrote_is_told_however_many_labels_there_are() -> None:
+    """77 labels with a sentence each are longer than the bound; so are 5,000 labels with one meaning."""
+    meanings = {f"label {n}": "when the customer " + "asks for this " * 8 for n in range(77)}
+    assert bounded_labels(dict.fromkeys(meanings, 3), meanings) == meanings
+    many = bounded_labels({f"label {n}": 1 for n in range(5000)}, {"label 4999": "the last"})
+    assert many["label 4999"] == "the last"
+    assert "..." in many
 
 
 def test_fields_of_json_answers_are_told_with_their_kinds() -> None:

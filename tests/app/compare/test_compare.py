@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from app.cli.compare_tables import show
 from app.compare.files import write
-from app.compare.plan import Plan, make_plan
+from app.compare.plan import Plan, baseline_seconds, make_plan
+from app.compare.probe import Throughput
 from app.compare.results import Results, Row, corrected_verdict, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
 from app.compare.spec import CompareSpec, load_comparison
 from app.compare.statistics import Estimate, over_rows_and_seeds
 from app.compare.wording import headline
+from app.config.run_config import parse_config
 from app.errors import ConfigError
 from graphs.analysis.statistics import paired
 from graphs.report import Report
@@ -283,6 +285,16 @@ def test_equal_epochs_and_a_number_of_steps_contradict(
     path.write_text(yaml.safe_dump(document | {"student": document["student"] | {"steps": 9}}))
     with pytest.raises(ConfigError, match=r"compare\.yaml: student\.steps: .*give `student\.epochs`"):
         load_comparison(path)
+
+
+def test_the_plan_counts_the_answers_of_the_untrained_student(data: Path, tmp_path: Path) -> None:
+    config = parse_config(
+        config_for(data, "student", None, loop={"method": "vanilla"}), "config.yaml", tmp_path
+    )
+    rows, throughput = {"train": 8, "validation": 10, "test": 30}, Throughput(load=5.0, step=0.0, answer=1.0)
+    without = baseline_seconds(config, rows, throughput)
+    asked = config.model_copy(update={"evaluate_untrained": True})
+    assert baseline_seconds(asked, rows, throughput) - without == 5 + 30
 
 
 def test_the_reference_is_named_or_else_pada() -> None:

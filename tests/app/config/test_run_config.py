@@ -284,3 +284,8 @@ def test_a_document_without_a_file_of_its_own_cannot_name_one(tmp_path: Path) ->
     document = GOOD | {"task_description": {"file": "/etc/hostname"}}
     with pytest.raises(ConfigError, match="task_description: input should be a valid string"):
         parse_config(document, "request", tmp_path)
+
+
+def test_descriptions_of_labels_are_bounded_because_every_call_carries_them(tmp_path: Path) -> None:
+    said = refused(tmp_path, GOOD | {"label_descriptions": {"refund": "x" * 20_000}})
+    assert "label_descriptions: at most 20,000 characters together, not 20,006" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphs.artifacts import Trial, Tuning
-from graphs.nodes.tune import best_rates, expected_seconds
+from graphs.nodes.tune import best_rates, expected_seconds, tune
 from tests.fakes import FakeStudent
 from tests.graphs.loop_harness import Loop, new_loop
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
@@ -93,6 +93,24 @@ async def test_a_trial_that_has_ended_is_not_done_again(tmp_path: Path) -> None:
     await loop.go()
     assert len([spec for spec in loop.student.trained if "tuning" in spec.output.parts]) == 4
     assert len(tuning(loop).trials) == 6
+
+
+async def test_a_trial_is_on_file_before_its_training_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill while the folder goes leaves a training that looks ended, without answers to score."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    loop = tuned_loop(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("graphs.nodes.tune.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await tune(loop.context, loop.workspace())
+    assert len(tuning(loop).trials) == 1
+    await tune(loop.context, loop.workspace())
+    assert len([spec for spec in loop.student.trained if "tuning" in spec.output.parts]) == 6
 
 
 async def test_the_time_bounds_the_trials_and_one_is_done_in_any_case(tmp_path: Path) -> None:
