@@ -86,6 +86,9 @@ class Teacher:
             },
         }
 
+    def TaskDescription(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
+        return {"description": f"Each text of common words gets its answer. {data['answers']['judged']}"}
+
     def ErrorAnalysis(self, data: dict[str, Any], rng: random.Random) -> dict[str, Any]:  # noqa: N802
         cause = f"It confuses {data['expected']} with {data['predicted']}"
         return {"root_cause": f"{cause}: {words(rng, 4)}.", "scenario": f"Texts on {data['expected']}."}
