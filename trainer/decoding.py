@@ -12,6 +12,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 from trainer.data import common_prefix
 from trainer.head import logits_at
 from trainer.replies import Done, Reply
+from trainer.steps import BLOCK, steps_for
 from trainer.weights import ModelError
 
 COMPACT = 0.75
@@ -64,7 +65,8 @@ class SlotLayer(DynamicLayer):  # type: ignore[misc]  # the library is untyped
 
     def _buffer(self, states: torch.Tensor) -> torch.Tensor:
         rows, heads, _, dimension = states.shape
-        return states.new_empty(rows, heads, self.length + self.room, dimension)
+        # Zeros: what has not been written yet may be read where a mask hides it.
+        return states.new_zeros(rows, heads, self.length + self.room, dimension)
 
     def _view(self) -> None:
         self.keys, self.values = (buffer[:, :, : self.length] for buffer in self.buffers)
@@ -129,34 +131,41 @@ def _generate(
 ) -> list[Reply]:
     """One batch. Padding stands between the shared prefix and a row's own tokens, where the mask hides it."""
     width = max(map(len, suffixes))
+    end = prefix.length + width
+    places = -(-(end + limit) // BLOCK) * BLOCK
     pads = torch.tensor([width - len(suffix) for suffix in suffixes], device=model.device)
     tokens = torch.tensor([[0] * (width - len(suffix)) + suffix for suffix in suffixes], device=model.device)
-    mask = torch.ones(len(suffixes), prefix.length + width + limit, dtype=torch.long, device=model.device)
-    mask[:, prefix.length : prefix.length + width] = torch.arange(width, device=model.device) >= pads[:, None]
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = prefix.cache(width + limit)
+    mask = torch.ones(len(suffixes), places, dtype=torch.long, device=model.device)
+    mask[:, prefix.length : end] = torch.arange(width, device=model.device) >= pads[:, None]
+    cache = prefix.cache(places - prefix.length)
+    chosen = _read(model, tokens, mask[:, :end], cache)
+    steps = steps_for(model, cache, mask, chosen, end, limit - 1)
     replies = [Reply([], truncated=True) for _ in suffixes]
-    rows, start, end = list(range(len(suffixes))), prefix.length, prefix.length + width
+    rows = list(range(len(suffixes)))
     for step in range(limit):
-        with logits_at(model, _last(tokens)):
-            logits = model(
-                input_ids=tokens,
-                attention_mask=mask[:, :end],
-                position_ids=positions[:, start:end],
-                past_key_values=cache,
-                use_cache=True,
-            ).logits
-        chosen = logits.argmax(-1)
+        if step:
+            chosen = steps.next()
         keep = _record([replies[row] for row in rows], chosen.tolist(), stops)
-        if not keep or step + 1 == limit:
+        if not keep:
             break
         if len(keep) <= COMPACT * len(rows):
-            kept = torch.tensor(keep, device=model.device)
-            cache.batch_select_indices(kept)
-            mask, positions, chosen = mask[kept], positions[kept], chosen[kept]
+            steps.keep(torch.tensor(keep, device=model.device))
             rows = [rows[place] for place in keep]
-        tokens, start, end = chosen[:, None], end, end + 1
     return replies
+
+
+def _read(model: Any, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache) -> torch.Tensor:
+    """Fill the cache with what the prompts do not share; returns the token that follows each, shape (rows,)."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    with logits_at(model, _last(tokens)):
+        logits = model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=positions[:, -tokens.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+    return logits.argmax(-1)
 
 
 def _last(tokens: torch.Tensor) -> torch.Tensor:

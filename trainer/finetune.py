@@ -29,6 +29,7 @@ from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.fencing import Superseded, guard
 from trainer.fitting import Fit, fit
+from trainer.kernels import use_kernels
 from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_dtype
 from trainer.predict import predict_files, predict_served
@@ -181,6 +182,8 @@ def _prepare(
         device=accelerator.device,
         dtype=getattr(torch, state.dtype),
     )
+    if not spec.student.compile:  # which fuses these operations itself
+        use_kernels(model)
     trainer = Trainer(spec, accelerator, model, rows, state, tensors, tokenizer.pad_token_id, progress)
     return trainer, fitted
 

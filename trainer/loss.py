@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainer.data import Row
+from trainer.data import Row, common_prefix
 from trainer.head import logits_at
 from trainer.packing import Batch, pack, pad
 from trainer.prefetch import Prefetch
@@ -28,6 +28,9 @@ REFUSALS = (RuntimeError, ValueError, TypeError, IndexError)
 
 MASK_MULTIPLE = 16
 """On a GPU sequences have a multiple of so many tokens: its attention kernels copy masks of other widths, once a layer."""
+
+SHARE_ON_GPU = 0.25
+"""Share of a row's tokens that a common prefix must have to be computed once: a GPU's fastest attention takes no mask."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,9 @@ class Layout:
         return logits.float()
 
 
-def as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def as_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """On a GPU a mask of pairs as numbers to add, once for all layers: each would make and keep its own otherwise."""
-    return bias(mask, dtype) if mask.ndim == 4 and mask.device.type == "cuda" else mask
+    return bias(mask, dtype) if mask is not None and mask.device.type == "cuda" else mask
 
 
 def bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -94,7 +97,7 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
     """The cheapest layout that the model is up to, tried on two short rows.
 
     Dropout would draw one mask for a prefix that several rows share, and a sliding window would count neighbours
-    in the sequence, so these rule packing out.
+    in the sequence, so these rule packing out. So does a GPU where the prefix is short.
     """
     config = model.config.get_text_config()
     layout = Layout(pad_token, config.hidden_size, packed=False, sliced=False)
@@ -106,11 +109,19 @@ def choose_layout(model: Any, rows: Sequence[Row], pad_token: int, *, dropout: f
         if model.get_output_embeddings() is not None and _slices(model, layout, probe):
             layout = replace(layout, sliced=True)
         packs = dropout == 0 and max(row.length for row in rows) <= window and len(probe) == 2
+        if model.device.type == "cuda":
+            packs = packs and shared_share(rows) >= SHARE_ON_GPU
         if packs and _separates(model, layout, probe):
             layout = replace(layout, packed=True)
     finally:
         model.train(training)
     return layout
+
+
+def shared_share(rows: Sequence[Row]) -> float:
+    """The tokens that all prompts start with, as a share of the mean row's."""
+    shared = common_prefix([row.prompt for row in rows])
+    return shared * len(rows) / sum(row.length for row in rows)
 
 
 @torch.no_grad()
@@ -137,6 +148,8 @@ def _separates(model: Any, layout: Layout, rows: Sequence[Row]) -> bool:
     """
     # An infinite hidden size makes attention free, so that both rows are in one sequence.
     batch = pack(rows, layout.pad_token, math.inf).to(model.device)
+    if batch.attention_mask is None or batch.position_ids is None:
+        return False
     own = batch.attention_mask[0, 0, -1]
     prefix = own & ((~own).cumsum(0) == 0)
     labels = int((batch.keep[0] & own).sum())

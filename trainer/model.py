@@ -11,6 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from trainer.attention import attend_without_plans
 from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 from trainer.weights import ModelError, checked_folder, explain_failures, resolve_model
@@ -51,6 +52,7 @@ def load_model(
         ModelError: weights or adapter are missing or unreadable, or QLoRA has no GPU.
     """
     device = device or pick_device()
+    attend_without_plans(device)
     if student.method == "qlora":
         _require_qlora(device)
     dtype = dtype or pick_dtype(student, device)

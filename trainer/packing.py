@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -32,10 +32,10 @@ class Batch:
 
     input_ids: Tensor
     """(B, T) int64."""
-    attention_mask: Tensor
-    """(B, T) int64, 0 at padding; or (B, 1, T, T) bool, whether the token of the row sees that of the column."""
-    position_ids: Tensor
-    """(B, T) int64, each token's place in its own row."""
+    attention_mask: Tensor | None
+    """(B, 1, T, T) bool, whether the token of the row sees that of the column; None is every earlier one."""
+    position_ids: Tensor | None
+    """(B, T) int64, each token's place in its own row; None is its place in the sequence."""
     keep: Tensor
     """(B, T) bool, true at N places: the logits there, in order, predict `targets`."""
     places: Tensor
@@ -46,28 +46,28 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same on another device; from pinned memory the copies do not wait."""
         direct = device.type == "cuda"
-        return Batch(
-            **{
-                field.name: getattr(self, field.name).to(device, non_blocking=direct)
-                for field in fields(self)
-            }
-        )
+        return self._with(lambda tensor: tensor.to(device, non_blocking=direct))
 
     def pin(self) -> Batch:
         """The same in memory from which a GPU copies by itself."""
-        return Batch(**{field.name: getattr(self, field.name).pin_memory() for field in fields(self)})
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same with each tensor changed."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: None if each is None else change(each) for name, each in found.items()})
 
 
 def pad(rows: Sequence[Row], pad_token: int) -> Batch:
-    """The plain layout: one row a sequence, padded on the right."""
-    ids = _stack([_inputs(row) for row in rows], pad_token)
-    lengths = torch.tensor([row.length - 1 for row in rows])
-    positions = torch.arange(ids.shape[1]).expand_as(ids)
+    """The plain layout: one row a sequence, padded on the right.
+
+    No token of a row sees what comes after it, so padding needs no mask, without which attention is much faster.
+    """
     keep = _stack([_labels(row) for row in rows], 0).bool()
     return Batch(
-        input_ids=ids,
-        attention_mask=(positions < lengths[:, None]).long(),
-        position_ids=positions,
+        input_ids=_stack([_inputs(row) for row in rows], pad_token),
+        attention_mask=None,
+        position_ids=None,
         keep=keep,
         places=_places(keep),
         targets=_targets(rows),

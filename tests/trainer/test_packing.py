@@ -21,4 +21,6 @@ def test_long_rows_do_not_attend_to_each_other_for_nothing() -> None:
 def test_padding_is_no_label() -> None:
     batch = pad(SHORT, 0)
     assert batch.keep.sum(1).tolist() == [len(row.completion) for row in SHORT]
-    assert batch.attention_mask.sum(1).tolist() == [row.length - 1 for row in SHORT]
+    assert batch.input_ids[batch.keep].tolist() == [
+        token for row in SHORT for token in (row.prompt + row.completion)[len(row.prompt) - 1 : -1]
+    ]

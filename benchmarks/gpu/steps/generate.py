@@ -59,6 +59,7 @@ def run(check: Check) -> None:
 def measured(check: Check, rows: Path, prompts: Prompts, dtype: str) -> dict[str, Replies]:
     """The replies of every contender that could answer; errors and rates are written."""
     few = prompts[: check.scale.few_prompts]
+    warm_up(check, dtype, prompts)
     contenders: dict[str, Callable[[], Replies]] = {
         f"ours{label}, batches of {size}": partial(ours, check, rows, dtype, size, **engine)
         for label, engine in engines().items()
@@ -137,6 +138,13 @@ def agreement(ours: Sequence[str], theirs: Sequence[str]) -> dict[str, float]:
         "equal": equal / len(pairs),
         "until_first_difference": sum(shares) / len(pairs),
     }
+
+
+def warm_up(check: Check, dtype: str, prompts: Prompts) -> None:
+    """Load the kernels of all contenders: a process's first products take seconds."""
+    few = check.file("warm-up.jsonl", training_rows(SMALL_BATCH, check.scale.asked_words, (1, 1)))
+    ours(check, few, dtype, SMALL_BATCH)
+    plain(check, prompts[:SMALL_BATCH], dtype, SMALL_BATCH)
 
 
 def student_spec(check: Check, **more: Any) -> StudentSpec:

@@ -52,11 +52,11 @@ class Variant:
 
 
 VARIANTS = {
-    "padded": Variant(),
-    "padded, Liger": Variant(liger=True),
     "packed (wrapped), Liger": Variant("wrapped", liger=True),
-    "packed (bfd), Liger": Variant("bfd", liger=True),
+    "padded, Liger": Variant(liger=True),
+    "padded": Variant(),
     "padded, Liger, autocast": Variant(liger=True, autocast=True),
+    "packed (bfd), Liger": Variant("bfd", liger=True),
 }
 
 
