@@ -158,7 +158,7 @@ def _read(model: Any, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache) ->
     """Fill the cache with what the prompts do not share; returns the token that follows each, shape (rows,)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     with logits_at(model, _last(tokens)):
-        logits = model(
+        logits: torch.Tensor = model(
             input_ids=tokens,
             attention_mask=mask,
             position_ids=positions[:, -tokens.shape[1] :],

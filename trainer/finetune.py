@@ -27,6 +27,7 @@ from trainer.attention import attention_warning
 from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
+from trainer.determinism import ask_for_workspace
 from trainer.fencing import Superseded, guard
 from trainer.fitting import Fit, fit
 from trainer.kernels import use_kernels
@@ -89,6 +90,7 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
     """
     start = time.monotonic()
     progress.write(stage="load", message=f"Loading {spec.student.model}")
+    ask_for_workspace()
     accelerator = Accelerator()
     _check_processes(spec, accelerator)
     _share_threads(accelerator)
@@ -106,6 +108,7 @@ def finetune(spec: TrainSpec, progress: ProgressLog) -> None:
         progress.write(stage="warning", message=warning)
     loaded = time.monotonic()
     trainer.train()
+    warnings += trainer.warnings
     memory = fitted.report(trainer.memory_mb())
     model = trainer.model
     trainable = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,8 +55,11 @@ class Batch:
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The same with each tensor changed."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: None if each is None else change(each) for name, each in found.items()})
+        found: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: dict[str, Any] = {
+            name: None if each is None else change(each) for name, each in found.items()
+        }
+        return Batch(**changed)
 
 
 def pad(rows: Sequence[Row], pad_token: int) -> Batch:

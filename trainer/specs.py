@@ -47,6 +47,7 @@ class LoraSpec(Strict):
 EXECUTION = frozenset(
     {
         "num_processes",
+        "deterministic",
         "checkpoint_every",
         "micro_batch_size",
         "predict_batch_size",
@@ -107,6 +108,8 @@ class StudentSpec(Strict):
     """`base`: each round starts anew from the base model (the paper); `last`: from the last round's adapter."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the weights. `auto` is bfloat16 where it is fast, float16 with loss scaling on older GPUs, else float32."""
+    deterministic: bool = True
+    """Equal trainings from one seed, bit by bit, on a GPU too; off is a little faster there."""
     compile: bool = False
     """Train with the decoder's layers through torch.compile: minutes of warm-up first."""
     checkpoint_every: int = Field(50, ge=1, le=10_000_000)

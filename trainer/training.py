@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ from accelerate.utils import broadcast
 from trainer.checkpoints import TrainState, save_checkpoint
 from trainer.compiling import compile_layers, undo, warm_up
 from trainer.data import Row, batches
+from trainer.determinism import equal_runs
 from trainer.fitting import is_out_of_memory
 from trainer.loss import choose_layout
 from trainer.optimizer import MasterAdamW, learning_rate
@@ -83,6 +86,7 @@ class Trainer:
         if works_apart(accelerator.device):
             self.layout = replace(self.layout, prefetch=Prefetch(self.layout.for_gpu))
         self.compile_seconds = 0.0
+        self.warnings: list[str] = []
 
     def _make_scaler(self) -> torch.amp.GradScaler:
         """Scales the loss in float16, whose smallest gradients are 0 otherwise (arXiv 1710.03740, section 3.2)."""
@@ -103,6 +107,36 @@ class Trainer:
         steps = student.steps_for(len(lengths))
         plan = list(batches(lengths, student.batch_size, steps=steps, seed=self.spec.seed))
         compiled = self._compile() if student.compile and self.state.step < len(plan) else []
+        with self._order():
+            self._run(plan)
+        if self.layout.prefetch:
+            self.layout.prefetch.close()
+        undo(compiled)
+        self.optimizer.release()
+
+    def _order(self) -> contextlib.AbstractContextManager[None]:
+        """Sums in a fixed order, where the device would not keep one by itself."""
+        if self.spec.student.deterministic and works_apart(self.accelerator.device):
+            return self._fixed_order()
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _fixed_order(self) -> Iterator[None]:
+        rows = sorted(self.rows, key=lambda row: row.length)[:2]
+        with equal_runs(partial(self._both_ways, rows)) as reason:
+            self.optimizer.discard()
+            if reason:
+                self.warnings.append(f"Equal seeds give slightly different students on this GPU: {reason}.")
+                self.progress.write(stage="warning", message=self.warnings[-1])
+            yield
+
+    def _both_ways(self, rows: list[Row]) -> None:
+        """A forward and a backward pass; the gradient is to be thrown away."""
+        torch.autograd.backward([self.layout.loss(self.model, rows)])
+
+    def _run(self, plan: list[list[int]]) -> None:
+        """The steps that are left."""
+        student = self.spec.student
         for step in range(self.state.step, len(plan)):
             begin = time.monotonic()
             batch = [self.rows[index] for index in plan[step]]
@@ -118,10 +152,6 @@ class Trainer:
             self._report(point, len(plan), sum(row.length for row in batch) / seconds)
             if (step + 1) % student.checkpoint_every == 0 or step + 1 == len(plan):
                 self._checkpoint()
-        if self.layout.prefetch:
-            self.layout.prefetch.close()
-        undo(compiled)
-        self.optimizer.release()
 
     def _compile(self) -> list[torch.nn.Module]:
         """Compile the decoder's layers with the longest and the shortest rows, whose gradients are thrown away."""
@@ -131,7 +161,7 @@ class Trainer:
 
         def both_ways(rows: list[Row]) -> None:
             try:
-                torch.autograd.backward([self.layout.loss(self.model, rows)])
+                self._both_ways(rows)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

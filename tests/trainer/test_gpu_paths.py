@@ -40,9 +40,9 @@ def test_batches_laid_out_ahead_change_nothing(
     threads = ahead(monkeypatch)
     found = run(write_spec("ahead", micro_batch_size=4))
     assert losses(found) == losses(calm)
-    # two micro-batches a step, of which the first step's are laid out when they are taken
-    assert len(threads) == 2 * found.steps
-    assert [name.startswith("layout") for name in threads].count(False) == 2
+    # two micro-batches a step, of which the first step's, and the probe before it, are laid out when they are taken
+    assert len(threads) == 2 * found.steps + 1
+    assert [name.startswith("layout") for name in threads].count(False) == 3
 
 
 def test_halving_lays_out_anew(write_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -52,6 +52,30 @@ def test_halving_lays_out_anew(write_spec: Any, monkeypatch: pytest.MonkeyPatch)
     found = run(write_spec("tight"))
     assert found.micro_batch_size == 4
     assert losses(found) == pytest.approx(losses(calm), rel=1e-4)
+
+
+def test_a_model_without_a_fixed_order_trains_and_says_so(
+    write_spec: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What PyTorch raises where an operation adds in any order, here at the first backward pass alone."""
+    calm = run(write_spec("calm"))
+    ahead(monkeypatch)
+    asked = iter([True])
+
+    def both_ways(self: Any, rows: Any) -> None:
+        assert torch.are_deterministic_algorithms_enabled()
+        if next(asked, False):
+            raise RuntimeError("scatter_add_ does not have a deterministic implementation, but you set ...")
+
+    monkeypatch.setattr(training.Trainer, "_both_ways", both_ways)
+    found = run(write_spec("loose"))
+    assert losses(found) == losses(calm)
+    assert found.warnings == [
+        "Equal seeds give slightly different students on this GPU: scatter_add_ does not have a deterministic "
+        "implementation."
+    ]
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_an_error_of_the_thread_is_raised_where_the_batch_is_taken() -> None:

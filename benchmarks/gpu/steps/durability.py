@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmarks.gpu.check import Check
 from benchmarks.gpu.steps.lora import training_file
-from benchmarks.gpu.training_run import TrainingRun, difference, release, spec_for, train
+from benchmarks.gpu.training_run import TrainingRun, difference, figures, release, spec_for, train
 
 SHAPE = "small"
 KILL_STEPS, KILL_EVERY, KILL_AT = 60, 10, 25
@@ -44,7 +44,15 @@ def equal_runs(check: Check, rows: Path) -> dict[str, Any]:
         "same_adapter": digest(first) == digest(second),
         "loss_difference": difference(first.loss, second.loss),
         "steps": len(first.loss),
+        "tokens_per_second": figures(check, SHAPE, second)["tokens_per_second"],
+        "tokens_per_second_in_any_order": any_order(check, rows, batch),
     }
+
+
+def any_order(check: Check, rows: Path, batch: dict[str, Any]) -> float:
+    """The rate without `student.deterministic`."""
+    run = train(check, "any-order", rows, SHAPE, deterministic=False, **batch)
+    return float(figures(check, SHAPE, run)["tokens_per_second"])
 
 
 def digest(run: TrainingRun) -> str:
