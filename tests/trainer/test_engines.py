@@ -16,7 +16,7 @@ import torch
 from tests.trainer.reference_model import reference_reply
 from tests.trainer.test_finetune import FAST
 from tests.trainer.vllm_server import Server, running
-from trainer import decoding, engines
+from trainer import decoding
 from trainer import finetune as training
 from trainer.engines import PagedEngine, TorchEngine, local_engine
 from trainer.model import load_model
@@ -95,11 +95,9 @@ def test_where_paging_fails_our_loop_answers(
     assert sum(done) == 6
 
 
-def test_auto_is_our_loop_without_a_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_our_loop(tiny: Any) -> None:
     assert local_engine(tiny, StudentSpec()).name == "torch"
     assert local_engine(tiny, StudentSpec(engine="paged")).name == "paged"
-    monkeypatch.setattr(engines, "_pages_well", lambda model: True)
-    assert local_engine(tiny, StudentSpec()).name == "paged"
     assert local_engine(tiny, StudentSpec(engine="torch")).name == "torch"
 
 
