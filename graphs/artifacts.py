@@ -93,6 +93,19 @@ class Analysis(ErrorAnalysis):
         return f"{self.root_cause} {self.scenario}"
 
 
+Purpose = Literal["analysis", "pattern", "strategy", "batch", "judgement", "blind answers"]
+"""What a call of a round is for."""
+
+
+class UnansweredCall(BaseModel):
+    """`unanswered/*.json`: a call that the teacher could not answer, and without which the round went on."""
+
+    purpose: Purpose
+    subject: str
+    """Id of the row, pattern or batch, with the attempt."""
+    reason: str
+
+
 class ClusterPoint(BaseModel):
     """One analysis on the map of failures."""
 

@@ -52,6 +52,8 @@ class LoopSpec(Strict):
     qc_blind: int = Field(0, ge=0, le=3)
     """Votes by blind answers: so many times the judge answers each new prompt without seeing the row's answer. Where not more than
     half of the votes agree with the row, by the task's metric, it goes back. 0 does without."""
+    unjudged: Literal["drop", "keep"] = "drop"
+    """What becomes of rows about which the judge cannot answer."""
     max_attempts: int = Field(3, ge=1, le=100)
     """How often one batch may be asked for."""
     patience: int = Field(2, ge=1, le=1000)

@@ -1,12 +1,14 @@
 """What can stop a run.
 
-LoopError               the run cannot go on: one paragraph for the user
-├── TrainerError        the trainer process failed
-└── TeacherError        the teacher cannot be used at all (bad key, unknown model, answers that never fit)
-RunPaused               the run stops with what it has and can go on later
-├── BudgetExhausted     the next call could pass a cap
-├── EndpointDown        an endpoint stayed down
-└── ClusterDown         the trainer's cluster stayed away, or had no room
+LoopError                the run cannot go on: one paragraph for the user
+├── TrainerError         the trainer process failed
+└── TeacherError         the teacher cannot be used at all (bad key, unknown model)
+    └── UnansweredError  the teacher cannot answer this call, and may answer others
+RunPaused                the run stops with what it has and can go on later
+├── BudgetExhausted      the next call could pass a cap
+├── EndpointDown         an endpoint stayed down
+├── TooManyUnanswered    the teacher leaves too many calls unanswered
+└── ClusterDown          the trainer's cluster stayed away, or had no room
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ class TrainerError(LoopError):
 
 
 class TeacherError(LoopError):
-    """The teacher cannot be used: a wrong key, an unknown model, or answers that never fit the schema."""
+    """The teacher cannot be used: a wrong key, or an unknown model."""
+
+
+class UnansweredError(TeacherError):
+    """The teacher cannot answer this call: it declines, the request is too long, or no answer fits the schema."""
 
 
 class RunPaused(Exception):  # noqa: N818 - it is not an error
@@ -43,6 +49,12 @@ class BudgetExhausted(RunPaused):
 
 class EndpointDown(RunPaused):
     """A teacher endpoint stayed down longer than the breaker allows."""
+
+    waiting_for = "teacher"
+
+
+class TooManyUnanswered(RunPaused):
+    """The teacher left more calls unanswered than a run goes on with (`graphs.teacher.answer_rate`)."""
 
     waiting_for = "teacher"
 

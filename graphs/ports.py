@@ -29,8 +29,9 @@ class Teacher(Protocol):
             data: untrusted text from rows or models; sent as one JSON object between `<data>` and `</data>`.
 
         Raises:
-            BudgetExhausted, EndpointDown: the run pauses.
-            TeacherError: the endpoint refuses the request, or its answers never fit the schema.
+            BudgetExhausted, EndpointDown, TooManyUnanswered: the run pauses.
+            UnansweredError: the endpoint cannot answer this call, and may answer others.
+            TeacherError: the endpoint cannot be used.
         """
         ...
 

@@ -15,6 +15,7 @@ from graphs.artifacts import (
     SealedAccess,
     TaskBrief,
     Tuning,
+    UnansweredCall,
 )
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
@@ -120,6 +121,8 @@ class RoundReport(BaseModel):
     patterns: list[PatternOutcome]
     verdicts: dict[str, int]
     """Rows by verdict (`graphs.rows.Verdict`)."""
+    unanswered: list[UnansweredCall] = []
+    """Calls that the teacher could not answer, and without which the round went on."""
     accepted_by_reviewer: int = 0
     """Number of accepted rows that the checks had rejected."""
     broken: list[str]

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from graphs.artifacts import Analysis, Clusters, Evaluation, GateDecision, Outcome, PatternAccount
+from graphs.artifacts import (
+    Analysis,
+    Clusters,
+    Evaluation,
+    GateDecision,
+    Outcome,
+    PatternAccount,
+    Purpose,
+    UnansweredCall,
+)
 from graphs.review import Drafts
 from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RoundPaths, RunPaths
@@ -97,6 +106,26 @@ class Round:
 
     def write_analysis(self, analysis: Analysis) -> None:
         write_json(self.paths.analyses / f"{file_key(analysis.id)}.json", analysis)
+
+    def analyses(self, failures: Iterable[str]) -> list[Analysis]:
+        """The analyses of these failures, in their order, without those that the teacher could not answer."""
+        missing = {call.subject for call in self.unanswered() if call.purpose == "analysis"}
+        return [self.analysis(failure) for failure in failures if failure not in missing]
+
+    def unanswered(self) -> list[UnansweredCall]:
+        """The calls that the teacher could not answer, by purpose and subject."""
+        calls = [UnansweredCall(**read_json(path)) for path in self.paths.unanswered.glob("*.json")]
+        return sorted(calls, key=lambda call: (call.purpose, call.subject))
+
+    def note_unanswered(self, call: UnansweredCall) -> None:
+        write_json(self._note(call.purpose, call.subject), call)
+
+    def forget_unanswered(self, purpose: Purpose, subject: str) -> None:
+        """The call was answered after all, at a later start of the run."""
+        self._note(purpose, subject).unlink(missing_ok=True)
+
+    def _note(self, purpose: Purpose, subject: str) -> Path:
+        return self.paths.unanswered / f"{file_key(f'{purpose} {subject}')}.json"
 
     def clusters(self) -> Clusters | None:
         """How the analyses were clustered; None for a round without patterns."""

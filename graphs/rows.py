@@ -21,6 +21,7 @@ Verdict = Literal[
     "judge",
     "attempts",
     "surplus",
+    "unanswered",
     "reviewer",
 ]
 """Which check decided: `accepted`, or the one that rejected the row.
@@ -34,6 +35,7 @@ Verdict = Literal[
 - `judge`: the judge rejected it, or scored its batch under the threshold without naming rows.
 - `attempts`: its batch was still under the threshold at the last attempt.
 - `surplus`: sound, but there were more rows than asked for.
+- `unanswered`: the judge could not answer about its batch.
 - `reviewer`: a person rejected it.
 """
 

@@ -17,6 +17,11 @@ class RoundPaths:
         return self.root / "analyses"
 
     @property
+    def unanswered(self) -> Path:
+        """Calls that the teacher could not answer."""
+        return self.root / "unanswered"
+
+    @property
     def clusters(self) -> Path:
         return self.root / "clusters.json"
 

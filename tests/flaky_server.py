@@ -18,7 +18,9 @@ Words of the script:
     prose         text without JSON                  fenced         the answer in a code fence, after prose
     misfit        JSON of another shape              slow:S         a good answer after S seconds
     hang          no answer at all                   drop           the connection closes in the middle
-    no-usage      a good answer without usage
+    no-usage      a good answer without usage        413            the request is too large
+    refusal       OpenAI's `refusal` beside no content
+    filtered      no content (finish_reason content_filter)
 """
 
 from __future__ import annotations
@@ -163,7 +165,11 @@ class FlakyServer(ChatServer):
         }
         text = texts.get(word, answer)
         message: dict[str, Any] = {"content": text}
-        if seen.mode == "function_calling":
+        if word == "refusal":
+            message = {"content": None, "refusal": "I can't help with that card."}
+        elif word == "filtered":
+            message = {"content": ""}
+        elif seen.mode == "function_calling":
             function = {"name": seen.schema, "arguments": text}
             message = {
                 "content": None,
@@ -172,7 +178,7 @@ class FlakyServer(ChatServer):
         return completion(
             seen.body["model"],
             message,
-            reason="length" if word == "length" else "stop",
+            reason={"length": "length", "filtered": "content_filter"}.get(word, "stop"),
             usage=None if word == "no-usage" else self.usage,
         )
 

@@ -36,7 +36,7 @@ FLOORS = {
         {"artifacts", "context", "routing", "rows", "teacher"},
         {"analysis", "checks", "report", "review"},
         {"rounds", "task_brief"},
-        {"workspace"},
+        {"unanswered", "workspace"},
         {"pattern_outcomes"},
         {"nodes"},
         {"augment"},

@@ -143,6 +143,7 @@ class RoundView:
             train_rows=trainer.rows,
             patterns=self._patterns(),
             verdicts=dict(Counter(row.verdict for row in self._rows)),
+            unanswered=self._round.unanswered(),
             accepted_by_reviewer=sum(row.overruled is not None for row in accepted),
             broken=self._gate.broken,
             broken_examples=self._broken_examples(),

@@ -11,6 +11,7 @@ from graphs.context import Context
 from graphs.rounds import Round
 from graphs.schemas import ErrorAnalysis
 from graphs.state import BRANCHES, AnalysisInput
+from graphs.unanswered import ask_or_note
 from graphs.workspace import Failure, Workspace
 from prompts import render
 
@@ -35,7 +36,18 @@ async def analyze(failure: Failure, current: Round, context: Context, workspace:
         **failure.for_teacher(),
         "score": failure.score_for_teacher(),
     }
-    answer = await workspace.teacher.ask("analyst", ErrorAnalysis, render("analyze_errors"), data)
+    answer = await ask_or_note(
+        workspace.teacher,
+        current,
+        "analysis",
+        failure.id,
+        "analyst",
+        ErrorAnalysis,
+        render("analyze_errors"),
+        data,
+    )
+    if answer is None:
+        return
     analysis = Analysis(id=failure.id, **dict(answer))
     workspace.embed_ahead(analysis.text)
     current.write_analysis(analysis)

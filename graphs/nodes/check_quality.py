@@ -15,6 +15,7 @@ from graphs.nodes.generate import build_prompt_data, writing
 from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import BlindAnswers, QualityReport
 from graphs.state import BRANCHES, AugmentState
+from graphs.unanswered import ask_or_note
 from graphs.workspace import Workspace
 from prompts import render
 from trainer.records import Example, Prediction
@@ -29,7 +30,7 @@ async def check_quality(
 ) -> dict[str, Any]:
     """Run the free checks, then ask the judge about the rows that passed, and for their answers without showing them.
 
-    The last attempt closes the batch.
+    Rows that the judge cannot judge are kept or dropped as `loop.unjudged` says. The last attempt closes the batch.
     """
     current, loop = workspace.round(state.round), runtime.context.loop
     batch = current.batches()[state.number]
@@ -37,12 +38,15 @@ async def check_quality(
     results = await corpus.check(state.samples)
     passed = [text for text, result in zip(state.samples, results, strict=True) if result is None]
     report, votes = await asyncio.gather(
-        ask_judge(passed, batch, runtime.context, workspace),
-        ask_blind(passed, batch, runtime.context, workspace),
+        ask_judge(passed, batch, state.attempt, runtime.context, workspace),
+        ask_blind(passed, batch, state.attempt, runtime.context, workspace),
     )
+    unjudged = bool(passed) and loop.qc and report is None and loop.unjudged == "drop"
     last = state.attempt >= loop.max_attempts
     disputed = disputes(workspace.task, passed, votes)
     rows = verdicts(state, batch, results, report, loop.qc_threshold, last, disputed)
+    if unjudged:
+        rows = [not_judged(row) if row.verdict in ("accepted", "surplus") else row for row in rows]
     missing = (state.missing or 0) - sum(row.verdict == "accepted" for row in rows)
     again = missing > 0 and not last
     judged = [*state.judged, *(row.model_dump(mode="json") for row in rows)]
@@ -65,19 +69,26 @@ def next_batch(state: AugmentState, batches: int) -> dict[str, Any]:
 
 
 async def ask_judge(
-    rows: list[RowText], batch: Batch, context: Context, workspace: Workspace
+    rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
 ) -> QualityReport | None:
-    """The judge's report on a batch; None if the judge is switched off or nothing passed the free checks."""
+    """The judge's report on a batch; None if it is switched off or cannot answer, or nothing passed the free checks."""
     if not context.loop.qc or not rows:
         return None
     data = await build_prompt_data(batch, context, workspace) | {"samples": rows}
-    return await workspace.teacher.ask(
-        "judge", QualityReport, render(f"judge/{writing(batch, context.loop)}"), data
+    return await ask_or_note(
+        workspace.teacher,
+        workspace.round(batch.round),
+        "judgement",
+        f"{batch.id}, attempt {attempt}",
+        "judge",
+        QualityReport,
+        render(f"judge/{writing(batch, context.loop)}"),
+        data,
     )
 
 
 async def ask_blind(
-    rows: list[RowText], batch: Batch, context: Context, workspace: Workspace
+    rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
 ) -> list[list[str]]:
     """The judge's own answers to the rows' prompts, a list for each of `loop.qc_blind` votes."""
     if not context.loop.qc_blind or not rows:
@@ -87,11 +98,20 @@ async def ask_blind(
     # the number of the vote makes each a request of its own, which the ledger does not answer from another
     answers = await asyncio.gather(
         *(
-            workspace.teacher.ask("judge", BlindAnswers, render("blind"), shown | {"vote": vote})
+            ask_or_note(
+                workspace.teacher,
+                workspace.round(batch.round),
+                "blind answers",
+                f"{batch.id}, attempt {attempt}, vote {vote}",
+                "judge",
+                BlindAnswers,
+                render("blind"),
+                shown | {"vote": vote},
+            )
             for vote in range(context.loop.qc_blind)
         )
     )
-    return [answer.answers for answer in answers]
+    return [answer.answers for answer in answers if answer]
 
 
 def disputes(task: Task, rows: Sequence[RowText], votes: Sequence[Sequence[str]]) -> set[int]:
@@ -168,7 +188,7 @@ def judge_verdict(
         named: places of the rows that it names.
     """
     if report is None:
-        return "accepted", "It passed the free checks; the judge is switched off."
+        return "accepted", "It passed the free checks; no judge looked at it."
     if place in named:
         return "judge", f"The judge rejected it: {report.feedback}"
     mean_score = sum(rubric_scores(report).values()) / 3
@@ -178,6 +198,13 @@ def judge_verdict(
         return "accepted", f"The judge gave its batch {mean_score:.1f} of 10 and named other rows as bad."
     reason = f"Its batch got {mean_score:.1f} of 10, under the threshold of {threshold:g}: {report.feedback}"
     return ("attempts", f"{reason} This was the last attempt.") if last else ("judge", reason)
+
+
+def not_judged(row: NewRow) -> NewRow:
+    """A row that the judge should have seen."""
+    return row.model_copy(
+        update={"verdict": "unanswered", "reason": "The judge could not answer about its batch."}
+    )
 
 
 def rubric_scores(report: QualityReport) -> dict[str, int]:
@@ -193,7 +220,7 @@ def feedback(rows: list[NewRow], report: QualityReport | None, missing: int, for
 
     It contains no evidence, because a leak's evidence is a validation or test row.
     """
-    decided_later = ("accepted", "disputed", "judge", "attempts", "surplus")
+    decided_later = ("accepted", "disputed", "judge", "attempts", "surplus", "unanswered")
     reasons = [row.reason for row in rows if row.verdict not in decided_later]
     from_judge = [report.feedback] if report else []
     if disputed := [f'"{form.variable_part(row.prompt)}"' for row in rows if row.verdict == "disputed"]:

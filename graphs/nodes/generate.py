@@ -12,6 +12,7 @@ from graphs.context import Context, LoopSpec
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
 from graphs.state import AugmentState
+from graphs.unanswered import ask_or_note
 from graphs.workspace import Workspace
 from prompts import Writing, render
 
@@ -27,7 +28,8 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
     Where all prompts of the task share a beginning or end, the writer sees and writes only what varies.
     """
     form = workspace.prompt_form
-    batch = workspace.round(state.round).batches()[state.number]
+    current = workspace.round(state.round)
+    batch = current.batches()[state.number]
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
         "count": count,
@@ -37,12 +39,20 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
     }
     purpose = writing(batch, runtime.context.loop)
     instructions = render(f"write/{purpose}", count=count, feedback=bool(state.feedback), fixed=form.fixed)
-    answer = await workspace.teacher.ask(
-        "generator", SampleBatch, instructions, show_variable_parts(data, form)
+    answer = await ask_or_note(
+        workspace.teacher,
+        current,
+        "batch",
+        f"{batch.id}, attempt {state.attempt + 1}",
+        "generator",
+        SampleBatch,
+        instructions,
+        show_variable_parts(data, form),
     )
+    samples = answer.samples if answer else []
     return {
         "samples": [
-            {"prompt": form.wrap(sample.prompt), "completion": sample.completion} for sample in answer.samples
+            {"prompt": form.wrap(sample.prompt), "completion": sample.completion} for sample in samples
         ],
         "attempt": state.attempt + 1,
         "missing": count,

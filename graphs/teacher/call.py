@@ -15,7 +15,7 @@ from graphs.ports import Role
 from graphs.teacher.budget import Budget
 from graphs.teacher.client import ModelClient, Reply
 from graphs.teacher.cost import Charge
-from graphs.teacher.failures import CallFailure, give_up_error
+from graphs.teacher.failures import CallFailure, give_up_error, truncate
 from graphs.teacher.hooks import RequestRecord, watcher
 from graphs.teacher.request import Call, Mode, UnfitAnswerError, parse_answer, payload
 from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
@@ -23,6 +23,8 @@ from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 MAX_UNFIT = 6
 """Unfit answers to one call after which the teacher counts as unusable. If 1 answer in 20 is unfit by chance, this
 happens in one of 64 million calls."""
+MAX_DECLINED = 2
+"""Refusals of one call after which it is given up: a model at a temperature may think again, a filter will not."""
 EXPLAIN_AFTER = 2
 """Unfit answers after which the instructions contain the schema too, because some servers ignore `response_format`."""
 LONGEST_BACKOFF = 30.0
@@ -90,7 +92,10 @@ class TeacherCall:
     def _may_retry(self, last: CallFailure) -> bool:
         if last.kind in ("unfit", "truncated"):
             return self._unfit_count < MAX_UNFIT
-        others = len(self._failures) - self._unfit_count
+        declined = sum(failure.kind == "declined" for failure in self._failures)
+        if last.kind == "declined":
+            return declined < MAX_DECLINED
+        others = len(self._failures) - self._unfit_count - declined
         return last.kind in ("busy", "down") and others <= self._common.max_retries
 
     def _backoff(self, state: RetryCallState) -> float:
@@ -185,6 +190,8 @@ class TeacherCall:
     def _read(self, reply: Reply | CallFailure, max_tokens: int) -> str | CallFailure:
         if isinstance(reply, CallFailure):
             return reply
+        if reply.declined:
+            return CallFailure("declined", truncate(reply.declined))
         if reply.truncated:
             self._binding.endpoint.widen(self._call.name, max_tokens, self._binding.spec.max_tokens)
             return CallFailure("truncated", f"at {max_tokens} tokens")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from graphs.errors import TeacherError
+from graphs.errors import TeacherError, UnansweredError
 from graphs.ports import Answer, Role
+from graphs.teacher.answer_rate import AnswerRate
 from graphs.teacher.budget import Budget
 from graphs.teacher.call import Background, RoleBinding, TeacherCall
 from graphs.teacher.client import ModelClient
@@ -48,6 +49,7 @@ class ChatTeacher:
         self._bindings = _bindings(spec, ledger.run_id, environ)
         self._flights: SingleFlight[str] = SingleFlight()
         self._background: Background = set()
+        self._rate = AnswerRate()
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,7 +68,14 @@ class ChatTeacher:
             recorded = self._ledger.recall(call.key, role)
             if recorded is not None:
                 return recorded
-            return await TeacherCall(binding, call, schema, self._spec, self._budget, self._background).run()
+            attempts = TeacherCall(binding, call, schema, self._spec, self._budget, self._background)
+            try:
+                text = await attempts.run()
+            except UnansweredError as error:
+                self._rate.unanswered(str(error))
+                raise
+            self._rate.answered()
+            return text
 
         text, shared = await self._flights.join(call.key, answer)
         if shared:

@@ -31,6 +31,8 @@ class Reply:
     truncated: bool
     usage: tuple[int, int] | None
     """Prompt and completion tokens, if the server reports them."""
+    declined: str = ""
+    """Why the model or a content filter did not answer."""
 
 
 class ModelClient:
@@ -86,7 +88,9 @@ class ModelClient:
             async with asyncio.timeout(timeout_seconds):
                 message = await self._chat.ainvoke(**arguments)
             reply = read_reply(message)
-            outcome: Reply | CallFailure = replace(reply, text=self.redact(reply.text))
+            outcome: Reply | CallFailure = replace(
+                reply, text=self.redact(reply.text), declined=self.redact(reply.declined)
+            )
         except (OpenAIError, TimeoutError, *MALFORMED) as error:
             failure = classify(error)
             # redact before truncating, so that no half of a key stays
@@ -122,10 +126,13 @@ def read_reply(message: AIMessage) -> Reply:
     elif message.invalid_tool_calls:
         text = message.invalid_tool_calls[0]["args"] or ""
     else:
-        text = str(message.text) or str(refusal or "")
+        text = str(message.text)
+    finish = message.response_metadata.get("finish_reason")
+    filtered = "its content filter stopped the answer" if finish == "content_filter" else ""
     return Reply(
         text=text,
-        truncated=message.response_metadata.get("finish_reason") == "length",
+        truncated=finish == "length",
+        declined="" if text else str(refusal or filtered),
         usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None,
     )
 

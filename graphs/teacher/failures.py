@@ -9,14 +9,15 @@ from typing import Literal
 
 import openai
 
-from graphs.errors import EndpointDown, TeacherError
+from graphs.errors import EndpointDown, TeacherError, UnansweredError
 
-Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "refused", "quota"]
+Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "declined", "refused", "quota"]
 """- `busy`: rate limited.
 - `down`: no connection, time-out, 5xx, or no chat completion.
 - `unfit`: the answer does not fit its schema.
 - `truncated`: the answer was cut at the token limit.
 - `unsupported`: the server may not know this mode of structured output.
+- `declined`: the model or a content filter does not want to answer.
 - `refused`: the same request would be refused again.
 - `quota`: the account is used up, or the server asks for a long pause.
 """
@@ -69,7 +70,7 @@ def _by_status(error: openai.APIStatusError) -> CallFailure:
         return CallFailure("busy", reason, wait, status=status)
     if status in (408, 409) or status >= 500:
         return CallFailure("down", reason, status=status)
-    if status in (400, 422) or (status == 404 and not _no_model(error)):
+    if status in (400, 413, 422) or (status == 404 and not _no_model(error)):
         return CallFailure("unsupported", reason, status=status)
     return CallFailure("refused", reason, status=status)
 
@@ -139,14 +140,18 @@ def give_up_error(
         return TeacherError(f"The teacher {name} refuses the key: {last.reason}. Check {source}.")
     if last.kind == "truncated":
         advice = "Raise `teacher.max_tokens` or lower `loop.samples_per_batch`."
-        return TeacherError(
+        return UnansweredError(
             f"The teacher {name} cut {attempts} answers for {schema}: {last.reason}. {advice}"
         )
     if last.kind == "unfit":
         advice = "Choose a model that can answer in JSON, or set `teacher.structured_output`."
-        return TeacherError(
+        return UnansweredError(
             f"The teacher {name} gave no answer that fits {schema}, {attempts} times: {last.reason}. {advice}"
         )
+    if last.kind == "declined":
+        return UnansweredError(f"The teacher {name} declines to answer in {schema}: {last.reason}.")
+    if last.kind == "unsupported" and last.status != 404:
+        return UnansweredError(f"The teacher {name} refuses the request: {last.reason}.")
     advice = (
         "Check `teacher.model`, and `teacher.base_url`, which usually ends in /v1."
         if last.status == 404

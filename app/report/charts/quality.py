@@ -23,6 +23,7 @@ JUDGED = {
     "disputed": "answered otherwise",
     "judge": "rejected by the judge",
     "attempts": "batch scored too low",
+    "unanswered": "not judged",
 }
 REST = {"surplus": "sound, but not needed", "reviewer": "rejected by a reviewer"}
 
@@ -42,7 +43,7 @@ def quality(rounds: list[RoundReport]) -> Any:
     choice = choice_of("Show", scopes, "All rounds")
     parts = [KEPT, *FREE_CHECKS.values(), *JUDGED.values(), *REST.values()]
     colors = [BLUE, *(f"var(--{name})" for name in ("wine", "ink", "purple", "orange", "vermilion"))]
-    colors += [f"var(--{name})" for name in ("teal", "green", "olive", "grey", "sky")]
+    colors += [f"var(--{name})" for name in ("teal", "green", "olive", "muted", "grey", "sky")]
     present = [part for part in parts if any(row["part"] == part for row in rows)]
     scale = alt.Scale(domain=present, range=[colors[parts.index(part)] for part in present])
     stages = list(dict.fromkeys(row["label"] for row in rows))

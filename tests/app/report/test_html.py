@@ -138,7 +138,7 @@ def test_quality_chart_accounts_for_every_row() -> None:
 
 def test_rows_that_a_reviewer_decided_on_are_counted_with_the_others() -> None:
     page = Page(PAGES["finished"])
-    assert "Judge Attempts Surplus Reviewer" in page.text
+    assert "Judge Attempts Surplus Unanswered Reviewer" in page.text
     assert "Round 2: a reviewer accepted 2 rows that the checks had rejected." in page.text
     assert "Baseline: a reviewer" not in page.text
 
