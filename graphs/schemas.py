@@ -5,7 +5,10 @@ Their docstrings and descriptions are sent to the teacher: a change to one chang
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
 
 
 class TaskDescription(BaseModel):
@@ -58,12 +61,36 @@ class BlindAnswers(BaseModel):
     answers: list[str] = Field(description="One answer to each prompt, in the order of the prompts.")
 
 
+def whole_score(value: object) -> object:
+    """A score as judges write it ("8/10", 8.5, 0, 11) as a whole number from 1 to 10."""
+    if isinstance(value, bool):
+        raise ValueError("a truth value is no score")
+    if isinstance(value, str):
+        number, _, scale = value.strip().partition("/")
+        if scale.strip() not in ("", "10"):
+            return value
+        try:
+            value = float(number)
+        except ValueError:
+            return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return min(10, max(1, round(value)))
+    return value
+
+
+WholeScore = BeforeValidator(whole_score)
+
+
 class QualityReport(BaseModel):
     """The judge's view of a batch."""
 
-    adherence: int = Field(ge=1, le=10, description="How well the samples follow the strategy.")
-    utility: int = Field(ge=1, le=10, description="How useful they are for training.")
-    relevance: int = Field(ge=1, le=10, description="How close they are to the task's own rows.")
+    adherence: Annotated[int, WholeScore] = Field(
+        ge=1, le=10, description="How well the samples follow the strategy."
+    )
+    utility: Annotated[int, WholeScore] = Field(ge=1, le=10, description="How useful they are for training.")
+    relevance: Annotated[int, WholeScore] = Field(
+        ge=1, le=10, description="How close they are to the task's own rows."
+    )
     rejected: list[int] = Field(
         description="Indices (from 0) of samples that are wrong and must not be used."
     )

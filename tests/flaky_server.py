@@ -10,7 +10,8 @@ is always the same; there the answer follows from the request's content, so that
 Words of the script:
 
     ok            a good answer                      429, 429:S     rate limit, with Retry-After S seconds
-    429-date:S    the same as an HTTP date           quota          429 insufficient_quota
+    429-date:S    the same as an HTTP date           429-ms:M       the same in milliseconds
+    402           the account is empty               quota          429 insufficient_quota
     500, 408 ...  that status                        401            refused, and repeats the key
     404-model     unknown model                      400            a request that is wrong for good
     empty         200 without a body                 html           200 with a page
@@ -57,6 +58,7 @@ class Seen:
     raw: bytes
     time: float
     word: str
+    query: str = ""
 
     @property
     def mode(self) -> str:
@@ -91,6 +93,8 @@ class FlakyServer(ChatServer):
     latency: float = 0.0
     usage: tuple[int, int] = USAGE
     refusal: int = 400
+    refused: tuple[str, ...] = ()
+    """Parameters that it does not know."""
     calls: list[Seen] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
@@ -116,7 +120,7 @@ class FlakyServer(ChatServer):
         raw = await request.body()
         assert callable(self.script)
         word = self.script(len(self.calls))
-        seen = Seen(dict(request.headers), json.loads(raw), raw, time.monotonic(), word)
+        seen = Seen(dict(request.headers), json.loads(raw), raw, time.monotonic(), word, request.url.query)
         self.calls.append(seen)
         self._asked.set()
         self.in_flight += 1
@@ -130,6 +134,8 @@ class FlakyServer(ChatServer):
         word, _, value = seen.word.partition(":")
         if word == "429":
             return _error(429, "rate limit reached", headers={"retry-after": value} if value else {})
+        if word == "429-ms":
+            return _error(429, "rate limit reached", headers={"retry-after-ms": value, "retry-after": "60"})
         if word == "429-date":
             when = formatdate(time.time() + float(value), usegmt=True)
             return _error(429, "rate limit reached", headers={"retry-after": when})
@@ -149,6 +155,8 @@ class FlakyServer(ChatServer):
             await asyncio.sleep(3600)
         if word == "drop":
             return Response("{", headers={"content-length": "1000"}, media_type="application/json")
+        if unknown := [name for name in self.refused if name in seen.body]:
+            return _error(400, f"Unsupported parameter: '{unknown[0]}' is not supported with this model.")
         if seen.mode not in self.modes:
             return _error(self.refusal, f"{seen.mode} is not supported here")
         await asyncio.sleep(float(value) if word == "slow" else self.latency)

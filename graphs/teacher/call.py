@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
 from graphs.ports import Role
+from graphs.teacher.answer import UnfitAnswerError, parse_answer
 from graphs.teacher.budget import Budget
 from graphs.teacher.client import ModelClient, Reply
 from graphs.teacher.cost import Charge
 from graphs.teacher.failures import CallFailure, give_up_error, truncate
 from graphs.teacher.hooks import RequestRecord, watcher
-from graphs.teacher.request import Call, Mode, UnfitAnswerError, parse_answer, payload
+from graphs.teacher.request import Call, Mode, payload
 from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 
 MAX_UNFIT = 6
@@ -112,6 +113,8 @@ class TeacherCall:
         unsupported: list[CallFailure] = []
         for mode in self._binding.endpoint.modes:
             outcome = await self._send(mode)
+            while isinstance(outcome, CallFailure) and self._binding.endpoint.adapts_to(outcome):
+                outcome = await self._send(mode)
             if isinstance(outcome, str):
                 return outcome
             if outcome.kind != "unsupported":
@@ -128,7 +131,7 @@ class TeacherCall:
         endpoint, call = self._binding.endpoint, self._call
         explain = endpoint.explain or self._unfit_count >= EXPLAIN_AFTER
         max_tokens = endpoint.bound(call.name, call.max_tokens)
-        arguments = payload(call, self._binding.spec, mode, max_tokens, explain)
+        arguments = payload(call, self._binding.spec, mode, max_tokens, explain, endpoint.dialect)
         bound = self._binding.charge(call.prompt_bound(), max_tokens)
         await endpoint.throttle.acquire()
         try:

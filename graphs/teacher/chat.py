@@ -9,6 +9,7 @@ from typing import Any, Self, get_args
 
 from graphs.errors import TeacherError, UnansweredError
 from graphs.ports import Answer, Role
+from graphs.teacher.answer import parse_answer
 from graphs.teacher.answer_rate import AnswerRate
 from graphs.teacher.budget import Budget
 from graphs.teacher.call import Background, RoleBinding, TeacherCall
@@ -16,7 +17,7 @@ from graphs.teacher.client import ModelClient
 from graphs.teacher.cost import Cost, SpendPoint
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.prices import price_of
-from graphs.teacher.request import build_call, parse_answer
+from graphs.teacher.request import build_call
 from graphs.teacher.single_flight import SingleFlight
 from graphs.teacher.spec import OPENAI, BudgetSpec, EndpointSpec, TeacherSpec
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from graphs.teacher.failures import MALFORMED, CallFailure, classify, truncate
 from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
-from graphs.teacher.request import MODES, Mode
+from graphs.teacher.request import MODES, Dialect, Mode
 from graphs.teacher.spec import EndpointSpec, TeacherSpec
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -45,6 +45,7 @@ class ModelClient:
         self.throttle = AdaptiveConcurrency(spec.max_concurrency, self.breaker)
         self._mode: Mode | None = None if spec.structured_output == "auto" else spec.structured_output
         self.explain = False
+        self.dialect = Dialect.expected(spec.base_url)
         self._bounds: dict[str, int] = {}
         self._secret = key
         # a client of our own: the library's default one is shared between event loops and never closed
@@ -53,7 +54,9 @@ class ModelClient:
         )
         self._chat = ChatOpenAI(
             model=spec.model,
-            base_url=spec.base_url,
+            base_url=_without_query(spec.base_url),
+            # Azure's api-version, for one
+            default_query=dict(parse_qsl(urlsplit(spec.base_url).query)) or None,
             api_key=SecretStr(key),
             max_retries=0,
             use_responses_api=False,
@@ -72,6 +75,13 @@ class ModelClient:
         """Remembers a mode that gave an answer that fits, and whether the instructions contained the schema."""
         self._mode = mode
         self.explain = self.explain or explained
+
+    def adapts_to(self, failure: CallFailure) -> bool:
+        """Learn from a refusal that is about a parameter; whether the request would now be another one."""
+        before = self.dialect
+        if failure.kind == "unsupported":
+            self.dialect = before.corrected(failure.reason)
+        return self.dialect != before
 
     def bound(self, schema: str, asked: int) -> int:
         """Completion tokens to ask for: `asked`, or what answers in this schema have needed before."""
@@ -135,6 +145,12 @@ def read_reply(message: AIMessage) -> Reply:
         declined="" if text else str(refusal or filtered),
         usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None,
     )
+
+
+def _without_query(url: str) -> str:
+    """The address to which the paths of the API are added."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/"), query=""))
 
 
 def _without_login(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -62,10 +63,12 @@ def classify(error: Exception) -> CallFailure:
 
 def _by_status(error: openai.APIStatusError) -> CallFailure:
     status, reason = error.status_code, f"HTTP {error.status_code}: {error.message}"
-    wait = retry_after(error.response.headers.get("retry-after"))
+    wait = asked_to_wait(error.response.headers)
     if status == 429:
         spent = error.code == "insufficient_quota" or (wait or 0.0) > LONGEST_PAUSE
         return CallFailure("quota" if spent else "busy", reason, wait, status=status)
+    if status == 402:
+        return CallFailure("quota", reason, wait, status=status)
     if status == 503 and wait is not None and wait <= LONGEST_PAUSE:
         return CallFailure("busy", reason, wait, status=status)
     if status in (408, 409) or status >= 500:
@@ -80,6 +83,14 @@ def _no_model(error: openai.APIStatusError) -> bool:
     return error.code == "model_not_found" or (
         "model" in message and ("not found" in message or "not exist" in message)
     )
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait; `retry-after-ms` is OpenAI's and Azure's, and the finer one."""
+    milliseconds = headers.get("retry-after-ms", "")
+    if milliseconds.replace(".", "", 1).isdigit():
+        return float(milliseconds) / 1000
+    return retry_after(headers.get("retry-after"))
 
 
 def retry_after(value: str | None) -> float | None:

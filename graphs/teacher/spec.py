@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, JsonValue
 
 from graphs.ports import Role
 from trainer.specs import Strict
@@ -13,6 +13,18 @@ from trainer.specs import Strict
 OPENAI = "https://api.openai.com/v1"
 VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"
 """A name as POSIX defines it (IEEE 1003.1, 8.1), or empty. So a key that was pasted here by mistake is refused."""
+
+OURS = {"messages", "model", "n", "response_format", "stream", "tool_choice", "tools"}
+"""Fields of a request's body that a config may not set."""
+
+
+def _free(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if taken := sorted(OURS & fields.keys()):
+        raise ValueError(f"{', '.join(taken)} is set by pada itself: leave it out")
+    return fields
+
+
+ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_free)]
 
 StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
@@ -60,6 +72,8 @@ class RoleSpec(Strict):
     """Maximum calls in flight at the endpoint."""
     structured_output: StructuredOutput | None = None
     """How the server is asked for JSON."""
+    extra_body: ExtraBody | None = None
+    """Further fields of the request's body, in place of the common ones."""
 
 
 class EndpointSpec(Strict):
@@ -73,6 +87,7 @@ class EndpointSpec(Strict):
     timeout_seconds: float
     max_concurrency: int
     structured_output: StructuredOutput
+    extra_body: ExtraBody
 
 
 class TeacherSpec(Strict):
@@ -98,6 +113,8 @@ class TeacherSpec(Strict):
     """Longest wait before the first retry. It doubles each time, up to 30 seconds."""
     structured_output: StructuredOutput = "auto"
     """`auto` is json_schema. If the server refuses that, it is function calling, then JSON mode."""
+    extra_body: ExtraBody = {}
+    """Further fields of the request's body, such as `reasoning_effort: low`."""
     breaker_failures: int = Field(8, ge=1, le=1_000_000)
     """The run pauses after this many failures in a row, over at least `breaker_seconds`."""
     breaker_seconds: float = Field(60.0, ge=0, le=86_400)

@@ -207,6 +207,67 @@ async def test_server_without_json_schema_is_asked_otherwise(tmp_path: Path, mod
             assert '"root_cause"' in server.calls[-2].body["messages"][0]["content"]
 
 
+async def test_a_parameter_that_the_model_refuses_is_sent_no_more(tmp_path: Path) -> None:
+    """Reasoning models refuse `max_tokens` and `temperature`, each with a 400 of its own."""
+    with FlakyServer(refused=("max_tokens", "temperature")) as server:
+        async with make_teacher(server, tmp_path, temperature=0.2) as teacher:
+            await analyse(teacher, 1)
+            await analyse(teacher, 2)
+        sent = [("max_tokens" in call.body, "temperature" in call.body) for call in server.calls]
+        assert sent == [(True, True), (False, True), (False, False), (False, False)]
+        assert [call.body["max_completion_tokens"] for call in server.calls[2:]] == [512, 512]
+        assert {call.mode for call in server.calls} == {"json_schema"}, "the mode is not what was refused"
+
+
+async def test_further_fields_go_with_every_request_and_another_value_is_another_request(
+    tmp_path: Path,
+) -> None:
+    with FlakyServer() as server:
+        for effort in ("low", "low", "high"):
+            async with make_teacher(server, tmp_path, extra_body={"reasoning_effort": effort}) as teacher:
+                await analyse(teacher)
+        assert [call.body["reasoning_effort"] for call in server.calls] == ["low", "high"]
+
+
+def test_further_fields_may_not_be_those_that_pada_sets() -> None:
+    with pytest.raises(ValueError, match=r"messages, model is set by pada itself"):
+        TeacherSpec.model_validate(
+            {"model": "m", "extra_body": {"model": "other", "messages": [], "top_p": 1}}
+        )
+
+
+async def test_a_query_in_the_address_goes_with_every_request(tmp_path: Path) -> None:
+    with FlakyServer() as server:
+        async with make_teacher(
+            server, tmp_path, base_url=f"{server.url}/?api-version=2024-10-21"
+        ) as teacher:
+            await analyse(teacher)
+        assert server.calls[0].query == "api-version=2024-10-21"
+
+
+async def test_schemas_have_no_keyword_that_strict_modes_refuse_and_answers_are_checked_all_the_same(
+    tmp_path: Path,
+) -> None:
+    with FlakyServer() as server:
+        async with make_teacher(server, tmp_path) as teacher:
+            await teacher.ask("judge", QualityReport, "Judge.", {"samples": []})
+        sent = json.dumps(server.calls[0].body["response_format"])
+    assert "minimum" not in sent
+    assert "maximum" not in sent
+
+
+@pytest.mark.parametrize(("word", "wait"), [("429-ms:300", 0.3), ("402", None)])
+async def test_waits_in_milliseconds_and_unpaid_bills(tmp_path: Path, word: str, wait: float | None) -> None:
+    with FlakyServer([word]) as server:
+        async with make_teacher(server, tmp_path) as teacher:
+            if wait is None:
+                with pytest.raises(EndpointDown, match="takes no more calls"):
+                    await analyse(teacher)
+                return
+            await analyse(teacher)
+        assert wait <= server.calls[1].time - server.calls[0].time < 5
+
+
 async def test_chosen_mode_is_the_only_one_tried(tmp_path: Path) -> None:
     with FlakyServer(modes=("json_schema",)) as server:
         async with make_teacher(server, tmp_path, structured_output="function_calling") as teacher:
