@@ -15,8 +15,10 @@ from app.api import openapi_links as links
 from app.api.body_limit import BodyLimit
 from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
+from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
+from app.api.pages import endpoints as pages
 from app.api.runs import endpoints as runs
 from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
@@ -65,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
-    for router in (runs.router, results.router, datasets.router, health.router):
+    for router in (runs.router, results.router, datasets.router, health.router, pages.router):
         app.include_router(router)
     problems.install(app)
     links.install(app)
@@ -80,6 +82,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     for folder in (settings.runs, settings.datasets):
         folder.mkdir(parents=True, exist_ok=True)
+    app.state.signer = Signer(secret_of(settings.home.resolve()))
     engine = make_engine(settings.database)
     async with AsyncExitStack() as stack:
         stack.callback(app.state.end_traces)

@@ -47,6 +47,12 @@ async def get_by_digest(session: AsyncSession, digest: str) -> ApiKey | None:
     return (await session.scalars(query)).one_or_none()
 
 
+async def get_by_id(session: AsyncSession, identifier: str) -> ApiKey | None:
+    """The key with this id; None if there is none, or it was revoked."""
+    query = select(ApiKey).where(ApiKey.id == identifier, ApiKey.revoked.is_(None))
+    return (await session.scalars(query)).one_or_none()
+
+
 async def get_all(session: AsyncSession) -> Sequence[ApiKey]:
     """All keys, oldest first."""
     return (await session.scalars(select(ApiKey).order_by(ApiKey.created, ApiKey.id))).all()

@@ -10,10 +10,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.keys.cookies import COOKIE, Signer
 from app.api.keys.rate_limit import Rates
 from app.db import api_keys as key_repository
 from app.db.api_keys import SCOPES, Scope
 from app.db.engine import Sessions
+from app.db.models import ApiKey
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.settings import Settings
 
@@ -45,8 +47,11 @@ ANYBODY = Caller("", frozenset(SCOPES))
 
 
 @cache
-def caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+def caller(scope: Scope, *, form: bool = False) -> Callable[..., Awaitable[Caller]]:
     """A dependency that gives the caller, who has `scope`.
+
+    A browser's cookie stands for its key where a request only reads. For one that changes something it counts with
+    `form` alone, for such a request must prove that it comes from a page of ours.
 
     Raises:
         Unauthorized: the request has no key, or one that is unknown or revoked.
@@ -62,7 +67,7 @@ def caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             _refuse_pages(request, settings.host)
             _count(request, None)
             return ANYBODY
-        known = await _known(request.app.state.reads, credentials)
+        known = await _known(request, credentials, cookies=form or request.method in ("GET", "HEAD"))
         _count(request, known)
         return _scoped(known, scope)
 
@@ -73,11 +78,32 @@ Reader = Annotated[Caller, Depends(caller("read"))]
 Writer = Annotated[Caller, Depends(caller("write"))]
 
 
-async def _known(reads: Sessions, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
-    if credentials is None:
+async def caller_of_key(request: Request, key: str) -> Caller | None:
+    """Whose key this is; None if it is unknown or revoked. It counts against the address's rate."""
+    _count(request, None)
+    return await _by_digest(request.app.state.reads, key)
+
+
+async def _known(
+    request: Request, credentials: HTTPAuthorizationCredentials | None, *, cookies: bool
+) -> Caller | None:
+    reads: Sessions = request.app.state.reads
+    if credentials is not None:
+        return await _by_digest(reads, credentials.credentials)
+    signer: Signer = request.app.state.signer
+    name = signer.key_of(request.cookies.get(COOKIE, "")) if cookies else None
+    if name is None:
         return None
     async with reads() as session:
-        key = await key_repository.get_by_digest(session, key_repository.digest_of(credentials.credentials))
+        return _caller(await key_repository.get_by_id(session, name))
+
+
+async def _by_digest(reads: Sessions, key: str) -> Caller | None:
+    async with reads() as session:
+        return _caller(await key_repository.get_by_digest(session, key_repository.digest_of(key)))
+
+
+def _caller(key: ApiKey | None) -> Caller | None:
     return Caller(key.id, frozenset(key.scopes)) if key else None
 
 

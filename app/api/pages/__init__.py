@@ -1,0 +1,1 @@
+"""Pages for people: runs, patterns and rows in a browser."""

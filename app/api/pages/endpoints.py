@@ -1,0 +1,215 @@
+"""`/`: sign in, runs, one run, its patterns and rows. What a page shows comes from the same places as `/v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+from starlette.concurrency import run_in_threadpool
+
+from app.api.keys.auth import Caller, Reader, caller, caller_of_key
+from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
+from app.api.pages.rendering import ASSETS, HEADERS, asset, page
+from app.api.pagination import PageQuery
+from app.api.runs import files
+from app.api.runs.dependencies import Folder, Found, RunId, runs_of
+from app.api.runs.results import Limit, Offset, Round
+from app.api.runs.schemas import RunView
+from app.api.runs.service import Runs
+from app.db import runs as run_repository
+from app.db.models import Run
+from app.engine.run_status import STATUSES, RunStatus
+from app.errors import Forbidden, PadaError, Unauthorized
+from app.settings import Settings
+from graphs.rounds import Round as RoundFiles
+from graphs.rows import Verdict
+from graphs.run_paths import RunPaths
+
+OVER = ("finished", "failed", "cancelled")
+
+
+class PageRoute(APIRoute):
+    """Answers a person's mistakes with a page, and leads to the sign-in where a key is missing."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unauthorized:
+                return RedirectResponse("/sign-in", 303)
+            except PadaError as error:
+                return page("error.html", error.status, message=str(error), **frame(request, None))
+            except RequestValidationError:
+                return page("error.html", 404, message="There is no such page.", **frame(request, None))
+
+        return answer
+
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)
+"""A form sends its empty choices too."""
+
+FormWriter = Annotated[Caller, Depends(caller("write", form=True))]
+Token = Annotated[str, Form(max_length=500)]
+
+
+def frame(request: Request, who: Caller | None) -> dict[str, Any]:
+    """What every page needs."""
+    settings: Settings = request.app.state.settings
+    signer: Signer = request.app.state.signer
+    return {
+        "who": who,
+        "keys": settings.keys_required,
+        "may_write": who is not None and "write" in who.scopes,
+        "token": signer.form_token(who.owner) if who else "",
+    }
+
+
+@router.get("/assets/{name}")
+async def assets(name: Literal["htmx.min.js", "page.css", "style.css"]) -> PlainTextResponse:
+    """A file that pages load; it needs no key."""
+    headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
+    return PlainTextResponse(asset(name), media_type=ASSETS[name], headers=headers)
+
+
+@router.get("/sign-in")
+async def sign_in_form(request: Request) -> Response:
+    """Asks for a key."""
+    return page("sign_in.html", message="", **frame(request, None))
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
+    """Exchange a key for a cookie."""
+    known = await caller_of_key(request, key.strip())
+    if known is None:
+        return page(
+            "sign_in.html", 401, message="This key is unknown or was revoked.", **frame(request, None)
+        )
+    signer: Signer = request.app.state.signer
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE,
+        signer.session(known.owner),
+        max_age=LONGEST_SESSION,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out() -> Response:
+    """Forget the cookie."""
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/")
+async def runs(
+    request: Request,
+    who: Reader,
+    query: PageQuery,
+    status: Annotated[RunStatus | None, Query()] = None,
+    part: bool = False,
+) -> Response:
+    """The caller's runs, newest first; `part` is the table alone."""
+    async with request.app.state.reads() as session:
+        found, cursor = await run_repository.get_page(session, who.sees, status, query)
+    shown: dict[str, Any] = {"runs": [RunView.of(run) for run in found], "next": cursor, "only": status}
+    return page("runs_table.html" if part else "runs.html", statuses=STATUSES, **shown, **frame(request, who))
+
+
+@router.get("/runs/{run}")
+async def run(request: Request, found: Found, paths: Folder, who: Reader, part: bool = False) -> Response:
+    """One run; `part` is what changes while it works."""
+    shown: dict[str, Any] = {
+        "run": RunView.of(found),
+        "over": found.status in OVER,
+        "has_report": paths.html.exists(),
+    }
+    return page("run_state.html" if part else "run.html", **shown, **frame(request, who))
+
+
+@router.get("/runs/{run}/patterns")
+async def patterns(
+    request: Request, found: Found, paths: Folder, who: Reader, round: Round = None
+) -> Response:
+    """The failure patterns of a run, what was written for each, and what became of its failures."""
+    shown = await run_in_threadpool(rounds_of, paths, round)
+    return page("patterns.html", run=RunView.of(found), rounds=shown, **frame(request, who))
+
+
+def rounds_of(paths: RunPaths, number: int | None) -> list[dict[str, Any]]:
+    """Round by round, the last first: each pattern with its strategy and its account, where there are any."""
+    shown = []
+    for each in reversed(files.rounds(paths) if number is None else [number]):
+        here = RoundFiles(paths, each)
+        accounts = here.accounts()
+        strategies = {path.stem: here.strategy(path.stem) for path in here.paths.strategies.glob("*.json")}
+        found = [
+            {"pattern": pattern, "strategy": strategies.get(name), "account": accounts.get(name)}
+            for name, pattern in here.patterns().items()
+        ]
+        if found:
+            shown.append({"round": each, "patterns": found})
+    return shown
+
+
+@router.get("/runs/{run}/rows")
+async def rows(
+    request: Request,
+    found: Found,
+    paths: Folder,
+    who: Reader,
+    round: Annotated[int | None, Query(ge=0, le=10_000), EMPTY_IS_NONE] = None,
+    verdict: Annotated[Verdict | None, Query(), EMPTY_IS_NONE] = None,
+    pattern: Annotated[str | None, Query(max_length=64), EMPTY_IS_NONE] = None,
+    start: Offset = 0,
+    limit: Limit = 50,
+) -> Response:
+    """The rows that were written, with their verdicts."""
+    written = files.samples(paths, round, verdict, pattern)
+    items, following = await run_in_threadpool(files.page, written, start, limit)
+    chosen = {"round": round, "verdict": verdict, "pattern": pattern}
+    shown: dict[str, Any] = {
+        "rows": items,
+        "next": following,
+        "chosen": chosen,
+        "rounds": files.rounds(paths),
+    }
+    return page("rows.html", run=RunView.of(found), **shown, **frame(request, who))
+
+
+STEPS: dict[str, Callable[[Runs, str], Awaitable[Run]]] = {
+    "pause": Runs.pause,
+    "resume": Runs.resume,
+    "cancel": Runs.cancel,
+}
+
+
+@router.post("/runs/{run}/{step}")
+async def act(
+    request: Request,
+    run: RunId,
+    step: Annotated[Literal["pause", "resume", "cancel"], Path()],
+    who: FormWriter,
+    token: Token = "",
+) -> Response:
+    """Pause, resume or cancel a run."""
+    signer: Signer = request.app.state.signer
+    if not signer.is_of_form(token, who.owner):
+        raise Forbidden("This form is of another page, or too old. Load the page again.")
+    async with request.app.state.sessions.begin() as session:
+        await STEPS[step](runs_of(request, session, who), run)
+    return RedirectResponse(f"/runs/{run}", 303)

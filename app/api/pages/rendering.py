@@ -1,0 +1,70 @@
+"""Makes pages from templates, with the headers that keep what rows and models say from doing anything."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+from fastapi.responses import HTMLResponse
+
+from app.report import wording
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+ASSETS = {"htmx.min.js": "text/javascript", "page.css": "text/css", "style.css": "text/css"}
+"""Name -> media type. `style.css` is the report's."""
+
+
+def page(template: str, status: int = 200, **content: Any) -> HTMLResponse:
+    """A page, or a part of one."""
+    return HTMLResponse(_environment().get_template(template).render(**content), status, headers=HEADERS)
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a file that pages load."""
+    package = "app.report" if name == "style.css" else "app.api.pages"
+    folder = "templates" if name == "style.css" else "assets"
+    return resources.files(package).joinpath(folder, name).read_text(encoding="utf-8")
+
+
+def age(then: float) -> str:
+    """How long ago a moment was, in the largest unit: `3 min`."""
+    seconds = max(0.0, time.time() - then)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("app.api.pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=wording.percent,
+        score_interval=wording.score_interval,
+        duration=wording.duration,
+        money=wording.money,
+        plural=wording.plural,
+        round_name=wording.round_name,
+        age=age,
+    )
+    return environment

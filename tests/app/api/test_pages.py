@@ -1,0 +1,265 @@
+"""The pages in a browser's place: what they show, who sees them, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api.keys.cookies import COOKIE
+from graphs.artifacts import PatternAccount
+from graphs.rounds import Round
+from graphs.rows import NewRow, Pattern, Strategy
+from graphs.run_paths import RunPaths
+from tests.app.api.http_service import Service, serve, settings_for
+from tests.app.api.keys.test_auth import make_key
+from trainer.artifacts import write_jsonl
+
+HOSTILE = "<script>alert(1)</script> </script> javascript:alert(1) \u202e"
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with serve(settings_for(tmp_path / "home")) as running:
+        yield running
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Service]:
+    with serve(settings_for(tmp_path / "home", auth="on")) as running:
+        yield running
+
+
+def add_run(service: Service, status: str = "paused", owner: str = "", run: str = RUN, **more: Any) -> str:
+    """A run as the executor would have left it, in the database."""
+    values = {"waiting_for": None, "reason": f"Because of {HOSTILE}.", **more}
+    config = '{"task": "classification", "loop": {"method": "pada"}}'
+    view = (
+        '{"scores": [{"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": [0.4, 0.6], "promoted": true, '
+        '"reason": "It is the baseline."}, {"round": 1, "metric": "accuracy", "validation": 0.75, "ci95": [0.6, 0.8], '
+        '"promoted": true, "reason": "Better."}], "cost": {"calls": 1200, "usd": 0.5, "tokens": 34567, "retries": 2}}'
+    )
+    service.sql(
+        "insert into runs (id, owner, config, dataset, status, reason, waiting_for, view, token, last_event, created) "
+        "values (?, ?, ?, null, ?, ?, ?, ?, 0, 0, strftime('%s','now') - 7300)",
+        run, owner, config, status, values["reason"], values["waiting_for"], view,
+    )  # fmt: skip
+    return run
+
+
+def add_files(service: Service, run: str = RUN) -> None:
+    """A round with one pattern and two rows, all of whose texts are hostile."""
+    paths = RunPaths(service.settings.runs / run)
+    here = Round(paths, 1)
+    pattern = Pattern(
+        id="r1-p0", round=1, name=HOSTILE, description=HOSTILE, failures=["a", "b", "c"], centroid=[0.0]
+    )
+    write_jsonl(here.paths.patterns, [pattern])
+    here.write_strategy(Strategy(pattern="r1-p0", title=HOSTILE, instructions=HOSTILE))
+    here.write_accounts({"r1-p0": PatternAccount(fixed=1, unmoved=2, regressed=0, matched=None)})
+    rows = [
+        NewRow(
+            id=f"r1-b{n}-a1-0", prompt=f"{n}: {HOSTILE}", completion=HOSTILE, round=1, batch=f"r1-b{n}", origin="pattern",
+            pattern="r1-p0", attempt=1, verdict=verdict, reason="Because.", evidence=evidence,
+        )
+        for n, (verdict, evidence) in enumerate([("accepted", None), ("leak", {"id": "x", "split": "test", "text": HOSTILE})])
+    ]  # fmt: skip
+    write_jsonl(here.paths.rows, rows)
+
+
+def open_page(client: httpx.Client, path: str, status: int = 200) -> str:
+    """The text of a page, which has the headers that keep it from doing anything."""
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"<script(?! src=)|\son\w+=|style=", answer.text), "inline code or style"
+    return answer.text
+
+
+def token_in(text: str) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def test_an_empty_service_says_how_to_begin(service: Service) -> None:
+    with service.client() as client:
+        assert "There is no run yet" in open_page(client, "/")
+
+
+def test_runs_are_listed_with_scores_cost_and_age_and_filtered_by_status(service: Service) -> None:
+    add_run(service)
+    with service.client() as client:
+        text = open_page(client, "/")
+        for part in ("classification", "50.0", "75.0", "1,200 calls", "2 h", "paused"):
+            assert part in text
+        assert "No run is failed" in open_page(client, "/?status=failed")
+        part = client.get("/?part=1").text
+        assert part.startswith('<div id="runs"')
+        open_page(client, "/?status=nonsense", 404)
+
+
+def test_older_runs_are_a_page_away(service: Service) -> None:
+    for number in range(3):
+        add_run(service, run=f"{number}" * 32)
+    with service.client() as client:
+        text = open_page(client, "/?limit=2")
+        older = re.search(r'href="(/\?cursor=[^"]+)">Older', text)
+        assert older
+        rest = open_page(client, older[1].replace("&amp;", "&"))
+    seen = [set(re.findall(r'href="/runs/(\w{32})"', each)) for each in (text, rest)]
+    assert seen[0] | seen[1] == {f"{number}" * 32 for number in range(3)}
+    assert not seen[0] & seen[1]
+
+
+@pytest.mark.parametrize("path", ["", "/patterns", "/rows"])
+def test_what_rows_and_models_say_does_nothing(service: Service, path: str) -> None:
+    add_run(service)
+    add_files(service)
+    with service.client() as client:
+        text = open_page(client, f"/runs/{RUN}{path}")
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_a_run_shows_its_state_and_polls_until_it_is_over(service: Service) -> None:
+    add_run(service, "running")
+    add_run(service, "finished", run="f" * 32)
+    with service.client() as client:
+        assert 'hx-trigger="every 2s"' in open_page(client, f"/runs/{RUN}")
+        over = open_page(client, f"/runs/{'f' * 32}")
+    assert "every 2s" not in over
+    assert "Better." in over
+
+
+def test_rows_are_filtered_and_paged(service: Service) -> None:
+    add_run(service)
+    add_files(service)
+    with service.client() as client:
+        leaks = open_page(client, f"/runs/{RUN}/rows?verdict=leak&round=1&pattern=r1-p0")
+        assert "What it is too close to" in leaks
+        assert "0: " not in re.findall(r'class="text">(.{3})', leaks)
+        first = open_page(client, f"/runs/{RUN}/rows?limit=1")
+        assert "Next rows" in first
+        # a form sends its empty choices too
+        assert open_page(client, f"/runs/{RUN}/rows?verdict=&round=").count("<article") == 2
+        open_page(client, f"/runs/{RUN}/rows?verdict=nonsense", 404)
+
+
+def test_patterns_have_strategies_and_what_became_of_their_failures(service: Service) -> None:
+    add_run(service)
+    add_files(service)
+    with service.client() as client:
+        text = open_page(client, f"/runs/{RUN}/patterns")
+    assert "3 failures: 1 fixed, 2 unmoved, 0 worse" in text
+
+
+def test_buttons_act_only_with_the_token_of_their_page(service: Service) -> None:
+    add_run(service)
+    with service.client() as client:
+        token = token_in(open_page(client, f"/runs/{RUN}"))
+        for wrong in ("", "nonsense", token[:-1]):
+            assert client.post(f"/runs/{RUN}/cancel", data={"token": wrong}).status_code == 403
+        assert service.sql("select status from runs") == [("paused",)]
+        answer = client.post(f"/runs/{RUN}/cancel", data={"token": token})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{RUN}")
+        assert service.sql("select status from runs") == [("cancelled",)]
+        again = client.post(f"/runs/{RUN}/resume", data={"token": token})
+        assert again.status_code == 409
+        assert "cannot be resumed" in again.text
+
+
+def test_other_sites_can_press_no_button(service: Service) -> None:
+    add_run(service)
+    with service.client() as client:
+        token = token_in(open_page(client, f"/runs/{RUN}"))
+        answer = client.post(
+            f"/runs/{RUN}/cancel", data={"token": token}, headers={"Origin": "http://evil.example"}
+        )
+        assert answer.status_code == 403
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert service.sql("select status from runs") == [("paused",)]
+
+
+@contextmanager
+def signed_in(service: Service, key: str) -> Iterator[httpx.Client]:
+    with service.client(follow_redirects=False) as client:
+        answer = client.post("/sign-in", data={"key": key})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert key not in cookie
+        yield client
+
+
+def test_a_browser_without_a_key_is_led_to_the_sign_in(keyed: Service) -> None:
+    with keyed.client(follow_redirects=False) as client:
+        for path in ("/", f"/runs/{RUN}", f"/runs/{RUN}/rows"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert "API key" in open_page(client, "/sign-in")
+        assert client.post("/sign-in", data={"key": "pada_wrong"}).status_code == 401
+        for name in ("htmx.min.js", "page.css", "style.css"):
+            assert client.get(f"/assets/{name}").status_code == 200
+        open_page(client, "/assets/secret", 404)
+
+
+def test_a_key_sees_its_own_runs_and_a_reader_has_no_buttons(keyed: Service) -> None:
+    reader, reader_key = make_key(keyed, "read")
+    writer, writer_key = make_key(keyed, "write")
+    add_run(keyed, owner=reader, run="a" * 32)
+    add_run(keyed, owner=writer, run="b" * 32)
+    with signed_in(keyed, reader_key) as client:
+        text = open_page(client, "/")
+        assert "a" * 32 in text
+        assert "b" * 32 not in text
+        assert "<button>Cancel" not in open_page(client, f"/runs/{'a' * 32}")
+        open_page(client, f"/runs/{'b' * 32}", 404)
+        assert client.post(f"/runs/{'a' * 32}/cancel", data={"token": "x"}).status_code == 403
+    with signed_in(keyed, writer_key) as client:
+        token = token_in(open_page(client, f"/runs/{'b' * 32}"))
+        assert client.post(f"/runs/{'b' * 32}/cancel", data={"token": token}).status_code == 303
+        # the token of one key is of no use to another
+        assert client.post(f"/runs/{'a' * 32}/cancel", data={"token": token}).status_code == 404
+
+
+def test_a_cookie_reads_and_does_not_write_over_rest(keyed: Service) -> None:
+    owner, key = make_key(keyed, "write")
+    add_run(keyed, owner=owner)
+    with signed_in(keyed, key) as client:
+        assert client.get(f"/v1/runs/{RUN}").status_code == 200
+        assert client.post(f"/v1/runs/{RUN}/cancel").status_code == 401
+
+
+def test_forged_old_and_revoked_cookies_are_nobodys(keyed: Service) -> None:
+    _, key = make_key(keyed, "read")
+    with signed_in(keyed, key) as client:
+        good = client.cookies[COOKIE]
+        keyed.sql("update api_keys set revoked = 1")
+        assert client.get("/").status_code == 303
+    with keyed.client(follow_redirects=False, cookies={COOKIE: good[:-2] + "xx"}) as client:
+        assert client.get("/").status_code == 303
+
+
+def test_signing_out_forgets_the_cookie(keyed: Service) -> None:
+    _, key = make_key(keyed, "read")
+    with signed_in(keyed, key) as client:
+        client.post("/sign-out")
+        assert client.get("/").status_code == 303
+
+
+def test_the_secret_is_the_users_own(keyed: Service) -> None:
+    path = keyed.settings.home / "page.secret"
+    assert path.stat().st_mode & 0o077 == 0
+    assert len(path.read_text()) == 64
