@@ -69,20 +69,30 @@ def read_document(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = load_yaml(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
+    return with_description(parse_text(text, str(path)), path)
+
+
+def parse_text(text: str, name: str) -> dict[str, Any]:
+    """The mapping that a YAML text holds; errors begin with `name`.
+
+    Raises:
+        ConfigError: it is no YAML mapping, or a key stands twice in it.
+    """
+    try:
+        document = load_yaml(text)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{name}: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {explain_yaml(error)}") from None
+        raise ConfigError(f"{name}: {explain_yaml(error)}") from None
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{path}: a config is a mapping of keys such as `task` and `data`; see docs/guides/configuration.md."
+            f"{name}: a config is a mapping of keys such as `task` and `data`; see docs/guides/configuration.md."
         )
-    return with_description(document, path)
+    return document
 
 
 def with_description(document: dict[str, Any], path: Path) -> dict[str, Any]:

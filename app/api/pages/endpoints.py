@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
-from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.keys.auth import Caller, Reader, caller, caller_of_key
+from app.api.keys.auth import Reader, caller_of_key
 from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
+from app.api.pages.answers import Change, answer_changes, scored_rounds
 from app.api.pages.rendering import ASSETS, HEADERS, asset, page
+from app.api.pages.routes import EMPTY_IS_NONE, FormWriter, PageRoute, Token, check_token, frame
 from app.api.pagination import PageQuery
 from app.api.runs import files
 from app.api.runs.dependencies import Folder, Found, RunId, runs_of
@@ -24,53 +24,13 @@ from app.api.runs.service import Runs
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.run_status import STATUSES, RunStatus
-from app.errors import Forbidden, PadaError, Unauthorized
-from app.settings import Settings
 from graphs.rounds import Round as RoundFiles
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
 
 OVER = ("finished", "failed", "cancelled")
 
-
-class PageRoute(APIRoute):
-    """Answers a person's mistakes with a page, and leads to the sign-in where a key is missing."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Unauthorized:
-                return RedirectResponse("/sign-in", 303)
-            except PadaError as error:
-                return page("error.html", error.status, message=str(error), **frame(request, None))
-            except RequestValidationError:
-                return page("error.html", 404, message="There is no such page.", **frame(request, None))
-
-        return answer
-
-
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)
-"""A form sends its empty choices too."""
-
-FormWriter = Annotated[Caller, Depends(caller("write", form=True))]
-Token = Annotated[str, Form(max_length=500)]
-
-
-def frame(request: Request, who: Caller | None) -> dict[str, Any]:
-    """What every page needs."""
-    settings: Settings = request.app.state.settings
-    signer: Signer = request.app.state.signer
-    return {
-        "who": who,
-        "keys": settings.keys_required,
-        "may_write": who is not None and "write" in who.scopes,
-        "token": signer.form_token(who.owner) if who else "",
-    }
 
 
 @router.get("/assets/{name}")
@@ -191,6 +151,32 @@ async def rows(
     return page("rows.html", run=RunView.of(found), **shown, **frame(request, who))
 
 
+@router.get("/runs/{run}/answers")
+async def answers(
+    request: Request,
+    found: Found,
+    paths: Folder,
+    who: Reader,
+    round: Annotated[int | None, Query(ge=0, le=10_000), EMPTY_IS_NONE] = None,
+    change: Annotated[Change | None, Query(), EMPTY_IS_NONE] = None,
+    start: Offset = 0,
+    limit: Limit = 50,
+) -> Response:
+    """The validation rows with the baseline's answers and a later student's, by default the last one's."""
+    students = await run_in_threadpool(scored_rounds, paths)
+    number = round if round in students else max(students, default=0)
+    changed = await run_in_threadpool(lambda: list(answer_changes(paths, number))) if students else []
+    kept = [each for each in changed if change in (None, each.change)]
+    shown: dict[str, Any] = {
+        "answers": kept[start : start + limit],
+        "next": start + limit if start + limit < len(kept) else None,
+        "counts": Counter(each.change for each in changed),
+        "chosen": {"round": number, "change": change},
+        "students": students,
+    }
+    return page("answers.html", run=RunView.of(found), **shown, **frame(request, who))
+
+
 STEPS: dict[str, Callable[[Runs, str], Awaitable[Run]]] = {
     "pause": Runs.pause,
     "resume": Runs.resume,
@@ -207,9 +193,7 @@ async def act(
     token: Token = "",
 ) -> Response:
     """Pause, resume or cancel a run."""
-    signer: Signer = request.app.state.signer
-    if not signer.is_of_form(token, who.owner):
-        raise Forbidden("This form is of another page, or too old. Load the page again.")
+    check_token(request, who, token)
     async with request.app.state.sessions.begin() as session:
         await STEPS[step](runs_of(request, session, who), run)
     return RedirectResponse(f"/runs/{run}", 303)

@@ -16,9 +16,10 @@ from graphs.artifacts import PatternAccount
 from graphs.rounds import Round
 from graphs.rows import NewRow, Pattern, Strategy
 from graphs.run_paths import RunPaths
-from tests.app.api.http_service import Service, serve, settings_for
+from tests.app.api.http_service import Service, parts, serve, settings_for
 from tests.app.api.keys.test_auth import make_key
 from trainer.artifacts import write_jsonl
+from trainer.records import Example, Prediction, Score
 
 HOSTILE = "<script>alert(1)</script> </script> javascript:alert(1) \u202e"
 RUN = "0123456789abcdef0123456789abcdef"
@@ -164,6 +165,34 @@ def test_patterns_have_strategies_and_what_became_of_their_failures(service: Ser
     assert "3 failures: 1 fixed, 2 unmoved, 0 worse" in text
 
 
+def test_answers_show_what_a_student_fixed_and_broke(service: Service) -> None:
+    add_run(service)
+    paths = RunPaths(service.settings.runs / RUN)
+    right = {0: [True, True, False, False], 1: [True, False, True, False]}
+    names = ["still right", "broken", "fixed", "still wrong"]
+    write_jsonl(
+        paths.data("validation"), [Example(id=name, prompt=HOSTILE, completion="yes") for name in names]
+    )
+    for number, correct in right.items():
+        here = Round(paths, number)
+        each = list(zip(names, correct, strict=True))
+        write_jsonl(
+            here.paths.predictions("validation"),
+            [Prediction(id=n, text=f"{number}: {HOSTILE}") for n, _ in each],
+        )
+        here.write_scores(
+            "validation", [Score(id=n, value=float(c), correct=c, explanation="") for n, c in each]
+        )
+    with service.client() as client:
+        text = open_page(client, f"/runs/{RUN}/answers")
+        assert text.count("<article") == 4
+        for name in names:
+            found = open_page(client, f"/runs/{RUN}/answers?change={name}&round=1")
+            (shown,) = re.findall(r"<article.*?</article>", found, re.DOTALL)
+            assert f"<span>{name}</span>" in shown
+        assert "Next rows" in open_page(client, f"/runs/{RUN}/answers?limit=2")
+
+
 def test_buttons_act_only_with_the_token_of_their_page(service: Service) -> None:
     add_run(service)
     with service.client() as client:
@@ -263,3 +292,71 @@ def test_the_secret_is_the_users_own(keyed: Service) -> None:
     path = keyed.settings.home / "page.secret"
     assert path.stat().st_mode & 0o077 == 0
     assert len(path.read_text()) == 64
+
+
+def config_of(text: str) -> str:
+    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", text, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_a_data_set_is_uploaded_and_a_run_started_from_it(service: Service) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        uploaded = client.post(
+            "/datasets", params={"token": token}, data={"name": "<script>mine"}, files=parts()
+        )
+        assert uploaded.status_code == 303
+        text = open_page(client, uploaded.headers["location"])
+        assert "selected>&lt;script&gt;mine" in text
+        dataset = uploaded.headers["location"].rpartition("=")[2]
+        filled = {"token": token, "dataset": dataset, "config": config_of(text)}
+        started = client.post("/new", data=filled)
+        assert started.status_code == 303
+        assert "queued" in open_page(client, started.headers["location"])
+    assert service.sql("select status, dataset from runs") == [("queued", dataset)]
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        ("task: [", "not valid YAML"),
+        ("task: classification\ntask: mbpp", "task"),
+        ("just words", "a config is a mapping"),
+        ("task: classification", "upload a data set"),
+        ("task: classification\ncolour: </textarea><script>alert(1)</script>", "colour"),
+    ],
+)
+def test_a_config_that_cannot_be_used_comes_back_with_the_reason(
+    service: Service, config: str, fault: str
+) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        answer = client.post("/new", data={"token": token, "config": config})
+    assert answer.status_code == 422
+    assert fault in answer.text
+    assert config_of(answer.text).replace("&lt;", "<").replace("&gt;", ">") == config
+    assert "<script>alert" not in answer.text
+    assert service.sql("select count(*) from runs") == [(0,)]
+
+
+def test_a_broken_upload_leaves_nothing_and_says_the_line(service: Service) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        answer = client.post(
+            "/datasets", params={"token": token}, data={"name": "mine"}, files=parts(train='{"id": 1}\n')
+        )
+        assert answer.status_code == 422
+        assert "line 1" in answer.text
+        assert client.post("/datasets", data={"name": "mine"}, files=parts()).status_code == 403
+    assert service.folders() == []
+
+
+def test_a_reader_can_start_nothing(keyed: Service) -> None:
+    _, key = make_key(keyed, "read")
+    with signed_in(keyed, key) as client:
+        text = open_page(client, "/new")
+        assert "may read only" in text
+        assert '<form method="post" action="/new"' not in text
+        assert client.post("/new", data={"config": "task: mbpp"}).status_code == 403
+        assert client.post("/datasets", data={"name": "mine"}, files=parts()).status_code == 403

@@ -1,0 +1,70 @@
+"""What all pages share: errors as pages, who looks, and the tokens of forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Form, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+
+from app.api.keys.auth import Caller, caller
+from app.api.keys.cookies import Signer
+from app.api.pages.rendering import page
+from app.errors import Forbidden, PadaError, Unauthorized
+from app.settings import Settings
+from trainer.data_files import DataError
+
+
+class PageRoute(APIRoute):
+    """Answers a person's mistakes with a page, and leads to the sign-in where a key is missing."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unauthorized:
+                return RedirectResponse("/sign-in", 303)
+            except PadaError as error:
+                return page("error.html", error.status, message=str(error), **frame(request, None))
+            except DataError as error:
+                return page("error.html", 422, message=str(error), **frame(request, None))
+            except RequestValidationError:
+                return page("error.html", 404, message="There is no such page.", **frame(request, None))
+
+        return answer
+
+
+EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)
+"""A form sends its empty choices too."""
+
+FormWriter = Annotated[Caller, Depends(caller("write", form=True))]
+Token = Annotated[str, Form(max_length=500)]
+
+
+def frame(request: Request, who: Caller | None) -> dict[str, Any]:
+    """What every page needs."""
+    settings: Settings = request.app.state.settings
+    signer: Signer = request.app.state.signer
+    return {
+        "who": who,
+        "keys": settings.keys_required,
+        "may_write": who is not None and "write" in who.scopes,
+        "token": signer.form_token(who.owner) if who else "",
+    }
+
+
+def check_token(request: Request, who: Caller, token: str) -> None:
+    """Refuse a form that was not shown to this caller.
+
+    Raises:
+        Forbidden: the token is another caller's, too old, or no token.
+    """
+    signer: Signer = request.app.state.signer
+    if not signer.is_of_form(token, who.owner):
+        raise Forbidden("This form is of another page, or too old. Load the page again.")
