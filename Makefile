@@ -6,8 +6,9 @@ export NO_MKDOCS_2_WARNING = 1
 demo: setup
 	.venv/bin/pada demo
 
+# two processes, each with one thread for matrices: threads that wait for each other spin
 test: setup lint
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 slow:
 	@scripts/setup dev,studio

@@ -19,7 +19,7 @@ from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.pages import endpoints as pages
-from app.api.pages import new_run
+from app.api.pages import new_run, reviewing
 from app.api.runs import endpoints as runs
 from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
@@ -68,7 +68,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
-    for router in (runs.router, results.router, datasets.router, health.router, pages.router, new_run.router):
+    for router in (
+        runs.router,
+        results.router,
+        datasets.router,
+        health.router,
+        reviewing.router,
+        pages.router,
+        new_run.router,
+    ):
         app.include_router(router)
     problems.install(app)
     links.install(app)
