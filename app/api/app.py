@@ -80,7 +80,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     links.install(app)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, own={datasets.PATH, new_run.UPLOADS})
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        larger={new_run.TABLES: settings.max_dataset_bytes},
+        own={datasets.PATH, new_run.UPLOADS},
+    )
     app.add_middleware(Measured, metrics=app.state.metrics)
     return app
 

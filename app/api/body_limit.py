@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -10,19 +10,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """Middleware that refuses bodies of more than `limit` bytes with 413, except on the paths in `own`.
+    """Middleware that refuses bodies of more than `limit` bytes with 413.
 
-    Those paths read their body in pieces and limit it themselves.
+    Args:
+        larger: path -> a limit of its own.
+        own: paths that read their body in pieces and limit it themselves.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, own: Collection[str] = ()):
+    def __init__(
+        self, app: ASGIApp, limit: int, larger: Mapping[str, int] | None = None, own: Collection[str] = ()
+    ):
         self._app = app
         self._limit = limit
+        self._larger = larger or {}
         self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in self._own:
-            receive = Counted(receive, declared(scope), self._limit)
+            receive = Counted(receive, declared(scope), self._larger.get(scope["path"], self._limit))
         await self._app(scope, receive, send)
 
 

@@ -13,9 +13,8 @@ from app.prepare.excel_reader import read_excel
 from app.prepare.hub_reader import PREFIX, read_hub
 from app.prepare.json_reader import SPLIT_NAMES, read_json
 from app.prepare.parquet_reader import read_parquet
-from app.prepare.tables import MAX_ROWS, InputError, Reader, ReadOptions, Source, Table, names
+from app.prepare.tables import ENDINGS, MAX_ROWS, InputError, Reader, ReadOptions, Source, Table, names
 
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """First bytes of old Office files, and of new ones under a password."""
 

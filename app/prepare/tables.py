@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from app.config.splits import Split
 from app.errors import PadaError
 
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet")
+"""Of files that are read; each may be gzipped."""
 MAX_BYTES = 1 << 30
 """Most bytes of one file, unpacked."""
 MAX_LINE = 16 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import shutil
 import time
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi import UploadFile
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.datasets.upload import Upload
+from app.api.datasets.preparation import Preparation, safe_name
+from app.api.datasets.upload import LONGEST_NAME, Upload
 from app.db import datasets as dataset_repository
 from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
 from app.launchers.processes import python_module, start_child
+from app.prepare.tables import InputError
 from app.settings import Settings
 from trainer.artifacts import publish_folder
 from trainer.data_files import DataError
@@ -93,6 +97,46 @@ async def receive(
     return Received(folder, name, upload.digest, files)
 
 
+async def receive_table(
+    file: UploadFile, folder: Path, settings: Settings, turn: AbstractAsyncContextManager[Any]
+) -> tuple[Received, Preparation]:
+    """Write a file as people have it to `folder`, and make a data set of it.
+
+    Raises:
+        InputError: it is no file that `pada init` reads, or no rows can be made of it.
+        TooLarge: it has too many rows.
+    """
+    given = file.filename or ""
+    name = safe_name(given)
+
+    def save() -> None:
+        with (folder / name).open("xb") as copy:
+            shutil.copyfileobj(file.file, copy)
+
+    await asyncio.to_thread(save)
+    async with turn:
+        output = await run_module("app.api.datasets.prepare", str(folder), name)
+    made = Preparation.model_validate_json(output)
+    if made.fault:
+        raise InputError(made.fault.replace(name, given))
+    if sum(made.rows.values()) > settings.max_dataset_rows:
+        raise TooLarge("The file has more rows than this service takes (`PADA_MAX_DATASET_ROWS`).")
+    (folder / name).unlink()
+    files = {
+        split: await asyncio.to_thread(described, folder / f"{split}.jsonl", made.rows[split])
+        for split in made.rows
+    }
+    printable = "".join(sign for sign in given if sign.isprintable())[:LONGEST_NAME]
+    return Received(folder, printable or name, "", files), made
+
+
+def described(path: Path, rows: int) -> dict[str, Any]:
+    """Rows, bytes and digest of one split."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"rows": rows, "bytes": path.stat().st_size, "sha256": digest}
+
+
 async def count_rows(folder: Path) -> dict[str, int]:
     """Check the rows in a separate process; returns the number of rows of each split.
 
@@ -100,20 +144,28 @@ async def count_rows(folder: Path) -> dict[str, int]:
         DataError: a row cannot be used.
         RuntimeError: the check was killed, for example when memory ran out.
     """
-    line = python_module("app.api.datasets.check", str(folder))
-    child = await start_child(line, stdout=asyncio.subprocess.PIPE)
+    answer = json.loads(await run_module("app.api.datasets.check", str(folder)))
+    if "fault" in answer:
+        raise DataError(answer["fault"])
+    rows: dict[str, int] = answer["rows"]
+    return rows
+
+
+async def run_module(name: str, *arguments: str) -> bytes:
+    """What a module of ours prints, run as a process of its own.
+
+    Raises:
+        RuntimeError: it was killed, for example when memory ran out.
+    """
+    child = await start_child(python_module(name, *arguments), stdout=asyncio.subprocess.PIPE)
     try:
         output, _ = await child.communicate()
     finally:
         if child.returncode is None:
             child.kill()
     if child.returncode != 0:
-        raise RuntimeError(f"the check of an upload ended with {child.returncode}")
-    answer = json.loads(output)
-    if "fault" in answer:
-        raise DataError(answer["fault"])
-    rows: dict[str, int] = answer["rows"]
-    return rows
+        raise RuntimeError(f"{name} ended with {child.returncode}")
+    return output
 
 
 async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from app.api.datasets import service as datasets
@@ -17,11 +18,15 @@ from app.api.runs.schemas import RunRequest
 from app.config.run_config import parse_text
 from app.db import datasets as dataset_repository
 from app.db.pages import PageRequest
-from app.errors import ConfigError, NotFound, TooManyRequests
+from app.errors import ConfigError, NotFound, TooLarge, TooManyRequests
+from app.prepare.tables import ENDINGS, InputError
 from app.settings import Settings
 
 UPLOADS = "/datasets"
 """Takes uploads: its body may be long, and is read in pieces."""
+
+TABLES = "/prepare"
+"""Takes one file of any kind that `pada init` reads."""
 
 SHOWN = 100
 """Data sets to choose from, the newest."""
@@ -44,12 +49,19 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 async def form(
-    request: Request, who: Caller, *, config: str = EXAMPLE, dataset: str = "", fault: str = ""
+    request: Request,
+    who: Caller,
+    *,
+    config: str = EXAMPLE,
+    dataset: str = "",
+    fault: str = "",
+    notes: Sequence[str] = (),
 ) -> Response:
-    """The form, with what was already filled in and why that cannot be used."""
+    """The form, with what was already filled in, and what is to be said about it."""
     async with request.app.state.reads() as session:
         rows, _ = await dataset_repository.get_page(session, who.sees, PageRequest(None, SHOWN))
-    shown = {"config": config, "dataset": dataset, "fault": fault, "datasets": [view(row) for row in rows]}
+    shown: dict[str, Any] = {"config": config, "dataset": dataset, "fault": fault, "notes": notes}
+    shown |= {"datasets": [view(row) for row in rows], "endings": ",".join((*ENDINGS, ".gz"))}
     return page("new.html", 422 if fault else 200, **shown, **frame(request, who))
 
 
@@ -93,3 +105,22 @@ async def upload(
         async with request.app.state.sessions.begin() as session:
             row = await datasets.publish(session, who.owner, received, settings)
     return RedirectResponse(f"/new?dataset={row.id}", 303)
+
+
+@router.post(TABLES)
+async def prepare(
+    request: Request, who: FormWriter, file: UploadFile, token: Annotated[str, Query(max_length=500)] = ""
+) -> Response:
+    """Make a data set of one file as people have it, and show a config for it and what was guessed."""
+    check_token(request, who, token)
+    settings: Settings = request.app.state.settings
+    with datasets.incoming(settings) as folder:
+        try:
+            received, made = await datasets.receive_table(
+                file, folder, settings, request.app.state.check_turn
+            )
+        except (InputError, TooLarge) as error:
+            return await form(request, who, fault=str(error))
+        async with request.app.state.sessions.begin() as session:
+            row = await datasets.publish(session, who.owner, received, settings)
+    return await form(request, who, config=made.config, dataset=row.id, notes=made.notes)

@@ -63,5 +63,5 @@ async def test_a_declared_length_is_refused_before_the_body_is_read() -> None:
 
 async def test_a_path_that_limits_its_own_body_gets_all_of_it() -> None:
     reader = Reader()
-    await send_body(BodyLimit(reader, 6, {"/uploads"}), b"abcdefgh", path="/uploads", length="8")
+    await send_body(BodyLimit(reader, 6, own={"/uploads"}), b"abcdefgh", path="/uploads", length="8")
     assert reader.read == b"abcdefgh"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -316,6 +317,66 @@ def test_a_data_set_is_uploaded_and_a_run_started_from_it(service: Service) -> N
         assert started.status_code == 303
         assert "queued" in open_page(client, started.headers["location"])
     assert service.sql("select status, dataset from runs") == [("queued", dataset)]
+
+
+LABELS = ("refund", "delivery", "login")
+TABLE = "question;kind\n" + "".join(
+    f"Where is number {n} of my {LABELS[n % 3]} things?;{LABELS[n % 3]}\n" for n in range(240)
+)
+
+
+def test_a_table_becomes_a_data_set_with_a_config_that_starts(service: Service) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        answer = client.post(
+            "/prepare", params={"token": token}, files={"file": ("../<b>tickets.csv", TABLE.encode("utf-16"))}
+        )
+        assert answer.status_code == 200, answer.text
+        assert "classification" in answer.text
+        assert "<b>tickets" not in answer.text
+        dataset = re.search(r'value="(\w{32})" selected', answer.text)
+        assert dataset
+        config = html.unescape(config_of(answer.text))
+        assert "output:" not in config
+        assert "data:" not in config
+        filled = {"token": token, "dataset": dataset[1], "config": config}
+        assert client.post("/new", data=filled).status_code == 303
+    (files,) = service.sql("select files from datasets")[0]
+    assert sum(split["rows"] for split in json.loads(files).values()) == 240
+    assert sorted(path.name for path in (service.settings.datasets / dataset[1]).iterdir()) == [
+        "test.jsonl", "train.jsonl", "validation.jsonl",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("tickets.exe", b"MZ", "whose name ends with"),
+        ("tickets", b"a,b", "whose name ends with"),
+        ("tickets.csv", b"", "tickets.csv"),
+        ("tickets.xlsx", b"no workbook", "tickets.xlsx"),
+        ("tickets.json", b"{", "tickets.json"),
+    ],
+)
+def test_a_file_that_cannot_be_read_leaves_nothing(
+    service: Service, name: str, content: bytes, fault: str
+) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        answer = client.post("/prepare", params={"token": token}, files={"file": (name, content)})
+        assert answer.status_code == 422
+        assert fault in answer.text
+        assert str(service.settings.home) not in answer.text
+    assert service.folders() == []
+
+
+def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
+    with serve(settings_for(tmp_path / "home", max_dataset_bytes=100_000)) as small, small.client() as client:
+        token = token_in(open_page(client, "/new"))
+        big = {"file": ("tickets.csv", b"a;b\n" * 50_000)}
+        assert client.post("/prepare", params={"token": token}, files=big).status_code == 413
+        assert client.post("/prepare", files={"file": ("tickets.csv", b"a;b")}).status_code == 403
+    assert small.folders() == []
 
 
 @pytest.mark.parametrize(

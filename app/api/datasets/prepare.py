@@ -1,0 +1,71 @@
+"""Makes a data set of a file as people have it: `python -m app.api.datasets.prepare FOLDER NAME`.
+
+It runs in a separate process, as `app.api.datasets.check` does. It reads `FOLDER/NAME`, does what `pada init --yes`
+does, leaves the three splits in FOLDER, and prints a `Preparation` as JSON.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from app.api.datasets.preparation import Preparation
+from app.config.splits import SPLITS
+from app.prepare.files import read_all
+from app.prepare.layout import Choices
+from app.prepare.output import CONFIG, DATA, write_plan
+from app.prepare.plan import Plan, SplitOptions, make_plan
+from app.prepare.tables import InputError, ReadOptions
+from trainer.data_files import DataError
+
+SHOWN = 5
+"""Rows that were left out, and answers that contradict each other, that are named."""
+
+NOT_OVER_HTTP = ("data:", "output:")
+"""Sections of a config that the service sets by itself."""
+
+
+def prepare(folder: Path, name: str) -> Preparation:
+    """The splits in `folder`, and what to say about them. Messages do not show the folder."""
+    try:
+        plan = make_plan(read_all([str(folder / name)], ReadOptions()), Choices([]), SplitOptions())
+        write_plan(plan, folder / "made", 0)
+    except (InputError, DataError) as error:
+        return Preparation(fault=str(error).replace(f"{folder}/", ""))
+    for split in SPLITS:
+        (folder / "made" / DATA / f"{split}.jsonl").replace(folder / f"{split}.jsonl")
+    config = without_sections((folder / "made" / CONFIG).read_text(encoding="utf-8"))
+    shutil.rmtree(folder / "made")
+    rows = {split: len(plan.rows[split]) for split in SPLITS}
+    return Preparation(rows=rows, config=config, notes=notes_of(plan))
+
+
+def without_sections(config: str) -> str:
+    """A config without what the service sets, and without the comments that begin it."""
+    kept: list[str] = []
+    inside = False
+    for line in config.splitlines():
+        if line and not line[0].isspace():
+            inside = line.startswith(NOT_OVER_HTTP) or (not kept and line.startswith("#"))
+        if not inside and (kept or line):
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def notes_of(plan: Plan) -> list[str]:
+    """What a person should know of a plan, a sentence each."""
+    notes = [f"The columns are a guess that is {plan.layout.sureness}."]
+    notes += plan.layout.reasons
+    notes += [f"The task is {plan.task.name} ({plan.task.sureness}).", *plan.task.reasons]
+    notes += plan.notes
+    notes += [f"Look at this: {warning}" for warning in plan.task.warnings]
+    notes += [f"Look at this: {conflict}" for conflict in plan.conflicts[:SHOWN]]
+    if plan.skipped:
+        notes.append(f"{len(plan.skipped):,} of {plan.read:,} rows are left out:")
+        notes += [f"{item.place}: {item.reason}" for item in plan.skipped[:SHOWN]]
+    return notes
+
+
+if __name__ == "__main__":
+    sys.stdout.write(prepare(Path(sys.argv[1]), sys.argv[2]).model_dump_json())
