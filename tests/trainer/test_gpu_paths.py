@@ -96,6 +96,7 @@ def test_wider_sequences_and_added_masks_give_the_same_loss(batch: list[Row]) ->
     layout = choose_layout(model, SHORT, 0, dropout=0)
     wide = pack(batch, 0, layout.hidden_size, 16)
     assert wide.input_ids.shape[1] % 16 == 0
+    assert wide.attention_mask is not None
     assert wide.attention_mask.shape[-2:] == (wide.input_ids.shape[1],) * 2
     with torch.no_grad():
         expected = layout.logits(model, layout.batch(batch))
