@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,13 @@ import pytest
 from tests.command import pada
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, make_student, write_config, write_data
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Trainers of one machine wait for each other by a lock in its temporary folder. Each process of the tests has a core of
+    # its own, so it gets a folder of its own.
+    folder = Path(tempfile.gettempdir()) / f"pada-tests-{os.getuid()}-{worker}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 @dataclass
