@@ -118,7 +118,7 @@ def test_eager_attention_is_told(
     assert warning.startswith("LlamaForCausalLM knows no attention but the eager one")
 
 
-@pytest.mark.parametrize("backend", [pytest.param("aot_eager", marks=pytest.mark.slow), "inductor"])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_compiled_layers_train_alike(
     write_spec: Any,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
