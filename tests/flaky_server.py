@@ -21,7 +21,7 @@ Words of the script:
     hang          no answer at all                   drop           the connection closes in the middle
     no-usage      a good answer without usage        413            the request is too large
     refusal       OpenAI's `refusal` beside no content
-    filtered      no content (finish_reason content_filter)
+    filtered      no content (finish_reason content_filter); filtered-late after half of the answer
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class FlakyServer(ChatServer):
     refusal: int = 400
     refused: tuple[str, ...] = ()
     """Parameters that it does not know."""
+    hint: str = ""
+    """What it says besides."""
     calls: list[Seen] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
@@ -156,7 +158,9 @@ class FlakyServer(ChatServer):
         if word == "drop":
             return Response("{", headers={"content-length": "1000"}, media_type="application/json")
         if unknown := [name for name in self.refused if name in seen.body]:
-            return _error(400, f"Unsupported parameter: '{unknown[0]}' is not supported with this model.")
+            return _error(
+                400, f"Unsupported parameter: '{unknown[0]}' is not supported with this model.{self.hint}"
+            )
         if seen.mode not in self.modes:
             return _error(self.refusal, f"{seen.mode} is not supported here")
         await asyncio.sleep(float(value) if word == "slow" else self.latency)
@@ -167,6 +171,7 @@ class FlakyServer(ChatServer):
         texts = {
             "half": answer[: len(answer) // 2],
             "length": answer[: len(answer) // 2],
+            "filtered-late": answer[: len(answer) // 2],
             "prose": "I would rather tell you a story about a card.",
             "fenced": f"<think>Which {{fields}}?</think>Here it is:\n```json\n{answer}\n```\nAnything else?",
             "misfit": json.dumps({"verdict": "fine"}),
@@ -186,7 +191,9 @@ class FlakyServer(ChatServer):
         return completion(
             seen.body["model"],
             message,
-            reason={"length": "length", "filtered": "content_filter"}.get(word, "stop"),
+            reason={"length": "length", "filtered": "content_filter", "filtered-late": "content_filter"}.get(
+                word, "stop"
+            ),
             usage=None if word == "no-usage" else self.usage,
         )
 

@@ -20,27 +20,28 @@ def ask_for_workspace() -> None:
 
 
 @contextmanager
-def equal_runs(probe: Callable[[], object]) -> Iterator[str | None]:
-    """Within it, a GPU computes the same numbers each time; the value is why it cannot, or None.
+def equal_runs(probe: Callable[[], object], warn: Callable[[str], object]) -> Iterator[None]:
+    """Within it, a GPU computes the same numbers each time.
 
     Args:
-        probe: a small training step, to see whether the model has an operation that knows no fixed order.
+        probe: a small training step, to see whether the model has an operation that knows no fixed order. If it has,
+            there is no order, and `warn` is told.
     """
-    torch.use_deterministic_algorithms(True)
     settings: Any = torch.utils.deterministic
     fills = settings.fill_uninitialized_memory
     # It guards against reading what was never written, at the price of writing it.
     settings.fill_uninitialized_memory = False
+    torch.use_deterministic_algorithms(True)
     try:
-        reason = None
         try:
             probe()
         except RuntimeError as error:
             if "deterministic" not in str(error):
                 raise
-            reason = str(error).split(",")[0].split("\n")[0]
             torch.use_deterministic_algorithms(False)
-        yield reason
+            reason = str(error).split(",")[0].split("\n")[0]
+            warn(f"Equal seeds give slightly different students on this GPU: {reason}.")
+        yield
     finally:
         torch.use_deterministic_algorithms(False)
         settings.fill_uninitialized_memory = fills

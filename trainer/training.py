@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,16 +22,13 @@ from trainer.determinism import equal_runs
 from trainer.fitting import is_out_of_memory
 from trainer.loss import choose_layout
 from trainer.optimizer import MasterAdamW, learning_rate
+from trainer.precision import loss_scaler
 from trainer.prefetch import Prefetch
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.specs import LossPoint, TrainSpec
 
 MAX_HALVINGS = 3
 """How often a run may halve its micro-batch before it gives up."""
-
-
-LOSS_SCALE = 2.0**16
-"""With which float16 training begins; halved at an overflow, doubled after 2,000 steps without one."""
 
 
 class TrainingError(Exception):
@@ -81,20 +77,12 @@ class Trainer:
             state.resumed_from.append(state.step)
         elif accelerator.num_processes > 1:
             self.optimizer.restart(broadcast(self.optimizer.master))
-        self.scaler = self._make_scaler()
+        self.scaler = loss_scaler(accelerator.device, state.dtype, state.loss_scale)
         self.layout = choose_layout(model, rows, pad_token, dropout=spec.student.lora.dropout)
         if works_apart(accelerator.device):
             self.layout = replace(self.layout, prefetch=Prefetch(self.layout.for_gpu))
         self.compile_seconds = 0.0
         self.warnings: list[str] = []
-
-    def _make_scaler(self) -> torch.amp.GradScaler:
-        """Scales the loss in float16, whose smallest gradients are 0 otherwise (arXiv 1710.03740, section 3.2)."""
-        half = self.state.dtype == "float16"
-        scaler = torch.amp.GradScaler(self.accelerator.device.type, init_scale=LOSS_SCALE, enabled=half)
-        if half and self.state.loss_scale:
-            scaler.load_state_dict(self.state.loss_scale)
-        return scaler
 
     def train(self) -> None:
         """Run to the last step, from wherever the state is.
@@ -117,18 +105,19 @@ class Trainer:
     def _order(self) -> contextlib.AbstractContextManager[None]:
         """Sums in a fixed order, where the device would not keep one by itself."""
         if self.spec.student.deterministic and works_apart(self.accelerator.device):
-            return self._fixed_order()
+            return equal_runs(self._probe, self._warn)
         return contextlib.nullcontext()
 
-    @contextlib.contextmanager
-    def _fixed_order(self) -> Iterator[None]:
-        rows = sorted(self.rows, key=lambda row: row.length)[:2]
-        with equal_runs(partial(self._both_ways, rows)) as reason:
+    def _probe(self) -> None:
+        """A small step that leaves nothing behind."""
+        try:
+            self._both_ways(sorted(self.rows, key=lambda row: row.length)[:2])
+        finally:
             self.optimizer.discard()
-            if reason:
-                self.warnings.append(f"Equal seeds give slightly different students on this GPU: {reason}.")
-                self.progress.write(stage="warning", message=self.warnings[-1])
-            yield
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self.progress.write(stage="warning", message=message)
 
     def _both_ways(self, rows: list[Row]) -> None:
         """A forward and a backward pass; the gradient is to be thrown away."""

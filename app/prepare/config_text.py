@@ -15,18 +15,28 @@ MAX_NEW = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FOREIGN = 0.2
 """Share of letters that are not Latin from which the default embedder, which knows English, is blind."""
 
-TEMPLATE = """\
+KEY = "OPENAI_API_KEY"
+
+HEADER = """\
 # Written by `pada init`. Every key is explained in docs/guides/configuration.md.
 # Before the first run: set the teacher's address and model below, and its key in the environment.
 #   export {key}=...
 #   pada run {name}
 
-task: {task}{task_note}
-# Say what decides doubtful rows. Without this, the teacher drafts a description from train rows.
-# task_description: ...
+"""
+
+DATA = """\
 data:
   folder: data                 # {counts}
-student:
+"""
+
+OUTPUT = "output: runs/first\n"
+
+TEMPLATE = """\
+{header}task: {task}{task_note}
+# Say what decides doubtful rows. Without this, the teacher drafts a description from train rows.
+# task_description: ...
+{data}student:
   model: HuggingFaceTB/SmolLM2-135M-Instruct   # a hub name, a local folder, a .gguf file, or builtin:smollm2-135m
   method: lora                 # lora, qlora (GPU), or full
   tune: auto                   # finds learning rate and steps on validation, in about eleven trainings; or set
@@ -44,21 +54,26 @@ loop:
 budget:
   max_usd: 5                   # a hard cap: at it the run pauses. For a model without a known price, set teacher.prices or remove it
 seed: {seed}
-{embedder}output: runs/first
-"""
+{embedder}{output}"""
 
 
-def config_text(plan: Plan, seed: int, name: str = "config.yaml") -> str:
-    """The YAML text of a config that runs these rows as they are."""
+def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: bool = False) -> str:
+    """The YAML text of a config that runs these rows as they are.
+
+    Args:
+        served: for a service, which has places of its own for rows and runs.
+    """
     rows = [draft for split in plan.rows.values() for draft in split]
     longest = max(map(row_tokens, rows))
     train = len(plan.rows["train"])
+    counts = ", ".join(f"{len(drafts):,} {split}" for split, drafts in plan.rows.items())
     return TEMPLATE.format(
-        key="OPENAI_API_KEY",
-        name=name,
+        key=KEY,
+        header="" if served else HEADER.format(key=KEY, name=name),
+        data="" if served else DATA.format(counts=counts),
+        output="" if served else OUTPUT,
         task=plan.task.name if ":" not in plan.task.name else json.dumps(plan.task.name),
         task_note=f"  # {plan.task.kind}" if plan.task.kind != plan.task.name else "",
-        counts=", ".join(f"{len(drafts):,} {split}" for split, drafts in plan.rows.items()),
         max_length=_at_least(longest, MAX_LENGTHS),
         longest=longest,
         new_tokens=_new_tokens(plan, rows),

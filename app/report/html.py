@@ -58,7 +58,7 @@ def render_document(template: str, charts: Mapping[str, Any], **content: Any) ->
     """
     scripts = [_vega(), _template_text("page.js")]
     return (
-        _environment()
+        page_environment("app.report", "app.compare")
         .get_template(template)
         .render(
             **content,
@@ -97,9 +97,10 @@ def _template_text(name: str) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def page_environment(*packages: str) -> jinja2.Environment:
+    """What pages are made with from the templates of these packages: escaped, strict, and with our words."""
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("app.report"), jinja2.PackageLoader("app.compare")]),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

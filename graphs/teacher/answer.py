@@ -34,7 +34,8 @@ def parse_answer(schema: type[Answer], text: str) -> Answer:
     last: ValidationError | None = None
     for value in json_values(without_thoughts(text)):
         try:
-            return schema.model_validate(renamed(wrapped(value, schema), schema))
+            # as JSON text, whose lone surrogates do not fit: no file could hold them
+            return schema.model_validate_json(json.dumps(renamed(wrapped(value, schema), schema)))
         except ValidationError as error:
             last = error
     if last is None:

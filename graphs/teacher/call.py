@@ -18,11 +18,11 @@ from graphs.teacher.client import ModelClient, Reply
 from graphs.teacher.cost import Charge
 from graphs.teacher.failures import CallFailure, give_up_error, truncate
 from graphs.teacher.hooks import RequestRecord, watcher
-from graphs.teacher.request import Call, Mode, payload
+from graphs.teacher.request import Call, Dialect, Mode, payload
 from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 
 MAX_UNFIT = 6
-"""Unfit answers to one call after which the teacher counts as unusable. If 1 answer in 20 is unfit by chance, this
+"""Unfit answers to one call after which it is given up. If 1 answer in 20 is unfit by chance, this
 happens in one of 64 million calls."""
 MAX_DECLINED = 2
 """Refusals of one call after which it is given up: a model at a temperature may think again, a filter will not."""
@@ -112,9 +112,7 @@ class TeacherCall:
         """One attempt. Until it is known which mode of structured output works, the modes are tried in order."""
         unsupported: list[CallFailure] = []
         for mode in self._binding.endpoint.modes:
-            outcome = await self._send(mode)
-            while isinstance(outcome, CallFailure) and self._binding.endpoint.adapts_to(outcome):
-                outcome = await self._send(mode)
+            outcome = await self._send_in_dialect(mode)
             if isinstance(outcome, str):
                 return outcome
             if outcome.kind != "unsupported":
@@ -126,12 +124,24 @@ class TeacherCall:
         self._failures.append(outcome)
         return outcome
 
-    async def _send(self, mode: Mode) -> str | CallFailure:
+    async def _send_in_dialect(self, mode: Mode) -> str | CallFailure:
+        """One request, and another while a refusal teaches, to this call or to others, what the server does not take."""
+        endpoint = self._binding.endpoint
+        while True:
+            dialect = endpoint.dialect
+            outcome = await self._send(mode, dialect)
+            if isinstance(outcome, str) or outcome.kind != "unsupported":
+                return outcome
+            endpoint.learn_dialect(dialect, outcome)
+            if endpoint.dialect == dialect:
+                return outcome
+
+    async def _send(self, mode: Mode, dialect: Dialect) -> str | CallFailure:
         """One request. It waits until the endpoint and the budget have room for it."""
         endpoint, call = self._binding.endpoint, self._call
         explain = endpoint.explain or self._unfit_count >= EXPLAIN_AFTER
         max_tokens = endpoint.bound(call.name, call.max_tokens)
-        arguments = payload(call, self._binding.spec, mode, max_tokens, explain, endpoint.dialect)
+        arguments = payload(call, self._binding.spec, mode, max_tokens, explain, dialect)
         bound = self._binding.charge(call.prompt_bound(), max_tokens)
         await endpoint.throttle.acquire()
         try:

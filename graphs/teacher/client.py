@@ -76,12 +76,10 @@ class ModelClient:
         self._mode = mode
         self.explain = self.explain or explained
 
-    def adapts_to(self, failure: CallFailure) -> bool:
-        """Learn from a refusal that is about a parameter; whether the request would now be another one."""
-        before = self.dialect
-        if failure.kind == "unsupported":
-            self.dialect = before.corrected(failure.reason)
-        return self.dialect != before
+    def learn_dialect(self, sent: Dialect, failure: CallFailure) -> None:
+        """Learn from the refusal of a request in a dialect, unless another call has learnt since."""
+        if failure.kind == "unsupported" and sent == self.dialect:
+            self.dialect = sent.without(failure.reason)
 
     def bound(self, schema: str, asked: int) -> int:
         """Completion tokens to ask for: `asked`, or what answers in this schema have needed before."""
@@ -142,7 +140,7 @@ def read_reply(message: AIMessage) -> Reply:
     return Reply(
         text=text,
         truncated=finish == "length",
-        declined="" if text else str(refusal or filtered),
+        declined=filtered or ("" if text else str(refusal or "")),
         usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None,
     )
 

@@ -26,6 +26,9 @@ _SHORT = {"ErrorAnalysis": 512, "FailurePattern": 512, "AugmentationStrategy": 1
 
 LIMIT, COMPLETION_LIMIT = "max_tokens", "max_completion_tokens"
 
+UNKNOWN = ("unsupported", "not supported", "unrecognized", "unknown", "not permitted")
+"""Words of a server that does not know a parameter."""
+
 NOT_PORTABLE = {"minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "pattern", "default"}
 """JSON schema keywords that OpenAI's strict mode, or others' versions of it, did not always know."""
 
@@ -99,10 +102,10 @@ def completion_bound(name: str, data: dict[str, Any], ceiling: int) -> int:
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a server has been found to take."""
+    """How one server wants its parameters. What it has refused is never sent again, so learning ends."""
 
-    limit_field: str
-    """The name of the limit of completion tokens."""
+    limits: tuple[str, ...]
+    """Names of the limit of completion tokens, of which the first is used."""
     temperature: bool = True
     """Whether it takes a temperature."""
 
@@ -110,22 +113,18 @@ class Dialect:
     def expected(cls, base_url: str) -> Dialect:
         """OpenAI's newer models refuse `max_tokens`. Many other servers know only that."""
         host = urlsplit(base_url).hostname or ""
-        return cls(COMPLETION_LIMIT if host.endswith(("openai.com", "azure.com")) else LIMIT)
+        new = host.endswith(("openai.com", "azure.com"))
+        return cls((COMPLETION_LIMIT, LIMIT) if new else (LIMIT, COMPLETION_LIMIT))
 
-    def corrected(self, complaint: str) -> Dialect:
-        """The dialect after a refusal; the same if the refusal is about something else."""
+    def without(self, complaint: str) -> Dialect:
+        """The dialect after a refusal of a request in this one; the same if the refusal is about something else.
+
+        A complaint may name both limits: "'max_tokens' is not supported with this model. Use 'max_completion_tokens'".
+        """
         text = complaint.lower()
-        if LIMIT in text or COMPLETION_LIMIT in text:
-            other = {LIMIT: COMPLETION_LIMIT, COMPLETION_LIMIT: LIMIT}[self.limit_field]
-            # OpenAI names both: "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-            complains_of_ours = re.search(rf"\b{self.limit_field}\b", text) and any(
-                word in text
-                for word in ("unsupported", "not supported", "unrecognized", "unknown", "not permitted")
-            )
-            return replace(self, limit_field=other) if complains_of_ours else self
-        if "temperature" in text and self.temperature:
-            return replace(self, temperature=False)
-        return self
+        if re.search(rf"\b{self.limits[0]}\b", text) and any(word in text for word in UNKNOWN):
+            return replace(self, limits=self.limits[1:]) if len(self.limits) > 1 else self
+        return replace(self, temperature=False) if "temperature" in text else self
 
 
 def payload(
@@ -136,7 +135,7 @@ def payload(
     `response_format` is passed as `extra_body`. The request is the same, but the client then returns truncated and
     filtered answers with their usage. Its own parser would raise and lose the usage.
     """
-    body: dict[str, Any] = {**spec.extra_body, dialect.limit_field: max_tokens}
+    body: dict[str, Any] = {**spec.extra_body, dialect.limits[0]: max_tokens}
     arguments: dict[str, Any] = {"extra_body": body}
     if spec.temperature is not None and dialect.temperature:
         arguments["temperature"] = spec.temperature

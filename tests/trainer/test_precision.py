@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.trainer.test_finetune import losses, run
 from tests.trainer.test_memory import write_spec  # noqa: F401 - a fixture
-from trainer import precision, training
+from trainer import precision
 from trainer.finetune import main
 from trainer.model import load_model
 from trainer.optimizer import MasterAdamW
@@ -90,7 +90,7 @@ def test_overflow_skips_the_step_and_halves_the_scale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm = run(write_spec("calm", dtype="float16"))
-    monkeypatch.setattr(training, "LOSS_SCALE", 2.0**24)
+    monkeypatch.setattr(precision, "LOSS_SCALE", 2.0**24)
     found = run(write_spec("high", dtype="float16"))
     assert found.skipped == list(range(1, len(found.skipped) + 1))
     assert 0 < len(found.skipped) < found.steps
@@ -104,7 +104,7 @@ def test_the_scale_goes_on_after_an_interruption(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(training, "LOSS_SCALE", 2.0**24)
+    monkeypatch.setattr(precision, "LOSS_SCALE", 2.0**24)
     calm = run(write_spec("calm", dtype="float16", checkpoint_every=2))
     real = Trainer._report
     stopped = len(calm.skipped) + 1

@@ -12,18 +12,16 @@ from pathlib import Path
 
 from app.api.datasets.preparation import Preparation
 from app.config.splits import SPLITS
+from app.prepare.config_text import config_text
 from app.prepare.files import read_all
 from app.prepare.layout import Choices
-from app.prepare.output import CONFIG, DATA, write_plan
+from app.prepare.output import DATA, write_plan
 from app.prepare.plan import Plan, SplitOptions, make_plan
 from app.prepare.tables import InputError, ReadOptions
 from trainer.data_files import DataError
 
 SHOWN = 5
 """Rows that were left out, and answers that contradict each other, that are named."""
-
-NOT_OVER_HTTP = ("data:", "output:")
-"""Sections of a config that the service sets by itself."""
 
 
 def prepare(folder: Path, name: str) -> Preparation:
@@ -35,22 +33,9 @@ def prepare(folder: Path, name: str) -> Preparation:
         return Preparation(fault=str(error).replace(f"{folder}/", ""))
     for split in SPLITS:
         (folder / "made" / DATA / f"{split}.jsonl").replace(folder / f"{split}.jsonl")
-    config = without_sections((folder / "made" / CONFIG).read_text(encoding="utf-8"))
     shutil.rmtree(folder / "made")
     rows = {split: len(plan.rows[split]) for split in SPLITS}
-    return Preparation(rows=rows, config=config, notes=notes_of(plan))
-
-
-def without_sections(config: str) -> str:
-    """A config without what the service sets, and without the comments that begin it."""
-    kept: list[str] = []
-    inside = False
-    for line in config.splitlines():
-        if line and not line[0].isspace():
-            inside = line.startswith(NOT_OVER_HTTP) or (not kept and line.startswith("#"))
-        if not inside and (kept or line):
-            kept.append(line)
-    return "\n".join(kept) + "\n"
+    return Preparation(rows=rows, config=config_text(plan, 0, served=True), notes=notes_of(plan))
 
 
 def notes_of(plan: Plan) -> list[str]:

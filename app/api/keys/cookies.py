@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -53,11 +55,12 @@ def _read(serializer: URLSafeTimedSerializer, text: str, seconds: int) -> str | 
 def secret_of(home: Path) -> str:
     """The service's secret for signatures, in a file that only its user can read; made once."""
     path = home / "page.secret"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii")
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        secret = secrets.token_hex(32)
-        file.write(secret)
-    return secret
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=home, encoding="ascii") as file:  # nobody else may read it
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+            # whole or not at all; of two processes that start at once, one is first
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text(encoding="ascii")

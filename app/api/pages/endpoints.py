@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
@@ -14,7 +14,7 @@ from app.api.keys.auth import Reader, caller_of_key
 from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
 from app.api.pages.answers import Change, answer_changes, scored_rounds
 from app.api.pages.rendering import ASSETS, HEADERS, asset, page
-from app.api.pages.routes import EMPTY_IS_NONE, FormWriter, PageRoute, Token, check_token, frame
+from app.api.pages.routes import EMPTY_IS_NONE, FormReader, FormWriter, PageRoute, Token, check_token, frame
 from app.api.pagination import PageQuery
 from app.api.runs import files
 from app.api.runs.dependencies import Folder, Found, RunId, runs_of
@@ -24,6 +24,7 @@ from app.api.runs.service import Runs
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.run_status import STATUSES, RunStatus
+from app.errors import Forbidden
 from graphs.rounds import Round as RoundFiles
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
@@ -48,7 +49,9 @@ async def sign_in_form(request: Request) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
-    """Exchange a key for a cookie."""
+    """Exchange a key for a cookie. Nobody else's page may sign a browser in."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise Forbidden("This form was sent by another site.")
     known = await caller_of_key(request, key.strip())
     if known is None:
         return page(
@@ -68,8 +71,9 @@ async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)]) -
 
 
 @router.post("/sign-out")
-async def sign_out() -> Response:
+async def sign_out(request: Request, who: FormReader, token: Token = "") -> Response:
     """Forget the cookie."""
+    check_token(request, who, token)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -147,6 +151,7 @@ async def rows(
         "next": following,
         "chosen": chosen,
         "rounds": files.rounds(paths),
+        "verdicts": get_args(Verdict),
     }
     return page("rows.html", run=RunView.of(found), **shown, **frame(request, who))
 

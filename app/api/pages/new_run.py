@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
 
 from app.api.datasets import service as datasets
 from app.api.datasets.schemas import view
@@ -109,16 +110,23 @@ async def upload(
 
 @router.post(TABLES)
 async def prepare(
-    request: Request, who: FormWriter, file: UploadFile, token: Annotated[str, Query(max_length=500)] = ""
+    request: Request, who: FormWriter, token: Annotated[str, Query(max_length=500)] = ""
 ) -> Response:
-    """Make a data set of one file as people have it, and show a config for it and what was guessed."""
+    """Make a data set of one file as people have it, and show a config for it and what was guessed.
+
+    The file is read here, and not by the framework, which would take it before it knows who sends it.
+    """
     check_token(request, who, token)
     settings: Settings = request.app.state.settings
     with datasets.incoming(settings) as folder:
         try:
-            received, made = await datasets.receive_table(
-                file, folder, settings, request.app.state.check_turn
-            )
+            async with request.form(max_files=1, max_fields=0) as filled:
+                file = filled.get("file")
+                if not isinstance(file, UploadFile):
+                    raise InputError("A file is needed.")
+                received, made = await datasets.receive_table(
+                    file, folder, settings, request.app.state.check_turn
+                )
         except (InputError, TooLarge) as error:
             return await form(request, who, fault=str(error))
         async with request.app.state.sessions.begin() as session:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from fastapi.responses import HTMLResponse
 
-from app.report import wording
+from app.report.html import page_environment
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -51,20 +51,6 @@ def age(then: float) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("app.api.pages"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=wording.percent,
-        score_interval=wording.score_interval,
-        duration=wording.duration,
-        money=wording.money,
-        plural=wording.plural,
-        round_name=wording.round_name,
-        age=age,
-    )
+    environment = page_environment("app.api.pages")
+    environment.filters["age"] = age
     return environment

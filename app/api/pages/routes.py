@@ -31,11 +31,13 @@ class PageRoute(APIRoute):
             except Unauthorized:
                 return RedirectResponse("/sign-in", 303)
             except PadaError as error:
-                return page("error.html", error.status, message=str(error), **frame(request, None))
+                response = error_page(request, error.status, str(error))
+                response.headers.update(error.headers)
+                return response
             except DataError as error:
-                return page("error.html", 422, message=str(error), **frame(request, None))
+                return error_page(request, 422, str(error))
             except RequestValidationError:
-                return page("error.html", 404, message="There is no such page.", **frame(request, None))
+                return error_page(request, 404, "There is no such page.")
 
         return answer
 
@@ -43,6 +45,7 @@ class PageRoute(APIRoute):
 EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)
 """A form sends its empty choices too."""
 
+FormReader = Annotated[Caller, Depends(caller("read", form=True))]
 FormWriter = Annotated[Caller, Depends(caller("write", form=True))]
 Token = Annotated[str, Form(max_length=500)]
 
@@ -57,6 +60,11 @@ def frame(request: Request, who: Caller | None) -> dict[str, Any]:
         "may_write": who is not None and "write" in who.scopes,
         "token": signer.form_token(who.owner) if who else "",
     }
+
+
+def error_page(request: Request, status: int, message: str) -> Response:
+    """What went wrong, for a person."""
+    return page("error.html", status, message=message, **frame(request, None))
 
 
 def check_token(request: Request, who: Caller, token: str) -> None:

@@ -1,0 +1,94 @@
+"""What a browser does with the pages, and runs for it to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from graphs.artifacts import PatternAccount
+from graphs.rounds import Round
+from graphs.rows import NewRow, Pattern, Strategy
+from graphs.run_paths import RunPaths
+from tests.app.api.http_service import Service
+from trainer.artifacts import write_jsonl
+
+HOSTILE = "<script>alert(1)</script> </script> javascript:alert(1) \u202e"
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+def add_run(service: Service, status: str = "paused", owner: str = "", run: str = RUN, **more: Any) -> str:
+    """A run as the executor would have left it, in the database."""
+    values = {"waiting_for": None, "reason": f"Because of {HOSTILE}.", **more}
+    config = '{"task": "classification", "loop": {"method": "pada"}}'
+    view = (
+        '{"scores": [{"round": 0, "metric": "accuracy", "validation": 0.5, "ci95": [0.4, 0.6], "promoted": true, '
+        '"reason": "It is the baseline."}, {"round": 1, "metric": "accuracy", "validation": 0.75, "ci95": [0.6, 0.8], '
+        '"promoted": true, "reason": "Better."}], "cost": {"calls": 1200, "usd": 0.5, "tokens": 34567, "retries": 2}}'
+    )
+    service.sql(
+        "insert into runs (id, owner, config, dataset, status, reason, waiting_for, view, token, last_event, created) "
+        "values (?, ?, ?, null, ?, ?, ?, ?, 0, 0, strftime('%s','now') - 7300)",
+        run, owner, config, status, values["reason"], values["waiting_for"], view,
+    )  # fmt: skip
+    return run
+
+
+def add_files(service: Service, run: str = RUN) -> None:
+    """A round with one pattern and two rows, all of whose texts are hostile."""
+    paths = RunPaths(service.settings.runs / run)
+    here = Round(paths, 1)
+    pattern = Pattern(
+        id="r1-p0", round=1, name=HOSTILE, description=HOSTILE, failures=["a", "b", "c"], centroid=[0.0]
+    )
+    write_jsonl(here.paths.patterns, [pattern])
+    here.write_strategy(Strategy(pattern="r1-p0", title=HOSTILE, instructions=HOSTILE))
+    here.write_accounts({"r1-p0": PatternAccount(fixed=1, unmoved=2, regressed=0, matched=None)})
+    rows = [
+        NewRow(
+            id=f"r1-b{n}-a1-0", prompt=f"{n}: {HOSTILE}", completion=HOSTILE, round=1, batch=f"r1-b{n}", origin="pattern",
+            pattern="r1-p0", attempt=1, verdict=verdict, reason="Because.", evidence=evidence,
+        )
+        for n, (verdict, evidence) in enumerate([("accepted", None), ("leak", {"id": "x", "split": "test", "text": HOSTILE})])
+    ]  # fmt: skip
+    write_jsonl(here.paths.rows, rows)
+
+
+def open_page(client: httpx.Client, path: str, status: int = 200) -> str:
+    """The text of a page, which has the headers that keep it from doing anything."""
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"<script(?! src=)|\son\w+=|style=", answer.text), "inline code or style"
+    return answer.text
+
+
+def token_in(text: str) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def config_of(text: str) -> str:
+    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", text, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@contextmanager
+def signed_in(service: Service, key: str) -> Iterator[httpx.Client]:
+    with service.client(follow_redirects=False) as client:
+        answer = client.post("/sign-in", data={"key": key})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert key not in cookie
+        yield client
