@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from graphs.methods import GUIDANCE, Guidance, Method, Origin
 from trainer.specs import Strict, StudentSpec
 
+Promote = Literal["better", "later", "significant"]
+"""When a round's student takes the place of the best one."""
 Reviewed = Literal["patterns", "rows"]
 """What a person can review: the patterns with their strategies, or the rows."""
 MAX_DESCRIPTION = 20_000
@@ -58,8 +60,9 @@ class LoopSpec(Strict):
     """How often one batch may be asked for."""
     patience: int = Field(2, ge=1, le=1000)
     """Rounds without promotion after which the loop stops."""
-    promote: Literal["better", "significant"] = "better"
-    """`better`: a higher score and nothing that shows a regression; `significant`: the 95 % interval excludes 0."""
+    promote: Promote = "later"
+    """`better`: a higher score and nothing that shows a regression; `later`: the same over the baseline, and over a later student a
+    score not more than one standard error lower, as it has more rows; `significant`: the 95 % interval excludes 0."""
     review: Literal[False, True, "patterns", "rows"] = False
     """Wait for a person: `patterns` before rows are written for them, `rows` before they are trained on, true both."""
     max_analyses: int = Field(200, ge=1, le=1_000_000)

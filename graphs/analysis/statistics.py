@@ -42,6 +42,11 @@ class PairedComparison:
     broken: int
     """Rows that a has right and b has wrong."""
 
+    @property
+    def standard_error(self) -> float:
+        """Of the difference, from the width of its interval."""
+        return (self.high - self.low) / (2 * Z)
+
 
 def paired(
     values_a: ArrayLike, values_b: ArrayLike, correct_a: ArrayLike, correct_b: ArrayLike, seed: int

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from statistics import mean
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from graphs.analysis.statistics import PairedComparison, holm, paired
 from graphs.artifacts import Comparison, GateDecision
-from graphs.context import Context, LoopSpec
+from graphs.context import Context, LoopSpec, Promote
 from graphs.pattern_outcomes import record_outcomes
 from graphs.state import LoopState
 from graphs.workspace import Workspace
@@ -17,7 +18,7 @@ from trainer.records import Example, Score
 
 
 async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Compare with the best student so far, row by row on validation. A promotion makes this student the best."""
+    """Compare with the best score so far, row by row on validation. A promotion makes this student the best."""
     loop, current = runtime.context.loop, workspace.round(state.round)
     if state.round == 0:
         decision = GateDecision(
@@ -38,21 +39,37 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
 
 
 def compare_to_best(state: LoopState, context: Context, workspace: Workspace) -> GateDecision:
-    """Whether this student beats the best one so far, with the evidence."""
+    """Whether this student is promoted over the one with the best score so far, with the evidence."""
     examples = workspace.examples("validation")
-    best = workspace.round(state.best_round).scores("validation")
+    leader = highest(workspace, state.round)
+    best = workspace.round(leader).scores("validation")
     this = workspace.round(state.round).scores("validation")
     comparison = compare(best, this, context.seed)
     hurt = regressed_groups(examples, best, this, workspace, context.seed)
-    promoted, reason = decide(comparison, hurt, context.loop.promote)
+    rule = context.loop.promote
+    if rule == "later" and leader == 0:
+        # plain fine-tuning is what a user would do without the loop: it is left only for a higher score
+        rule = "better"
+    promoted, reason = decide(comparison, hurt, rule)
     return GateDecision(
         promoted=promoted,
         reason=reason,
-        best_before=state.best_round,
+        best_before=leader,
         versus_best=Comparison(**asdict(comparison)),
         broken=[b.id for b, t in zip(best, this, strict=True) if b.correct and not t.correct],
         fixed=[b.id for b, t in zip(best, this, strict=True) if t.correct and not b.correct],
     )
+
+
+def highest(workspace: Workspace, before: int) -> int:
+    """The round whose student has the highest validation score of those promoted before this round; of equals the last.
+
+    With `promote: later` it need not be the round promoted last: compared with that one alone, many small losses could
+    add up unseen.
+    """
+    promoted = [number for number in range(before) if workspace.round(number).gate().promoted]
+    means = {n: mean(score.value for score in workspace.round(n).scores("validation")) for n in promoted}
+    return max(promoted, key=lambda number: (means[number], number))
 
 
 def compare(before: list[Score], after: list[Score], seed: int) -> PairedComparison:
@@ -87,13 +104,21 @@ def regressed_groups(
     ]
 
 
-def decide(comparison: PairedComparison, hurt: list[str], rule: str) -> tuple[bool, str]:
+def decide(comparison: PairedComparison, hurt: list[str], rule: Promote) -> tuple[bool, str]:
     """Apply `loop.promote`. The reason is one sentence for the report."""
     span = f"{comparison.difference:+.3f} (95 % interval {comparison.low:+.3f} to {comparison.high:+.3f})"
-    if comparison.difference <= 0:
+    better = comparison.difference > 0
+    level = rule == "later" and comparison.difference >= -comparison.standard_error
+    if not (better or level):
         return False, f"Not better than the best student: {span}."
     if hurt:
-        return False, f"Better on the whole, {span}, but significantly worse on {', '.join(hurt[:3])}."
+        on_the_whole = "Better on the whole" if better else "As good on the whole"
+        return False, f"{on_the_whole}, {span}, but significantly worse on {', '.join(hurt[:3])}."
+    if not better:
+        return True, (
+            f"Within one standard error of the best student, {span}, and trained on more rows, which "
+            "`promote: later` prefers."
+        )
     if rule == "significant" and comparison.low <= 0:
         return (
             False,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from graphs.analysis.statistics import PairedComparison, conclude
-from graphs.context import LoopSpec
-from graphs.nodes.gate import compare, decide, regressed_groups, why_stop
+from graphs.artifacts import GateDecision
+from graphs.context import Context, LoopSpec, Promote
+from graphs.nodes.gate import compare, compare_to_best, decide, regressed_groups, why_stop
 from graphs.state import LoopState
 from trainer.records import Example, Score
 from trainer.tasks.classification import Classification
@@ -34,13 +35,62 @@ def scores(right: str) -> list[Score]:
         (comparison(0.05, 0.01, 0.09), ["refund"], "better", False),
         (comparison(0.0, -0.1, 0.1), [], "better", False),
         (comparison(-0.01, -0.1, 0.1), [], "better", False),
+        # one standard error is the interval's width over 2 * 1.96: 0.0102
+        (comparison(-0.01, -0.03, 0.01), [], "later", True),
+        (comparison(-0.01, -0.03, 0.01), ["refund"], "later", False),
+        (comparison(-0.011, -0.031, 0.009), [], "later", False),
+        (comparison(0.02, -0.01, 0.05), [], "later", True),
     ],
 )
-def test_decide(found: PairedComparison, hurt: list[str], rule: str, promoted: bool) -> None:
+def test_decide(found: PairedComparison, hurt: list[str], rule: Promote, promoted: bool) -> None:
     decided, reason = decide(found, hurt, rule)
     assert decided is promoted
     assert reason.endswith(".")
     assert all(name in reason for name in hurt)
+
+
+def judge(promote: Promote, *students: str) -> list[bool]:
+    """Whether each student is promoted, the baseline first. A student is a string of right and wrong rows."""
+    rounds: list[Any] = []
+    for number, answers in enumerate(map(scores, students)):
+        promoted = number == 0
+        rounds.append(SimpleNamespace(scores=lambda _, answers=answers: answers))
+        if number:
+            context = Context(loop=LoopSpec(promote=promote))
+            state = LoopState(round=number)
+            promoted = compare_to_best(state, context, workspace_of(rounds)).promoted
+        rounds[-1].gate = lambda promoted=promoted: GateDecision(promoted=promoted, reason="")
+    return [item.gate().promoted for item in rounds]
+
+
+def workspace_of(rounds: list[Any]) -> Any:
+    examples = [Example(id=str(n), prompt="?", completion="x") for n in range(100)]
+    task = Classification([Example(id="x", prompt="x", completion="x")])
+    return SimpleNamespace(round=rounds.__getitem__, task=task, examples=lambda _: examples)
+
+
+def right(count: int) -> str:
+    """A student that has the first rows right."""
+    return "1" * count + "0" * (100 - count)
+
+
+def test_a_later_student_may_be_a_little_lower_but_never_than_the_baseline() -> None:
+    assert judge("later", right(70), right(70)) == [True, False]
+    assert judge("later", right(70), right(69)) == [True, False]
+    assert judge("later", right(70), right(75), right(74)) == [True, True, True]
+    assert judge("better", right(70), right(75), right(74)) == [True, True, False]
+    assert judge("later", right(70), right(75), right(60)) == [True, True, False]
+
+
+def test_small_losses_do_not_add_up() -> None:
+    """Each student is compared with the highest score so far, not with the one promoted last."""
+    assert judge("later", right(70), right(80), right(79), right(77), right(75)) == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_group_that_got_worse_is_found_although_the_whole_got_better() -> None:
