@@ -1,14 +1,18 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test docs slow chaos postgres ray fuzz setup lint format lock
+.PHONY: demo test pytest docs slow chaos postgres ray fuzz setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
 demo: setup
 	.venv/bin/pada demo
 
+# the style and the tests side by side: the style alone leaves a core idle
+test: setup
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
 # two processes, each with one thread for matrices: threads that wait for each other spin
-test: setup lint
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+pytest:
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 slow:
 	@scripts/setup dev,studio

@@ -25,6 +25,19 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one process of the tests, and all files that use the whole run to the same, which makes it once.
+
+    The files that train students take minutes, so they come first: the last file must not keep one process waiting.
+    """
+    shared = {item.path for item in items if "whole_run" in getattr(item, "fixturenames", ())}
+    trains = {item.path for item in items if item.get_closest_marker("student")}
+    for item in items:
+        group = "whole run" if item.path in shared else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.path not in shared, item.path not in trains))
+
+
 @dataclass
 class Run:
     """A run that has ended."""
