@@ -64,6 +64,11 @@ class RoundPaths:
     def student(self) -> Path:
         return self.root / "student"
 
+    @property
+    def progress(self) -> Path:
+        """What the trainer says while it trains the student."""
+        return self.student / "progress.jsonl"
+
     def predictions(self, split: str) -> Path:
         return self.root / "predictions" / f"{split}.jsonl"
 

@@ -33,23 +33,7 @@ class FakeStudent:
         artifact = spec.output / "adapter"
         artifact.mkdir(parents=True, exist_ok=True)
         write_jsonl(artifact / "rows.jsonl", train)
-        report = TrainReport(
-            steps=1,
-            rows=len(train),
-            over_long=[],
-            loss=[LossPoint(step=1, loss=1.0, learning_rate=0.1)],
-            artifact=artifact,
-            trainable_parameters=1,
-            completion_tokens=1,
-            samples_per_second=1.0,
-            micro_batch_size=1,
-            accumulation=1,
-            num_processes=1,
-            predict=answer_files(artifact, spec.predict),
-            seconds={"load": 2.0, "train": 0.5, "predict": 0.25},
-            device="cpu",
-            dtype="float32",
-        )
+        report = train_report(artifact, len(train), answer_files(artifact, spec.predict))
         write_json(spec.output / "report.json", report)
         return report
 
@@ -65,6 +49,27 @@ class FakeStudent:
             else:
                 answer_files(artifact, [file])
         return PredictReport(predictions={file.name: file.output for file in spec.predict})
+
+
+def train_report(artifact: Path, rows: int, predict: PredictReport | None = None) -> TrainReport:
+    """The report of a training on so many rows."""
+    return TrainReport(
+        steps=1,
+        rows=rows,
+        over_long=[],
+        loss=[LossPoint(step=1, loss=1.0, learning_rate=0.1)],
+        artifact=artifact,
+        trainable_parameters=1,
+        completion_tokens=1,
+        samples_per_second=1.0,
+        micro_batch_size=1,
+        accumulation=1,
+        num_processes=1,
+        predict=predict or PredictReport(predictions={}),
+        seconds={"load": 2.0, "train": 0.5, "predict": 0.25},
+        device="cpu",
+        dtype="float32",
+    )
 
 
 def answer_files(artifact: Path, files: list[PredictFile]) -> PredictReport:

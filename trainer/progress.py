@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,16 @@ class ProgressLog:
     def write(self, **fields: Any) -> None:
         """Append one `Progress` line with the current time."""
         self(Progress(time=time.time(), **fields))
+
+
+def read_progress(path: Path) -> Iterator[Progress]:
+    """The lines of all starts, in order. A line that a kill has cut short is left out; no file is no line."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            with suppress(ValueError):
+                yield Progress(**json.loads(line))
 
 
 def peak_memory_mb() -> float:

@@ -132,9 +132,17 @@ def pause(run: Run, server: Server) -> None:
 
 
 @runs.command()
-def resume(run: Run, server: Server) -> None:
-    """Continue a paused or failed run from where it was."""
-    steer(run, server, "resume")
+def resume(
+    run: Run,
+    server: Server,
+    max_usd: Annotated[float | None, typer.Option(help="Raise `budget.max_usd` to this.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Raise `budget.max_calls` to this.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Raise `budget.max_tokens` to this.")] = None,
+) -> None:
+    """Continue a paused or failed run from where it was, with another budget where one is given."""
+    caps = {"max_usd": max_usd, "max_calls": max_calls, "max_tokens": max_tokens}
+    given = {name: cap for name, cap in caps.items() if cap is not None}
+    steer(run, server, "resume", {"budget": given} if given else None)
 
 
 def steer(run: str, server: str, step: str, body: dict[str, Any] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,10 +14,12 @@ from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
 from app.db.pages import PageRequest, fetch
 from app.db.run_summary import RunSummary
-from app.engine.events import Event, RunStatusChanged, StageDone, read_event
+from app.engine.events import BaseEvent, Event, RunStatusChanged, read_event
 from app.engine.run_status import ENDED, UNFINISHED, RunStatus
 from graphs.errors import Wait
 from graphs.state import NODES
+
+Kind = TypeVar("Kind", bound=BaseEvent)
 
 COSTS = ("calls", "tokens", "usd", "retries")
 MOST_CRASHES = 5
@@ -269,11 +271,18 @@ async def get_events_after(session: AsyncSession, name: str, last: int, limit: i
     return [event_of(row) for row in await session.scalars(query)]
 
 
-async def get_stages_done(session: AsyncSession, name: str) -> list[StageDone]:
-    """The stages of a run that have ended, over all its starts."""
-    query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == "stage").order_by(RunEvent.id)
+async def get_events_of(session: AsyncSession, name: str, kind: type[Kind]) -> list[Kind]:
+    """The events of one class, over all starts of a run, in order."""
+    stored = str(kind.model_fields["type"].default)
+    query = select(RunEvent).where(RunEvent.run == name, RunEvent.type == stored).order_by(RunEvent.id)
     events = (event_of(row) for row in await session.scalars(query))
-    return [event for event in events if isinstance(event, StageDone)]
+    return [event for event in events if isinstance(event, kind)]
+
+
+async def get_last_events(session: AsyncSession, name: str, limit: int) -> list[Event]:
+    """The newest events of a run, the newest first."""
+    query = select(RunEvent).where(RunEvent.run == name).order_by(RunEvent.id.desc()).limit(limit)
+    return [event_of(row) for row in await session.scalars(query)]
 
 
 def event_of(row: RunEvent) -> Event:

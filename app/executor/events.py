@@ -38,7 +38,7 @@ class DatabaseEventLog:
 
     async def __aenter__(self) -> Self:
         async with self._sessions() as session:
-            self._stages = await run_repository.get_stages_done(session, self._lease.run)
+            self._stages = await run_repository.get_events_of(session, self._lease.run, StageDone)
         self._writer = asyncio.create_task(self._write())
         return self
 

@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from trainer.artifacts import read_json
+from trainer.progress import read_progress
 from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
 
 STAGES = ("load", "train", "predict", "done")
@@ -91,24 +93,16 @@ def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -
 
 def furthest(progress: Path) -> tuple[int, int]:
     """How far the work got in all its starts: index of the stage, and steps or rows in it."""
-    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
-    best = (0, 0)
-    for line in lines:
-        with suppress(ValueError):  # a line cut short by a kill
-            progress_line = Progress(**json.loads(line))
-            if progress_line.stage in STAGES:
-                best = max(best, (STAGES.index(progress_line.stage), progress_line.step))
-    return best
+    reached = (
+        (STAGES.index(line.stage), line.step) for line in read_progress(progress) if line.stage in STAGES
+    )
+    return max(reached, default=(0, 0))
 
 
 def last_word(progress: Path) -> str | None:
     """The trainer's own message, if its last line is an error."""
-    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
-    for line in reversed(lines):
-        with suppress(ValueError):
-            last = Progress(**json.loads(line))
-            return last.message if last.stage == "error" else None
-    return None
+    last = next(iter(deque(read_progress(progress), maxlen=1)), None)
+    return last.message if last and last.stage == "error" else None
 
 
 def main(arguments: list[str]) -> None:

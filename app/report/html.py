@@ -14,6 +14,7 @@ import jinja2
 import yaml
 
 from app.report import wording
+from app.report.vega import vega
 from graphs.report import Report
 
 MAX_TEXT = 480
@@ -56,7 +57,7 @@ def render_document(template: str, charts: Mapping[str, Any], **content: Any) ->
         charts: name -> Vega-Lite specification.
         content: what the template shows.
     """
-    scripts = [_vega(), _template_text("page.js")]
+    scripts = [vega(), _template_text("page.js")]
     return (
         page_environment("app.report", "app.compare")
         .get_template(template)
@@ -74,7 +75,7 @@ def prepare() -> None:
     """Load what all pages share ahead of time. It takes a second or two."""
     from app.report.charts import charts  # noqa: F401
 
-    _vega()
+    vega()
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -82,14 +83,6 @@ def _policy(scripts: Sequence[str]) -> str:
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
-
-@cache
-def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as one script (0.9 MB), from the vl-convert package."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _template_text(name: str) -> str:

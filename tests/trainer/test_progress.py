@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from trainer.progress import ProgressLog, peak_memory_mb
+from trainer.progress import ProgressLog, peak_memory_mb, read_progress
 
 
 def test_lines_are_appended_with_the_time_and_without_what_is_not_known(tmp_path: Path) -> None:
@@ -20,6 +20,20 @@ def test_lines_are_appended_with_the_time_and_without_what_is_not_known(tmp_path
     assert before <= first.pop("time") <= second.pop("time") <= time.time()
     assert first == {"stage": "load", "step": 0, "steps": 0}
     assert second == {"stage": "train", "step": 3, "steps": 9, "loss": 0.5}
+
+
+def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "progress.jsonl"
+    assert list(read_progress(path)) == []
+    log = ProgressLog(path)
+    log.write(stage="train", step=1, steps=9, loss=0.5)
+    with path.open("a") as file:
+        file.write('{"time": 1, "stage": "tra\n')
+    log.write(stage="error", message="Out of memory.")
+    assert [(line.stage, line.step, line.message) for line in read_progress(path)] == [
+        ("train", 1, None),
+        ("error", 0, "Out of memory."),
+    ]
 
 
 def test_only_the_main_process_writes(tmp_path: Path) -> None:

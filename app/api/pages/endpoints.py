@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.api.keys.auth import Reader, caller_of_key
@@ -15,6 +16,7 @@ from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
 from app.api.pages.answers import Change, answer_changes, scored_rounds
 from app.api.pages.rendering import ASSETS, HEADERS, asset, page
 from app.api.pages.routes import EMPTY_IS_NONE, FormReader, FormWriter, PageRoute, Token, check_token, frame
+from app.api.pages.watching import last_step, nodes_of, pattern_charts, run_charts
 from app.api.pagination import PageQuery
 from app.api.runs import files
 from app.api.runs.dependencies import Folder, Found, RunId, runs_of
@@ -23,22 +25,29 @@ from app.api.runs.schemas import RunView
 from app.api.runs.service import Runs
 from app.db import runs as run_repository
 from app.db.models import Run
+from app.engine.events import TeacherSpend
 from app.engine.run_status import STATUSES, RunStatus
-from app.errors import Forbidden
+from app.errors import Forbidden, Unprocessable
+from graphs.context import LoopSpec
 from graphs.rounds import Round as RoundFiles
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
+from graphs.teacher.spec import BudgetSpec
 
 OVER = ("finished", "failed", "cancelled")
+EVENTS_SHOWN = 200
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/assets/{name}")
-async def assets(name: Literal["htmx.min.js", "page.css", "style.css"]) -> PlainTextResponse:
+async def assets(
+    name: Literal["htmx.min.js", "charts.js", "vega.js", "page.css", "style.css"],
+) -> PlainTextResponse:
     """A file that pages load; it needs no key."""
     headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
-    return PlainTextResponse(asset(name), media_type=ASSETS[name], headers=headers)
+    text = await run_in_threadpool(asset, name)
+    return PlainTextResponse(text, media_type=ASSETS[name], headers=headers)
 
 
 @router.get("/sign-in")
@@ -97,12 +106,40 @@ async def runs(
 @router.get("/runs/{run}")
 async def run(request: Request, found: Found, paths: Folder, who: Reader, part: bool = False) -> Response:
     """One run; `part` is what changes while it works."""
+    view = RunView.of(found)
+    trains = view.stage == "fine_tune"
     shown: dict[str, Any] = {
-        "run": RunView.of(found),
+        "run": view,
         "over": found.status in OVER,
         "has_report": paths.html.exists(),
+        "nodes": nodes_of(LoopSpec(**found.config["loop"])),
+        "budget": BudgetSpec(**found.config.get("budget", {})),
+        "step": await run_in_threadpool(last_step, RoundFiles(paths, view.round)) if trains else None,
     }
     return page("run_state.html" if part else "run.html", **shown, **frame(request, who))
+
+
+@router.get("/runs/{run}/charts")
+async def charts(request: Request, found: Found, paths: Folder) -> dict[str, Any]:
+    """The charts of a run's state, as Vega-Lite specifications, and whether they change no more."""
+    async with request.app.state.reads() as session:
+        spent = await run_repository.get_events_of(session, found.id, TeacherSpend)
+    drawn = await run_in_threadpool(run_charts, paths, RunView.of(found), spent)
+    return {"over": found.status in OVER, "charts": drawn}
+
+
+@router.get("/runs/{run}/patterns/charts")
+async def map_of_failures(found: Found, paths: Folder) -> dict[str, Any]:
+    """The map of the analysed failures."""
+    return {"over": found.status in OVER, "charts": await run_in_threadpool(pattern_charts, paths)}
+
+
+@router.get("/runs/{run}/events")
+async def events(request: Request, found: Found, who: Reader) -> Response:
+    """What has happened in a run, the newest first."""
+    async with request.app.state.reads() as session:
+        newest = await run_repository.get_last_events(session, found.id, EVENTS_SHOWN)
+    return page("events.html", run=RunView.of(found), events=newest, **frame(request, who))
 
 
 @router.get("/runs/{run}/patterns")
@@ -187,6 +224,32 @@ STEPS: dict[str, Callable[[Runs, str], Awaitable[Run]]] = {
     "resume": Runs.resume,
     "cancel": Runs.cancel,
 }
+
+
+@router.post("/runs/{run}/budget")
+async def raise_budget(
+    request: Request,
+    run: RunId,
+    who: FormWriter,
+    max_usd: Annotated[float | None, Form(), EMPTY_IS_NONE] = None,
+    max_calls: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
+    max_tokens: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
+    token: Token = "",
+) -> Response:
+    """Let a run that waits for its budget go on with another one; an empty field is no cap.
+
+    Raises:
+        Unprocessable: a number is out of its bounds.
+    """
+    check_token(request, who, token)
+    try:
+        budget = BudgetSpec(max_usd=max_usd, max_calls=max_calls, max_tokens=max_tokens)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise Unprocessable(f"{fault['loc'][0]}: {fault['msg']}.") from None
+    async with request.app.state.sessions.begin() as session:
+        await runs_of(request, session, who).resume(run, budget)
+    return RedirectResponse(f"/runs/{run}", 303)
 
 
 @router.post("/runs/{run}/{step}")

@@ -19,6 +19,7 @@ from app.api.runs.dependencies import Found, RunId, runs_of
 from app.api.runs.event_stream import RunSubscription
 from app.api.runs.openapi_examples import example
 from app.api.runs.schemas import (
+    ResumeRequest,
     RunPage,
     RunRequest,
     RunView,
@@ -31,6 +32,7 @@ from graphs.review import ReviewAnswer
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
+AS_BEFORE = ResumeRequest()
 Step = Callable[[Runs], Awaitable[Run]]
 
 
@@ -102,9 +104,15 @@ async def pause(request: Request, run: RunId, caller: Writer, idempotent: Idempo
     response_model=RunView,
     responses=problems(404, 409),
 )
-async def resume(request: Request, run: RunId, caller: Writer, idempotent: Idempotent) -> JSONResponse:
-    """Continue a paused or failed run from where it was."""
-    return await change(request, caller, idempotent, lambda runs: runs.resume(run))
+async def resume(
+    request: Request,
+    run: RunId,
+    caller: Writer,
+    idempotent: Idempotent,
+    body: ResumeRequest = AS_BEFORE,
+) -> JSONResponse:
+    """Continue a paused or failed run from where it was, with another budget where one is given."""
+    return await change(request, caller, idempotent, lambda runs: runs.resume(run, body.budget))
 
 
 @router.post(

@@ -13,6 +13,7 @@ from app.db.run_summary import RunSummary
 from app.engine.run_status import RunStatus
 from graphs.context import Reviewed
 from graphs.errors import Wait
+from graphs.teacher.spec import BudgetSpec
 
 
 class RunRequest(BaseModel):
@@ -25,6 +26,16 @@ class RunRequest(BaseModel):
     )
     dataset: str | None = Field(
         None, description="Id of an uploaded data set, instead of the paths in `config.data`."
+    )
+
+
+class ResumeRequest(BaseModel):
+    """How a run goes on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"budget": {"max_usd": 20.0}}]})
+
+    budget: BudgetSpec | None = Field(
+        None, description="New caps in place of those of the config. What it leaves out stays as it is."
     )
 
 

@@ -23,6 +23,7 @@ from app.settings import Settings
 from graphs.errors import Wait
 from graphs.review import ReviewAnswer
 from graphs.run_paths import RunPaths
+from graphs.teacher.spec import BudgetSpec
 
 BUSY_SECONDS = 60
 """`Retry-After` of a caller with too many unfinished runs."""
@@ -119,13 +120,22 @@ class Runs:
             raise Conflict(f"This run is {run.status}: there is nothing to pause.")
         return run
 
-    async def resume(self, name: str) -> Run:
-        """Queue a paused or failed run, to continue from where it was."""
+    async def resume(self, name: str, budget: BudgetSpec | None = None) -> Run:
+        """Queue a paused or failed run, to continue from where it was.
+
+        Args:
+            budget: the caps that it sets take the place of the run's.
+        """
         run = await self.get(name, lock=True)
         if run.waiting_for == "review":
             raise Conflict("This run waits for a review: answer it with POST .../review.")
         if run.status in ("paused", "failed"):
+            if budget is not None:
+                caps = run.config["budget"] | budget.model_dump(mode="json", exclude_unset=True)
+                run.config = run.config | {"budget": caps}
             await self._change(run, "queued", "")
+        elif budget is not None:
+            raise Conflict(f"This run is {run.status}: pause it to change its budget.")
         elif run.status not in ("queued", "running"):
             raise Conflict(f"This run is {run.status}: it cannot be resumed.")
         elif run.requested == "pause":

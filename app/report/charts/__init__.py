@@ -6,6 +6,7 @@ chart takes its width from the page. Importing this package imports Altair, whic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.report.charts.failures import clusters, patterns
@@ -14,18 +15,26 @@ from app.report.charts.quality import quality
 from app.report.charts.results import differences, scores
 from graphs.report import Report
 
+__all__ = ["Spec", "charts", "clusters", "loss", "scores", "specs", "spending"]
+
 Spec = dict[str, Any]
 
 
 def charts(report: Report) -> dict[str, Spec]:
     """Name -> Vega-Lite specification, for the charts that have data."""
-    drawn = {
-        "scores": scores(report.rounds),
-        "differences": differences(report),
-        "clusters": clusters(report.rounds),
-        "patterns": patterns(report.rounds),
-        "quality": quality(report.rounds),
-        "spending": spending(report),
-        "loss": loss(report.rounds),
-    }
+    return specs(
+        {
+            "scores": scores(report.rounds),
+            "differences": differences(report),
+            "clusters": clusters(report.rounds),
+            "patterns": patterns(report.rounds),
+            "quality": quality(report.rounds),
+            "spending": spending(report.spending),
+            "loss": loss({item.round: item.trainer.loss for item in report.rounds}),
+        }
+    )
+
+
+def specs(drawn: Mapping[str, Any]) -> dict[str, Spec]:
+    """Name -> Vega-Lite specification of each chart that has data."""
     return {name: chart.to_dict() for name, chart in drawn.items() if chart is not None}

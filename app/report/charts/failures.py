@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import altair as alt
 
@@ -21,13 +22,34 @@ from app.report.charts.style import (
     top_legend,
 )
 from app.report.wording import clip, round_name
+from graphs.artifacts import Clusters
 from graphs.report import PatternOutcome, RoundReport
 
 MAX_BARS = 24
 """Maximum patterns with a bar, newest rounds first."""
 
 
-def clusters(rounds: list[RoundReport]) -> Any:
+class MappedPattern(Protocol):
+    """What the map shows of a pattern."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def failures(self) -> list[str]: ...
+
+
+class MappedRound(Protocol):
+    """What the map shows of a round."""
+
+    @property
+    def round(self) -> int: ...
+    @property
+    def patterns(self) -> Sequence[MappedPattern]: ...
+    @property
+    def clusters(self) -> Clusters | None: ...
+
+
+def clusters(rounds: Sequence[MappedRound]) -> Any:
     """The analysed errors on two principal axes, for a round that the reader chooses."""
     rows = [row for item in rounds for row in _points_of(item)]
     if not rows:
@@ -65,7 +87,7 @@ def clusters(rounds: list[RoundReport]) -> Any:
     return finish(chart.properties(view=frame), 360, "Map of the analysed errors, by pattern")
 
 
-def _points_of(item: RoundReport) -> list[Row]:
+def _points_of(item: MappedRound) -> list[Row]:
     names = {failure: pattern.name for pattern in item.patterns for failure in pattern.failures}
     return [
         {

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
 from app.report.charts.style import BLUE, PALETTE, finish, thin, top_legend
 from app.report.wording import round_name
-from graphs.report import Report, RoundReport
+from graphs.teacher.cost import SpendPoint
+from trainer.specs import LossPoint
 
 
-def spending(report: Report) -> Any:
+def spending(points: Sequence[SpendPoint]) -> Any:
     """Cumulative dollars over time, or tokens if no price is known."""
-    if len(report.spending) < 2:
+    if len(points) < 2:
         return None
-    priced = report.cost.usd > 0
-    rows = [point.model_dump() | {"minutes": point.seconds / 60} for point in thin(report.spending)]
+    priced = points[-1].usd > 0
+    rows = [point.model_dump() | {"minutes": point.seconds / 60} for point in thin(points)]
     y = alt.Y(
         "usd:Q" if priced else "tokens:Q",
         title=None,
@@ -37,12 +39,12 @@ def spending(report: Report) -> Any:
     return finish(area + line + hover, 200, "Spending over time")
 
 
-def loss(rounds: list[RoundReport]) -> Any:
-    """Training loss of every student: each step, and the moving mean over nine steps."""
+def loss(curves: Mapping[int, Sequence[LossPoint]]) -> Any:
+    """Training loss of every student, by round: each step, and the moving mean over nine steps."""
     rows = [
-        {"round": round_name(item.round), "order": item.round, "step": point.step, "loss": point.loss}
-        for item in rounds
-        for point in thin(item.trainer.loss)
+        {"round": round_name(number), "order": number, "step": point.step, "loss": point.loss}
+        for number, curve in curves.items()
+        for point in thin(curve)
     ]
     if not rows:
         return None

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import altair as alt
 
 from app.report.charts.intervals import difference_row, intervals
 from app.report.charts.style import BLUE, GREY, INK, MUTED, PAPER, Row, finish
-from graphs.report import Report, RoundReport
+from graphs.report import Report
 
 
-def scores(rounds: list[RoundReport]) -> Any:
+class ScoredStudent(Protocol):
+    """What the chart of the scores shows of a student."""
+
+    @property
+    def round(self) -> int: ...
+    @property
+    def validation(self) -> float: ...
+    @property
+    def ci95(self) -> tuple[float, float]: ...
+    @property
+    def promoted(self) -> bool: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def train_rows(self) -> int: ...
+
+
+def scores(rounds: Sequence[ScoredStudent]) -> Any:
     """The validation score of each student with its 95 % interval, by round."""
     if not rounds:
         return None

@@ -53,6 +53,21 @@ def test_runs_are_listed_shown_and_steered(service: Service) -> None:
     ]
 
 
+def test_a_paused_run_goes_on_with_a_larger_budget(service: Service) -> None:
+    run = start_run(service)
+    call(service, "pause", run)
+    call(service, "resume", run, "--max-calls", "500")
+    ((budget,),) = service.sql("select json_extract(config, '$.budget') from runs where id = ?", run)
+    assert json.loads(budget) == {"max_usd": None, "max_calls": 500, "max_tokens": None}
+    with service.client() as client:
+        for body, status in (
+            ({"budget": {"max_calls": -1}}, 422),
+            ({"budget": {"max_calls": 9}}, 409),
+            ({}, 202),
+        ):
+            assert client.post(f"/v1/runs/{run}/resume", json=body).status_code == status
+
+
 def test_all_pages_are_listed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {start_run(service) for _ in range(3)}
     whole = call(service, "list", "--json")

@@ -102,7 +102,7 @@ async def test_the_stages_that_have_ended_over_all_starts(sessions: Sessions) ->
     done = StageDone(name="gate", done=1, total=1, seconds=2.0, time=1.0)
     await append(sessions, Lease("run", 1), StageStarted(name="gate", time=0.5), done, done)
     async with sessions() as session:
-        stages = await run_repository.get_stages_done(session, "run")
+        stages = await run_repository.get_events_of(session, "run", StageDone)
     assert [(stage.name, stage.seconds) for stage in stages] == [("gate", 2.0), ("gate", 2.0)]
 
 
