@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     """Folders under which a run posted over HTTP may name data, students and embedders; data sets need none."""
     teacher_keys: dict[str, list[str]] = {"https://api.openai.com/v1": ["OPENAI_API_KEY"]}
     """Teacher address -> names of environment variables whose keys runs posted over HTTP may send there."""
+    private_teachers: Literal["auto", "on", "off"] = "auto"
+    """Whether runs posted over HTTP may ask teachers on this machine and in private networks: `auto` where the service itself
+    listens on loopback. Those of `teacher_keys` they always may."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []
@@ -44,6 +47,11 @@ class Settings(BaseSettings):
     number."""
     max_unfinished: int = Field(1000, ge=1)
     """Maximum number of unfinished runs of one key."""
+    max_steps: int = Field(100_000, ge=1)
+    """Maximum optimizer steps of a run's `student.steps`."""
+    max_rounds: int = Field(20, ge=1)
+    max_new_rows: int = Field(100_000, ge=1)
+    """Maximum rows that a run may ask of its teacher: `loop.rounds` times what one round asks for."""
     requests_per_minute: int = Field(1200, ge=1)
     """Maximum for one key, or for one address where keys are off."""
     lease_seconds: float = Field(30.0, gt=0)
@@ -97,6 +105,11 @@ class Settings(BaseSettings):
     def keys_required(self) -> bool:
         """Whether a request needs an API key."""
         return self.auth == "on" or (self.auth == "auto" and not self.on_loopback)
+
+    @property
+    def private_teachers_allowed(self) -> bool:
+        """Whether teachers may live on this machine and in private networks."""
+        return self.private_teachers == "on" or (self.private_teachers == "auto" and self.on_loopback)
 
     @property
     def on_loopback(self) -> bool:

@@ -16,6 +16,7 @@ from app.api.body_limit import BodyLimit
 from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
 from app.api.keys.cookies import Signer, secret_of
+from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.pages import endpoints as pages
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         own={datasets.PATH, new_run.UPLOADS},
     )
     app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(Origins, settings=settings)
     return app
 
 

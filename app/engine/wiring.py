@@ -26,6 +26,7 @@ from graphs.ports import Student, Teacher
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
+from graphs.teacher.network import ANYWHERE, Network
 from graphs.teacher.spec import TeacherSpec
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json, read_jsonl
@@ -44,12 +45,14 @@ class RunOptions:
         student: who trains and predicts; None is the trainer where the settings say.
         sealed: pause before the test rows are opened; a later start without it opens them.
         stand_in: the teacher is the embedded one; the report says so.
+        network: where teachers may live.
     """
 
     store: RunStore = field(default_factory=FolderRunStore)
     student: Student | None = None
     sealed: bool = False
     stand_in: bool = False
+    network: Network = ANYWHERE
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ async def assemble(run: OpenRun, listen: Callable[[Progress], None]) -> AsyncIte
             trainer = open_student(run.run_id, run.paths.root, listen, run.fence, run.config.task_folder)
             student = await stack.enter_async_context(trainer)
         workspace = await stack.enter_async_context(
-            open_workspace(run.config, run.run_id, run.paths, student, run.fence)
+            open_workspace(run.config, run.run_id, run.paths, student, run.fence, run.options.network)
         )
         saver = await stack.enter_async_context(run.options.store.checkpoints(run.paths))
         teacher = workspace.teacher if isinstance(workspace.teacher, ChatTeacher) else None
@@ -130,7 +133,12 @@ async def open_student(
 
 @asynccontextmanager
 async def open_workspace(
-    config: RunConfig, run_id: str, paths: RunPaths, student: Student, fence: Fence | None = None
+    config: RunConfig,
+    run_id: str,
+    paths: RunPaths,
+    student: Student,
+    fence: Fence | None = None,
+    network: Network = ANYWHERE,
 ) -> AsyncIterator[Workspace]:
     """What a run's nodes work with: teacher, student, embedder and task, and the checked rows in the run's folder."""
     async with AsyncExitStack() as stack:
@@ -139,7 +147,7 @@ async def open_workspace(
         stack.push_async_callback(embedder.aclose)
         if config.teacher and config.loop.last_round:
             teacher = await stack.enter_async_context(
-                open_teacher(config, config.teacher, run_id, paths, fence)
+                open_teacher(config, config.teacher, run_id, paths, fence, network)
             )
             if not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
@@ -177,11 +185,16 @@ def loop_has_ended(paths: RunPaths) -> bool:
 
 
 def open_teacher(
-    config: RunConfig, spec: TeacherSpec, run_id: str, paths: RunPaths, fence: Fence | None
+    config: RunConfig,
+    spec: TeacherSpec,
+    run_id: str,
+    paths: RunPaths,
+    fence: Fence | None,
+    network: Network = ANYWHERE,
 ) -> ChatTeacher:
     """The teacher of a config, with the run's own ledger or the one that the config shares between runs."""
     ledger = Ledger(spec.ledger or paths.ledger, run_id, fence.token if fence else 0)
-    return ChatTeacher(spec, config.budget, ledger, os.environ)
+    return ChatTeacher(spec, config.budget, ledger, os.environ, network)
 
 
 def draw_graph() -> str:

@@ -13,6 +13,7 @@ import sys
 
 from app import logs
 from app.config.run_config import RunConfig
+from app.config.teacher_network import teacher_network
 from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.run_summary import RunSummary
@@ -76,7 +77,9 @@ class Worker:
         summary = RunSummary.read(run.view)
         store = LeasedRunStore(self._sessions, self._settings.database, self._lease, self._root, summary)
         config = RunConfig.model_validate(run.config)
-        runner = Runner(config, self._root, self._listen, RunOptions(store))
+        runner = Runner(
+            config, self._root, self._listen, RunOptions(store, network=teacher_network(self._settings))
+        )
         return await runner.run(answer=run.answer, finish=False)
 
     async def _end_of(self, work: asyncio.Task[Report]) -> RunEnd | None:

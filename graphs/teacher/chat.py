@@ -16,6 +16,7 @@ from graphs.teacher.call import Background, RoleBinding, TeacherCall
 from graphs.teacher.client import ModelClient
 from graphs.teacher.cost import Cost, SpendPoint
 from graphs.teacher.ledger import Ledger
+from graphs.teacher.network import ANYWHERE, Network
 from graphs.teacher.prices import price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.single_flight import SingleFlight
@@ -36,18 +37,24 @@ class ChatTeacher:
         caps: hard caps on the run's spending, over all its starts.
         ledger: recorded answers and spending. Its run id is sent as `X-Run-Id`. It is closed together with the teacher.
         environ: environment variables; `api_key_env` names one of them.
+        network: where endpoints may live.
 
     Raises:
         TeacherError: a key or a price is missing.
     """
 
     def __init__(
-        self, spec: TeacherSpec, caps: BudgetSpec, ledger: Ledger, environ: Mapping[str, str]
+        self,
+        spec: TeacherSpec,
+        caps: BudgetSpec,
+        ledger: Ledger,
+        environ: Mapping[str, str],
+        network: Network = ANYWHERE,
     ) -> None:
         _check_prices(spec, caps)
         self._spec, self._ledger = spec, ledger
         self._budget = Budget(caps, ledger)
-        self._bindings = _bindings(spec, ledger.run_id, environ)
+        self._bindings = _bindings(spec, ledger.run_id, environ, network)
         self._flights: SingleFlight[str] = SingleFlight()
         self._background: Background = set()
         self._rate = AnswerRate()
@@ -120,7 +127,9 @@ class ChatTeacher:
         self._ledger.close()
 
 
-def _bindings(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dict[Role, RoleBinding]:
+def _bindings(
+    spec: TeacherSpec, run_id: str, environ: Mapping[str, str], network: Network
+) -> dict[Role, RoleBinding]:
     """One binding for each role. Roles with the same endpoint and model share one client."""
     roles = {role: spec.role(role) for role in ROLES}
     endpoints: dict[tuple[str, ...], ModelClient] = {}
@@ -130,7 +139,9 @@ def _bindings(spec: TeacherSpec, run_id: str, environ: Mapping[str, str]) -> dic
         ]
         if _client_key(settings) not in endpoints:
             shared = settings.model_copy(update={"max_concurrency": min(same)})
-            endpoints[_client_key(settings)] = ModelClient(shared, spec, _key(settings, environ), run_id)
+            endpoints[_client_key(settings)] = ModelClient(
+                shared, spec, _key(settings, environ), run_id, network
+            )
     return {
         role: RoleBinding(role, settings, endpoints[_client_key(settings)], price_of(settings, spec.prices))
         for role, settings in roles.items()

@@ -14,11 +14,11 @@ from openai import DefaultAsyncHttpxClient, OpenAIError
 from pydantic import SecretStr
 
 from graphs.teacher.failures import MALFORMED, CallFailure, classify, truncate
+from graphs.teacher.network import CheckedTransport, Network, RefusedAddressError
 from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
 from graphs.teacher.request import MODES, Dialect, Mode
 from graphs.teacher.spec import EndpointSpec, TeacherSpec
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHORTEST_SECRET = 8
 """Shorter keys (`none`, `EMPTY`) are no secrets, and to redact them would garble messages."""
 
@@ -38,7 +38,9 @@ class Reply:
 class ModelClient:
     """Sends calls to one model at one endpoint."""
 
-    def __init__(self, spec: EndpointSpec, common: TeacherSpec, key: str, run_id: str) -> None:
+    def __init__(
+        self, spec: EndpointSpec, common: TeacherSpec, key: str, run_id: str, network: Network
+    ) -> None:
         self.address = _without_login(spec.base_url)
         self.name = f"{spec.model} at {self.address}"
         self.breaker = CircuitBreaker(self.name, common.breaker_failures, common.breaker_seconds)
@@ -50,7 +52,7 @@ class ModelClient:
         self._secret = key
         # a client of our own: the library's default one is shared between event loops and never closed
         self._http = DefaultAsyncHttpxClient(
-            trust_env=urlsplit(spec.base_url).hostname not in LOOPBACK, timeout=None
+            transport=CheckedTransport(spec.base_url, network), trust_env=False, timeout=None
         )
         self._chat = ChatOpenAI(
             model=spec.model,
@@ -99,7 +101,7 @@ class ModelClient:
             outcome: Reply | CallFailure = replace(
                 reply, text=self.redact(reply.text), declined=self.redact(reply.declined)
             )
-        except (OpenAIError, TimeoutError, *MALFORMED) as error:
+        except (OpenAIError, TimeoutError, RefusedAddressError, *MALFORMED) as error:
             failure = classify(error)
             # redact before truncating, so that no half of a key stays
             outcome = replace(failure, reason=truncate(self.redact(failure.reason)))

@@ -11,6 +11,7 @@ from typing import Literal
 import openai
 
 from graphs.errors import EndpointDown, TeacherError, UnansweredError
+from graphs.teacher.network import RefusedAddressError
 
 Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "declined", "refused", "quota"]
 """- `busy`: rate limited.
@@ -48,6 +49,8 @@ class CallFailure:
 
 def classify(error: Exception) -> CallFailure:
     """The failure that an exception of the chat client stands for. Unknown exceptions are raised again."""
+    if isinstance(error, RefusedAddressError):
+        return CallFailure("refused", str(error))
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return CallFailure("down", "the call timed out", billed=True)
     if isinstance(error, openai.APIStatusError):
@@ -163,6 +166,8 @@ def give_up_error(
         return UnansweredError(f"The teacher {name} declines to answer in {schema}: {last.reason}.")
     if last.kind == "unsupported" and last.status != 404:
         return UnansweredError(f"The teacher {name} refuses the request: {last.reason}.")
+    if last.status is None:
+        return TeacherError(f"The teacher {name} is not asked: {last.reason}")
     advice = (
         "Check `teacher.model`, and `teacher.base_url`, which usually ends in /v1."
         if last.status == 404

@@ -19,8 +19,6 @@ from app.db.models import ApiKey
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.settings import Settings
 
-LOCAL = {"localhost", "127.0.0.1", "::1"}
-
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="key",
@@ -64,7 +62,6 @@ def caller(scope: Scope, *, form: bool = False) -> Callable[..., Awaitable[Calle
     ) -> Caller:
         settings: Settings = request.app.state.settings
         if not settings.keys_required:
-            _refuse_pages(request, settings.host)
             _count(request, None)
             return ANYBODY
         known = await _known(request, credentials, cookies=form or request.method in ("GET", "HEAD"))
@@ -123,15 +120,3 @@ def _scoped(known: Caller | None, scope: Scope) -> Caller:
             f"This key lacks the scope `{scope}`. Make one with `pada keys create --scope {scope}`."
         )
     return known
-
-
-def _refuse_pages(request: Request, host: str) -> None:
-    """Refuse requests of web pages where no key is required: a page in the user's browser must not act for the user."""
-    name = request.url.hostname
-    origin = request.headers.get("origin")
-    if name not in LOCAL | {host}:
-        raise Forbidden(
-            "Without keys the service answers under `localhost` only, not under another host name."
-        )
-    if origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}":
-        raise Forbidden("Without keys the service does not answer pages of other sites. Set `PADA_AUTH=on`.")

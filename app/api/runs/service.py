@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.runs.schemas import RunRequest
 from app.api.runs.validation import admit
+from app.config.teacher_network import refuse_addresses
 from app.db import datasets as dataset_repository
 from app.db import runs as run_repository
 from app.db.engine import now
@@ -60,6 +61,7 @@ class Runs:
             await self._dataset(request.dataset)
             folder = self.settings.datasets / request.dataset
         config = admit(request.config, folder, self.settings)
+        await refuse_addresses(config, self.settings)
         if await run_repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
             raise TooManyRequests(
                 f"You have {self.settings.max_unfinished} unfinished runs, which is the limit. Cancel some, or wait.",

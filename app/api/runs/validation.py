@@ -35,6 +35,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
     _refuse_servers(config, settings)
+    _refuse_sizes(config, settings)
     return _resolve_keys(config, settings)
 
 
@@ -93,6 +94,23 @@ def _refuse_servers(config: RunConfig, settings: Settings) -> None:
             "config.student.vllm_url: this server is not one that runs may use. Ask whoever runs the service to add it to "
             "PADA_VLLM_URLS, or leave it out."
         )
+
+
+def _refuse_sizes(config: RunConfig, settings: Settings) -> None:
+    """Refuse runs that would take the service's machine for days by a slip of the pen."""
+    rows = config.loop.last_round * config.loop.asked_per_round(scorable=True)
+    asked = {
+        ("student.steps", "PADA_MAX_STEPS"): (config.student.steps or 0, settings.max_steps),
+        ("loop.rounds", "PADA_MAX_ROUNDS"): (config.loop.last_round, settings.max_rounds),
+        ("loop.synthetic_per_round", "PADA_MAX_NEW_ROWS"): (rows, settings.max_new_rows),
+    }
+    for (key, setting), (value, limit) in asked.items():
+        if value > limit:
+            what = f"{value:,} rows in all" if key == "loop.synthetic_per_round" else f"{value:,}"
+            raise ConfigError(
+                f"config.{key}: {what} is more than the {limit:,} that this service allows. Ask for less, or ask whoever "
+                f"runs the service to raise {setting}."
+            )
 
 
 def local_path(student: StudentSpec) -> Path | None:

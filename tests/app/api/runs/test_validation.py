@@ -44,3 +44,34 @@ def test_code_of_a_client_is_not_imported(tmp_path: Path, own: dict[str, str]) -
     (key,) = own
     with pytest.raises(ConfigError, match=rf"config\.{key}: "):
         admit(document() | own, tmp_path, settings_for(tmp_path / "home"))
+
+
+@pytest.mark.parametrize(
+    ("key", "setting", "change"),
+    [
+        ("student.steps", "PADA_MAX_STEPS", {"student": {"steps": 100_001}}),
+        ("loop.rounds", "PADA_MAX_ROUNDS", {"loop": {"rounds": 21}}),
+        (
+            "loop.synthetic_per_round",
+            "PADA_MAX_NEW_ROWS",
+            {"loop": {"rounds": 10, "synthetic_per_round": 2501}},
+        ),
+        ("loop.synthetic_per_round", "PADA_MAX_NEW_ROWS", {"loop": {"synthetic_per_round": 1_000_000}}),
+    ],
+)
+def test_a_run_larger_than_the_service_allows_is_refused(
+    tmp_path: Path, key: str, setting: str, change: dict[str, Any]
+) -> None:
+    """Four times as many rows are asked for as are kept: 10 rounds of 2,501 are 100,040."""
+    with pytest.raises(ConfigError, match=rf"config\.{key}: .*{setting}"):
+        admit(document() | change, tmp_path, settings_for(tmp_path / "home"))
+    larger = settings_for(tmp_path / "home", max_steps=10**7, max_rounds=1000, max_new_rows=10**9)
+    assert admit(document() | change, tmp_path, larger)
+
+
+def test_a_run_as_large_as_the_service_allows_is_taken(tmp_path: Path) -> None:
+    change = {"student": {"steps": 100_000}, "loop": {"rounds": 20, "synthetic_per_round": 1250}}
+    assert admit(document() | change, tmp_path, settings_for(tmp_path / "home"))
+    # what a run without a loop would ask for does not count
+    vanilla = {"loop": {"method": "vanilla", "rounds": 1000, "synthetic_per_round": 1_000_000}}
+    assert admit(document() | vanilla, tmp_path, settings_for(tmp_path / "home"))
