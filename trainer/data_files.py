@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,44 @@ class _RowError(Exception):
     """What is wrong with one row."""
 
 
+@dataclass(frozen=True)
+class RowFault:
+    """A row that cannot be used."""
+
+    line: int
+    """From 1."""
+    reason: str
+    """What is wrong, and what to do."""
+
+
+@dataclass
+class Scan:
+    """What a file of rows holds, good and bad."""
+
+    rows: list[Example]
+    lines: list[int]
+    """The line of each row."""
+    faults: list[RowFault]
+
+
 def read_examples(path: Path, check: Check | None = None) -> list[Example]:
-    """Read a JSONL file of rows, in file order. Blank lines and a byte order mark are skipped.
+    """Read a JSONL file of rows, in file order. See `scan_examples`.
+
+    Raises:
+        DataError: names the file, the line, the first error and the number of further rows with errors.
+    """
+    found = scan_examples(path, check)
+    if found.faults:
+        first, further = found.faults[0], len(found.faults) - 1
+        more = f" (Further faulty rows in this file: {further}. `pada check` lists them.)" if further else ""
+        raise DataError(f"{path}, line {first.line}: {first.reason}{more}")
+    if not found.rows:
+        raise DataError(f"{path} has no rows. Write one JSON object a line.")
+    return found.rows
+
+
+def scan_examples(path: Path, check: Check | None = None) -> Scan:
+    """Read a JSONL file of rows and all that is wrong with them. Blank lines and a byte order mark are skipped.
 
     A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`. In the second
     form, the last turn must be the assistant's, and it is the completion. A row without an id gets the file's stem and
@@ -34,11 +71,10 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
         check: the task's check of a row.
 
     Raises:
-        DataError: names the file, the line, the first error and the number of further rows with errors.
+        DataError: the file cannot be read, or is not UTF-8.
     """
     path = Path(path)
-    examples: list[Example] = []
-    errors: list[str] = []
+    found = Scan([], [], [])
     lines: dict[str, int] = {}
     for number, line in _lines(path):
         try:
@@ -46,16 +82,12 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
             _raise_if(check(example) if check else None)
             _raise_if(_duplicate(example.id, lines))
         except _RowError as error:
-            errors.append(f"{path}, line {number}: {error}")
+            found.faults.append(RowFault(number, str(error)))
             continue
         lines[example.id] = number
-        examples.append(example)
-    if errors:
-        more = f" (Further faulty rows in this file: {len(errors) - 1}.)" if len(errors) > 1 else ""
-        raise DataError(errors[0] + more)
-    if not examples:
-        raise DataError(f"{path} has no rows. Write one JSON object a line.")
-    return examples
+        found.rows.append(example)
+        found.lines.append(number)
+    return found
 
 
 def line_of(path: Path, identifier: str) -> int | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.check import check
 from app.cli.compare import compare
 from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.init import init
@@ -179,6 +180,7 @@ def export(
 
 
 app.command()(compare)
+app.command()(check)
 
 
 @app.command()

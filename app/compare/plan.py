@@ -62,27 +62,38 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     known = baseline(runs)
     throughput, failures = known or (await probe(runs, student), Failures(rows["validation"], rows["train"]))
     train = [Example(**row) for row in read_jsonl(RunPaths(runs.root).data("train"))]
-    row, brief = typical(train), expected_brief(runs.base, train)
     planned: dict[str, list[Planned]] = {}
     for job in runs.jobs:
         name, seed = job
         config = runs.config(job)
-        sampled = min(failures.train, config.loop.max_train_failures)
-        a_round = list(questions(config, brief, row, rows["train"], Failures(failures.validation, sampled)))
-        seconds = teacher_seconds(config, a_round) + (
+        trained = (
             baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
             if name == VANILLA
             else student_seconds(config, rows, throughput)
         )
-        planned.setdefault(name, []).append(
-            one_run(name, config, drafting(config, brief, row), a_round, seconds)
-        )
+        planned.setdefault(name, []).append(plan_run(name, config, train, failures, trained))
     return Plan(
         methods=[total(name, seeds) for name, seeds in planned.items()],
         failures=failures.validation,
         baseline_known=known is not None,
         devices=runs.places,
     )
+
+
+def plan_run(
+    name: str, config: RunConfig, train: list[Example], failures: Failures, trained: float = 0.0
+) -> Planned:
+    """The estimate for one run.
+
+    Args:
+        failures: what each student is expected to get wrong.
+        trained: seconds of training and prediction.
+    """
+    row, brief = typical(train), expected_brief(config, train)
+    expected = Failures(failures.validation, min(failures.train, config.loop.max_train_failures))
+    a_round = list(questions(config, brief, row, len(train), expected))
+    seconds = trained + teacher_seconds(config, a_round)
+    return one_run(name, config, drafting(config, brief, row), a_round, seconds)
 
 
 def one_run(

@@ -105,8 +105,7 @@ def prepare_data(
             folder holds the rows of other inputs.
         OSError: the run's folder cannot be written.
     """
-    files = _files(spec, task_name, seed, paths, base)
-    _refuse_same_file(files)
+    files = split_files(spec, task_name, seed, paths, base)
     inputs = _inputs(spec, task_name, seed, files)
     if paths.data_report.exists():
         report = DataReport(**read_json(paths.data_report))
@@ -130,12 +129,20 @@ def prepare_data(
     return report
 
 
-def _files(spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path) -> dict[Split, Path]:
-    """The files to read rows from; those of the hub are first written into the run's folder."""
+def split_files(
+    spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
+) -> dict[Split, Path]:
+    """The files to read rows from; those of the hub are first written into the run's folder.
+
+    Raises:
+        DataError: two splits are one file, or the hub's rows cannot be had.
+    """
     if spec.hub:
         place = spec.hub if isinstance(spec.hub, str) else None
         return fetch(load_task(task_name), place, seed, paths.root / "source")
-    return {split: spec.file(split, base) for split in SPLITS}
+    files = {split: spec.file(split, base) for split in SPLITS}
+    _refuse_same_file(files)
+    return files
 
 
 def _refuse_same_file(files: dict[Split, Path]) -> None:

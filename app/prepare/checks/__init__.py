@@ -1,0 +1,1 @@
+"""What can be known of rows and settings before money or minutes are spent."""

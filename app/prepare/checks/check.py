@@ -1,0 +1,89 @@
+"""The whole check of a config and its rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.config.data import split_files
+from app.config.run_config import RunConfig
+from app.config.splits import SPLITS
+from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
+from app.prepare.checks.lengths import check_lengths
+from app.prepare.checks.private import check_private
+from app.prepare.checks.rows import (
+    Rows,
+    check_ids,
+    check_labels,
+    check_prompts,
+    check_references,
+    check_sizes,
+    read_rows,
+)
+from app.prepare.checks.similar import check_near
+from app.prepare.checks.suspects import check_suspects
+from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.run_paths import RunPaths
+from trainer.data_files import DataError
+from trainer.records import Example
+from trainer.tasks import load_task
+
+LEVELS = ("fault", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config that was checked."""
+
+    report: CheckReport
+    train: list[Example]
+    """The train rows that can be used."""
+
+
+def check_config(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> Checked:
+    """Everything that can be known of a config before it runs. It trains nothing and asks no teacher.
+
+    Args:
+        say: is told what is looked at, because lengths take seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            task = load_task(config.task)
+            files = split_files(config.data, config.task, config.seed, RunPaths(Path(folder)))
+        except DataError as error:
+            fault = Finding(level="fault", code="file", message=str(error), count=1)
+            return Checked(CheckReport(task=config.task, splits={}, findings=[fault]), [])
+        say("Reading the rows ...")
+        rows, found = read_rows(task, files)
+    report = CheckReport(
+        task=config.task,
+        splits={split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS},
+        findings=[],
+    )
+    examples = {split: [row.example for row in rows[split]] for split in SPLITS}
+    try:
+        task = load_task(config.task, examples["train"])
+    except DataError as error:
+        found.append(Finding(level="fault", code="task", message=str(error), count=1))
+    found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
+    found += check_labels(rows, task) + check_references(rows, task)
+    say("Comparing the rows ...")
+    found += check_near(rows) + check_private(rows) + check_suspects(rows, task)
+    fill_in(report, rows, task.stratify_key)
+    if all(examples.values()):
+        say("Counting tokens ...")
+        found += check_lengths(config, rows, report)
+    report.findings = sorted(found, key=lambda each: LEVELS.index(each.level))
+    return Checked(report, examples["train"])
+
+
+def fill_in(report: CheckReport, rows: Rows, label_of: Callable[..., str]) -> None:
+    """Labels by split, and what validation and test can show."""
+    for split, facts in report.splits.items():
+        for row in rows[split]:  # type: ignore[index]
+            if label := label_of(row.example):
+                facts.labels[label] = facts.labels.get(label, 0) + 1
+        if split != "train" and facts.rows:
+            report.shows[split] = minimal_detectable_effect(facts.rows)

@@ -1,0 +1,171 @@
+"""Reads the three files with all that is wrong with their rows, one by one and against each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.config.splits import SPLITS, Split, comparable_prompt
+from app.prepare.checks.findings import Finding, Place, finding
+from trainer.data_files import DataError, scan_examples
+from trainer.records import Example, Prediction
+from trainer.tasks import Task
+
+FEWEST = 50
+"""Train rows below which a warning is due: patterns of a handful of rows are chance."""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A row with the place it comes from."""
+
+    split: Split
+    file: Path
+    line: int | None
+    example: Example
+
+    def place(self, detail: str = "") -> Place:
+        """Where it is."""
+        return Place(file=str(self.file), line=self.line, detail=detail)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else f"{self.file}, row {self.example.id!r}"
+
+
+Rows = dict[Split, list[SourceRow]]
+
+
+def read_rows(task: Task, files: dict[Split, Path]) -> tuple[Rows, list[Finding]]:
+    """The sound rows of each split, and what is wrong with the others."""
+    rows: Rows = {}
+    found: list[Finding] = []
+    for split, path in files.items():
+        rows[split] = []
+        faulty: list[Place] = []
+        try:
+            if type(task).load is Task.load:
+                scan = scan_examples(path, task.row_error)
+                faulty = [Place(file=str(path), line=each.line, detail=each.reason) for each in scan.faults]
+                lines: Iterable[int | None] = scan.lines
+                examples = scan.rows
+            else:
+                examples = task.load(path)
+                lines = [None] * len(examples)
+        except DataError as error:
+            found += finding("fault", "file", f"data.{split}: {error}", [Place(file=str(path))])
+            continue
+        rows[split] = [
+            SourceRow(split, path, line, example) for line, example in zip(lines, examples, strict=True)
+        ]
+        found += finding("fault", "row", f"Rows of {split} cannot be used.", faulty)
+        if not examples and not faulty:
+            message = f"data.{split}: {path} has no rows. Write one JSON object a line."
+            found += finding("fault", "empty", message, [Place(file=str(path))])
+    return rows, found
+
+
+def every(rows: Rows) -> Iterator[SourceRow]:
+    """All rows, split by split."""
+    for split in SPLITS:
+        yield from rows.get(split, [])
+
+
+def check_ids(rows: Rows) -> list[Finding]:
+    """Ids that two files share."""
+    first: dict[str, SourceRow] = {}
+    places = []
+    for row in every(rows):
+        other = first.setdefault(row.example.id, row)
+        if other.split != row.split:
+            places.append(row.place(f"the id {row.example.id!r} is also that of {other}"))
+    return finding(
+        "fault", "same_id", "Rows of two splits have the same id. Give each an id of its own.", places
+    )
+
+
+def check_prompts(rows: Rows) -> list[Finding]:
+    """The same prompt twice: in two splits, or in one with the same answer or with another one."""
+    groups: dict[str, list[SourceRow]] = defaultdict(list)
+    for row in every(rows):
+        groups[comparable_prompt(row.example)].append(row)
+    overlaps, conflicts, repeats = [], [], []
+    for same in groups.values():
+        first = same[0]
+        for row in same[1:]:
+            if row.split != first.split:
+                overlaps.append(row.place(f"the prompt is also that of {first}"))
+            elif row.example.completion.strip() != first.example.completion.strip():
+                conflicts.append(row.place(f"{first} has the same prompt and another answer"))
+            else:
+                repeats.append(row.place(f"the same row as {first}"))
+    return [
+        *finding(
+            "fault",
+            "overlap",
+            "Two splits have the same prompt, so the score would measure memory. Remove one of each.",
+            overlaps,
+        ),
+        *finding(
+            "warning",
+            "conflicting_answers",
+            "The same prompt has two answers in one split. Correct one, or remove both.",
+            conflicts,
+        ),
+        *finding("warning", "repeated", "Rows stand twice in one split. Remove the second.", repeats),
+    ]
+
+
+def check_labels(rows: Rows, task: Task) -> list[Finding]:
+    """Labels that train does not show, and labels that validation or test do not measure."""
+    found: list[Finding] = []
+    for split in SPLITS[1:]:
+        unseen = [
+            row.place(f"train has no row with {reason}")
+            for row in rows.get(split, [])
+            if (reason := task.unknown_label(row.example))
+        ]
+        message = f"Rows of {split} expect what train never shows. Add train rows for it, or remove these."
+        found += finding("fault", "unseen_label", message, unseen)
+    shown = task.answer_facts().labels
+    for split in SPLITS[1:]:
+        have = {task.stratify_key(row.example) for row in rows.get(split, [])}
+        missing = sorted(set(shown) - have) if shown and have - {""} else []
+        if missing and rows.get(split):
+            message = (
+                f"{split} measures nothing about {len(missing)} of {len(shown)} labels: {', '.join(missing[:10])}"
+                f"{' and others' if len(missing) > 10 else ''}."
+            )
+            found.append(Finding(level="note", code="unmeasured_label", message=message, count=len(missing)))
+    few = sorted(label for label, count in shown.items() if count < 3)
+    if few and len(shown) > 1:
+        message = (
+            f"{len(few)} labels have fewer than three train rows: {', '.join(few[:10])}"
+            f"{' and others' if len(few) > 10 else ''}."
+        )
+        found.append(Finding(level="warning", code="rare_label", message=message, count=len(few)))
+    return found
+
+
+def check_references(rows: Rows, task: Task) -> list[Finding]:
+    """References that the task's own metric counts as wrong: no reply could be right."""
+    if task.unavailable_reason() or not task.self_contained:
+        return []
+    wrong = []
+    for row in every(rows):
+        reply = Prediction(id=row.example.id, text=task.render(row.example).completion)
+        score = task.score(row.example, reply)
+        if not score.correct:
+            wrong.append(row.place(f"its own answer scores {score.value:g}: {score.explanation}"))
+    message = "Answers are wrong by the task's own metric, so no reply could be right. Correct them, or choose another task."
+    return finding("fault", "reference", message, wrong)
+
+
+def check_sizes(rows: Rows) -> list[Finding]:
+    """Too few rows to learn from."""
+    count = len(rows.get("train", []))
+    if 0 < count < FEWEST:
+        message = f"train has {count} rows. A few hundred are the usual start; patterns of so few are chance."
+        return [Finding(level="warning", code="few_rows", message=message, count=count)]
+    return []

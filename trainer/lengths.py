@@ -1,0 +1,116 @@
+"""Token lengths of rows as the trainer sees them: `python -m trainer.lengths SPEC.json`, without loading the student.
+
+It goes the trainer's own way, so a tokenizer or a template that fails there fails here, before minutes are spent.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainer.artifacts import write_json
+from trainer.data import Encoder, Row, reply_limit
+from trainer.data_files import DataError, read_examples
+from trainer.fitting import cut, free_bytes, read_config
+from trainer.memory import count_parameters, estimate
+from trainer.model import load_tokenizer
+from trainer.precision import pick_device, pick_dtype
+from trainer.records import Example
+from trainer.specs import LengthReport, LengthSpec, StudentSpec
+from trainer.tasks import add_task_folder, load_task
+from trainer.weights import ModelError, resolve_model
+
+
+def main(arguments: list[str]) -> int:
+    """Run one spec file; returns the exit code: 0, 1 for an error that speaks for itself, 2 for a wrong spec."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m trainer.lengths SPEC.json\n")
+        return 2
+    try:
+        spec = LengthSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        sys.stderr.write(f"{arguments[0]}: {error}\n")
+        return 2
+    try:
+        write_json(spec.output, measure(spec))
+    except (DataError, ModelError, OSError) as error:
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        return 1
+    return 0
+
+
+def measure(spec: LengthSpec) -> LengthReport:
+    """Tokenise all rows.
+
+    Raises:
+        ModelError: the student's tokenizer cannot be used.
+    """
+    if spec.task_folder:
+        add_task_folder(spec.task_folder)
+    examples = {split: read_examples(path) for split, path in spec.files.items()}
+    task = load_task(spec.task, examples["train"])
+    tokenizer = load_tokenizer(spec.student)
+    encoder = Encoder(task, tokenizer, spec.student)
+    prompt: dict[str, list[int]] = {}
+    completion: dict[str, list[int]] = {}
+    longest: list[Row] = []
+    generated = True
+    for split, rows in examples.items():
+        prompt[split], completion[split] = [], []
+        for example in rows:
+            row = encoder.row(example)
+            generated = row.choices is None
+            prompt[split].append(len(row.prompt))
+            completion[split].append(len(row.completion))
+            if split == "train" and row.length <= spec.student.max_length:
+                longest = sorted([*longest, row], key=lambda each: -each.length)[: spec.student.batch_size]
+    device = pick_device()
+    return LengthReport(
+        prompt=prompt,
+        completion=completion,
+        special={split: with_special_tokens(rows, tokenizer) for split, rows in examples.items()},
+        reply_limit=reply_limit(task, spec.student),
+        generated=generated,
+        chat=encoder.chat,
+        memory=training_memory(spec.student, longest, device) if longest else 0,
+        available=free_bytes(device),
+        device=device.type,
+    )
+
+
+def training_memory(student: StudentSpec, longest: list[Row], device: Any) -> int:
+    """Bytes that training on these rows at once takes."""
+    source = resolve_model(student.model)
+    config = read_config(source)
+    size = student.micro_batch_size or student.batch_size
+    tokens, width, labels = cut(longest[:size], config, student)
+    found = estimate(
+        config,
+        student,
+        tokens,
+        labels=labels,
+        width=width,
+        dtype=str(pick_dtype(student, device)).removeprefix("torch."),
+        device=device.type,
+        parameters=count_parameters(source) if isinstance(source, Path) else None,
+    )
+    return found.training
+
+
+def with_special_tokens(rows: list[Example], tokenizer: Any) -> list[str]:
+    """Ids of rows in whose text a special token stands, which the tokenizer would take for control."""
+    marks = {str(token) for token in tokenizer.all_special_tokens if len(str(token)) > 2}
+    return [row.id for row in rows if any(mark in text for text in texts_of(row) for mark in marks)]
+
+
+def texts_of(row: Example) -> list[str]:
+    """All that a student reads of a row."""
+    turns = [turn.content for turn in row.messages] if row.messages else [row.prompt]
+    return [*turns, row.completion]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
