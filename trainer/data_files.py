@@ -11,6 +11,8 @@ from typing import Any
 from trainer.records import Example
 
 ROLES = ("system", "user", "assistant")
+UNUSED = ("tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning", "thinking")
+"""Keys of a turn that change what it says, and that no template of ours renders."""
 
 Check = Callable[[Example], str | None]
 """Returns why a row cannot be used and what to do, or None."""
@@ -209,11 +211,15 @@ def _unfold_chat(row: dict[str, Any]) -> None:
         raise _RowError(
             "`messages` ends with an assistant turn, and there is a `completion` too. Remove one of them."
         )
-    asked = [turn["content"] for turn in turns if turn["role"] == "user"]
-    if not asked:
+    if not any(turn["role"] == "user" for turn in turns):
         raise _RowError("`messages` has no user turn before the completion. Add what the student is asked.")
+    if turns[-1]["role"] != "user":
+        raise _RowError(
+            f"the turn before the answer is the {turns[-1]['role']}'s. It must be the user's: join turns of one role, and put "
+            "the system turn first."
+        )
     row["messages"] = turns
-    row.setdefault("prompt", asked[-1])
+    row.setdefault("prompt", turns[-1]["content"])
 
 
 def _turns(value: Any) -> list[dict[str, str]]:
@@ -234,6 +240,11 @@ def _turn(turn: Any, number: int) -> dict[str, str]:
         raise _RowError(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
     if not isinstance(content, str):
         raise _RowError(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
+    if unused := next((key for key in UNUSED if turn.get(key)), None):
+        raise _RowError(
+            f"turn {number} of `messages` has `{unused}`, which the student would not see. Put what matters into `content`, "
+            "or remove the row."
+        )
     return {"role": role, "content": content}
 
 

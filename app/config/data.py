@@ -18,7 +18,7 @@ from graphs.artifacts import DataInputs, DataReport, InputFile
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
-from trainer.records import Example
+from trainer.records import Example, Prediction
 from trainer.specs import Strict
 from trainer.tasks import Task, load_task
 
@@ -116,7 +116,9 @@ def prepare_data(
     _refuse_duplicate_ids(rows, files)
     _refuse_overlap(rows, files)
     limited = _limit(rows, load_task(task_name, rows["train"]), spec.limit, seed)
-    _refuse_unseen(limited, load_task(task_name, limited["train"]), files, spec.limit)
+    task = load_task(task_name, limited["train"])
+    _refuse_unseen(limited, task, files, spec.limit)
+    _refuse_references(limited, task, files)
     for split in SPLITS:
         write_jsonl(paths.data(split), limited[split])
     report = DataReport(
@@ -248,6 +250,29 @@ def _refuse_unseen(
                 f"{' under `data.limit`' if limited else ''}: the student could not learn to answer so. "
                 f"Add train rows for them{', raise the limit' if limited else ''}, or remove these rows."
             )
+
+
+def _refuse_references(rows: dict[Split, list[Example]], task: Task, files: dict[Split, Path]) -> None:
+    faults = [
+        (split, example.id, fault)
+        for split in SPLITS
+        for example in rows[split]
+        if (fault := reference_fault(task, example))
+    ]
+    if faults:
+        split, identifier, fault = faults[0]
+        raise DataError(
+            f"No reply could be right for {_row((split, identifier), files)}: {fault} "
+            "Correct the answer, or choose another task." + _more(faults, "rows")
+        )
+
+
+def reference_fault(task: Task, example: Example) -> str | None:
+    """Why a row's own answer is wrong by the task's metric, so that no reply could be right; None if it is right."""
+    if not task.self_contained or task.unavailable_reason():
+        return None
+    score = task.score(example, Prediction(id=example.id, text=task.render(example).completion))
+    return None if score.correct else f"its own answer scores {score.value:g}. {score.explanation}"
 
 
 def _row(row: tuple[Split, str], files: dict[Split, Path]) -> str:

@@ -7,11 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.config.splits import normalize_text
 from app.prepare.drafts import Draft
-from app.prepare.near import normalize
 from app.prepare.tables import Skipped, excerpt
 from app.prepare.task import fold_label
+from trainer.text import comparable
 
 ORDER = {"test": 0, "validation": 1, None: 2, "train": 3}
 """Of equal rows in given splits, test keeps its own, and train gives way."""
@@ -34,8 +33,7 @@ class Conflict:
 def same_question(draft: Draft) -> str:
     """What two rows that ask the same have in common; never empty."""
     # whatever `pada run` takes for the same prompt is the same here
-    asked = normalize_text(f"{draft.system}\n{draft.asked}")
-    return normalize(asked) or asked
+    return comparable(f"{draft.system}\n{draft.asked}")
 
 
 def drop_repeats(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Skipped]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,17 +32,6 @@ PAIRS = 200_000
 """Pairs compared at once: bounds the memory."""
 
 Ints = NDArray[np.int64]
-
-
-def normalize(text: str) -> str:
-    """A text as it is compared: NFKC, lower case, without marks of format, punctuation and spaces as single blanks."""
-    signs = []
-    for sign in unicodedata.normalize("NFKC", text).casefold():
-        kind = unicodedata.category(sign)
-        if kind == "Cf":
-            continue
-        signs.append(" " if kind[0] in "PZC" else sign)
-    return " ".join("".join(signs).split())
 
 
 def near_groups(texts: Sequence[str], weights: Sequence[int] | None = None) -> tuple[Ints, float]:

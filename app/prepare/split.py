@@ -15,11 +15,12 @@ from scipy.sparse.csgraph import connected_components
 from app.config.splits import SPLITS, Split
 from app.prepare.drafts import Draft
 from app.prepare.duplicates import same_question
-from app.prepare.near import THRESHOLDS, near_groups, normalize
+from app.prepare.near import THRESHOLDS, near_groups
 from app.prepare.sizes import Sizes
 from app.prepare.tables import InputError
 from app.prepare.times import parse_times
 from trainer.tasks.json_fields import parse
+from trainer.text import comparable
 
 
 @dataclass
@@ -48,7 +49,7 @@ def find_clusters(drafts: Sequence[Draft], task: str) -> tuple[list[Cluster], li
     own = np.array([number[text] for text in questions])
     bare = ["" for _ in unique]
     for place, draft in enumerate(drafts):
-        bare[own[place]] = normalize(draft.asked)
+        bare[own[place]] = comparable(draft.asked)
     near, threshold = near_groups(bare, np.bincount(own).tolist())
     labels = [near[own].tolist()]
     labels += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from trainer.data_files import DataError
 from trainer.tasks import known_tasks, load_task
 from trainer.tasks.json_fields import parse
 from trainer.tasks.multiple_choice import offered_letters, parse_letter
+from trainer.text import fold
 
 MOST = 0.95
 LABEL_LENGTH = 60
@@ -108,8 +108,8 @@ def _numbers(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
 
 
 def fold_label(text: str) -> str:
-    """A label as it is compared: NFKC, without case, spaces folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """A label as it is compared: without case, spaces folded."""
+    return " ".join(fold(text).split())
 
 
 def count_labels(answers: object) -> Counter[str]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-# scripts without spaces between words (kana, Han, Hangul): each character counts as a word
-WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+")
-APOSTROPHE = re.compile(r"(?<=\w)['’`](?=\w)")
 NEAR_WORDS = 3
 """Words of a gram for near duplicates."""
 LEAK_WORDS = 5
@@ -26,17 +21,6 @@ REWORDED_WORDS = 10
 """Shorter texts with two words replaced look like two people asking the same."""
 
 Grams = frozenset[int]
-
-
-def words(text: str) -> list[str]:
-    """The words of a text for comparison: Unicode NFKC, lower case, without punctuation ("Don't" is "dont").
-
-    A text without words, such as "?!" or an emoji, counts as its characters.
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return WORD.findall(APOSTROPHE.sub("", folded)) or [
-        character for character in folded if not character.isspace()
-    ]
 
 
 def grams(tokens: Sequence[str], n: int) -> Grams:

@@ -15,11 +15,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.checks.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams, words
+from graphs.checks.overlap import NEAR_WORDS, GuardedTexts, NearDuplicates, grams
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from graphs.rows import Verdict
 from trainer.records import Example
+from trainer.text import words
 
 Vectors = NDArray[np.float32]
 

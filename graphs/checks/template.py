@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainer.text import is_unspaced
+
 
 @dataclass(frozen=True)
 class Template:
@@ -19,6 +21,9 @@ class Template:
     """Other whole lines that many prompts have."""
     heads: frozenset[str] = frozenset()
     """Labels at the beginning of a line of many prompts, such as "Message:"."""
+    lead: str = ""
+    trail: str = ""
+    """Characters that nearly all prompts begin and end with after that, in scripts without spaces between words."""
 
     @classmethod
     def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.02) -> Template:
@@ -34,6 +39,8 @@ class Template:
         prefix = common_start(split, share)
         suffix = common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
         ends = cls(tuple(prefix), tuple(suffix))
+        lead, trail = unspaced_ends([ends.strip(prompt) for prompt in prompts], share)
+        ends = cls(tuple(prefix), tuple(suffix), lead=lead, trail=trail)
         bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
         least = max(3, line_share * len(prompts))
         lines = Counter(line for body in bodies if len(body) > 1 for line in {line.strip() for line in body})
@@ -43,6 +50,8 @@ class Template:
             ends.suffix,
             frozenset(line for line, count in lines.items() if line and count >= least),
             frozenset(head for head, count in heads.items() if head and count >= least),
+            lead,
+            trail,
         )
 
     def strip(self, prompt: str) -> str:
@@ -55,6 +64,7 @@ class Template:
         if self.suffix and tuple(texts[first:][-len(self.suffix) :]) == self.suffix:
             last -= len(self.suffix)
         body = prompt[spans[first][0] : spans[last - 1][1]] if first < last else ""
+        body = body.removeprefix(self.lead).removesuffix(self.trail).strip()
         kept = [
             self._without_head(line.strip()) for line in body.splitlines() if line.strip() not in self.lines
         ]
@@ -63,6 +73,16 @@ class Template:
     def _without_head(self, line: str) -> str:
         head = _head(line)
         return line[len(head) :].strip() if head in self.heads else line
+
+
+def unspaced_ends(bodies: Sequence[str], share: float) -> tuple[str, str]:
+    """What nearly all texts begin and end with, character by character; empty for scripts with spaces, whose words would
+    be cut."""
+    if not is_unspaced("".join(bodies)):
+        return "", ""
+    lead = "".join(common_start([list(body) for body in bodies], share))
+    rest = [list(body.removeprefix(lead))[::-1] for body in bodies]
+    return lead, "".join(common_start(rest, share)[::-1])
 
 
 def common_start(rows: list[list[str]], share: float) -> list[str]:

@@ -149,7 +149,7 @@ def test_the_first_fault_is_told_with_the_number_of_others(tmp_path: Path) -> No
     path = write(tmp_path, "{", GOOD, GOOD, "[]")
     text = error(path)
     assert text.startswith(f"{path}, line 1: broken JSON")
-    assert text.endswith("(Further faulty rows in this file: 2.)")
+    assert text.endswith("(Further faulty rows in this file: 2. `pada check` lists them.)")
 
 
 def test_a_check_of_the_task_is_told_with_its_line(tmp_path: Path) -> None:

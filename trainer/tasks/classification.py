@@ -8,9 +8,8 @@ from typing import Any
 
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import AnswerFacts, Task
+from trainer.text import bare, fold
 
-SURROUNDING = " \t\"'`*.,;:!?()[]{}<>“”‘’«»"
-"""Characters that are ignored around a label."""
 LISTED_CONFUSIONS = 30
 
 
@@ -27,14 +26,14 @@ class Classification(Task):
     def __init__(self, train: Sequence[Example] = ()):
         super().__init__(train)
         self.labels = sorted({example.completion.strip() for example in train})
-        self._exact = {_first_line(label).casefold(): label for label in self.labels}
+        self._exact = {fold(_first_line(label)): label for label in self.labels}
         bare = Counter(_bare(label) for label in self._exact.values())
         # labels that differ only in punctuation, such as C and C++, must match exactly
         self._bare = {_bare(label): label for label in self._exact.values() if bare[_bare(label)] == 1}
 
     def label(self, text: str) -> str | None:
         """The known label that matches a reply or a completion, or None."""
-        return self._exact.get(_first_line(text).casefold()) or self._bare.get(_bare(text))
+        return self._exact.get(fold(_first_line(text))) or self._bare.get(_bare(text))
 
     def stratify_key(self, example: Example) -> str:
         return self.label(example.completion) or example.completion.strip()
@@ -114,7 +113,7 @@ def _first_line(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    return _first_line(text).strip(SURROUNDING).casefold()
+    return fold(bare(_first_line(text)))
 
 
 def _per_class(pairs: Counter[tuple[str, str | None]]) -> dict[str, dict[str, float]]:

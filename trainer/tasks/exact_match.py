@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import AnswerFacts, Task
+from trainer.text import canonical, fold
 
 
 class ExactMatch(Task):
@@ -22,7 +23,7 @@ class ExactMatch(Task):
         )
 
     def score(self, example: Example, prediction: Prediction) -> Score:
-        expected, got = " ".join(example.completion.split()), " ".join(prediction.text.split())
+        expected, got = (" ".join(canonical(text).split()) for text in (example.completion, prediction.text))
         correct = expected == got
         explanation = "The reply is the expected text." if correct else _difference(expected, got, prediction)
         return Score(id=example.id, value=float(correct), correct=correct, explanation=explanation)
@@ -31,7 +32,7 @@ class ExactMatch(Task):
 def _difference(expected: str, got: str, prediction: Prediction) -> str:
     if not got:
         return "The reply is empty."
-    if expected.casefold() == got.casefold():
+    if fold(expected) == fold(got):
         return "The reply differs from the expected text only in upper and lower case."
     if got.startswith(expected):
         return f"The reply goes on after the expected text: {got[len(expected) :].strip()!r}."

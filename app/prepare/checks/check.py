@@ -48,41 +48,43 @@ def check_config(config: RunConfig, say: Callable[[str], None] = lambda _: None)
     Args:
         say: is told what is looked at, because lengths take seconds.
     """
+    say("Comparing the rows ...")
+    report, rows = check_rows(config)
+    if all(rows.get(split) for split in SPLITS):
+        say("Counting tokens ...")
+        report.findings += check_lengths(config, rows, report)
+    report.findings.sort(key=lambda each: LEVELS.index(each.level))
+    return Checked(report, [row.example for row in rows.get("train", [])])
+
+
+def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
+    """All that can be known of the rows without the student; and the rows that can be used."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             task = load_task(config.task)
             files = split_files(config.data, config.task, config.seed, RunPaths(Path(folder)))
         except DataError as error:
             fault = Finding(level="fault", code="file", message=str(error), count=1)
-            return Checked(CheckReport(task=config.task, splits={}, findings=[fault]), [])
-        say("Reading the rows ...")
+            return CheckReport(task=config.task, splits={}, findings=[fault]), {}
         rows, found = read_rows(task, files)
-    report = CheckReport(
-        task=config.task,
-        splits={split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS},
-        findings=[],
-    )
-    examples = {split: [row.example for row in rows[split]] for split in SPLITS}
     try:
-        task = load_task(config.task, examples["train"])
+        task = load_task(config.task, [row.example for row in rows["train"]])
     except DataError as error:
         found.append(Finding(level="fault", code="task", message=str(error), count=1))
     found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
     found += check_labels(rows, task) + check_references(rows, task)
-    say("Comparing the rows ...")
     found += check_near(rows) + check_private(rows) + check_suspects(rows, task)
+    splits = {split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS}
+    report = CheckReport(task=config.task, splits=dict(splits), findings=found)
     fill_in(report, rows, task.stratify_key)
-    if all(examples.values()):
-        say("Counting tokens ...")
-        found += check_lengths(config, rows, report)
-    report.findings = sorted(found, key=lambda each: LEVELS.index(each.level))
-    return Checked(report, examples["train"])
+    return report, rows
 
 
 def fill_in(report: CheckReport, rows: Rows, label_of: Callable[..., str]) -> None:
     """Labels by split, and what validation and test can show."""
-    for split, facts in report.splits.items():
-        for row in rows[split]:  # type: ignore[index]
+    for split in SPLITS:
+        facts = report.splits[split]
+        for row in rows[split]:
             if label := label_of(row.example):
                 facts.labels[label] = facts.labels.get(label, 0) + 1
         if split != "train" and facts.rows:

@@ -11,7 +11,7 @@ from app.prepare.checks.rows import Rows, every
 EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[a-zA-Z]{2,24}\b")
 IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
 DIGITS = re.compile(r"(?<![\w.,])\d(?:[ -]?\d){12,18}(?![\w])")
-PHONE = re.compile(r"(?<![\w.])(?:\+|00)\d{1,3}(?:[ ().-]{0,2}\d){7,12}(?!\d)")
+PHONE = re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?:[ ().-]{0,2}\d){7,12}(?!\d)")
 
 
 def check_private(rows: Rows) -> list[Finding]:

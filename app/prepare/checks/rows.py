@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.config.data import reference_fault
 from app.config.splits import SPLITS, Split, comparable_prompt
 from app.prepare.checks.findings import Finding, Place, finding
 from trainer.data_files import DataError, scan_examples
-from trainer.records import Example, Prediction
+from trainer.records import Example
 from trainer.tasks import Task
 
 FEWEST = 50
@@ -150,14 +151,7 @@ def check_labels(rows: Rows, task: Task) -> list[Finding]:
 
 def check_references(rows: Rows, task: Task) -> list[Finding]:
     """References that the task's own metric counts as wrong: no reply could be right."""
-    if task.unavailable_reason() or not task.self_contained:
-        return []
-    wrong = []
-    for row in every(rows):
-        reply = Prediction(id=row.example.id, text=task.render(row.example).completion)
-        score = task.score(row.example, reply)
-        if not score.correct:
-            wrong.append(row.place(f"its own answer scores {score.value:g}: {score.explanation}"))
+    wrong = [row.place(fault) for row in every(rows) if (fault := reference_fault(task, row.example))]
     message = "Answers are wrong by the task's own metric, so no reply could be right. Correct them, or choose another task."
     return finding("fault", "reference", message, wrong)
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 
 from app.prepare.checks.findings import Finding, Place, finding
 from app.prepare.checks.rows import Rows, SourceRow, every
-from app.prepare.near import near_groups, normalize
+from app.prepare.near import near_groups
 from graphs.checks.template import Template
+from trainer.text import comparable
 
 
 def check_near(rows: Rows) -> list[Finding]:
@@ -18,7 +19,7 @@ def check_near(rows: Rows) -> list[Finding]:
     template = Template.from_prompts([row.example.prompt for row in rows.get("train", [])] or [""])
     texts: dict[str, list[SourceRow]] = defaultdict(list)
     for row in sources:
-        texts[normalize(template.strip(row.example.prompt))].append(row)
+        texts[comparable(template.strip(row.example.prompt))].append(row)
     groups, threshold = near_groups(list(texts), [len(same) for same in texts.values()])
     joined: dict[int, list[SourceRow]] = defaultdict(list)
     for number, same in zip(groups.tolist(), texts.values(), strict=True):

@@ -10,11 +10,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.config.data import DataSpec, prepare_data
-from app.config.splits import SPLITS, normalize_text
+from app.config.splits import SPLITS
 from graphs.artifacts import DataReport
 from graphs.run_paths import RunPaths
 from trainer.artifacts import write_jsonl
 from trainer.data_files import DataError, read_examples
+from trainer.text import comparable
 
 Rows = Sequence[dict[str, Any]]
 
@@ -253,7 +254,7 @@ def test_chats_that_end_alike_are_not_the_same(folder: Path, run: RunPaths) -> N
     ],
 )
 def test_fold(one: str, other: str, same: bool) -> None:
-    assert (normalize_text(one) == normalize_text(other)) is same
+    assert (comparable(one) == comparable(other)) is same
 
 
 class TestLimit:

@@ -16,7 +16,7 @@ from app.api.runs.validation import admit
 from app.cli.client import Client
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import load_config
-from app.config.splits import SPLITS, normalize_text
+from app.config.splits import SPLITS
 from app.errors import ConfigError
 from app.settings import Settings
 from graphs.run_paths import RunPaths
@@ -25,6 +25,7 @@ from trainer.data_files import DataError, read_examples
 from trainer.records import Example
 from trainer.tasks import load_task
 from trainer.tasks.base import Hub
+from trainer.text import comparable
 
 SOURCES: dict[str, Any] = {
     "squad": native_rows.squad_rows,
@@ -181,9 +182,9 @@ def test_prompts_that_splits_share_stay_in_test(copy: Path, tmp_path: Path) -> N
     source.save_to_disk(copy)
     rows = prepared("gsm8k", copy, tmp_path / "run")
     assert len(rows["test"]) == 120
-    others = [normalize_text(example.prompt) for split in ("train", "validation") for example in rows[split]]
+    others = [comparable(example.prompt) for split in ("train", "validation") for example in rows[split]]
     assert len(others) == 120
-    assert normalize_text(shared["question"]) not in others
+    assert comparable(shared["question"]) not in others
 
 
 def test_the_run_keeps_its_rows_when_the_source_is_gone(copy: Path, tmp_path: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from app.config.splits import comparable_prompt, normalize_text
+from app.config.splits import comparable_prompt
 from trainer.records import Example
+from trainer.text import comparable
 
 
 @pytest.mark.parametrize("other", ["where is  my parcel", "Where is my parcel?!", '"WHERE is my — parcel."'])
 def test_case_punctuation_and_white_space_do_not_count(other: str) -> None:
-    assert normalize_text(other) == normalize_text("Where is my parcel?")
+    assert comparable(other) == comparable("Where is my parcel?")
 
 
 @pytest.mark.parametrize(("one", "other"), [("2 + 2", "2 - 2"), ("a/b", "a b"), ("!", "?")])
 def test_what_changes_the_meaning_counts(one: str, other: str) -> None:
-    assert normalize_text(one) != normalize_text(other)
+    assert comparable(one) != comparable(other)
 
 
 def test_all_turns_of_a_chat_are_compared() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from app.prepare.layout import Choices
-from app.prepare.near import near_groups, normalize
+from app.prepare.near import near_groups
 from app.prepare.plan import Plan, SplitOptions
 from app.prepare.sizes import choose_sizes, shown_by
 from app.prepare.tables import InputError
 from app.prepare.times import parse_times
 from tests.input_files import GERMAN, HINDI, JAPANESE, THAI, as_csv, mixed, plan, requests, write
+from trainer.text import comparable
 
 
 def made(
@@ -78,10 +79,10 @@ def test_too_few_groups_say_what_to_do(tmp_path: Path) -> None:
     "texts", [GERMAN, JAPANESE, HINDI, THAI], ids=["German", "Japanese", "Hindi", "Thai"]
 )
 def test_near_duplicates_are_found_in_every_script(texts: tuple[str, ...]) -> None:
-    others = [normalize(text) for text, _ in mixed(400)]
+    others = [comparable(text) for text, _ in mixed(400)]
     long = " ".join(texts)
-    pair = [normalize(long + texts[0] + "?"), normalize(long + texts[0] + " !")]
-    changed = normalize(long.replace(texts[1][:4], texts[2][:4]) + texts[0])
+    pair = [comparable(long + texts[0] + "?"), comparable(long + texts[0] + " !")]
+    changed = comparable(long.replace(texts[1][:4], texts[2][:4]) + texts[0])
     groups, _ = near_groups([*others, pair[0], changed])
     assert pair[0] == pair[1]
     assert groups[-1] == groups[-2]
@@ -91,7 +92,7 @@ def test_near_duplicates_are_found_in_every_script(texts: tuple[str, ...]) -> No
 def test_texts_of_different_meaning_are_no_near_duplicates() -> None:
     """Hindi texts that are the same once their combining marks are dropped."""
     texts = [
-        normalize(text) for text in ("मेरा बिल बहुत ज़्यादा है", "मेरे बाल बहुत ज़्यादा हैं", "मुझे अपना कार्ड बंद करना है")
+        comparable(text) for text in ("मेरा बिल बहुत ज़्यादा है", "मेरे बाल बहुत ज़्यादा हैं", "मुझे अपना कार्ड बंद करना है")
     ]
     groups, _ = near_groups(texts)
     assert len(set(groups)) == 3
@@ -102,8 +103,8 @@ def test_what_all_prompts_share_makes_no_near_duplicates() -> None:
         "Classify the request of the customer into one of the labels.\nRequest: ",
         "请将以下客户请求分类为其中一个标签，并且只回答标签本身。请求：",
     ):
-        texts = [normalize(prefix + text) for text, _ in mixed(200)]
-        plain = [normalize(text) for text, _ in mixed(200)]
+        texts = [comparable(prefix + text) for text, _ in mixed(200)]
+        plain = [comparable(text) for text, _ in mixed(200)]
         assert len(set(near_groups(texts)[0])) >= 0.9 * len(set(near_groups(plain)[0]))
 
 

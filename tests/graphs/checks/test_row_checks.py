@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from graphs.checks.overlap import GuardedTexts, NearDuplicates, common_subsequence, grams, jaccard, words
+from graphs.checks.overlap import GuardedTexts, NearDuplicates, common_subsequence, grams, jaccard
 from graphs.checks.row_checks import CheckResult, RowChecks
 from graphs.checks.template import Template
 from graphs.context import LoopSpec
 from trainer.records import Example
+from trainer.text import words
 
 TRAIN = [
     ("My card has not arrived yet, it was sent two weeks ago.", "card_arrival"),

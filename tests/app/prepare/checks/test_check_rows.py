@@ -1,0 +1,283 @@
+"""A corpus of broken inputs: each has the one right finding, and one check finds all that are planted together."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config.data import DataSpec
+from app.config.run_config import RunConfig
+from app.prepare.checks.check import check_rows
+from app.prepare.checks.findings import CheckReport
+from app.prepare.checks.private import kinds_in
+
+Row = dict[str, Any]
+Splits = dict[str, list[Any]]
+
+TOPICS = ("parcel late", "card stolen", "invoice wrong", "password lost", "refund missing", "address changed")
+LABELS = ("delivery", "cards", "billing", "login", "refunds", "profile")
+
+
+def wording(topic: str, number: int) -> str:
+    """A text about a topic that is like no other one."""
+    rng = random.Random(f"{topic}{number}")
+    return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(6)) + f" {topic}"
+
+
+def sound() -> Splits:
+    """Rows without a fault: twelve wordings of each topic for train, two for each other split."""
+    return {
+        split: [
+            {"id": f"{split}-{topic}-{n}", "prompt": wording(topic, n), "completion": label}
+            for n in range(start, end)
+            for topic, label in zip(TOPICS, LABELS, strict=True)
+        ]
+        for split, start, end in (("train", 0, 12), ("validation", 12, 14), ("test", 14, 16))
+    }
+
+
+FIRST = wording(TOPICS[0], 0)
+"""The first train row."""
+
+
+def chat(*turns: tuple[str, Any], **more: Any) -> Row:
+    return {"messages": [{"role": role, "content": content, **more} for role, content in turns]}
+
+
+def check(folder: Path, splits: Splits, task: str = "classification") -> CheckReport:
+    """Check rows; a text is written as it is."""
+    for split, rows in splits.items():
+        lines = [
+            row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode() for row in rows
+        ]
+        (folder / f"{split}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    return check_rows(RunConfig(task=task, data=DataSpec(folder=folder)))[0]
+
+
+def test_sound_rows_have_no_finding(tmp_path: Path) -> None:
+    report = check(tmp_path, sound())
+    assert report.findings == []
+    assert {split: facts.rows for split, facts in report.splits.items()} == {
+        "train": 72,
+        "validation": 12,
+        "test": 12,
+    }
+    assert report.splits["train"].labels == dict.fromkeys(LABELS, 12)
+    assert set(report.shows) == {"validation", "test"}
+
+
+BROKEN_ROWS: list[tuple[Any, str]] = [
+    (b"{", "broken JSON at column 2"),
+    (b'{"id": "x", "prompt": "p", "completion": "delivery"', "broken JSON"),
+    (b"[1, 2]", "a list, not an object"),
+    (b'"text"', "text, not an object"),
+    (b"null", "null, not an object"),
+    (b"{'id': 1}", "broken JSON"),
+    ({"prompt": "p"}, "the row has no `completion`"),
+    ({"completion": "delivery"}, "the row has no `prompt`"),
+    ({"prompt": "", "completion": "delivery"}, "`prompt` is empty"),
+    ({"prompt": "  \n", "completion": "delivery"}, "`prompt` is empty"),
+    ({"prompt": "p", "completion": ""}, "`completion` is empty"),
+    ({"prompt": 5, "completion": "delivery"}, "`prompt` is a number, not text"),
+    ({"prompt": None, "completion": "delivery"}, "`prompt` is null, not text"),
+    ({"prompt": "p", "completion": True}, "`completion` is true, not text"),
+    ({"prompt": ["p"], "completion": "delivery"}, "`prompt` is a list, not text"),
+    ({"prompt": "p", "completion": {"a": 1}}, "`completion` is an object, not text"),
+    ({"id": 1.5, "prompt": "p", "completion": "delivery"}, "`id` is a number"),
+    ({"id": "", "prompt": "p", "completion": "delivery"}, "`id` is empty"),
+    ({"id": ["a"], "prompt": "p", "completion": "delivery"}, "`id` is a list"),
+    ({"id": "train-parcel late-0", "prompt": "p", "completion": "delivery"}, "is already that of line 1"),
+    (b'{"prompt": "\\ud800", "completion": "delivery"}', "half a surrogate pair"),
+    ({"messages": []}, "`messages` is empty"),
+    ({"messages": "hello"}, "`messages` is text"),
+    ({"messages": ["hello"]}, "turn 1 of `messages` is text"),
+    (chat(("user", "p")), "`messages` ends with the user turn"),
+    (chat(("assistant", "delivery")), "no user turn"),
+    (chat(("human", "p"), ("assistant", "delivery")), "unknown role 'human'"),
+    (chat(("tool", "p"), ("assistant", "delivery")), "unknown role 'tool'"),
+    (chat(("user", None), ("assistant", "delivery")), "the `content` of turn 1"),
+    (chat(("user", [{"type": "text", "text": "p"}]), ("assistant", "delivery")), "the `content` of turn 1"),
+    (
+        chat(("user", "p"), ("assistant", "a"), ("assistant", "delivery")),
+        "turn before the answer is the assistant's",
+    ),
+    (
+        chat(("user", "p"), ("system", "s"), ("assistant", "delivery")),
+        "turn before the answer is the system's",
+    ),
+    (chat(("user", "p"), ("assistant", "delivery"), tool_calls=[{"id": "1"}]), "has `tool_calls`"),
+    (chat(("user", "p"), ("assistant", "delivery"), reasoning_content="hm"), "has `reasoning_content`"),
+    (
+        {"messages": chat(("user", "p"), ("assistant", "a"))["messages"], "completion": "delivery"},
+        "Remove one of them",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "reason"), BROKEN_ROWS, ids=[reason for _, reason in BROKEN_ROWS])
+def test_a_broken_row_is_named_with_file_and_line(tmp_path: Path, row: Any, reason: str) -> None:
+    splits = sound()
+    splits["train"].insert(3, row)
+    splits["train"].insert(1, b"")  # blank lines count
+    (fault,) = check(tmp_path, splits).findings
+    assert (fault.level, fault.code, fault.count) == ("fault", "row", 1)
+    (place,) = fault.places
+    assert (place.file, place.line) == (str(tmp_path / "train.jsonl"), 5)
+    assert reason in place.detail
+
+
+def test_all_broken_rows_of_a_file_are_found_at_once(tmp_path: Path) -> None:
+    splits = sound()
+    splits["train"] += [row for row, _ in BROKEN_ROWS]
+    (fault,) = check(tmp_path, splits).findings
+    assert [place.line for place in fault.places] == list(range(73, 73 + len(BROKEN_ROWS)))
+
+
+def change(split: str, **more: Any) -> Callable[[Splits], None]:
+    """Puts a row at the end of a split: its first one with changes."""
+
+    def put(splits: Splits) -> None:
+        splits[split].append({**splits[split][0], "id": "new", **more})
+
+    return put
+
+
+def copy(source: str, target: str, **more: Any) -> Callable[[Splits], None]:
+    def put(splits: Splits) -> None:
+        splits[target].append({**splits[source][0], "id": "new", **more})
+
+    return put
+
+
+def clear(split: str) -> Callable[[Splits], None]:
+    def put(splits: Splits) -> None:
+        splits[split].clear()
+
+    return put
+
+
+ACROSS: list[tuple[Callable[[Splits], None], str, str, str]] = [
+    (copy("train", "validation"), "fault", "overlap", "the prompt is also that of"),
+    (copy("train", "test", prompt=f"  {FIRST.upper()} ?!"), "fault", "overlap", "train.jsonl:1"),
+    (copy("validation", "test"), "fault", "overlap", "validation.jsonl:1"),
+    (change("train", completion="cards"), "warning", "conflicting_answers", "another answer"),
+    (change("train"), "warning", "repeated", "the same row as"),
+    (copy("train", "validation", id="train-parcel late-0", prompt="quite another question here"), "fault", "same_id", "train.jsonl:1"),
+    (change("validation", prompt="something new to ask of us", completion="gardening"), "fault", "unseen_label", "gardening"),
+    (change("train", prompt="write to eva.muster@example.com please now"), "warning", "personal_data", "an e-mail address"),
+    (change("train", prompt="my card is 4111 1111 1111 1111 it broke"), "warning", "personal_data", "a card number"),
+    (change("train", prompt=FIRST + "r"), "note", "near_duplicates", "nearly the prompt of"),
+    (copy("train", "test", prompt=FIRST + "st"), "warning", "near_leak", "train.jsonl:1"),
+    (clear("test"), "fault", "empty", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("plant", "level", "code", "detail"), ACROSS, ids=[f"{each[2]}-{n}" for n, each in enumerate(ACROSS)]
+)
+def test_what_is_wrong_between_rows(
+    tmp_path: Path, plant: Callable[[Splits], None], level: str, code: str, detail: str
+) -> None:
+    splits = sound()
+    plant(splits)
+    found = check(tmp_path, splits).findings
+    finding = next(each for each in found if each.code == code)
+    assert (finding.level, finding.count) == (level, 1)
+    assert detail in finding.places[0].detail
+
+
+def test_one_check_finds_all_that_is_planted(tmp_path: Path) -> None:
+    splits = sound()
+    for plant, _, code, _ in ACROSS:
+        if code not in ("empty", "same_id"):
+            plant(splits)
+            for rows in splits.values():
+                for number, row in enumerate(rows):
+                    if row["id"] == "new":
+                        row["id"] = f"{code}-{number}-{id(rows)}"
+    splits["train"].append(b"{")
+    codes = {finding.code for finding in check(tmp_path, splits).findings}
+    assert codes >= {code for _, _, code, _ in ACROSS if code not in ("empty", "same_id")} | {"row"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "There is no file"), (b"\xff\xfe{\x00", "is not UTF-8"), (b'{"prompt": "caf\xe9"}\n', "line 1: byte 0xe9 is not UTF-8")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    check(tmp_path, sound())
+    path = tmp_path / "validation.jsonl"
+    path.unlink() if content is None else path.write_bytes(content)
+    found = check_rows(RunConfig(task="classification", data=DataSpec(folder=tmp_path)))[0].findings
+    (fault,) = [each for each in found if each.level == "fault"]
+    assert fault.code == "file"
+    assert reason in fault.message
+
+
+def test_an_answer_that_its_own_metric_calls_wrong(tmp_path: Path) -> None:
+    def sums(start: int) -> list[Row]:
+        return [
+            {"prompt": f"What is {n} and {n * 17}, in all?", "completion": f"#### {n * 18}"}
+            for n in range(start, start + 60)
+        ]
+
+    splits = {"train": sums(0), "validation": sums(100), "test": sums(200)}
+    splits["validation"][7]["completion"] = "#### 5 apples"
+    (fault,) = [each for each in check(tmp_path, splits, "gsm8k").findings if each.level == "fault"]
+    assert (fault.code, [place.line for place in fault.places]) == ("reference", [8])
+
+
+def test_few_rows_and_rare_labels(tmp_path: Path) -> None:
+    splits = sound()
+    splits["train"] = splits["train"][:25]
+    splits["validation"] = splits["validation"][:1]
+    codes = {finding.code: finding for finding in check(tmp_path, splits).findings}
+    assert codes["few_rows"].count == 25
+    assert "delivery" not in codes["unmeasured_label"].message
+    assert codes["unmeasured_label"].count == 5
+
+
+def test_suspected_labels(tmp_path: Path) -> None:
+    """Twenty rows a label that share their words; one of them has another label."""
+    splits = sound()
+    splits["train"] = [
+        {
+            "id": f"{topic}-{n}",
+            "prompt": f"{topic} {n:03} {topic} again {chr(97 + n) * 6}",
+            "completion": label,
+        }
+        for topic, label in zip(TOPICS, LABELS, strict=True)
+        for n in range(20)
+    ]
+    splits["train"][30]["completion"] = "login"
+    finding = next(each for each in check(tmp_path, splits).findings if each.code == "suspected_labels")
+    assert [place.line for place in finding.places] == [31]
+    assert "labelled 'login', but its neighbours are 'cards'" in finding.places[0].detail
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Write to eva.muster+x@mail.example.co.uk.", "an e-mail address"),
+        ("DE89 3704 0044 0532 0130 00", "an account number (IBAN)"),
+        ("GB82WEST12345698765432", "an account number (IBAN)"),
+        ("4111-1111-1111-1111", "a card number"),
+        ("call +49 (0)30 1234567", "a phone number"),
+        ("call 0049 30 12345678", "a phone number"),
+    ],
+)
+def test_personal_data_is_seen(text: str, kind: str) -> None:
+    assert kind in kinds_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["order 4111 1111 1111 1112", "DE00WEST12345698765432", "a @ b", "3.14159265358979", "0000000000000000", "2026-11-27 20:15", "v1.2.3"],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_not(text: str) -> None:
+    assert list(kinds_in(text)) == []
