@@ -21,6 +21,7 @@ HEADER = """\
 # Written by `pada init`. Every key is explained in docs/guides/configuration.md.
 # Before the first run: set the teacher's address and model below, and its key in the environment.
 #   export {key}=...
+#   pada check {name}          # what is wrong with the rows, and what a run takes
 #   pada run {name}
 
 """
