@@ -31,7 +31,8 @@ def numbers(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tupl
     seen.add(model)
     for name, field in model.model_fields.items():
         kinds = list(parts(field.annotation))
-        if int in kinds or float in kinds:
+        # what a chat template takes is the template's own business
+        if (int in kinds or float in kinds) and name != "template_kwargs":
             yield f"{model.__name__}.{name}", field
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Fence:

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 
+from trainer.chat import ChatTemplate, uses_chat
 from trainer.records import Example, Message
 from trainer.specs import StudentSpec
 from trainer.tasks.base import Rendered, Task
-
-SENTINEL = "reply"
-"""Stands for the completion when we look up how the chat template ends a reply."""
+from trainer.weights import ModelError
 
 GROUP = 32
 """Number of batches whose shuffled rows are sorted by length together."""
@@ -51,8 +50,13 @@ class Encoder:
     def __init__(self, task: Task, tokenizer: Any, student: StudentSpec):
         self.task = task
         self.tokenizer = tokenizer
-        self.chat = uses_chat(tokenizer, student)
-        self.end = end_of_reply(tokenizer) if self.chat else int(tokenizer.eos_token_id)
+        self.template = ChatTemplate(tokenizer, student) if uses_chat(tokenizer, student) else None
+        self.end = end_of_reply(tokenizer, self.template, student)
+
+    @property
+    def chat(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self.template is not None
 
     def rows(self, examples: Sequence[Example]) -> list[Row]:
         """One `Row` for each example, in order, regardless of its length."""
@@ -74,9 +78,9 @@ class Encoder:
 
     def _prompt_text(self, example: Example, rendered: Rendered) -> str:
         turns = _turns(example, rendered)
-        if not self.chat:
-            return "\n\n".join(turn["content"] for turn in turns)
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return (
+            self.template.prompt(turns) if self.template else "\n\n".join(turn["content"] for turn in turns)
+        )
 
     def _reply(self, prompt: str, text: str) -> list[int]:
         """Tokens of a reply. In plain text, its own white space or one space separates it from the prompt."""
@@ -134,26 +138,26 @@ def reply_limit(task: Task, student: StudentSpec) -> int:
     return student.max_new_tokens or task.max_new_tokens
 
 
-def uses_chat(tokenizer: Any, student: StudentSpec) -> bool:
-    """Whether prompts go through the tokenizer's chat template."""
-    return student.template == "chat" or (student.template == "auto" and bool(tokenizer.chat_template))
-
-
-def end_of_reply(tokenizer: Any) -> int:
-    """The special token that the chat template writes after a reply, or else the end-of-text token."""
-    turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": SENTINEL}]
-    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
-    tail = tokenizer(text[text.rindex(SENTINEL) + len(SENTINEL) :], add_special_tokens=False)["input_ids"]
-    special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
-    return int(next((token for token in tail if token in special), tokenizer.eos_token_id))
-
-
 def stop_tokens(tokenizer: Any, student: StudentSpec) -> list[int]:
     """The tokens at which generation stops: the end of a reply and the end of text."""
-    stops = {int(tokenizer.eos_token_id)}
-    if uses_chat(tokenizer, student):
-        stops.add(end_of_reply(tokenizer))
-    return sorted(stops)
+    template = ChatTemplate(tokenizer, student) if uses_chat(tokenizer, student) else None
+    end_of_text = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+    return sorted({*end_of_text, end_of_reply(tokenizer, template, student)})
+
+
+def end_of_reply(tokenizer: Any, template: ChatTemplate | None, student: StudentSpec) -> int:
+    """The token that ends a reply: what the chat template writes after one, or else the end-of-text token.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    end = template.end_of_reply() if template else None
+    if end is None and tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"The tokenizer of {student.model!r} has no end-of-text token, so no reply would end. Set `eos_token` in its "
+            "tokenizer_config.json."
+        )
+    return int(tokenizer.eos_token_id) if end is None else end
 
 
 def common_prefix(sequences: Sequence[list[int]]) -> int:

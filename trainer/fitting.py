@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from typing import Any
 import torch
 import torch.distributed
 from accelerate import Accelerator
-from transformers import AutoConfig
 
 from trainer.data import Row
 from trainer.memory import (
@@ -26,7 +24,7 @@ from trainer.memory import (
 )
 from trainer.packing import pack, pad
 from trainer.specs import StudentSpec
-from trainer.weights import ModelError, resolve_model
+from trainer.weights import ModelError, read_config, resolve_model
 
 MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 """How allocators other than CUDA's say it, in a plain RuntimeError."""
@@ -116,24 +114,6 @@ def refusal(found: MemoryEstimate, free: int, longest: int, student: StudentSpec
         f"{gigabytes(found.activations + found.logits)} of activations and logits for the longest row "
         f"({longest:,} tokens). To make it fit, {advice(student)}."
     )
-
-
-def read_config(source: Path | str) -> dict[str, Any]:
-    """A model's config.json, from its folder or the hub's cache.
-
-    Raises:
-        ModelError: it cannot be read.
-    """
-    try:
-        if isinstance(source, Path):
-            read: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
-            return read
-        found: dict[str, Any] = AutoConfig.from_pretrained(source, trust_remote_code=False).to_dict()
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"Cannot read the config of {str(source)!r}: {' '.join(str(error).split())[:400]}"
-        ) from error
-    return found
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from trainer.artifacts import write_json
 from trainer.data import Encoder, Row, reply_limit
 from trainer.data_files import DataError, read_examples
-from trainer.fitting import cut, free_bytes, read_config
+from trainer.fitting import cut, free_bytes
 from trainer.memory import count_parameters, estimate
 from trainer.model import load_tokenizer
 from trainer.precision import pick_device, pick_dtype
 from trainer.records import Example
 from trainer.specs import LengthReport, LengthSpec, StudentSpec
 from trainer.tasks import add_task_folder, load_task
-from trainer.weights import ModelError, resolve_model
+from trainer.weights import ModelError, read_config, resolve_model
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from trainer.attention import attend_without_plans
 from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
-from trainer.weights import ModelError, checked_folder, explain_failures, resolve_model
+from trainer.weights import ModelError, checked_folder, explain_failures, read_config, resolve_model
 
 
 def load_tokenizer(student: StudentSpec) -> Any:
@@ -28,7 +28,19 @@ def load_tokenizer(student: StudentSpec) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    _refuse_unknown_tokens(tokenizer, read_config(source), student.model)
     return tokenizer
+
+
+def _refuse_unknown_tokens(tokenizer: Any, config: dict[str, Any], name: str) -> None:
+    """Refuse a tokenizer with tokens for which the model has no embedding, which would end in an IndexError."""
+    rows = (config.get("text_config") or config).get("vocab_size")
+    last = max(tokenizer.get_vocab().values(), default=-1)
+    if rows is not None and last >= rows:
+        raise ModelError(
+            f"The tokenizer of {name!r} has a token {last:,}, and the model's embeddings end at {rows - 1:,}: they do not belong "
+            "together. Use the model's own tokenizer, or enlarge its embeddings (`resize_token_embeddings`) and save it."
+        )
 
 
 def load_model(

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.artifacts import write_json, write_jsonl
+from trainer.chat import without_thought
 from trainer.data import Encoder, Row, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.engines import Engine, local_engine
@@ -247,7 +248,7 @@ class Predictor:
         return {
             row.id: Prediction(
                 id=row.id,
-                text=self.tokenizer.decode(reply.tokens, skip_special_tokens=True),
+                text=without_thought(self.tokenizer.decode(reply.tokens, skip_special_tokens=True)),
                 tokens=len(reply.tokens),
                 truncated=reply.truncated,
             )

@@ -69,6 +69,8 @@ class StudentSpec(Strict):
     """`lora`, `qlora` (a 4-bit base: needs a CUDA GPU and the `gpu` extra), or `full` fine-tuning."""
     template: Literal["auto", "chat", "plain"] = "auto"
     """`chat` uses the tokenizer's chat template, `plain` joins prompt and completion, `auto` is chat where there is one."""
+    template_kwargs: dict[str, str | int | float | bool | None] = {}
+    """Passed to the chat template, such as `enable_thinking: false`."""
     epochs: float = Field(3.0, gt=0, le=10_000)
     """Passes over the training rows."""
     steps: int | None = Field(None, ge=1, le=10_000_000)
@@ -123,6 +125,15 @@ class StudentSpec(Strict):
             given = {"learning_rate", "epochs", "steps"} & self.model_fields_set
             self.tune = "off" if given else "auto"
         return self
+
+    @field_validator("template_kwargs")
+    @classmethod
+    def _leave_what_is_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(
+            {"messages", "tools", "add_generation_prompt", "tokenize", "conversation"} & value.keys()
+        ):
+            raise ValueError(f"`{taken[0]}` is set by pada itself; leave it out")
+        return value
 
     def steps_for(self, rows: int) -> int:
         """Optimizer steps of a training on so many rows."""

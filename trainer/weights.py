@@ -5,15 +5,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from trainer.artifacts import publish_folder
@@ -168,3 +170,21 @@ def explain_failures(name: str, part: str) -> Iterator[None]:
             f"Cannot load the {part} of {name!r}: {reason} "
             "(A hub name needs a network, or its files in the hub's cache; a folder needs no network.)"
         ) from error
+
+
+def read_config(source: Path | str) -> dict[str, Any]:
+    """A model's config.json, from its folder or the hub's cache.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        if isinstance(source, Path):
+            read: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+            return read
+        found: dict[str, Any] = AutoConfig.from_pretrained(source, trust_remote_code=False).to_dict()
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"Cannot read the config of {str(source)!r}: {' '.join(str(error).split())[:400]}"
+        ) from error
+    return found

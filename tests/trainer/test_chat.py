@@ -1,0 +1,127 @@
+"""Chat templates of many kinds: what they write is what the student is trained on and asked with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.chat import ChatTemplate, without_thought
+from trainer.data import Encoder, stop_tokens
+from trainer.model import load_tokenizer
+from trainer.records import Example, Message
+from trainer.specs import StudentSpec
+from trainer.tasks import Task
+from trainer.weights import ModelError
+
+TURN = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+OPEN = "{% if add_generation_prompt %}<|im_start|>assistant\n"
+PLAIN = f"{{% for m in messages %}}{TURN}{{% endfor %}}{OPEN}{{% endif %}}"
+THINKING = (
+    f"{{% for m in messages %}}{TURN}{{% endfor %}}{OPEN}{{% if enable_thinking is defined and not enable_thinking %}}"
+    "<think>\n\n</think>\n\n{% else %}<think>\n{% endif %}{% endif %}"
+)
+DATED = "<|im_start|>system\nToday: {{ strftime_now('%Y-%m-%d %S') }}<|im_end|>\n" + PLAIN
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    f"{TURN}{{% endfor %}}{OPEN}{{% endif %}}"
+)
+DROPS_SYSTEM = f"{{% for m in messages if m.role != 'system' %}}{TURN}{{% endfor %}}{OPEN}{{% endif %}}"
+PARTS = PLAIN.replace("{{ m.content }}", "{{ m.content[0].text }}")
+BROKEN = "{{ raise_exception('This model only draws') }}"
+DEAF = "{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}"
+
+TURNS = [
+    Message(role="system", content="Be brief."),
+    Message(role="user", content="What colour?"),
+]
+
+
+def with_template(tokenizer: Any, template: str) -> Any:
+    return tokenizer.__class__.from_pretrained(tokenizer.name_or_path, chat_template=template)
+
+
+def texts(tokenizer: Any, template: str, **student: Any) -> tuple[str, str]:
+    """What stands before an answer, and the answer with its end."""
+    changed = with_template(tokenizer, template)
+    row = Encoder(Task(), changed, StudentSpec(**student)).row(
+        Example(id="a", prompt="What colour?", completion="blue", messages=TURNS)
+    )
+    return changed.decode(row.prompt), changed.decode(row.completion)
+
+
+USUAL = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat colour?<|im_end|>\n<|im_start|>assistant\n"
+JOINED = "<|im_start|>user\nBe brief.\n\nWhat colour?<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "student", "prompt"),
+    [
+        (PLAIN, {}, USUAL),
+        (THINKING, {}, USUAL),
+        (THINKING, {"template_kwargs": {"enable_thinking": False}}, USUAL + "<think>\n\n</think>\n\n"),
+        (NO_SYSTEM, {}, JOINED),
+        (DROPS_SYSTEM, {}, JOINED),
+        (PARTS, {}, USUAL),
+    ],
+    ids=["usual", "thinking", "thinking off", "system refused", "system left out", "parts"],
+)
+def test_an_answer_begins_where_the_template_would_write_it(
+    tokenizer: Any, template: str, student: dict[str, Any], prompt: str
+) -> None:
+    assert texts(tokenizer, template, **student) == (prompt, "blue<|im_end|>")
+
+
+def test_a_template_with_a_clock_writes_the_same_on_every_day(tokenizer: Any) -> None:
+    prompt, _ = texts(tokenizer, DATED)
+    assert prompt.startswith("<|im_start|>system\nToday: 2024-07-26 00<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"), [(BROKEN, "only draws"), (DEAF, "leaves out what the turns say")]
+)
+def test_a_template_that_cannot_be_used_is_named(tokenizer: Any, template: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=rf"{reason}.*student\.template: plain"):
+        ChatTemplate(with_template(tokenizer, template), StudentSpec())
+    Encoder(Task(), with_template(tokenizer, template), StudentSpec(template="plain"))
+
+
+def test_a_tokenizer_without_an_end_is_named(tokenizer: Any) -> None:
+    endless = with_template(tokenizer, PLAIN)
+    endless.eos_token = None
+    assert stop_tokens(endless, StudentSpec()) == [tokenizer.convert_tokens_to_ids("<|im_end|>")]
+    with pytest.raises(ModelError, match="no end-of-text token"):
+        Encoder(Task(), endless, StudentSpec(template="plain"))
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "tokenize", "add_generation_prompt"])
+def test_what_the_trainer_sets_itself_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` is set by pada itself"):
+        StudentSpec(template_kwargs={name: True})
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("blue", "blue"),
+        ("<think>\nIt is the sky.\n</think>\n\nblue", "blue"),
+        ("  <think></think>blue", "blue"),
+        ("<think>It never ends", ""),
+        ("I <think> so</think>", "I <think> so</think>"),
+    ],
+)
+def test_reasoning_before_a_reply_is_cut(reply: str, answer: str) -> None:
+    assert without_thought(reply) == answer
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_named(tiny_student: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "student"
+    shutil.copytree(tiny_student, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 1000}))
+    load_tokenizer(StudentSpec(model=str(tiny_student)))
+    with pytest.raises(ModelError, match="the model's embeddings end at 999"):
+        load_tokenizer(StudentSpec(model=str(folder)))
