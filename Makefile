@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test pytest docs slow chaos postgres ray fuzz setup lint format lock
+.PHONY: demo test pytest docs slow chaos postgres ray fuzz browser setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
@@ -37,6 +37,11 @@ ray:
 # schemathesis on the OpenAPI document, against a real service
 fuzz: setup
 	scripts/fuzz .venv/bin/python -m pytest -m slow -s tests/app/api/test_fuzz.py
+
+# the pages in the machine's own Chromium (Debian: apt-get install chromium); skipped where there is none
+browser:
+	@scripts/setup dev,browser
+	.venv/bin/python -m pytest -m slow tests/browser
 
 setup:
 	@scripts/setup dev

@@ -16,7 +16,9 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 WIDTHS = {"wide": 1200, "narrow": 390}
 """Of a window, in CSS pixels: a laptop and a phone."""
 
-FOCUSED = "(document.activeElement.innerText || document.activeElement.id || document.activeElement.value).trim()"
+FOCUSED = (
+    "(document.activeElement.innerText || document.activeElement.id || document.activeElement.value).trim()"
+)
 """What has the keyboard: its text, or its id or value where it has none."""
 
 
@@ -81,7 +83,9 @@ def visiting(browser: Browser, scheme: Scheme = "light", width: int = WIDTHS["wi
     visit.page.on("console", console)
     visit.page.on("request", request)
     visit.page.on("pageerror", lambda error: visit.faults.append(f"script: {error}"))
-    visit.page.on("dialog", lambda dialog: (visit.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    visit.page.on(
+        "dialog", lambda dialog: (visit.faults.append(f"dialog: {dialog.message}"), dialog.dismiss())
+    )
     try:
         yield visit
     finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
 
 from pydantic import BaseModel
 
@@ -15,6 +15,14 @@ from trainer.records import Example
 
 Change = Literal["fixed", "broken", "still wrong", "still right"]
 """From the baseline to a later student."""
+CHANGES: tuple[Change, ...] = get_args(Change)
+Sort = Literal["file", "change", "length"]
+SORTS: dict[Sort, str] = {
+    "file": "as in the file",
+    "change": "fixed and broken first",
+    "length": "longest prompt first",
+}
+"""Order of the rows -> its name on the page."""
 
 
 class AnswerChange(BaseModel):
@@ -56,3 +64,26 @@ def change_of(before: bool, after: bool) -> Change:
     if before:
         return "still right" if after else "broken"
     return "fixed" if after else "still wrong"
+
+
+def find_answers(
+    answers: Sequence[AnswerChange], change: Change | None, search: str, sort: Sort
+) -> list[AnswerChange]:
+    """The rows with this change whose id or texts have the searched words, each anywhere and in any case."""
+    words = search.casefold().split()
+    found = [
+        each
+        for each in answers
+        if change in (None, each.change) and all(word in text_of(each) for word in words)
+    ]
+    if sort == "change":
+        found.sort(key=lambda each: CHANGES.index(each.change))
+    elif sort == "length":
+        found.sort(key=lambda each: -len(each.prompt))
+    return found
+
+
+def text_of(answer: AnswerChange) -> str:
+    """All that a row shows, for a search."""
+    texts = (answer.id, answer.prompt, answer.expected, answer.before, answer.after)
+    return "\n".join(texts).casefold()

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.keys.auth import Reader, caller_of_key
 from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
-from app.api.pages.answers import Change, answer_changes, scored_rounds
+from app.api.pages.answers import CHANGES, SORTS, Change, Sort, answer_changes, find_answers, scored_rounds
 from app.api.pages.rendering import ASSETS, HEADERS, asset, page
 from app.api.pages.routes import EMPTY_IS_NONE, FormReader, FormWriter, PageRoute, Token, check_token, frame
 from app.api.pages.watching import last_step, nodes_of, pattern_charts, run_charts
@@ -42,7 +42,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/assets/{name}")
 async def assets(
-    name: Literal["htmx.min.js", "charts.js", "vega.js", "page.css", "style.css"],
+    name: Literal["htmx.min.js", "charts.js", "rows.js", "vega.js", "page.css", "style.css"],
 ) -> PlainTextResponse:
     """A file that pages load; it needs no key."""
     headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
@@ -201,6 +201,8 @@ async def answers(
     who: Reader,
     round: Annotated[int | None, Query(ge=0, le=10_000), EMPTY_IS_NONE] = None,
     change: Annotated[Change | None, Query(), EMPTY_IS_NONE] = None,
+    search: Annotated[str, Query(max_length=200)] = "",
+    sort: Sort = "file",
     start: Offset = 0,
     limit: Limit = 50,
 ) -> Response:
@@ -208,13 +210,16 @@ async def answers(
     students = await run_in_threadpool(scored_rounds, paths)
     number = round if round in students else max(students, default=0)
     changed = await run_in_threadpool(lambda: list(answer_changes(paths, number))) if students else []
-    kept = [each for each in changed if change in (None, each.change)]
+    kept = find_answers(changed, change, search, sort)
     shown: dict[str, Any] = {
         "answers": kept[start : start + limit],
+        "found": len(kept),
         "next": start + limit if start + limit < len(kept) else None,
         "counts": Counter(each.change for each in changed),
-        "chosen": {"round": number, "change": change},
+        "chosen": {"round": number, "change": change or "", "search": search, "sort": sort},
         "students": students,
+        "changes": CHANGES,
+        "sorts": SORTS,
     }
     return page("answers.html", run=RunView.of(found), **shown, **frame(request, who))
 

@@ -23,6 +23,7 @@ HEADERS = {"Content-Security-Policy": POLICY}
 ASSETS = {
     "htmx.min.js": "text/javascript",
     "charts.js": "text/javascript",
+    "rows.js": "text/javascript",
     "vega.js": "text/javascript",
     "page.css": "text/css",
     "style.css": "text/css",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,11 @@ from graphs.rows import NewRow, Pattern, Strategy
 from graphs.run_paths import RunPaths
 from tests.app.api.http_service import Service
 from trainer.artifacts import write_jsonl
+from trainer.records import Example, Prediction, Score
 
 HOSTILE = "<script>alert(1)</script> </script> javascript:alert(1) \u202e"
+LONG = "donaudampfschifffahrtsgesellschaft" * 4
+"""A word that fits no narrow window."""
 RUN = "0123456789abcdef0123456789abcdef"
 
 
@@ -55,6 +59,35 @@ def add_files(service: Service, run: str = RUN) -> None:
         for n, (verdict, evidence) in enumerate([("accepted", None), ("leak", {"id": "x", "split": "test", "text": HOSTILE})])
     ]  # fmt: skip
     write_jsonl(here.paths.rows, rows)
+
+
+def add_answers(service: Service) -> None:
+    """The validation rows with the answers of two students, one row for each change."""
+    paths = RunPaths(service.settings.runs / RUN)
+    names = ["still right", "broken", "fixed", "still wrong"]
+    texts = ["about parcels", f"about {LONG}", HOSTILE, "about money"]
+    rows = [Example(id=name, prompt=text, completion="yes") for name, text in zip(names, texts, strict=True)]
+    write_jsonl(paths.data("validation"), rows)
+    for number, correct in enumerate([(True, True, False, False), (True, False, True, False)]):
+        here = Round(paths, number)
+        answers = [
+            Prediction(id=name, text="yes" if right else f"no {number} {HOSTILE}")
+            for name, right in zip(names, correct, strict=True)
+        ]
+        write_jsonl(here.paths.predictions("validation"), answers)
+        scores = [
+            Score(id=name, value=float(right), correct=right, explanation="")
+            for name, right in zip(names, correct, strict=True)
+        ]
+        here.write_scores("validation", scores)
+
+
+def wait_for_review(service: Service, review: dict[str, Any]) -> None:
+    """A run that waits for a person, with files as `add_files` makes them."""
+    add_run(service, waiting_for="review")
+    view = json.loads(service.sql("select view from runs")[0][0]) | {"review": review}
+    service.sql("update runs set view = ?", json.dumps(view))
+    add_files(service)
 
 
 def open_page(client: httpx.Client, path: str, status: int = 200) -> str:

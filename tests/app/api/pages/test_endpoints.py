@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 
-from graphs.rounds import Round
-from graphs.run_paths import RunPaths
 from tests.app.api.http_service import Service
 from tests.app.api.pages.browsing import (
-    HOSTILE,
     RUN,
+    add_answers,
     add_files,
     add_run,
     open_page,
     token_in,
 )
-from trainer.artifacts import write_jsonl
-from trainer.records import Example, Prediction, Score
 
 
 def test_an_empty_service_says_how_to_begin(service: Service) -> None:
@@ -95,22 +92,8 @@ def test_patterns_have_strategies_and_what_became_of_their_failures(service: Ser
 
 def test_answers_show_what_a_student_fixed_and_broke(service: Service) -> None:
     add_run(service)
-    paths = RunPaths(service.settings.runs / RUN)
-    right = {0: [True, True, False, False], 1: [True, False, True, False]}
+    add_answers(service)
     names = ["still right", "broken", "fixed", "still wrong"]
-    write_jsonl(
-        paths.data("validation"), [Example(id=name, prompt=HOSTILE, completion="yes") for name in names]
-    )
-    for number, correct in right.items():
-        here = Round(paths, number)
-        each = list(zip(names, correct, strict=True))
-        write_jsonl(
-            here.paths.predictions("validation"),
-            [Prediction(id=n, text=f"{number}: {HOSTILE}") for n, _ in each],
-        )
-        here.write_scores(
-            "validation", [Score(id=n, value=float(c), correct=c, explanation="") for n, c in each]
-        )
     with service.client() as client:
         text = open_page(client, f"/runs/{RUN}/answers")
         assert text.count("<article") == 4
@@ -119,6 +102,35 @@ def test_answers_show_what_a_student_fixed_and_broke(service: Service) -> None:
             (shown,) = re.findall(r"<article.*?</article>", found, re.DOTALL)
             assert f"<span>{name}</span>" in shown
         assert "Next rows" in open_page(client, f"/runs/{RUN}/answers?limit=2")
+
+
+def shown_answers(text: str) -> list[str]:
+    """The ids of the rows that a page of answers shows, in its order."""
+    return re.findall(r'<span class="tag [^<]*</span> <span>([^<]+)</span>', text)
+
+
+def test_answers_are_searched_sorted_and_paged(service: Service) -> None:
+    add_run(service)
+    add_answers(service)
+    with service.client() as client:
+        for query, ids in {
+            "": ["still right", "broken", "fixed", "still wrong"],
+            "sort=change": ["fixed", "broken", "still wrong", "still right"],
+            "sort=length": ["broken", "fixed", "still right", "still wrong"],
+            "search=ABOUT+parcels": ["still right"],
+            "search=about+no": ["broken", "still wrong"],
+            "search=about&change=broken": ["broken"],
+            "search=nowhere": [],
+        }.items():
+            assert shown_answers(open_page(client, f"/runs/{RUN}/answers?{query}")) == ids
+        first = open_page(client, f"/runs/{RUN}/answers?search=about+%26+%3C&sort=change&limit=1")
+        assert 'value="about &amp; &lt;"' in first
+        first = open_page(client, f"/runs/{RUN}/answers?search=about&sort=change&limit=1")
+        following = re.search(r'href="([?][^"]+)">Next rows', first)
+        assert following
+        second = open_page(client, f"/runs/{RUN}/answers{html.unescape(following[1])}&limit=1")
+        assert shown_answers(first) + shown_answers(second) == ["broken", "still wrong"]
+        open_page(client, f"/runs/{RUN}/answers?sort=nonsense", 404)
 
 
 def test_buttons_act_only_with_the_token_of_their_page(service: Service) -> None:

@@ -9,18 +9,10 @@ from tests.app.api.http_service import Service
 from tests.app.api.pages.browsing import (
     HOSTILE,
     RUN,
-    add_files,
-    add_run,
     open_page,
     token_in,
+    wait_for_review,
 )
-
-
-def wait_for_review(service: Service, review: dict[str, Any]) -> None:
-    add_run(service, waiting_for="review")
-    view = json.loads(service.sql("select view from runs")[0][0]) | {"review": review}
-    service.sql("update runs set view = ?", json.dumps(view))
-    add_files(service)
 
 
 def answered(service: Service) -> dict[str, Any]:
