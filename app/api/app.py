@@ -19,8 +19,8 @@ from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
+from app.api.pages import api_keys, data_sets, new_run, reviewing
 from app.api.pages import endpoints as pages
-from app.api.pages import new_run, reviewing
 from app.api.runs import endpoints as runs
 from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
@@ -77,6 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reviewing.router,
         pages.router,
         new_run.router,
+        data_sets.router,
+        api_keys.router,
     ):
         app.include_router(router)
     problems.install(app)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+from app.db.api_keys import Scope
 from graphs.run_paths import RunPaths
 from tests.app.api.http_service import Service, upload
+from tests.app.api.keys.test_auth import make_key
 from tests.app.api.pages.browsing import HOSTILE, LONG, RUN, add_answers, add_files, add_run
 from tests.fakes import train_report
 from trainer.artifacts import write_json
@@ -45,3 +48,9 @@ def add_events(service: Service) -> None:
             "insert into run_events (run, id, time, type, data) select ?, ?, created + ?, ?, ? from runs where id = ?",
             RUN, number, 60 * number, kind, json.dumps(data), RUN,
         )  # fmt: skip
+
+
+def new_key(service: Service, scope: Scope) -> tuple[str, str]:
+    """Id and text of a new key, made in another thread: playwright keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(make_key, service, scope).result()

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("", "new", *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/rows", "/events")))
+PAGES = (
+    "",
+    "new",
+    "data-sets",
+    *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/rows", "/events")),
+)
 
 
 @pytest.fixture(scope="module")

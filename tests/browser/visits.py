@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -80,12 +80,14 @@ def visiting(browser: Browser, scheme: Scheme = "light", width: int = WIDTHS["wi
         if asked.url.startswith("http") and urlsplit(asked.url).hostname not in ("127.0.0.1", "localhost"):
             visit.faults.append(f"request: {asked.url}")
 
+    def dialog(opened: Dialog) -> None:
+        visit.faults.append(f"dialog: {opened.message}")
+        opened.dismiss()
+
     visit.page.on("console", console)
     visit.page.on("request", request)
     visit.page.on("pageerror", lambda error: visit.faults.append(f"script: {error}"))
-    visit.page.on(
-        "dialog", lambda dialog: (visit.faults.append(f"dialog: {dialog.message}"), dialog.dismiss())
-    )
+    visit.page.on("dialog", dialog)
     try:
         yield visit
     finally:

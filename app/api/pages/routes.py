@@ -58,6 +58,7 @@ def frame(request: Request, who: Caller | None) -> dict[str, Any]:
         "who": who,
         "keys": settings.keys_required,
         "may_write": who is not None and "write" in who.scopes,
+        "is_admin": who is not None and "admin" in who.scopes,
         "token": signer.form_token(who.owner) if who else "",
     }
 

@@ -1,0 +1,129 @@
+"""A person's way through a run, in Chromium: from a table to the report, with a real service, student and trainer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.browser.visits import WIDTHS, Visit
+from tests.scripted_teacher_server import ScriptedTeacherServer
+from tests.service import Service, serving
+from tests.tiny_task import config_for, rows
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.student]
+
+FEW_CALLS = 30
+"""Enough to analyse, too few to write."""
+DEADLINE = 240
+"""Seconds for a whole run."""
+
+
+@pytest.fixture
+def working(tmp_path: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> Iterator[Service]:
+    """A service that works on runs."""
+    settings = {
+        "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+    }
+    with serving(tmp_path / "home", **settings) as service:
+        yield service
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The tiny task's rows as a person would have them: one CSV file."""
+    path = tmp_path / "requests.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["request", "kind"])
+        writer.writerows((row["prompt"], row["completion"]) for row in rows("validation", 240))
+    return path
+
+
+def start(page: Page, url: str, table: Path, changes: dict[str, Any]) -> None:
+    """Upload the table, change the config that is proposed for it, and start."""
+    page.goto(f"{url}/new")
+    page.set_input_files("#file", table)
+    page.click("text=Read them")
+    page.wait_for_selector("text=This is what was guessed")
+    proposed = yaml.safe_load(page.input_value("#config"))
+    assert proposed["task"] == "classification"
+    page.fill("#config", yaml.safe_dump(proposed | changes))
+    page.click("text=Start")
+    page.wait_for_url("**/runs/*")
+
+
+def work_through(visit: Visit, address: str) -> list[str]:
+    """Watch the run and give it what it waits for, until it has ended; what it has waited for, in order."""
+    page = visit.page
+    done: list[str] = []
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        page.wait_for_selector(".status.paused, .status.finished, .status.failed", timeout=DEADLINE * 1000)
+        assert visit.accessibility_faults() == []
+        if not page.locator(".status.paused").count():
+            return done
+        if page.locator("[name=max_calls]").count():
+            done.append("budget")
+            page.fill("[name=max_calls]", "1000")
+            page.click("text=Go on with this budget")
+        else:
+            page.click("text=review its")
+            done.append("patterns" if page.locator("textarea").count() else "rows")
+            assert visit.accessibility_faults() == []
+            visit.presses("j", "r" if done[-1] == "rows" else "a")
+            page.click("text=Go on")
+        page.wait_for_url(address)
+        page.wait_for_selector(".status:not(.paused)")
+    raise AssertionError(f"The run has not ended after {done}.")
+
+
+def test_from_a_table_to_a_report(
+    visit: Visit, working: Service, student: Path, scripted_teacher: ScriptedTeacherServer, table: Path
+) -> None:
+    page = visit.page
+    config = config_for(table, student, scripted_teacher.url)
+    changes = {name: config[name] for name in ("seed", "evaluate_untrained", "student", "teacher", "loop")}
+    changes["student"] |= {"epochs": 1, "learning_rate": 0.0005}
+    changes["loop"] |= {"rounds": 1, "review": True}
+    start(page, working.url, table, changes | {"budget": {"max_calls": FEW_CALLS}})
+    address = page.url
+
+    page.wait_for_selector(".status.running")
+    page.wait_for_selector(".loop li[aria-current]")
+    waited_for = work_through(visit, address)
+    assert sorted(set(waited_for)) == ["budget", "patterns", "rows"]
+    assert page.locator(".status").inner_text() == "finished"
+
+    page.reload(wait_until="networkidle")
+    for chart in ("scores", "loss", "spending"):
+        assert page.locator(f"#figure-{chart} svg").is_visible(), chart
+    for part, needed in {
+        "patterns": "#figure-clusters svg",
+        "answers": "article .reply",
+        "rows": "article .tag.reviewer",
+        "events": "tbody tr",
+    }.items():
+        page.click(f"nav >> text={part}")
+        page.wait_for_selector(needed)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            assert visit.accessibility_faults() == [], (part, scheme)
+        page.set_viewport_size({"width": WIDTHS["narrow"], "height": 900})
+        assert visit.overflow() <= 0, part
+        page.set_viewport_size({"width": WIDTHS["wide"], "height": 900})
+
+    page.goto(address)
+    page.click("text=The report")
+    page.wait_for_selector("h1")
+    assert "classification" in page.inner_text("body")
