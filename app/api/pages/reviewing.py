@@ -82,18 +82,41 @@ def answer_of(filled: FormData, review: ReviewView, paths: RunPaths) -> ReviewAn
     """The answer in a filled form. Texts that were not changed are no edit.
 
     Raises:
-        Unprocessable: a text is empty, or the texts are too long.
+        Unprocessable: a text is empty, the texts are too long, or patterns are merged in a circle.
     """
     values: dict[str, Any] = {"about": review.about, "round": review.round}
+    names: dict[str, Any]
     if review.about == "rows":
         names = {key: [str(name) for name in filled.getlist(key)] for key in ("accept", "reject")}
     else:
-        names = {"veto": [str(name) for name in filled.getlist("veto")]}
+        merged = merged_in(filled, review.patterns)
+        names = {"veto": [str(name) for name in filled.getlist("veto")]} | (
+            {"merge": merged} if merged else {}
+        )
     try:
         edits = edits_in(filled, drafted(paths, review)) if review.about == "patterns" else {}
         return ReviewAnswer.model_validate(values | names | ({"edit": edits} if edits else {}))
     except ValidationError as error:
         raise Unprocessable("; ".join(str(each["msg"]) for each in error.errors())) from None
+
+
+def merged_in(filled: FormData, patterns: list[str]) -> list[list[str]]:
+    """Groups of patterns to merge: first the one that stays, then those that a person has merged into it.
+
+    Raises:
+        Unprocessable: patterns are merged in a circle.
+    """
+    into = {name: target for name in patterns if (target := str(filled.get(f"{name}.into", "")))}
+    groups: dict[str, list[str]] = {}
+    for name in into:
+        stays, passed = name, {name}
+        while stays in into:
+            stays = into[stays]
+            if stays in passed:
+                raise Unprocessable("Patterns are merged in a circle: one of them must stay.")
+            passed.add(stays)
+        groups.setdefault(stays, [stays]).append(name)
+    return list(groups.values())
 
 
 def edits_in(filled: FormData, patterns: list[dict[str, Any]]) -> dict[str, Edit]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from graphs.rounds import Round
+from graphs.rows import Pattern, Strategy
+from graphs.run_paths import RunPaths
 from tests.app.api.http_service import Service
 from tests.app.api.pages.browsing import (
     HOSTILE,
@@ -13,6 +18,7 @@ from tests.app.api.pages.browsing import (
     token_in,
     wait_for_review,
 )
+from trainer.artifacts import write_jsonl
 
 
 def answered(service: Service) -> dict[str, Any]:
@@ -43,6 +49,60 @@ def test_a_pattern_is_vetoed_and_an_empty_text_refused(service: Service) -> None
         assert client.post(f"/runs/{RUN}/review", data={"veto": "r1-p0"}).status_code == 403
         assert client.post(f"/runs/{RUN}/review", data={"token": token, "veto": "r1-p0"}).status_code == 303
     assert answered(service)["veto"] == ["r1-p0"]
+
+
+def wait_with_patterns(service: Service, names: list[str]) -> None:
+    """A run whose review is about these patterns."""
+    wait_for_review(service, {"about": "patterns", "round": 1, "patterns": names})
+    here = Round(RunPaths(service.settings.runs / RUN), 1)
+    patterns = [
+        Pattern(id=name, round=1, name=name, description="About.", failures=["a"], centroid=[0.0])
+        for name in names
+    ]
+    write_jsonl(here.paths.patterns, patterns)
+    for name in names:
+        here.write_strategy(Strategy(pattern=name, title="Title", instructions="Write."))
+
+
+@pytest.mark.parametrize(
+    ("into", "merged"),
+    [
+        ({"p1": "p0"}, [["p0", "p1"]]),
+        ({"p0": "p2", "p1": "p2"}, [["p2", "p0", "p1"]]),
+        ({"p0": "p1", "p1": "p2"}, [["p2", "p0", "p1"]]),
+        ({"p0": "p1", "p2": "p3"}, [["p1", "p0"], ["p3", "p2"]]),
+    ],
+)
+def test_patterns_are_merged(service: Service, into: dict[str, str], merged: list[list[str]]) -> None:
+    names = ["p0", "p1", "p2", "p3"]
+    wait_with_patterns(service, names)
+    with service.client() as client:
+        text = open_page(client, f"/runs/{RUN}/review")
+        assert text.count(".into") == len(names)
+        chosen = {f"{name}.into": into.get(name, "") for name in names}
+        told = client.post(f"/runs/{RUN}/review", data={"token": token_in(text), **chosen})
+        assert told.status_code == 303, told.text
+    assert answered(service)["merge"] == merged
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "fault"),
+    [
+        ({"p0.into": "p1", "p1.into": "p0"}, 422, "in a circle"),
+        ({"p0.into": "p0"}, 422, "in a circle"),
+        ({"p0.into": "p9"}, 409, "No such pattern"),
+        ({"p0.into": "p1", "p0.name": "new"}, 409, "neither edited nor vetoed"),
+    ],
+)
+def test_a_merge_that_is_not_possible_is_refused(
+    service: Service, form: dict[str, str], status: int, fault: str
+) -> None:
+    wait_with_patterns(service, ["p0", "p1"])
+    with service.client() as client:
+        token = token_in(open_page(client, f"/runs/{RUN}/review"))
+        told = client.post(f"/runs/{RUN}/review", data={"token": token, **form})
+    assert (told.status_code, fault in told.text) == (status, True), told.text
+    assert service.sql("select status from runs") == [("paused",)]
 
 
 def test_rows_are_reviewed_but_not_those_that_nobody_can_accept(service: Service) -> None:
