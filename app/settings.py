@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graphs.teacher.spec import TeacherSpec
+
 
 class Settings(BaseSettings):
     """Settings of the service. Times are in seconds, sizes in bytes."""
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     private_teachers: Literal["auto", "on", "off"] = "auto"
     """Whether runs posted over HTTP may ask teachers on this machine and in private networks: `auto` where the service itself
     listens on loopback. Those of `teacher_keys` they always may."""
+    teachers: dict[str, TeacherSpec] = {}
+    """Name -> the `teacher` section of a config, for fine-tuning jobs that name it; `default` is for those that name none."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []

@@ -235,6 +235,7 @@ def test_the_rest_reference_lists_the_operations() -> None:
         "POST /v1/runs",
         "GET /v1/runs/{run}/events",
         "DELETE /v1/datasets/{id}",
+        "POST /v1/fine_tuning/jobs",
         "GET /metrics",
     ):
         assert f"    {operation}\n" in page

@@ -15,6 +15,8 @@ from app.api import openapi_links as links
 from app.api.body_limit import BodyLimit
 from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
+from app.api.fine_tuning import file_endpoints as files
+from app.api.fine_tuning import job_endpoints as jobs
 from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
@@ -33,6 +35,10 @@ DESCRIPTION = "Makes a small language model better at one task, and proves it."
 TAGS = [
     {"name": "runs", "description": "Start, watch, steer and read runs."},
     {"name": "datasets", "description": "Rows that were uploaded once and can be used by many runs."},
+    {
+        "name": "fine-tuning",
+        "description": "Files and fine-tuning jobs as OpenAI's API has them, for its clients. A job is a run.",
+    },
     {"name": "operation", "description": "For those who run the service."},
 ]
 
@@ -73,6 +79,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         runs.router,
         results.router,
         datasets.router,
+        files.router,
+        jobs.router,
         health.router,
         reviewing.router,
         pages.router,
@@ -86,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,
-        larger={new_run.TABLES: settings.max_dataset_bytes},
+        larger=dict.fromkeys((new_run.TABLES, files.PATH), settings.max_dataset_bytes),
         own={datasets.PATH, new_run.UPLOADS},
     )
     app.add_middleware(Measured, metrics=app.state.metrics)

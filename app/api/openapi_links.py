@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.api.fine_tuning.openapi_examples import CREATE
 from app.api.runs.openapi_examples import CONFIG
 
 PARAMETER = re.compile(r"{(\w+)}")
@@ -39,6 +40,22 @@ LINKS = (
     ),
     Onward("post", "/v1/datasets", "201", "/v1/datasets/{id}", {"id": "$response.body#/id"}),
     Onward("get", "/v1/datasets", "200", "/v1/datasets/{id}", {"id": "$response.body#/items/0/id"}),
+    Onward("post", "/v1/files", "200", "/v1/files/{file}", {"file": "$response.body#/id"}),
+    Onward(
+        "post",
+        "/v1/files",
+        "200",
+        "/v1/fine_tuning/jobs",
+        {},
+        CREATE | {"training_file": "$response.body#/id"},
+    ),
+    Onward(
+        "post",
+        "/v1/fine_tuning/jobs",
+        "200",
+        "/v1/fine_tuning/jobs/{job}",
+        {"job": "$response.body#/id"},
+    ),
     Onward("post", "/v1/runs", "202", "/v1/runs/{run}", {"run": "$response.body#/id"}),
     Onward("get", "/v1/runs", "200", "/v1/runs/{run}", {"run": "$response.body#/items/0/id"}),
     Onward(

@@ -22,28 +22,34 @@ async def add(session: AsyncSession, row: DataSet) -> DataSet:
 
 
 async def get_by_id(
-    session: AsyncSession, name: str, owner: str | None, *, lock: bool = False
+    session: AsyncSession, name: str, owner: str | None, *, purpose: str | None = None, lock: bool = False
 ) -> DataSet | None:
     """A data set by id.
 
     Args:
         owner: the required owner; None accepts any.
+        purpose: that of an uploaded file; None is a data set with its three splits.
         lock: no other transaction can start a run on it until this one ends.
     """
-    query = _owned(owner).where(DataSet.id == name)
+    query = _owned(owner, purpose).where(DataSet.id == name)
     return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
 async def get_page(
-    session: AsyncSession, owner: str | None, request: PageRequest
+    session: AsyncSession, owner: str | None, request: PageRequest, *, purpose: str | None = None
 ) -> tuple[list[DataSet], str | None]:
-    """Data sets, the newest first, and the cursor of the next page."""
-    return await fetch(session, _owned(owner), DataSet, request)
+    """Data sets, or files of a purpose, the newest first, and the cursor of the next page."""
+    return await fetch(session, _owned(owner, purpose), DataSet, request)
 
 
-async def is_in_use(session: AsyncSession, name: str) -> bool:
-    """Whether an unfinished run uses this data set."""
-    query = select(exists().where(Run.dataset == name, Run.status.in_(UNFINISHED)))
+async def get_taken_from(session: AsyncSession, file: str) -> list[DataSet]:
+    """The data sets whose rows were taken from this uploaded file."""
+    return list(await session.scalars(select(DataSet).where(DataSet.source == file).with_for_update()))
+
+
+async def is_in_use(session: AsyncSession, names: Collection[str]) -> bool:
+    """Whether an unfinished run uses one of these data sets."""
+    query = select(exists().where(Run.dataset.in_(names), Run.status.in_(UNFINISHED)))
     return bool(await session.scalar(query))
 
 
@@ -59,6 +65,6 @@ async def get_existing_ids(session: AsyncSession, names: Collection[str]) -> set
     return set((await session.scalars(select(DataSet.id).where(DataSet.id.in_(names)))).all())
 
 
-def _owned(owner: str | None) -> Select[DataSet]:
-    query = select(DataSet)
+def _owned(owner: str | None, purpose: str | None) -> Select[DataSet]:
+    query = select(DataSet).where(DataSet.purpose == purpose)  # SQLAlchemy writes IS NULL for None
     return query if owner is None else query.where(DataSet.owner == owner)

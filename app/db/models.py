@@ -63,7 +63,11 @@ class DataSet(Base):
     name: Mapped[str] = mapped_column(String(200))
     created: Mapped[float]
     files: Mapped[dict[str, Any]]
-    """split -> {rows, bytes, sha256}."""
+    """split -> {rows, bytes, sha256}; of a single file, `file` -> the same."""
+    purpose: Mapped[str | None] = mapped_column(String(32))
+    """Of a single file that was uploaded to `/v1/files`: what for. None is a data set with its three splits."""
+    source: Mapped[str | None] = mapped_column(String(32), index=True)
+    """Id of the uploaded file that the rows were taken from; they are deleted with it."""
 
 
 class Run(Base):
@@ -99,6 +103,8 @@ class Run(Base):
     lease_holder: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[float | None]
     last_event: Mapped[int] = mapped_column(default=0)
+    job: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What `/v1/fine_tuning/jobs` was asked for; None for a run that was started otherwise."""
 
 
 class RunEvent(Base):

@@ -27,15 +27,19 @@ class PageRequest:
 
     cursor: tuple[float, str] | None
     limit: int
+    ascending: bool = False
+    """The oldest first."""
 
 
 async def fetch(
     session: AsyncSession, query: Select[Row], table: type[Row], request: PageRequest
 ) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
+    place = tuple_(table.created, table.id)
     if request.cursor:
-        query = query.where(tuple_(table.created, table.id) < request.cursor)
-    ordered = query.order_by(table.created.desc(), table.id.desc()).limit(request.limit + 1)
+        query = query.where(place > request.cursor if request.ascending else place < request.cursor)
+    keys = (table.created, table.id) if request.ascending else (table.created.desc(), table.id.desc())
+    ordered = query.order_by(*keys).limit(request.limit + 1)
     return cut((await session.scalars(ordered)).all(), request.limit)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
@@ -94,6 +94,23 @@ async def get_page(
         query = query.where(Run.owner == owner)
     if status is not None:
         query = query.where(Run.status == status)
+    return await fetch(session, query, Run, request)
+
+
+async def get_job_page(
+    session: AsyncSession, owner: str | None, metadata: Mapping[str, str], request: PageRequest
+) -> tuple[list[Run], str | None]:
+    """Runs that are fine-tuning jobs, the newest first, and the cursor of the next page.
+
+    Args:
+        owner: the required owner; None accepts any.
+        metadata: what the job's metadata must hold.
+    """
+    query = select(Run).where(Run.job.is_not(None))
+    if owner is not None:
+        query = query.where(Run.owner == owner)
+    for key, value in metadata.items():
+        query = query.where(Run.job[("metadata", key)].as_string() == value)
     return await fetch(session, query, Run, request)
 
 
@@ -279,9 +296,13 @@ async def get_events_of(session: AsyncSession, name: str, kind: type[Kind]) -> l
     return [event for event in events if isinstance(event, kind)]
 
 
-async def get_last_events(session: AsyncSession, name: str, limit: int) -> list[Event]:
-    """The newest events of a run, the newest first."""
+async def get_last_events(
+    session: AsyncSession, name: str, limit: int, before: int | None = None
+) -> list[Event]:
+    """The newest events of a run, the newest first; those before an event where one is given."""
     query = select(RunEvent).where(RunEvent.run == name).order_by(RunEvent.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(RunEvent.id < before)
     return [event_of(row) for row in await session.scalars(query)]
 
 

@@ -29,7 +29,21 @@ def read_json(source: Source, options: ReadOptions) -> list[Table]:
         InputError: the file is no JSON, or holds no list of rows.
     """
     file = open_text(source.path, source.name, options.encoding)
-    tables = _lines(file, source) if _is_jsonl(file) else _document(file, source)
+    return _finished(_lines(file, source) if _is_jsonl(file) else _document(file, source), file)
+
+
+def read_jsonl(source: Source, options: ReadOptions) -> Table:
+    """The rows of a file that must have one object a line.
+
+    Raises:
+        InputError: no line can be read.
+    """
+    file = open_text(source.path, source.name, options.encoding)
+    (table,) = _finished(_lines(file, source), file)
+    return table
+
+
+def _finished(tables: list[Table], file: TextFile) -> list[Table]:
     for table in tables:
         table.notes = [*file.notes, *table.notes]
         table.columns = _columns(table)

@@ -38,9 +38,15 @@ def operation_section(method: str, path: str, operation: Json) -> str:
         parts.append(f"Body: {content(body)}.")
     answers = operation["responses"]
     good = [f"{code} {content(answer)}".strip() for code, answer in answers.items() if code < "400"]
-    bad = [code for code in answers if code >= "400"]
-    errors = f" Errors ([Problem](#problem)): {', '.join(bad)}." if bad else ""
+    bad = {code: answer for code, answer in answers.items() if code >= "400"}
+    errors = f" Errors ({error_schema(bad)}): {', '.join(bad)}." if bad else ""
     return "\n\n".join([*parts, f"Answers: {', '.join(good)}.{errors}"])
+
+
+def error_schema(bad: Json) -> str:
+    """A link to the schema that all errors of an operation have."""
+    (schema,) = {type_of(value["schema"]) for answer in bad.values() for value in answer["content"].values()}
+    return schema
 
 
 def parameter_row(parameter: Json) -> str:

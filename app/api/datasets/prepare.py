@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.api.datasets.preparation import Preparation
@@ -24,10 +25,17 @@ SHOWN = 5
 """Rows that were left out, and answers that contradict each other, that are named."""
 
 
-def prepare(folder: Path, name: str) -> Preparation:
-    """The splits in `folder`, and what to say about them. Messages do not show the folder."""
+def prepare(folder: Path, names: Sequence[str], said: Choices) -> Preparation:
+    """The splits in `folder`, and what to say about them. Messages do not show the folder.
+
+    Args:
+        names: files in `folder`; a name such as `validation.jsonl` says which split the rows are for.
+        said: what is known of their columns and their task.
+    """
     try:
-        plan = make_plan(read_all([str(folder / name)], ReadOptions()), Choices([]), SplitOptions())
+        plan = make_plan(
+            read_all([str(folder / name) for name in names], ReadOptions()), said, SplitOptions()
+        )
         write_plan(plan, folder / "made", 0)
     except (InputError, DataError) as error:
         return Preparation(fault=str(error).replace(f"{folder}/", ""))
@@ -53,4 +61,4 @@ def notes_of(plan: Plan) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(prepare(Path(sys.argv[1]), sys.argv[2]).model_dump_json())
+    sys.stdout.write(prepare(Path(sys.argv[1]), sys.argv[2:], Choices()).model_dump_json())

@@ -114,20 +114,46 @@ async def receive_table(
             shutil.copyfileobj(file.file, copy)
 
     await asyncio.to_thread(save)
-    async with turn:
-        output = await run_module("app.api.datasets.prepare", str(folder), name)
-    made = Preparation.model_validate_json(output)
+    files, made = await split_rows(folder, settings, turn, "app.api.datasets.prepare", name)
     if made.fault:
         raise InputError(made.fault.replace(name, given))
+    (folder / name).unlink()
+    return Received(folder, printable(given) or name, "", files), made
+
+
+async def split_rows(
+    folder: Path,
+    settings: Settings,
+    turn: AbstractAsyncContextManager[Any],
+    module: str,
+    *arguments: str,
+) -> tuple[dict[str, Any], Preparation]:
+    """Have a module make the three splits of a data set in `folder`, from files that are there.
+
+    Args:
+        module: prints a `Preparation`; called with the folder and the further arguments.
+
+    Returns:
+        `DataSet.files`, and what the module says; without files where that is a fault.
+
+    Raises:
+        TooLarge: there are too many rows.
+    """
+    async with turn:
+        output = await run_module(module, str(folder), *arguments)
+    made = Preparation.model_validate_json(output)
     if sum(made.rows.values()) > settings.max_dataset_rows:
         raise TooLarge("The file has more rows than this service takes (`PADA_MAX_DATASET_ROWS`).")
-    (folder / name).unlink()
     files = {
         split: await asyncio.to_thread(described, folder / f"{split}.jsonl", made.rows[split])
         for split in made.rows
     }
-    printable = "".join(sign for sign in given if sign.isprintable())[:LONGEST_NAME]
-    return Received(folder, printable or name, "", files), made
+    return files, made
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be stored and shown."""
+    return "".join(sign for sign in name if sign.isprintable())[:LONGEST_NAME]
 
 
 def described(path: Path, rows: int) -> dict[str, Any]:
@@ -168,9 +194,29 @@ async def run_module(name: str, *arguments: str) -> bytes:
     return output
 
 
-async def publish(session: AsyncSession, owner: str, received: Received, settings: Settings) -> DataSet:
-    """Turn an upload into a data set."""
-    row = DataSet(id=uuid.uuid4().hex, owner=owner, name=received.name, files=received.files)
+async def publish(
+    session: AsyncSession,
+    owner: str,
+    received: Received,
+    settings: Settings,
+    *,
+    purpose: str | None = None,
+    source: str | None = None,
+) -> DataSet:
+    """Turn an upload into a data set.
+
+    Args:
+        purpose: of a single file; see `app.db.models.DataSet`.
+        source: id of the uploaded file that the rows were taken from.
+    """
+    row = DataSet(
+        id=uuid.uuid4().hex,
+        owner=owner,
+        name=received.name,
+        files=received.files,
+        purpose=purpose,
+        source=source,
+    )
     await dataset_repository.add(session, row)
     # `sweep` removes the folder if the row is not committed; a row without a folder would be worse
     await asyncio.to_thread(publish_folder, received.folder, settings.datasets / row.id)
@@ -189,23 +235,27 @@ async def find(session: AsyncSession, name: str, owner: str | None) -> DataSet:
     return row
 
 
-async def delete(sessions: Sessions, name: str, owner: str | None, settings: Settings) -> None:
-    """Remove a data set and its files.
+async def delete(
+    sessions: Sessions, name: str, owner: str | None, settings: Settings, *, purpose: str | None = None
+) -> None:
+    """Remove a data set and its files; with an uploaded file, also what was taken from it.
 
     Raises:
         NotFound: there is none, or it is not this owner's.
         Conflict: a run still needs it.
     """
     async with sessions.begin() as session:
-        row = await dataset_repository.get_by_id(session, name, owner, lock=True)
+        row = await dataset_repository.get_by_id(session, name, owner, purpose=purpose, lock=True)
         if row is None:
             raise NotFound(MISSING.format(name))
-        if await dataset_repository.is_in_use(session, name):
-            raise Conflict(
-                "A run that has not ended uses this data set. Cancel the run, or wait for its end."
-            )
-        await dataset_repository.delete(session, row)
-    await asyncio.to_thread(shutil.rmtree, settings.datasets / name, ignore_errors=True)
+        rows = [row, *await dataset_repository.get_taken_from(session, name)]
+        names = [each.id for each in rows]
+        if await dataset_repository.is_in_use(session, names):
+            raise Conflict("A run that has not ended uses these rows. Cancel the run, or wait for its end.")
+        for each in rows:
+            await dataset_repository.delete(session, each)
+    for each_name in names:
+        await asyncio.to_thread(shutil.rmtree, settings.datasets / each_name, ignore_errors=True)
 
 
 async def sweep(sessions: Sessions, settings: Settings) -> None:

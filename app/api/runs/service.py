@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
@@ -48,8 +49,11 @@ class Runs:
     def _whose(self) -> str | None:
         return None if self.everybody else self.owner
 
-    async def start(self, request: RunRequest) -> Run:
+    async def start(self, request: RunRequest, job: dict[str, Any] | None = None) -> Run:
         """A new run, queued.
+
+        Args:
+            job: what `/v1/fine_tuning/jobs` was asked for, of a run that is a job.
 
         Raises:
             ConfigError: the config cannot be used.
@@ -77,6 +81,7 @@ class Runs:
             view={},
             token=0,
             last_event=0,
+            job=job,
         )
         await run_repository.add(self.session, run)
         await run_repository.add_status_event(self.session, run)

@@ -140,9 +140,11 @@ def test_every_operation_is_described(service: Service) -> None:
     for name, operation in described.items():
         assert operation["summary"], name
         assert operation["tags"], name
+        openais = operation["tags"] == ["fine-tuning"]
         for status, answer in operation["responses"].items():
             if status >= "400":
-                assert list(answer["content"]) == ["application/problem+json"], (name, status)
+                kind = "application/json" if openais else "application/problem+json"
+                assert list(answer["content"]) == [kind], (name, status)
 
 
 def shown(part: Any, schemas: dict[str, Any], open_: tuple[str, ...] = ()) -> bool:

@@ -1,0 +1,229 @@
+"""Jobs from the upload to the model, as scripts for OpenAI's API do it: a real service, real workers and trainers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.scripted_teacher_server import ScriptedTeacherServer
+from tests.service import Service, serving
+from tests.tiny_task import rows, write_rows
+
+ROOT = Path(__file__).resolve().parents[4]
+PLACES = {
+    "address": "http://127.0.0.1:8300/v1",
+    "key": "pada_...",
+    "model": '"HuggingFaceTB/SmolLM2-135M-Instruct"',
+    "hyperparameters": '{"n_epochs": 3}',
+    "wait": "sleep(5",
+}
+"""What the script of the guide has in the places that a test changes."""
+ENDED = ("succeeded", "failed", "cancelled")
+QUICK = {
+    "pada.student.template": "plain",
+    "pada.student.max_length": "128",
+    "pada.student.max_new_tokens": "6",
+    "pada.evaluate_untrained": "false",
+}
+HYPERPARAMETERS: Any = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 15}
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, student: Path, scripted_teacher: ScriptedTeacherServer
+) -> Iterator[Service]:
+    teacher = {"base_url": scripted_teacher.url, "model": "scripted_teacher", "api_key_env": "TINY_KEY"}
+    settings = {
+        "PADA_AUTH": "on",
+        "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
+        "PADA_TEACHERS": json.dumps({"default": teacher}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+    }
+    with serving(tmp_path_factory.mktemp("service") / "home", **settings) as running:
+        running.key = running.make_key("write")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.key) as made:
+        yield made
+
+
+def write_chats(path: Path, split: str, count: int) -> Path:
+    write_rows(
+        path,
+        [
+            {
+                "messages": [
+                    {"role": "user", "content": row["prompt"]},
+                    {"role": "assistant", "content": row["completion"]},
+                ]
+            }
+            for row in rows(split, count)
+        ],
+    )
+    return path
+
+
+def wait(client: openai.OpenAI, job: str, *statuses: str) -> openai.types.fine_tuning.FineTuningJob:
+    deadline = time.monotonic() + 120
+    while True:
+        seen = client.fine_tuning.jobs.retrieve(job)
+        if seen.status in (statuses or ENDED):
+            return seen
+        assert time.monotonic() < deadline, seen
+        assert seen.status not in ENDED, seen
+        time.sleep(0.1)
+
+
+def script_of_the_guide(**changes: str) -> str:
+    """The first script of the guide, with other texts in some places."""
+    page = (ROOT / "docs/guides/openai.md").read_text(encoding="utf-8")
+    script = page.partition("```python\n")[2].partition("```")[0]
+    for name, other in changes.items():
+        found = PLACES[name]
+        assert found in script
+        script = script.replace(found, other)
+    return script
+
+
+def test_the_script_of_the_guide(
+    client: openai.OpenAI,
+    service: Service,
+    student: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_chats(tmp_path / "tickets.jsonl", "validation", 120)
+    script = script_of_the_guide(
+        address=f"{service.url}/v1",
+        key=service.key,
+        model=f'"{student}", suffix="requests", metadata={QUICK}',
+        hyperparameters=repr(HYPERPARAMETERS),
+        wait="sleep(0.1",
+    )
+    names: dict[str, Any] = {}
+    exec(script, names)
+    names["client"].close()
+    printed = capsys.readouterr().out
+    job: openai.types.fine_tuning.FineTuningJob = names["job"]
+    assert job.status == "succeeded", job
+    assert "\nThe job has completed. " in printed
+    assert f"{job.fine_tuned_model} {job.trained_tokens}\nround,step,train_loss,learning_rate\n" in printed
+
+    run = job.id.removeprefix("ftjob-")
+    assert job.fine_tuned_model == run
+    with (service.home / f"runs/{run}/rounds/0/student/report.json").open() as report:
+        trained = json.load(report)
+    assert job.trained_tokens == trained["completion_tokens"] > 0
+
+    events = list(client.fine_tuning.jobs.list_events(job.id, limit=10))[::-1]
+    assert events[0].message == "The job is queued."
+    assert events[-1].message.startswith("The job has completed.")
+    losses = [event for event in events if event.message.startswith("Step ")]
+    assert losses
+    assert {event.type for event in losses} == {"metrics"}
+    assert all(event.data["loss"] > 0 for event in losses)  # type: ignore[index]
+
+    (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
+    assert checkpoint.fine_tuning_job_id == job.id
+    assert checkpoint.fine_tuned_model_checkpoint == f"{run}/rounds/0"
+    assert checkpoint.step_number == trained["steps"]
+    assert checkpoint.metrics.train_loss == trained["loss"][-1]["loss"]
+    (scored,) = service.get(f"/{run}")["scores"]
+    assert checkpoint.metrics.model_extra == {
+        "validation": scored["validation"], "validation_metric": scored["metric"],
+    }  # fmt: skip
+
+    (results,) = job.result_files
+    described = client.files.retrieve(results)
+    content = client.files.content(results)
+    assert (described.purpose, described.bytes) == ("fine-tune-results", len(content.read()))
+    lines = list(csv.DictReader(io.StringIO(content.text)))
+    assert [(int(line["step"]), float(line["train_loss"])) for line in lines] == [
+        (point["step"], point["loss"]) for point in trained["loss"]
+    ]
+    adapter = f"{service.url}/v1/runs/{run}/artifacts/rounds/0/student/adapter/adapter_model.safetensors"
+    part = httpx.get(adapter, headers=service.headers | {"Range": "bytes=0-7"})
+    assert (part.status_code, len(part.content)) == (206, 8)
+
+
+@pytest.mark.slow
+def test_a_job_with_a_teacher_is_paused_and_goes_on(
+    client: openai.OpenAI, service: Service, student: Path, tmp_path: Path
+) -> None:
+    file = client.files.create(
+        file=write_chats(tmp_path / "all.jsonl", "validation", 120), purpose="fine-tune"
+    )
+    teaches = {
+        "method": "pada",
+        "pada.loop.rounds": "1",
+        "pada.loop.synthetic_per_round": "8",
+        "pada.loop.oversample": "1",
+    }
+    jobs = client.fine_tuning.jobs
+    job = jobs.create(
+        training_file=file.id,
+        model=str(student),
+        method={"type": "supervised", "supervised": {"hyperparameters": HYPERPARAMETERS}},
+        metadata=QUICK | teaches,
+    ).id
+    wait(client, job, "running")
+    jobs.pause(job)
+    waiting = wait(client, job, "paused")
+    assert waiting.fine_tuned_model is None
+    assert jobs.list_events(job, limit=1).data[0].level == "warn"
+    assert jobs.resume(job).status in ("queued", "running", "validating_files")
+    ended = wait(client, job)
+    assert ended.status == "succeeded", ended
+    checkpoints = jobs.checkpoints.list(job).data
+    assert [each.id.rpartition("-")[2] for each in checkpoints] == ["1", "0"]
+    (newest,) = jobs.checkpoints.list(job, limit=1).data
+    assert [each.id for each in jobs.checkpoints.list(job, limit=1)] == [each.id for each in checkpoints]
+    assert newest == checkpoints[0]
+    with pytest.raises(openai.NotFoundError):
+        jobs.checkpoints.list(job, after="ftckpt-none")
+    assert service.get(f"/{job.removeprefix('ftjob-')}")["cost"]["calls"] > 0
+    with pytest.raises(openai.BadRequestError):
+        jobs.cancel(job)
+
+
+def test_a_job_at_work_is_cancelled(client: openai.OpenAI, student: Path, tmp_path: Path) -> None:
+    file = client.files.create(file=write_chats(tmp_path / "rows.jsonl", "train", 120), purpose="fine-tune")
+    jobs = client.fine_tuning.jobs
+    job = jobs.create(
+        training_file=file.id, model=str(student), metadata=QUICK | {"pada.student.steps": "100000"}
+    ).id
+    wait(client, job, "running")
+    with pytest.raises(openai.BadRequestError):
+        client.files.delete(file.id)
+    assert jobs.cancel(job).status in ("running", "cancelled")
+    ended = wait(client, job, "cancelled")
+    assert (ended.fine_tuned_model, ended.result_files, ended.trained_tokens) == (None, [], None)
+    with pytest.raises(openai.NotFoundError):
+        client.files.content(f"file-{job.removeprefix('ftjob-')}")
+    assert client.files.delete(file.id).deleted
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_says_why(client: openai.OpenAI, tmp_path: Path) -> None:
+    file = client.files.create(file=write_chats(tmp_path / "rows.jsonl", "train", 40), purpose="fine-tune")
+    job = client.fine_tuning.jobs.create(training_file=file.id, model="nobody/nothing", metadata=QUICK).id
+    ended = wait(client, job)
+    assert (ended.status, ended.fine_tuned_model) == ("failed", None)
+    assert ended.error
+    assert "nobody/nothing" in ended.error.message
+    newest = client.fine_tuning.jobs.list_events(job, limit=1).data[0]
+    assert (newest.level, newest.message) == ("error", f"The job has failed. {ended.error.message}")
