@@ -56,6 +56,14 @@ LINKS = (
         "/v1/fine_tuning/jobs/{job}",
         {"job": "$response.body#/id"},
     ),
+    Onward("get", "/v1/files", "200", "/v1/files/{file}", {"file": "$response.body#/data/0/id"}),
+    Onward(
+        "get",
+        "/v1/fine_tuning/jobs",
+        "200",
+        "/v1/fine_tuning/jobs/{job}",
+        {"job": "$response.body#/data/0/id"},
+    ),
     Onward("post", "/v1/runs", "202", "/v1/runs/{run}", {"run": "$response.body#/id"}),
     Onward("get", "/v1/runs", "200", "/v1/runs/{run}", {"run": "$response.body#/items/0/id"}),
     Onward(

@@ -110,7 +110,7 @@ async def get_job_page(
     if owner is not None:
         query = query.where(Run.owner == owner)
     for key, value in metadata.items():
-        query = query.where(Run.job[("metadata", key)].as_string() == value)
+        query = query.where(Run.job["metadata"][key].as_string() == value)
     return await fetch(session, query, Run, request)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -22,11 +23,13 @@ from app.settings import Settings
 
 PREFIX = "file-"
 STORED = "file.jsonl"
+ID = re.compile("[0-9a-f]{32}")
 
 
 def bare(name: str, prefix: str) -> str:
-    """The id in our tables: without the prefix that says what it is of."""
-    return name.removeprefix(prefix)
+    """The id in our tables, without the prefix that says what it is of; empty for what is no id."""
+    found = name.removeprefix(prefix)
+    return found if ID.fullmatch(found) else ""
 
 
 def path_of(row: DataSet, settings: Settings) -> Path:

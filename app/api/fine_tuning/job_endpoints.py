@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import QueryParams
 
 from app.api.datasets import service as datasets
 from app.api.fine_tuning import jobs, results
@@ -16,7 +18,7 @@ from app.api.fine_tuning.events import event_view, number_of
 from app.api.fine_tuning.schemas import CheckpointPage, Job, JobEventPage, JobPage, JobRequest
 from app.api.idempotency import Idempotent
 from app.api.keys.auth import Caller, Reader, Writer
-from app.api.openai_errors import NoSuchObjectError, OpenAIRoute, openai_errors
+from app.api.openai_errors import NoSuchObjectError, OpenAIRoute, ParameterError, openai_errors
 from app.api.runs.dependencies import runs_of
 from app.api.runs.service import Runs
 from app.db import runs as run_repository
@@ -64,16 +66,24 @@ async def create(request: Request, body: JobRequest, caller: Writer, idempotent:
 async def list_jobs(request: Request, caller: Reader, after: After = None, limit: Limit = 20) -> JobPage:
     """Your jobs, the newest first."""
     settings: Settings = request.app.state.settings
-    metadata = {
-        found[1]: value
-        for key, value in request.query_params.items()
-        if (found := FILTER.fullmatch(key)) and '"' not in key
-    }
+    metadata = _wanted(request.query_params)
     async with request.app.state.reads() as session:
         last = await jobs.find(runs_of(request, session, caller), after, "after") if after else None
         page = PageRequest((last.created, last.id) if last else None, limit)
         runs, following = await run_repository.get_job_page(session, caller.sees, metadata, page)
     return JobPage.of([await jobs.view(run, settings) for run in runs], following is not None)
+
+
+def _wanted(query: QueryParams) -> dict[str, str]:
+    """The metadata that a list of jobs is for."""
+    wanted = {found[1]: value for key, value in query.items() if (found := FILTER.fullmatch(key))}
+    for key, value in wanted.items():
+        # a database compares keys as JSON writes them
+        if json.dumps(key) != f'"{key}"' or "\0" in value:
+            raise ParameterError(
+                "metadata: jobs are found by keys in ASCII without quotes and backslashes.", "metadata"
+            )
+    return wanted
 
 
 @router.get("/{job}", summary="Show a job")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -88,9 +89,8 @@ async def prepare(
     module, task = "app.api.fine_tuning.prepare", str(asked.get("task", ""))
     rows, made = await datasets.split_rows(folder, settings, turn, module, task, *splits)
     if made.fault:
-        fault = made.fault
-        for name, (_, known) in splits.items():
-            fault = fault.replace(name, known)
+        stored = "|".join(map(re.escape, splits))
+        fault = re.sub(stored, lambda found: splits[found[0]][1], made.fault)
         raise ParameterError(fault, "training_file", "invalid_training_file")
     config = whole_config(asked, made)
     return Received(folder, datasets.printable(f"Rows of {found.training.name}"), "", rows), config

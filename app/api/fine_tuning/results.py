@@ -34,7 +34,7 @@ async def csv_of(run: Run, settings: Settings) -> bytes:
 
     def write() -> bytes:
         text = io.StringIO()
-        writer = csv.writer(text)
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for number, report in _trained(settings, run):
             writer.writerows((number, point.step, point.loss, point.learning_rate) for point in report.loss)

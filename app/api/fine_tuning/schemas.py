@@ -13,6 +13,8 @@ from app.db.models import DataSet
 FILE, RESULTS = "fine-tune", "fine-tune-results"
 """Purposes of files."""
 Auto = Literal["auto"]
+NO_NUL = r"^[^\x00]*$"
+"""Of texts that a database is asked about."""
 
 
 class Identified(Protocol):
@@ -144,7 +146,10 @@ class JobRequest(BaseModel):
     )
     metadata: (
         Annotated[
-            dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+            dict[
+                Annotated[str, Field(max_length=64, pattern=NO_NUL)],
+                Annotated[str, Field(max_length=512, pattern=NO_NUL)],
+            ],
             Field(max_length=16),
         ]
         | None

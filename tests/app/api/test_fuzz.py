@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
 
 from tests.command import environment
@@ -36,6 +37,19 @@ def finish_a_run(
     assert service.wait(answer.json()["id"], seconds=240)["status"] == "finished"
 
 
+def finish_a_job(service: Service, data: Path, student: Path) -> None:
+    """So that there are a file, a job and its checkpoint to ask for."""
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.key) as client:
+        file = client.files.create(file=data / "validation.jsonl", purpose="fine-tune")
+        quick = {
+            "pada.student.steps": "4",
+            "pada.student.max_length": "128",
+            "pada.student.template": "plain",
+        }
+        job = client.fine_tuning.jobs.create(model=str(student), training_file=file.id, metadata=quick)
+    assert service.wait(job.id.removeprefix("ftjob-"), seconds=240)["status"] == "finished"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not SCHEMATHESIS, reason="`make fuzz` has schemathesis")
 def test_no_request_makes_the_service_break_its_word(
@@ -53,6 +67,7 @@ def test_no_request_makes_the_service_break_its_word(
     with serving(tmp_path / "home", **settings) as service:
         service.key = service.make_key("write")
         finish_a_run(service, data, student, scripted_teacher)
+        finish_a_job(service, data, student)
         service.terminate()
         service.settings["PADA_MAX_RUNNING"] = "0"  # the runs that schemathesis starts are not worked on
         service.start()

@@ -16,6 +16,7 @@ STUDENT = "builtin:smollm2-135m"
 TEACHERS = {
     "default": {"base_url": "http://localhost:9/v1", "model": "large"},
     "other": {"base_url": "http://localhost:8/v1", "model": "larger", "max_concurrency": 2},
+    "keyed": {"base_url": "https://api.openai.com/v1", "model": "large", "api_key_env": "OPENAI_API_KEY"},
 }
 
 
@@ -183,9 +184,12 @@ def test_a_teacher_may_be_described_in_the_metadata(
         ({"metadata": {"x" * 65: "y"}}, "metadata", "at most 64"),
         ({"metadata": {str(number): "y" for number in range(17)}}, "metadata", "at most 16"),
         ({"metadata": {"method": "magic"}}, "metadata", "one of pada, vanilla"),
-        ({"metadata": {"method": "pada", "teacher": "nobody"}}, "metadata", "PADA_TEACHERS has default, other"),
+        ({"metadata": {"method": "pada", "teacher": "nobody"}}, "metadata", "PADA_TEACHERS has default, other, keyed"),
         ({"metadata": {"pada.loop.round": "2"}}, "metadata", "did you mean `rounds`?"),
-        ({"metadata": {"pada.loop.rounds": "[2"}}, "metadata", "not valid YAML"),
+        ({"metadata": {"pada.loop.rounds": "[2"}}, "metadata", "not YAML without references"),
+        ({"metadata": {"method": "pada", "pada.teacher.extra_body": "{a: &a [1, 1], b: [*a, *a]}"}}, "metadata", "references"),
+        ({"metadata": {"kind": "\0"}}, "metadata.kind", "pattern"),
+        ({"metadata": {"method": "pada", "teacher": "keyed", "pada.teacher.base_url": "http://evil.test/v1"}}, "metadata", "may not go to http://evil.test"),
         ({"metadata": {"pada.seed.name": "x"}}, "metadata", "`seed` holds no keys"),
         ({"metadata": {"pada.task": "os:path"}}, "metadata", "not run over HTTP"),
         ({"metadata": {"pada.task": "magic"}}, "metadata", "one of arc_challenge"),
@@ -276,7 +280,7 @@ def test_lists_come_in_pages_and_by_metadata(tmp_path_factory: pytest.TempPathFa
     with serve(settings_for(tmp_path_factory.mktemp("home"))) as service, client_of(service) as client:
         jobs, file = client.fine_tuning.jobs, upload(client)
         made = [
-            jobs.create(model=STUDENT, training_file=file, metadata={"kind": "even" if number % 2 == 0 else "odd", 'a"b': "c"}).id
+            jobs.create(model=STUDENT, training_file=file, metadata={"kind": "even" if number % 2 == 0 else "odd", "size, {x}": "größe"}).id
             for number in range(4)
         ]  # fmt: skip
         with service.client() as http:
@@ -287,9 +291,15 @@ def test_lists_come_in_pages_and_by_metadata(tmp_path_factory: pytest.TempPathFa
         page = jobs.list(limit=2, after=made[3])
         assert ([job.id for job in page.data], page.has_more) == ([made[2], made[1]], True)
         assert [job.id for job in jobs.list(metadata={"kind": "odd"})] == [made[3], made[1]]
-        assert [job.id for job in jobs.list(metadata={'a"b': "c", "kind": "even"})] == [made[2], made[0]]
+        assert [job.id for job in jobs.list(metadata={"size, {x}": "größe", "kind": "even"})] == [
+            made[2],
+            made[0],
+        ]
         assert jobs.list(metadata={"none": "odd"}).data == []
-        for other in (f"ftjob-{run}", "ftjob-none", run):
+        for key in ('a"b', "größe", "a\\b"):
+            with pytest.raises(openai.BadRequestError):
+                jobs.list(metadata={key: "c"})
+        for other in (f"ftjob-{run}", "ftjob-none", "%00", run):
             with pytest.raises(openai.NotFoundError):
                 jobs.retrieve(other)
 
