@@ -59,7 +59,7 @@ def run_charts(paths: RunPaths, run: RunView, spent: Sequence[TeacherSpend]) -> 
 
     began = run.started or run.created
     scored = [
-        StudentScore(**score.model_dump(), train_rows=Round(paths, score.round).train_report().rows)
+        StudentScore(**score.model_dump(), train_rows=rows_of(Round(paths, score.round)))
         for score in run.scores
     ]
     return charts.specs(
@@ -88,6 +88,11 @@ def pattern_charts(paths: RunPaths) -> dict[str, Any]:
         for here in rounds
     ]
     return charts.specs({"clusters": charts.clusters(maps)})
+
+
+def rows_of(here: Round) -> int:
+    """How many rows a round's student was trained on; 0 where its report is gone, as in a folder copied in part."""
+    return here.train_report().rows if (here.paths.student / "report.json").exists() else 0
 
 
 def losses(here: Round) -> list[LossPoint]:
