@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from trainer.attention import attend_without_plans
@@ -130,7 +131,24 @@ def _with_adapter(model: Any, student: StudentSpec, adapter: Path | None, traina
     )
     with explain_failures(student.model, "new adapter"):
         # the adapter keeps the weights' dtype, because the optimizer holds float32 copies
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    _refuse_tied(adapted, student)
+    return adapted
+
+
+def _refuse_tied(model: PeftModel, student: StudentSpec) -> None:
+    """Refuse an adapter on weights that two layers share: merged, it would change the other layer too."""
+    base = model.get_base_model()
+    layers = [
+        layer for layer in (base.get_input_embeddings(), base.get_output_embeddings()) if layer is not None
+    ]
+    if len({id(layer.weight) for layer in layers}) < len(layers) and any(
+        isinstance(layer, BaseTunerLayer) for layer in layers
+    ):
+        raise ModelError(
+            f"student.lora.target_modules: {student.model!r} uses its embeddings as its output layer too, so an adapter on "
+            "one would change both. Leave `lm_head` and `embed_tokens` out."
+        )
 
 
 def main(arguments: list[str]) -> int:

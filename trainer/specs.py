@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from trainer.fencing import Fence
+from trainer.presets import PRESETS
 
 
 class Strict(BaseModel):
@@ -41,7 +43,16 @@ class LoraSpec(Strict):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in front of the adapter."""
     target_modules: str | list[str] = "all-linear"
-    """Layers that get an adapter: `all-linear`, or a list of names."""
+    """Layers that get an adapter: `all-linear`, or a list of names, also as one text with commas. Not the embeddings of a
+    student whose output layer shares them."""
+
+    @field_validator("target_modules")
+    @classmethod
+    def _list_of_names(cls, value: str | list[str]) -> str | list[str]:
+        # any other text is a pattern of the peft library
+        if isinstance(value, str) and re.fullmatch(r"[\w.]+(\s*,\s*[\w.]+)+", value.strip()):
+            return [name.strip() for name in value.split(",")]
+        return value
 
 
 EXECUTION = frozenset(
@@ -64,7 +75,8 @@ class StudentSpec(Strict):
     """Which model is trained and how."""
 
     model: str = "builtin:smollm2-135m"
-    """A local folder (safetensors), a `.gguf` file, a hub name, or `builtin:smollm2-135m`."""
+    """A local folder (safetensors), a `.gguf` file, a hub name, `builtin:smollm2-135m`, or a short name that `pada students`
+    lists."""
     method: Literal["lora", "qlora", "full"] = "lora"
     """`lora`, `qlora` (a 4-bit base: needs a CUDA GPU and the `gpu` extra), or `full` fine-tuning."""
     template: Literal["auto", "chat", "plain"] = "auto"
@@ -125,6 +137,15 @@ class StudentSpec(Strict):
             given = {"learning_rate", "epochs", "steps"} & self.model_fields_set
             self.tune = "off" if given else "auto"
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_name(cls, value: Any) -> Any:
+        """A short name stands for the hub's, with what its template needs; what is given besides wins."""
+        preset = PRESETS.get(str(value.get("model"))) if isinstance(value, dict) else None
+        if preset is None:
+            return value
+        return {"template_kwargs": preset.template_kwargs, **value, "model": preset.model}
 
     @field_validator("template_kwargs")
     @classmethod

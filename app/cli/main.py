@@ -205,6 +205,14 @@ def serve(
 
 
 @app.command()
+def students() -> None:
+    """List students by short name, with the GPU memory that training takes."""
+    from app.cli.students import table
+
+    typer.echo(table())
+
+
+@app.command()
 def models() -> None:
     """Convert the embedded student into the cache, once."""
     import subprocess
