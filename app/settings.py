@@ -7,12 +7,15 @@ import json
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graphs.ports import Role
 from graphs.teacher.spec import TeacherSpec
+
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Settings(BaseSettings):
@@ -36,7 +39,8 @@ class Settings(BaseSettings):
     """Whether runs posted over HTTP may ask teachers on this machine and in private networks: `auto` where the service itself
     listens on loopback. Those of `teacher_keys` they always may."""
     teachers: dict[str, TeacherSpec] = {}
-    """Name -> the `teacher` section of a config, for fine-tuning jobs that name it; `default` is for those that name none."""
+    """Name -> the `teacher` section of a config, for fine-tuning jobs that name it; `default` is for those that name none. What
+    holds for an address in `teacher_keys` holds for theirs, with the `api_key_env` that they name."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []
@@ -90,6 +94,8 @@ class Settings(BaseSettings):
         """The same settings as environment variables, for a child process."""
         whole = self.model_copy(update={"home": self.home.resolve(), "database_url": self.database})
         fields = whole.model_dump(mode="json")
+        # what a teacher leaves out is not the same as its default: see `known_teachers`
+        fields |= whole.model_dump(mode="json", include={"teachers"}, exclude_unset=True)
         return {
             f"PADA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in fields.items()
@@ -109,6 +115,19 @@ class Settings(BaseSettings):
     def keys_required(self) -> bool:
         """Whether a request needs an API key."""
         return self.auth == "on" or (self.auth == "auto" and not self.on_loopback)
+
+    @cached_property
+    def known_teachers(self) -> dict[str, set[str]]:
+        """Teacher address -> names of variables whose keys runs posted over HTTP may send there, by all settings."""
+        known = {address: set(names) for address, names in self.teacher_keys.items()}
+        for teacher in self.teachers.values():
+            for role in ROLES:
+                spec = teacher.role(role)
+                names = known.setdefault(spec.base_url, set())
+                named = "api_key_env" in teacher.model_fields_set or getattr(teacher, role).api_key_env
+                if spec.api_key_env and named:
+                    names.add(spec.api_key_env)
+        return known
 
     @property
     def private_teachers_allowed(self) -> bool:

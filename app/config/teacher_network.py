@@ -19,7 +19,7 @@ LOOK_UP_SECONDS = 3.0
 
 def teacher_network(settings: Settings) -> Network:
     """What the settings allow."""
-    trusted = (urlsplit(address).hostname or "" for address in settings.teacher_keys)
+    trusted = (urlsplit(address).hostname or "" for address in settings.known_teachers)
     return Network(settings.private_teachers_allowed, frozenset(trusted))
 
 

@@ -44,6 +44,25 @@ def test_a_child_gets_the_same_settings(tmp_path: Path, monkeypatch: pytest.Monk
     assert child.model_dump(include=same) == settings.model_dump(include=same)
 
 
+def test_a_teacher_that_is_set_up_is_known_with_the_key_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teachers = {
+        "default": {"base_url": "http://a/v1/", "model": "m", "api_key_env": "A_KEY"},
+        "plain": {
+            "base_url": "http://b/v1",
+            "model": "m",
+            "judge": {"base_url": "http://c/v1", "api_key_env": "C_KEY"},
+        },
+    }
+    settings = Settings.model_validate({"teachers": teachers, "teacher_keys": {"http://a/v1": ["OLD"]}})
+    known = {"http://a/v1": {"OLD", "A_KEY"}, "http://b/v1": set(), "http://c/v1": {"C_KEY"}}
+    assert settings.known_teachers == known
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings().known_teachers == known, "a child knows the same"
+
+
 def test_the_token_of_a_cluster_is_in_a_variable_or_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from app.api.fine_tuning.schemas import Hyperparameters, JobRequest
 from app.api.openai_errors import ParameterError
 from app.api.runs.validation import admit
 from app.config.run_config import parse_text
+from app.config.teacher_network import refuse_addresses
 from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from app.settings import Settings
@@ -65,7 +66,7 @@ def asked_config(request: JobRequest, settings: Settings) -> dict[str, Any]:
     return config
 
 
-def check(config: dict[str, Any], folder: Path, settings: Settings) -> None:
+async def check(config: dict[str, Any], folder: Path, settings: Settings) -> None:
     """Refuse what the service does not take, before any rows are read.
 
     Args:
@@ -76,6 +77,7 @@ def check(config: dict[str, Any], folder: Path, settings: Settings) -> None:
     """
     try:
         admitted = admit(config, folder, settings)
+        await refuse_addresses(admitted, settings)
     except ConfigError as error:
         found = re.match(r"config\.([\w.]+):", str(error))
         raise ParameterError(str(error), PARAMETERS.get(found[1] if found else "", "metadata")) from None

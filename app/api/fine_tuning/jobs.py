@@ -82,7 +82,7 @@ async def prepare(
         ParameterError: the rows or the config cannot be used.
     """
     asked = asked_config(request, settings)
-    check(asked, folder, settings)
+    await check(asked, folder, settings)
     splits = found.as_splits(settings)
     for name, (path, _) in splits.items():
         os.link(path, folder / name)

@@ -147,4 +147,4 @@ def _resolve_keys(config: RunConfig, settings: Settings) -> RunConfig:
 
 
 def _goes(spec: EndpointSpec, settings: Settings) -> bool:
-    return spec.api_key_env in settings.teacher_keys.get(spec.base_url, [])
+    return spec.api_key_env in settings.known_teachers.get(spec.base_url, ())

@@ -196,6 +196,8 @@ def test_a_teacher_may_be_described_in_the_metadata(
         ({"metadata": {"pada.output": "/tmp/x"}}, "metadata", "config.output"),
         ({"metadata": {"pada.data.folder": "/etc"}}, "metadata", "only `limit`"),
         ({"metadata": {"method": "pada", "pada.teacher.api_key_env": "OPENAI_API_KEY"}}, "metadata", "may not go to"),
+        ({"metadata": {"method": "pada", "pada.teacher.base_url": "http://169.254.169.254/v1"}}, "metadata", "`base_url` of the analyst"),
+        ({"metadata": {"pada.student.steps": "9999999"}}, "metadata", "PADA_MAX_STEPS"),
         ({"extra_body": {"colour": 1}}, "colour", "unknown parameter"),
         ({"extra_body": {"metadata": {"n": 1}}}, "metadata.n", "valid string"),
     ],

@@ -46,7 +46,7 @@ def service(
         "PADA_AUTH": "on",
         "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
         "PADA_TEACHERS": json.dumps({"default": teacher}),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        "PADA_PRIVATE_TEACHERS": "off",
     }
     with serving(tmp_path_factory.mktemp("service") / "home", **settings) as running:
         running.key = running.make_key("write")
