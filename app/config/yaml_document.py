@@ -18,6 +18,8 @@ INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+")
 NUMBER = re.compile(
     r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+MOST_VALUES = 100_000
+"""Of a document, its references written out."""
 LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 
 
@@ -76,6 +78,39 @@ def load_yaml(text: str) -> Any:
 
     Raises:
         yaml.YAMLError: it is not YAML.
-        ConfigError: a key stands twice, or a number begins with 0; without the file's name.
+        ConfigError: a key stands twice, a number begins with 0, or references make it too large; without the file's name.
     """
-    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, {})
+        return loader.construct_document(node)
+    except RecursionError:
+        raise ConfigError("it is nested too deeply.") from None
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values in a node where each reference counts as all that it stands for.
+
+    A text of 500 characters can stand for a billion values ("billion laughs").
+
+    Args:
+        known: the numbers of the nodes that were counted; those that are being counted have too many.
+
+    Raises:
+        ConfigError: there are too many, or a node contains itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES
+        children = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for child in children for part in (child if isinstance(child, tuple) else (child,))]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    if known[id(node)] >= MOST_VALUES:
+        raise ConfigError(
+            f"line {node.start_mark.line + 1}: with its references (`*`) written out this is too large: leave some out."
+        )
+    return known[id(node)]

@@ -131,11 +131,8 @@ def _set(config: dict[str, Any], name: str, text: str) -> None:
         if not isinstance(place, dict):
             raise ParameterError(f"metadata: `{name}`: `{section}` holds no keys.", "metadata")
     try:
-        # a reference can make a short text as large as memory
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ConfigError("a reference")
         place[last] = load_yaml(text)
-    except (ConfigError, yaml.YAMLError):
-        raise ParameterError(
-            f"metadata: the value of `{name}` is not YAML without references.", "metadata"
-        ) from None
+    except ConfigError as error:
+        raise ParameterError(f"metadata: the value of `{name}`: {error}", "metadata") from None
+    except yaml.YAMLError:
+        raise ParameterError(f"metadata: the value of `{name}` is not valid YAML.", "metadata") from None

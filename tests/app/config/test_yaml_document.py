@@ -69,3 +69,22 @@ def test_every_config_of_the_project_reads_as_before() -> None:
     assert len(files) > 5
     for path in files:
         assert read_document(path) == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_references_cannot_make_a_text_too_large() -> None:
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)]
+    with pytest.raises(ConfigError, match=r"line [678]: with its references"):
+        load_yaml("\n".join(["a0: &a0 [1, 2, 3, 4, 5]", *levels]))
+    merged = [f"b{n}: &b{n}\n  <<: [{', '.join([f'*b{n - 1}'] * 10)}]" for n in range(1, 8)]
+    with pytest.raises(ConfigError, match="references"):
+        load_yaml("\n".join(["b0: &b0 {x: 1}", *merged]))
+    with pytest.raises(ConfigError, match="line 1: with its references"):
+        load_yaml("a: &a [*a]")
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load_yaml("[" * 5000)
+    assert load_yaml("a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, y: 3}") == {
+        "a": {"x": [1, 2]},
+        "b": {"x": [1, 2]},
+        "c": {"x": [1, 2], "y": 3},
+    }
+    assert load_yaml("") is None

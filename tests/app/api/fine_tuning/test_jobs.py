@@ -13,6 +13,10 @@ from tests.app.api.fine_tuning.clients import CHATS, chat, client_of, jsonl, pai
 from tests.app.api.http_service import Service, serve, settings_for
 
 STUDENT = "builtin:smollm2-135m"
+LAUGHS = "{a0: &a0 [1,1,1,1,1,1,1,1,1,1], " + ", ".join(
+    f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 8)
+) + "}"  # fmt: skip
+"""A short text that stands for a hundred million values."""
 TEACHERS = {
     "default": {"base_url": "http://localhost:9/v1", "model": "large"},
     "other": {"base_url": "http://localhost:8/v1", "model": "larger", "max_concurrency": 2},
@@ -186,8 +190,8 @@ def test_a_teacher_may_be_described_in_the_metadata(
         ({"metadata": {"method": "magic"}}, "metadata", "one of pada, vanilla"),
         ({"metadata": {"method": "pada", "teacher": "nobody"}}, "metadata", "PADA_TEACHERS has default, other, keyed"),
         ({"metadata": {"pada.loop.round": "2"}}, "metadata", "did you mean `rounds`?"),
-        ({"metadata": {"pada.loop.rounds": "[2"}}, "metadata", "not YAML without references"),
-        ({"metadata": {"method": "pada", "pada.teacher.extra_body": "{a: &a [1, 1], b: [*a, *a]}"}}, "metadata", "references"),
+        ({"metadata": {"pada.loop.rounds": "[2"}}, "metadata", "not valid YAML"),
+        ({"metadata": {"method": "pada", "pada.teacher.extra_body": LAUGHS}}, "metadata", "references"),
         ({"metadata": {"kind": "\0"}}, "metadata.kind", "pattern"),
         ({"metadata": {"method": "pada", "teacher": "keyed", "pada.teacher.base_url": "http://evil.test/v1"}}, "metadata", "may not go to http://evil.test"),
         ({"metadata": {"pada.seed.name": "x"}}, "metadata", "`seed` holds no keys"),
