@@ -104,3 +104,12 @@ class Unavailable(PadaError):
     """The service lacks something that it needs."""
 
     status = 503
+
+    def __init__(self, message: str, retry_after: float | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds; None where waiting alone does not help."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}

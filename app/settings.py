@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     """How often the executor looks for runs, and a worker for requests to pause or cancel."""
     drain_seconds: float = Field(25.0, gt=0)
     """How long workers may take to stop when the service ends."""
+    serving_queue: int = Field(32, ge=0)
+    """Maximum number of questions to trained students that are answered or wait; 0 answers none in this process."""
+    serving_idle_seconds: float = Field(600.0, gt=0)
+    """How long the process with the students' weights stays after its last answer."""
+    serving_wait_seconds: float = Field(30.0, ge=0)
+    """How long a question waits for a device that trainers have."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     launcher: Literal["local", "ray"] = "local"
     """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/guides/ray.md)."""

@@ -10,10 +10,9 @@ from __future__ import annotations
 import base64
 import importlib.metadata
 import json
-import os
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
+from trainer.line_protocol import own_stdout, write_line
 from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
 
@@ -142,30 +142,18 @@ def answer(embedder: Embedder, line: str) -> dict[str, Any]:
 
 def main() -> int:
     """Serve requests from standard input until it closes; returns the exit status."""
-    answers = _own_stdout()
+    answers = own_stdout()
     try:
         if len(sys.argv) != 2:
             raise EmbedderError("Usage: python -m trainer.embed MODEL")
         embedder = Embedder(sys.argv[1])
     except EmbedderError as error:
-        _write(answers, {"error": str(error)})
+        write_line(answers, {"error": str(error)})
         return 1
     for line in sys.stdin:
         if line.strip():
-            _write(answers, answer(embedder, line))
+            write_line(answers, answer(embedder, line))
     return 0
-
-
-def _own_stdout() -> IO[str]:
-    """Reserve standard output for replies. What libraries print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return answers
-
-
-def _write(answers: IO[str], message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()
 
 
 if __name__ == "__main__":

@@ -115,12 +115,7 @@ def _with_adapter(model: Any, student: StudentSpec, adapter: Path | None, traina
     if student.method == "qlora" and trainable:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if adapter is not None:
-        if not (adapter / "adapter_model.safetensors").is_file():
-            raise ModelError(f"The adapter folder {adapter} has no adapter_model.safetensors.")
-        with explain_failures(str(adapter), "adapter"):
-            return PeftModel.from_pretrained(
-                model, adapter, is_trainable=trainable, autocast_adapter_dtype=False
-            )
+        return add_adapter(model, adapter, trainable=trainable)
     lora = student.lora
     config = LoraConfig(
         r=lora.r,
@@ -149,6 +144,23 @@ def _refuse_tied(model: PeftModel, student: StudentSpec) -> None:
             f"student.lora.target_modules: {student.model!r} uses its embeddings as its output layer too, so an adapter on "
             "one would change both. Leave `lm_head` and `embed_tokens` out."
         )
+
+
+def add_adapter(model: Any, adapter: Path, *, trainable: bool = False, name: str = "default") -> Any:
+    """The model with a trained adapter, which is active from now on. A model may have several, by name.
+
+    Raises:
+        ModelError: the adapter is missing or unreadable.
+    """
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise ModelError(f"The adapter folder {adapter} has no adapter_model.safetensors.")
+    options = {"adapter_name": name, "is_trainable": trainable, "autocast_adapter_dtype": False}
+    with explain_failures(str(adapter), "adapter"):
+        if not isinstance(model, PeftModel):
+            return PeftModel.from_pretrained(model, adapter, **options)
+        model.load_adapter(adapter, **options)
+        model.set_adapter(name)
+        return model
 
 
 def main(arguments: list[str]) -> int:

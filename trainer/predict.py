@@ -28,6 +28,7 @@ from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_device
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example, Prediction
+from trainer.replies import Done
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
@@ -213,7 +214,7 @@ class Counter:
 class Predictor:
     """Answers rows with one student, by generation or by choice, as the task renders them."""
 
-    def __init__(self, engine: Engine, tokenizer: Any, task: Task, student: StudentSpec, done: Counter):
+    def __init__(self, engine: Engine, tokenizer: Any, task: Task, student: StudentSpec, done: Done):
         self.engine = engine
         self.tokenizer = tokenizer
         self.task = task

@@ -26,6 +26,8 @@ from app.api.pages import endpoints as pages
 from app.api.runs import endpoints as runs
 from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
+from app.api.serving import endpoints as serving
+from app.api.serving.queue import StudentQueue
 from app.db.engine import Sessions, make_engine, make_sessions
 from app.db.migrate import upgrade
 from app.errors import ConfigError
@@ -38,6 +40,10 @@ TAGS = [
     {
         "name": "fine-tuning",
         "description": "Files and fine-tuning jobs as OpenAI's API has them, for its clients. A job is a run.",
+    },
+    {
+        "name": "serving",
+        "description": "Trained students behind OpenAI's API: `base_url` is the service's address with `/v1`.",
     },
     {"name": "operation", "description": "For those who run the service."},
 ]
@@ -81,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         datasets.router,
         files.router,
         jobs.router,
+        serving.router,
         health.router,
         reviewing.router,
         pages.router,
@@ -121,6 +128,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.broadcaster = await stack.enter_async_context(
             EventBroadcaster(reads, settings.poll_seconds)
         )
+        app.state.students = await stack.enter_async_context(StudentQueue(settings))
         await _start_executor(stack, settings, sessions)
         yield
 

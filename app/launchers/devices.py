@@ -11,6 +11,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ LOCKS = Path(tempfile.gettempdir()) / f"pada-devices-{os.getuid()}"
 """In the machine's temporary folder, because several services share its devices."""
 POLL_SECONDS = 0.5
 CPU = "cpu"
+WANTED = "wanted"
+"""The lock that whoever waits for a device shares, so that others can see it."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,37 @@ async def hold(names: list[str], count: int, waits: Callable[[], None]) -> Devic
         names: as by `devices`.
         waits: called once, before the first wait.
     """
-    LOCKS.mkdir(mode=0o700, exist_ok=True)
-    waiting = False
-    while (free := take(names, min(count, len(names)))) is None:
-        if not waiting:
-            waits()
-        waiting = True
-        await asyncio.sleep(POLL_SECONDS)
-    return free
+    mark, waiting = _open(WANTED), False
+    try:
+        while (free := take(names, min(count, len(names)))) is None:
+            with suppress(BlockingIOError):  # `wanted` looks at this moment
+                fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if not waiting:
+                waits()
+            waiting = True
+            await asyncio.sleep(POLL_SECONDS)
+        return free
+    finally:
+        os.close(mark)
+
+
+def wanted() -> bool:
+    """Whether some process on this machine waits for a device."""
+    mark = _open(WANTED)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(mark)
+    return False
 
 
 def take(names: list[str], count: int) -> Devices | None:
     """Lock `count` of the devices; None, and nothing locked, if fewer are free."""
     free: dict[str, int] = {}
     for name in names:
-        lock = os.open(LOCKS / name.replace("/", "_"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        lock = _open(name)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -75,6 +94,11 @@ def take(names: list[str], count: int) -> Devices | None:
             return Devices(list(free), tuple(free.values()))
     give_up(free.values())
     return None
+
+
+def _open(name: str) -> int:
+    LOCKS.mkdir(mode=0o700, exist_ok=True)
+    return os.open(LOCKS / name.replace("/", "_"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
 
 
 def give_up(locks: Iterable[int]) -> None:

@@ -1,0 +1,1 @@
+"""Trained students over OpenAI's API."""
