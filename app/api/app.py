@@ -21,7 +21,7 @@ from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
-from app.api.pages import api_keys, data_sets, new_run, reviewing
+from app.api.pages import api_keys, data_sets, new_run, playground, reviewing
 from app.api.pages import endpoints as pages
 from app.api.runs import endpoints as runs
 from app.api.runs import results
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         serving.router,
         health.router,
         reviewing.router,
+        playground.router,
         pages.router,
         new_run.router,
         data_sets.router,

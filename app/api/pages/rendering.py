@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -60,5 +61,5 @@ def age(then: float) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = page_environment("app.api.pages")
-    environment.filters["age"] = age
+    environment.filters.update(age=age, share=math.exp)  # of a log-probability
     return environment

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.launchers import devices
-from app.launchers.devices import Devices, hold, take
+from app.launchers.devices import Devices, hold, take, wanted
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,18 @@ async def test_several_are_taken_together_or_not_at_all() -> None:
     assert both
     assert both.environment() == {"CUDA_VISIBLE_DEVICES": "0,1"}
     devices.give_up(both.locks)
+
+
+async def test_others_see_that_somebody_waits() -> None:
+    held = take(["0"], 1)
+    assert held
+    assert not wanted()
+    waiting, begun = [], asyncio.Event()
+    for _ in range(2):
+        waiting.append(asyncio.create_task(hold(["0"], 1, begun.set)))
+    await begun.wait()
+    assert wanted()
+    waiting.pop().cancel()
+    devices.give_up(held.locks)
+    devices.give_up((await waiting[0]).locks)
+    assert not wanted()
