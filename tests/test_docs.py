@@ -236,6 +236,7 @@ def test_the_rest_reference_lists_the_operations() -> None:
         "GET /v1/runs/{run}/events",
         "DELETE /v1/datasets/{id}",
         "POST /v1/fine_tuning/jobs",
+        "POST /v1/chat/completions",
         "GET /metrics",
     ):
         assert f"    {operation}\n" in page

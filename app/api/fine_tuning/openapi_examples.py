@@ -61,7 +61,7 @@ CHECKPOINT: dict[str, Any] = {
     "id": f"ftckpt-{RUN}-0",
     "object": "fine_tuning.job.checkpoint",
     "created_at": 1767225900,
-    "fine_tuned_model_checkpoint": f"{RUN}/rounds/0",
+    "fine_tuned_model_checkpoint": f"{RUN}:baseline",
     "fine_tuning_job_id": f"ftjob-{RUN}",
     "step_number": 60,
     "metrics": {"step": 60, "train_loss": 0.12, "validation": 0.62, "validation_metric": "accuracy"},

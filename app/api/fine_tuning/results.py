@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api.fine_tuning.files import PREFIX, bare
 from app.api.fine_tuning.schemas import RESULTS, Checkpoint, CheckpointMetrics, FileObject
 from app.api.runs.files import rounds
+from app.api.serving.students import student_name
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.events import RoundScore
@@ -78,7 +79,7 @@ def _checkpoint(run: Run, score: RoundScore, report: TrainReport) -> Checkpoint:
     return Checkpoint(
         id=f"ftckpt-{run.id}-{score.round}",
         created_at=int(score.time),
-        fine_tuned_model_checkpoint=f"{run.id}/rounds/{score.round}",
+        fine_tuned_model_checkpoint=student_name(run.id, score.round),
         fine_tuning_job_id=f"ftjob-{run.id}",
         step_number=report.steps,
         metrics=metrics,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from app.api.keys.auth import Caller, Reader
-from app.api.openai_errors import OpenAIRoute, openai_errors
+from app.api.openai_errors import ErrorAnswer, OpenAIRoute, openai_errors
 from app.api.serving.answers import respond
 from app.api.serving.schemas import (
     AnswerRequest,
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["serving"], route_class=OpenAIRoute)
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"example": "data: {...}"}}},
-    503: {"description": "No student can answer at the moment."},
+    503: {"model": ErrorAnswer, "description": "No student can answer at the moment."},
 }
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.serving import openapi_examples as examples
+
 SEED = 2**63 - 1
-EXAMPLE_MODEL = "5f0c1d2e3a4b5c6d7e8f90a1b2c3d4e5"
-"""Of the OpenAPI document."""
 ModelName = Annotated[
     str,
     Field(
@@ -84,13 +84,7 @@ class AnswerRequest(BaseModel):
 class ChatRequest(AnswerRequest):
     """A chat to go on with. The last turn is the user's: it is what the prompt of a row is."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"model": EXAMPLE_MODEL, "messages": [{"role": "user", "content": "Where is my parcel?"}]}
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CHAT_REQUEST]})
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
     max_completion_tokens: int | None = Field(
@@ -116,11 +110,7 @@ class ChatRequest(AnswerRequest):
 class CompletionRequest(AnswerRequest):
     """A text to go on with, as it is: neither the task nor a chat template adds anything to it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"model": EXAMPLE_MODEL, "prompt": "Request: Where is my parcel?\nLabel:"}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.COMPLETION_REQUEST]})
 
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
     logprobs: int | None = Field(None, ge=0, le=5)
@@ -140,6 +130,8 @@ class CompletionRequest(AnswerRequest):
 class ModelCard(BaseModel):
     """One student."""
 
+    model_config = ConfigDict(json_schema_extra={"example": examples.MODEL})
+
     id: ModelName
     object: Literal["model"] = "model"
     created: int = Field(description="When the run was made.")
@@ -148,6 +140,8 @@ class ModelCard(BaseModel):
 
 class ModelList(BaseModel):
     """The students of your runs, the newest runs first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.MODELS})
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
@@ -209,6 +203,8 @@ class ChatChoice(BaseModel):
 class ChatCompletion(BaseModel):
     """The answer to a chat; as a stream, server-sent events with its parts (`chat.completion.chunk`)."""
 
+    model_config = ConfigDict(json_schema_extra={"example": examples.CHAT})
+
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
@@ -228,6 +224,8 @@ class CompletionChoice(BaseModel):
 
 class Completion(BaseModel):
     """How a text goes on; as a stream, server-sent events with its parts."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.COMPLETION})
 
     id: str
     object: Literal["text_completion"] = "text_completion"

@@ -55,14 +55,15 @@ def students_of(run: Run) -> dict[str, Student]:
     best = max((score.round for score in scores if score.promoted), default=rounds[0])
     named = {
         run.id: best,
-        **{f"{run.id}:{_word(number)}": number for number in rounds},
+        **{student_name(run.id, number): number for number in rounds},
         f"{run.id}:base": None,
     }
     return {name: Student(name, run, number) for name, number in named.items()}
 
 
-def _word(number: int) -> str:
-    return f"round-{number}" if number else "baseline"
+def student_name(run: str, round_number: int) -> str:
+    """The name of a round's student."""
+    return f"{run}:round-{round_number}" if round_number else f"{run}:baseline"
 
 
 async def find_student(request: Request, caller: Caller, name: str) -> Student:

@@ -139,7 +139,7 @@ def test_the_script_of_the_guide(
 
     (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
     assert checkpoint.fine_tuning_job_id == job.id
-    assert checkpoint.fine_tuned_model_checkpoint == f"{run}/rounds/0"
+    assert checkpoint.fine_tuned_model_checkpoint == f"{run}:baseline"
     assert checkpoint.step_number == trained["steps"]
     assert checkpoint.metrics.train_loss == trained["loss"][-1]["loss"]
     (scored,) = service.get(f"/{run}")["scores"]

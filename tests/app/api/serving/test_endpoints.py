@@ -44,7 +44,7 @@ def client_of(service: Service, key: str = "none") -> OpenAI:
     return OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0, timeout=60)
 
 
-def user(text: str) -> Any:
+def user(text: Any) -> Any:
     return [{"role": "user", "content": text}]
 
 
@@ -111,7 +111,8 @@ def test_a_completion_reads_its_text_as_it_is(client: OpenAI, prompt: str) -> No
 def test_a_seed_makes_sampling_repeat(client: OpenAI, prompt: str) -> None:
     def sampled(seed: int, **more: Any) -> str:
         how: Any = {"temperature": 2, "max_tokens": 20, **more}
-        return client.completions.create(model=RUN, prompt=prompt, seed=seed, **how).choices[0].text
+        text: str = client.completions.create(model=RUN, prompt=prompt, seed=seed, **how).choices[0].text
+        return text
 
     texts = [sampled(seed) for seed in range(4)]
     assert texts == [sampled(seed) for seed in range(4)]
