@@ -22,7 +22,7 @@ PAGES = (
     "",
     "new",
     "data-sets",
-    *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/rows", "/events")),
+    *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/playground", "/rows", "/events")),
 )
 
 
