@@ -130,7 +130,8 @@ class Answerer:
     def _limit(self, prompt: list[int]) -> int:
         """Longest reply to a prompt, in tokens."""
         question = self._question
-        room = int(self._model.config.get_text_config().max_position_embeddings) - len(prompt)
+        reach = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        room = int(reach or 2 * question.student.max_length) - len(prompt)
         if not prompt:
             raise Refused("The input is empty.")
         if len(prompt) > question.student.max_length:

@@ -41,7 +41,7 @@ class StudentProcess:
     @property
     def runs(self) -> bool:
         """Whether there is a process, which has a device."""
-        return self._child is not None
+        return self._child is not None and self._child.returncode is None
 
     async def ask(self, question: Question) -> AsyncGenerator[AnswerLine, None]:
         """The lines of an answer; its id is set here. Closing the generator cancels the question.
@@ -50,7 +50,7 @@ class StudentProcess:
             Unprocessable: the question cannot be answered; the message says what to change.
             Unavailable: no device is free, the student cannot be loaded, or the process has ended.
         """
-        child = self._child or await self._start()
+        child = self._child if self._child and self.runs else await self._start()
         question = question.model_copy(update={"id": next(self._ids)})
         over = False
         self._send(child, question)

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.openai_errors import error_answer
 from app.api.serving.queue import StudentQueue, while_connected
@@ -124,8 +125,22 @@ async def respond(request: Request, body: AnswerRequest, question: Question) -> 
         return JSONResponse(form.whole(answer).model_dump(mode="json"))
     # the status of a stream is sent with its first piece, so what can be refused is refused before
     first = await while_connected(request, anext(lines))
-    events = stream(form, first, lines)
-    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return AnswerStream(form, first, lines)
+
+
+class AnswerStream(StreamingResponse):
+    """Server-sent events of an answer, which is cancelled when the client leaves."""
+
+    def __init__(self, form: Form, first: AnswerLine, lines: Lines):
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(stream(form, first, lines), media_type="text/event-stream", headers=headers)
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._lines.aclose()
 
 
 async def collect(lines: Lines) -> Whole:
@@ -143,21 +158,20 @@ async def collect(lines: Lines) -> Whole:
 async def stream(form: Form, first: AnswerLine, lines: Lines) -> AsyncIterator[str]:
     """Server-sent events."""
     sent = 0
-    async with aclosing(lines):
-        for part in form.first():
-            yield event(part)
-        try:
-            async for line in chained(first, lines):
-                if line.text or line.tokens:
-                    for part in form.piece(line, sent):
-                        yield event(part)
-                    sent += len(line.text)
-                if line.end:
-                    for part in form.last(line.end):
-                        yield event(part)
-                    yield "data: [DONE]\n\n"
-        except PadaError as error:  # the status is sent already
-            yield f"data: {bytes(error_answer(error.status, str(error)).body).decode()}\n\n"
+    for part in form.first():
+        yield event(part)
+    try:
+        async for line in chained(first, lines):
+            if line.text or line.tokens:
+                for part in form.piece(line, sent):
+                    yield event(part)
+                sent += len(line.text)
+            if line.end:
+                for part in form.last(line.end):
+                    yield event(part)
+                yield "data: [DONE]\n\n"
+    except PadaError as error:  # the status is sent already
+        yield f"data: {bytes(error_answer(error.status, str(error)).body).decode()}\n\n"
 
 
 async def chained(first: AnswerLine, rest: Lines) -> AsyncIterator[AnswerLine]:

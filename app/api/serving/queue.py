@@ -66,13 +66,27 @@ class StudentQueue:
                 f"{self._asked} questions wait for an answer, which is the limit. Ask again later.",
                 retry_after=FULL_SECONDS * self._asked,
             )
+        # in a task of its own: a client that reads slowly must not keep the turn
+        lines: asyncio.Queue[AnswerLine | None] = asyncio.Queue()
+        work = asyncio.create_task(self._work(question, lines))
         self._asked += 1
-        try:
-            async with self._turn, aclosing(self._answer(question)) as lines:
-                async for line in lines:
-                    yield line
-        finally:
+
+        def leave(_: asyncio.Task[None]) -> None:
             self._asked -= 1
+            lines.put_nowait(None)
+
+        work.add_done_callback(leave)
+        try:
+            while (line := await lines.get()) is not None:
+                yield line
+            await work
+        finally:
+            work.cancel()
+
+    async def _work(self, question: Question, lines: asyncio.Queue[AnswerLine | None]) -> None:
+        async with self._turn, aclosing(self._answer(question)) as answer:
+            async for line in answer:
+                lines.put_nowait(line)
 
     async def _answer(self, question: Question) -> AsyncGenerator[AnswerLine, None]:
         if self._process.runs and wanted():

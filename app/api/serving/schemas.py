@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.serving import openapi_examples as examples
 
@@ -15,21 +15,31 @@ ModelName = Annotated[
         max_length=100, description="`RUN` (the best student), `RUN:baseline`, `RUN:round-2` or `RUN:base`."
     ),
 ]
-StopText = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def unicode(text: str) -> str:
+    """Refuses half of a surrogate pair, which JSON can have and no text file can."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("the text is not valid Unicode")
+    return text
+
+
+Text = Annotated[str, AfterValidator(unicode)]
+StopText = Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
 class TextPart(BaseModel):
     """A part of a message. Students read text only."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class ChatMessage(BaseModel):
     """One turn of a chat."""
 
     role: Literal["developer", "system", "user", "assistant"]
-    content: str | list[TextPart]
+    content: Text | list[TextPart]
 
     def turn(self) -> dict[str, str]:
         """The turn as chat templates know it."""
@@ -112,7 +122,7 @@ class CompletionRequest(AnswerRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COMPLETION_REQUEST]})
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=1)]
     logprobs: int | None = Field(None, ge=0, le=5)
     echo: Literal[False] | None = None
     best_of: Literal[1] | None = None

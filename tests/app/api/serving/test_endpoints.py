@@ -163,6 +163,26 @@ def test_what_a_student_cannot_do_is_refused(
     assert says in refused.value.body["message"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"messages": [{"role": "user", "content": "\\ud800"}]',
+        '"prompt": "\\ud800"',
+        '"prompt": "a", "stop": "\\ud800"',
+    ],
+)
+def test_a_text_that_is_no_unicode_is_refused(service: Service, more: str) -> None:
+    path = "chat/completions" if "messages" in more else "completions"
+    with service.client() as client:
+        answer = client.post(
+            f"/v1/{path}",
+            content=f'{{"model": "{RUN}", {more}}}',
+            headers={"Content-Type": "application/json"},
+        )
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
 @pytest.mark.parametrize("name", ["gpt-5", RUN[::-1], f"{RUN}:round-3", f"{RUN}:round-0", f"{RUN}/../x"])
 def test_other_names_are_not_found(client: OpenAI, name: str) -> None:
     with pytest.raises(openai.NotFoundError) as refused:

@@ -146,6 +146,23 @@ def test_after_a_kill_the_next_request_is_answered(ready: Service, row: tuple[st
     assert model_process() != process
 
 
+def test_a_process_that_died_between_two_questions_is_started_again(
+    ready: Service, row: tuple[str, str]
+) -> None:
+    process = model_process()
+    assert process
+    os.kill(process, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{process}").exists())
+    assert reply(ask(ready, row[0])) == row[1]
+
+
+def test_a_client_that_does_not_read_keeps_nobody_waiting(ready: Service, row: tuple[str, str]) -> None:
+    body = {"model": RUN, "messages": [{"role": "user", "content": row[0]}], "stream": True}
+    body |= {"temperature": 2, "max_tokens": 450, "logprobs": True, "top_logprobs": 20}
+    with httpx.stream("POST", f"{ready.url}/v1/chat/completions", json=body, timeout=60):
+        assert reply(ask(ready, row[0])) == row[1]
+
+
 def test_a_stream_whose_process_is_killed_ends_with_an_error(ready: Service, row: tuple[str, str]) -> None:
     body = {"model": RUN, "messages": [{"role": "user", "content": row[0]}], "stream": True}
     body |= {"temperature": 2, "max_tokens": 450}
