@@ -19,8 +19,10 @@ ModelName = Annotated[
 
 def unicode(text: str) -> str:
     """Refuses half of a surrogate pair, which JSON can have and no text file can."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("the text is not valid Unicode")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text is not valid Unicode") from None
     return text
 
 
