@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.api.datasets.preparation import Preparation
+from app.config.data import DataSpec
+from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
+from app.prepare.checks.check import check_rows
 from app.prepare.config_text import config_text
 from app.prepare.files import read_all
 from app.prepare.layout import Choices
@@ -25,12 +28,13 @@ SHOWN = 5
 """Rows that were left out, and answers that contradict each other, that are named."""
 
 
-def prepare(folder: Path, names: Sequence[str], said: Choices) -> Preparation:
+def prepare(folder: Path, names: Sequence[str], said: Choices, *, checked: bool = False) -> Preparation:
     """The splits in `folder`, and what to say about them. Messages do not show the folder.
 
     Args:
         names: files in `folder`; a name such as `validation.jsonl` says which split the rows are for.
         said: what is known of their columns and their task.
+        checked: also say what `pada check` finds in the rows, which takes two seconds.
     """
     try:
         plan = make_plan(
@@ -43,7 +47,8 @@ def prepare(folder: Path, names: Sequence[str], said: Choices) -> Preparation:
         (folder / "made" / DATA / f"{split}.jsonl").replace(folder / f"{split}.jsonl")
     shutil.rmtree(folder / "made")
     rows = {split: len(plan.rows[split]) for split in SPLITS}
-    return Preparation(rows=rows, config=config_text(plan, 0, served=True), notes=notes_of(plan))
+    notes = notes_of(plan) + (check_notes(folder, plan.task.name) if checked else [])
+    return Preparation(rows=rows, config=config_text(plan, 0, served=True), notes=notes)
 
 
 def notes_of(plan: Plan) -> list[str]:
@@ -60,5 +65,22 @@ def notes_of(plan: Plan) -> list[str]:
     return notes
 
 
+def check_notes(folder: Path, task: str) -> list[str]:
+    """What `pada check` finds in the rows, a sentence each; lines count in the files that were made."""
+    report, _ = check_rows(RunConfig(task=task, data=DataSpec(folder=folder)))
+    notes = [
+        f"{report.splits[split].rows:,} {split} rows show a true difference of {shows.value * 100:.1f} points or more."
+        for split, shows in report.shows.items()
+    ]
+    for finding in report.findings:
+        if finding.level == "note":
+            continue
+        place = next((place for place in finding.places if place.detail), None)
+        first = f" For one, {Path(place.file).name}, line {place.line}: {place.detail}." if place else ""
+        count = f" ({finding.count:,} rows)" if finding.count > 1 else ""
+        notes.append(f"Look at this: {finding.message}{count}{first}".replace(f"{folder}/", ""))
+    return notes
+
+
 if __name__ == "__main__":
-    sys.stdout.write(prepare(Path(sys.argv[1]), sys.argv[2:], Choices()).model_dump_json())
+    sys.stdout.write(prepare(Path(sys.argv[1]), sys.argv[2:], Choices(), checked=True).model_dump_json())

@@ -42,6 +42,7 @@ LABELS = ("refund", "delivery", "login")
 TABLE = "question;kind\n" + "".join(
     f"Where is number {n} of my {LABELS[n % 3]} things?;{LABELS[n % 3]}\n" for n in range(240)
 )
+PRIVATE = TABLE + "Write to eva.muster@example.com about my login;login\n"
 
 
 def test_a_table_becomes_a_data_set_with_a_config_that_starts(service: Service) -> None:
@@ -65,6 +66,17 @@ def test_a_table_becomes_a_data_set_with_a_config_that_starts(service: Service) 
     assert sorted(path.name for path in (service.settings.datasets / dataset[1]).iterdir()) == [
         "test.jsonl", "train.jsonl", "validation.jsonl",
     ]  # fmt: skip
+
+
+def test_what_a_check_finds_is_told_with_the_file(service: Service) -> None:
+    with service.client() as client:
+        token = token_in(open_page(client, "/new"))
+        answer = client.post("/prepare", params={"token": token}, files={"file": ("t.csv", PRIVATE.encode())})
+    text = html.unescape(answer.text)
+    assert re.search(r"\d+ test rows show a true difference of \d+\.\d points or more", text)
+    assert "Look at this: Rows seem to hold personal data." in text
+    assert re.search(r"For one, \w+\.jsonl, line \d+: an e-mail address", text)
+    assert str(service.settings.home) not in text
 
 
 @pytest.mark.parametrize(
