@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -164,17 +164,31 @@ def report(folder: RunFolder) -> None:
 def export(
     folder: RunFolder,
     output: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/export.")] = None,
+    to: Annotated[
+        Literal["peft", "gguf", "ollama", "vllm", "hub"],
+        typer.Option(help="Where the student is served: see docs/guides/export.md."),
+    ] = "peft",
     merged: Annotated[
         bool, typer.Option("--merged", help="Whole model (safetensors) instead of the adapter.")
     ] = False,
+    quantization: Annotated[Literal["f16", "q8_0"], typer.Option(help="Of gguf and ollama.")] = "f16",
+    check: Annotated[int, typer.Option(min=0, help="Maximum validation rows to compare; 0 for none.")] = 50,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    repo: Annotated[str | None, typer.Option(help="Name on the hub.", metavar="OWNER/NAME")] = None,
+    push: Annotated[
+        bool, typer.Option("--push", help="Upload to the hub; else only say what it gets.")
+    ] = False,
 ) -> None:
-    """Write the best student as an adapter or a whole model, with a model card, after checking its answers."""
-    from app.export import export_run
+    """Write the best student, with a model card, after comparing its answers with those of the run."""
+    from app.export.options import ExportOptions
+    from app.export.run import export_run
 
     root = folder.expanduser().resolve()
     config_of(root)
     target = (output or root / "export").expanduser().resolve()
-    checked = asyncio.run(export_run(root, target, merged=merged))
+    checked = asyncio.run(
+        export_run(root, target, ExportOptions(to, merged, quantization, check, force, repo, push))
+    )
     typer.echo(checked)
     typer.echo(str(target))
 

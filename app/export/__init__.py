@@ -1,0 +1,1 @@
+"""Takes the best student of a run to where models are served."""

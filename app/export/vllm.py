@@ -1,0 +1,50 @@
+"""The command that serves an exported folder with vLLM."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from app.errors import PadaError
+from trainer.specs import StudentSpec
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Values that vLLM takes for its largest rank of an adapter."""
+
+
+def refuse_without_base(student: StudentSpec) -> None:
+    """An adapter is served on the base that it was trained on, in a form that vLLM reads.
+
+    Raises:
+        PadaError: the base is embedded or a `.gguf` file.
+    """
+    if student.method != "full" and (student.model.startswith("builtin:") or student.model.endswith(".gguf")):
+        raise PadaError(
+            f"vLLM cannot load the base {student.model!r}, on which the adapter was trained. Add --merged for the whole model."
+        )
+
+
+def serve_command(folder: Path, student: StudentSpec, *, whole: bool, limit: int | None) -> str:
+    """`vllm serve ...` for a merged model or an adapter. Sampling is left to the caller's request.
+
+    Args:
+        folder: the export.
+        student: base and adapter.
+        whole: the folder holds a whole model.
+        limit: maximum tokens of a reply, where the config sets it.
+    """
+    command = ["vllm", "serve", str(folder) if whole else student.model]
+    command += ["--served-model-name", folder.name] if whole else []
+    if not whole:
+        rank = next((rank for rank in RANKS if rank >= student.lora.r), RANKS[-1])
+        command += [
+            "--enable-lora",
+            "--max-lora-rank",
+            str(rank),
+            "--lora-modules",
+            f"{folder.name}={folder}",
+        ]
+    command += ["--max-model-len", str(student.max_length + (limit or 0))] if limit else []
+    if student.dtype != "auto":
+        command += ["--dtype", student.dtype]
+    return shlex.join([*command, "--generation-config", "vllm"])
