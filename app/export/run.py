@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from app.config.run_config import load_config
 from app.engine.wiring import open_student
-from app.errors import FolderError
+from app.errors import FolderError, PadaError
 from app.export.hub import check_upload, upload
 from app.export.options import ExportOptions
 from app.export.vllm import refuse_without_base, serve_command
 from app.launchers.processes import python_module, start_child
-from app.report.card import Export, render_card
+from app.report.card import Export, base_model, render_card
 from graphs.errors import TrainerError
 from graphs.ports import Student
 from graphs.report import Report
@@ -120,9 +120,17 @@ class Outcome:
 
 
 def refuse_unfit(best: BestStudent, options: ExportOptions) -> None:
-    """Refuse what the student cannot become; raises PadaError."""
-    if options.to == "vllm" and not options.whole:
+    """Refuse an adapter where nobody could load its base; raises PadaError."""
+    if options.whole or best.spec.method == "full":
+        return
+    if options.to == "vllm":
         refuse_without_base(best.spec)
+    if options.to == "hub" and (
+        best.spec.model.startswith("builtin:") or base_model(best.spec.model)[0] is None
+    ):
+        raise PadaError(
+            f"The base {best.spec.model!r} is not on the hub, so nobody could load the adapter. Add --merged for the whole model."
+        )
 
 
 def refuse_full(target: Path, *, force: bool = False) -> None:
