@@ -1,4 +1,4 @@
-"""Writes a model folder as one `.gguf` file for llama.cpp and Ollama. No torch here.
+"""Writes a model folder as one `.gguf` file for llama.cpp and Ollama.
 
 Llama's architecture with a byte-level BPE tokenizer: SmolLM2, Llama 3. The names of tensors and keys, and the
 quantisation, are those of llama.cpp's own `gguf` package.

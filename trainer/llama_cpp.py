@@ -114,6 +114,9 @@ def loaded(file: Path, tokenizer: Any, context: int) -> Iterator[LlamaCppEngine]
     params.n_parallel = 1
     params.n_gpu_layers = 0
     params.warmup = False
+    params.cpuparams.poll = params.cpuparams_batch.poll = (
+        0  # idle threads sleep; other programs want the cores too
+    )
     params.verbosity = -1
     try:
         server = xllamacpp.Server(params)

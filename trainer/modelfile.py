@@ -1,4 +1,4 @@
-"""Ollama's Modelfile for a student. No torch here."""
+"""Ollama's Modelfile for a student."""
 
 from __future__ import annotations
 
