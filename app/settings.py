@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Longest JSON body."""
     max_dataset_bytes: int = Field(512 << 20, ge=1)
     """Largest upload, all splits together."""
+    body_seconds: float = Field(30.0, gt=0, le=86_400)
+    """Longest wait for a request's body in all, and a second more for each KiB that has come."""
     max_dataset_rows: int = Field(500_000, ge=1)
     max_running: int = Field(1, ge=0)
     """Maximum number of runs that work at once in this process; 0 serves HTTP only. One for each GPU is a good

@@ -13,6 +13,7 @@ from app import telemetry
 from app.api import health, idempotency, problems
 from app.api import openapi_links as links
 from app.api.body_limit import BodyLimit
+from app.api.body_pace import BodyPace
 from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
 from app.api.fine_tuning import file_endpoints as files
@@ -105,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         larger=dict.fromkeys((new_run.TABLES, files.PATH), settings.max_dataset_bytes),
         own={datasets.PATH, new_run.UPLOADS},
     )
+    app.add_middleware(BodyPace, seconds=settings.body_seconds)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Origins, settings=settings)
     return app

@@ -155,6 +155,11 @@ def byte_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
             yield raw.rstrip(b"\n").removesuffix(b"\r")
 
 
+def unpacked_limit(size: int) -> int:
+    """Most bytes that a packed file of `size` bytes may unpack to."""
+    return min(MAX_BYTES, max(64 << 20, size * GZIP_RATIO))
+
+
 @contextmanager
 def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked where it is gzip; at most `MAX_BYTES` of them.
@@ -168,7 +173,7 @@ def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
             raw.seek(0)
             size = path.stat().st_size
             source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
-            limit = min(MAX_BYTES, max(64 << 20, size * GZIP_RATIO)) if packed else MAX_BYTES
+            limit = unpacked_limit(size) if packed else MAX_BYTES
             yield io.BufferedReader(_Bounded(source, limit, name, packed), 1 << 20)  # type: ignore[type-var]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{name}: the gzip file is damaged ({error}). Pack or download it again.") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.config.splits import Split
 from app.prepare.csv_reader import read_csv
-from app.prepare.encoding import SAMPLE, open_bytes, refuse_binary
+from app.prepare.encoding import SAMPLE, open_bytes, refuse_binary, unpacked_limit
 from app.prepare.excel_reader import read_excel
 from app.prepare.hub_reader import PREFIX, read_hub
 from app.prepare.json_reader import SPLIT_NAMES, read_json
@@ -118,10 +118,17 @@ def _zipped(source: Source) -> Reader:
     try:
         with zipfile.ZipFile(source.path) as archive:
             inside = archive.namelist()
+            # a member never gives more bytes than are declared for it
+            unpacked = sum(member.file_size for member in archive.infolist())
     except zipfile.BadZipFile:
         raise InputError(
             f"{source.name}: the file is damaged (no whole zip or XLSX file). Save it again."
         ) from None
+    limit = unpacked_limit(source.path.stat().st_size)
+    if unpacked > limit:
+        raise InputError(
+            f"{source.name}: the file unpacks to more than {limit >> 20} MB. Split it, or take a sample of its rows."
+        )
     if "xl/workbook.xml" in inside:
         return read_excel
     if "xl/workbook.bin" in inside:

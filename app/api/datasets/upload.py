@@ -13,6 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.config.splits import SPLITS
 from app.errors import TooLarge, Unprocessable
+from app.prepare.tables import MAX_LINE
 
 LONGEST_HEADER = 8192
 LONGEST_NAME = 200
@@ -37,6 +38,7 @@ class Upload:
         self._folder = folder
         self._bytes_left = max_bytes
         self._lines_left = max_rows
+        self._line_bytes = 0
         self._header = [b"", b""]
         self._disposition = b""
         self._part = ""
@@ -116,6 +118,7 @@ class Upload:
             self._name = b""
         elif self._part in SPLITS and self._part not in self.files:
             self.files[self._part] = SavedFile()
+            self._line_bytes = 0
             self._file = (self._folder / f"{self._part}.jsonl").open("xb")
         else:
             raise Unprocessable(f"The part {self._part[:40]!r} is unknown or sent twice. {EXPECTED}")
@@ -129,6 +132,12 @@ class Upload:
         self._lines_left -= data.count(b"\n")
         if self._lines_left < 0:
             raise TooLarge("The upload has more rows than this service takes (`PADA_MAX_DATASET_ROWS`).")
+        newline = data.rfind(b"\n")
+        self._line_bytes = self._line_bytes + len(data) if newline < 0 else len(data) - newline - 1
+        if self._line_bytes > MAX_LINE:
+            raise TooLarge(
+                f"`{self._part}` has a line of more than {MAX_LINE >> 20} MiB. Write one row on each line (JSONL)."
+            )
         saved = self.files[self._part]
         saved.bytes += len(data)
         saved.digest.update(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,11 @@ def test_sheets_named_as_splits_are_splits(tmp_path: Path) -> None:
 def test_what_is_no_table(tmp_path: Path, rows: list[list[Any]], words: str) -> None:
     with pytest.raises(InputError, match=words):
         plan(workbook(tmp_path / "a.xlsx", ("Sheet", rows)))
+
+
+def test_a_workbook_that_unpacks_to_very_much_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ("Sheet", rows_of()))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings2.xml", b" " * (65 << 20))
+    with pytest.raises(InputError, match="unpacks to more than 64 MB"):
+        read_one(path)

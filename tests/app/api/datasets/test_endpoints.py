@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -148,6 +149,49 @@ def test_a_client_that_hangs_up_leaves_nothing(empty: Service) -> None:
     wait_for(lambda: empty.folders() == [])
 
 
+def test_a_line_that_never_ends_is_refused(service: Service) -> None:
+    before = service.folders()
+    with service.client() as client:
+        said = problem(upload(client, train=TRAIN + '{"id": "' + "x" * (17 << 20)), 413)["detail"]
+    assert "`train` has a line of more than 16 MiB" in said
+    assert service.folders() == before
+
+
+def test_the_same_file_from_many_clients_is_a_data_set_for_each(service: Service) -> None:
+    before = len(service.folders())
+
+    def send(number: int) -> str:
+        with service.client() as client:
+            answer = upload(client)
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["id"])
+
+    with ThreadPoolExecutor(4) as clients:
+        made = set(clients.map(send, range(4)))
+    assert len(made) == 4
+    assert len(service.folders()) == before + 4
+    assert made <= set(service.folders())
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 9000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("path", ["/v1/datasets", "/v1/runs"])
+def test_a_body_that_comes_too_slowly_is_ended_and_leaves_nothing(
+    tmp_path: Path, path: str, length: str
+) -> None:
+    with serve(settings_for(tmp_path, body_seconds=0.2)) as slow:
+        address = urlsplit(slow.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall(_head(length, path))
+            part = b'--b\r\nContent-Disposition: form-data; name="train"; filename="t"\r\n\r\n{"id"'
+            connection.sendall(b"%x\r\n%s\r\n" % (len(part), part) if "chunked" in length else part)
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"PADA_BODY_SECONDS" in answer
+        wait_for(lambda: slow.folders() == [])
+        with slow.client() as client:
+            assert upload(client).status_code == 201
+
+
 def test_deleting(service: Service) -> None:
     with service.client() as client:
         made = upload(client).json()["id"]
@@ -203,9 +247,9 @@ def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
         assert service.folders() == sorted([made, ".incoming-young"])
 
 
-def _head(length: str) -> bytes:
+def _head(length: str, path: str = "/v1/datasets") -> bytes:
     kind = "Content-Type: multipart/form-data; boundary=b"
-    return f"POST /v1/datasets HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n{length}\r\n\r\n".encode()
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n{length}\r\n\r\n".encode()
 
 
 def wait_for(what: Any, seconds: float = 10.0) -> None:

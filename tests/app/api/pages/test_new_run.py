@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import html
+import io
 import json
 import re
 import socket
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -79,6 +82,15 @@ def test_what_a_check_finds_is_told_with_the_file(service: Service) -> None:
     assert str(service.settings.home) not in text
 
 
+def packed_workbook(size: int) -> bytes:
+    """A workbook by its names, with a sheet that unpacks to `size` bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("xl/worksheets/sheet1.xml", b" " * size)
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
@@ -87,6 +99,15 @@ def test_what_a_check_finds_is_told_with_the_file(service: Service) -> None:
         ("tickets.csv", b"", "tickets.csv"),
         ("tickets.xlsx", b"no workbook", "tickets.xlsx"),
         ("tickets.json", b"{", "tickets.json"),
+        pytest.param(
+            "tickets.csv.gz",
+            gzip.compress(b"text,label\n" + b"a" * (65 << 20)),
+            "unpacks to more than 64 MB",
+            id="gzip bomb",
+        ),
+        pytest.param(
+            "tickets.xlsx", packed_workbook(65 << 20), "unpacks to more than 64 MB", id="workbook bomb"
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_leaves_nothing(
