@@ -19,8 +19,8 @@ class GgufSpec(Strict):
     """`model` is the merged folder, `method` is full."""
     train: list[Path]
     """Training rows, from which the task learns its label set."""
-    rows: Path
-    """JSONL of the rows that llama.cpp answers."""
+    rows: Path | None
+    """JSONL of the rows that llama.cpp answers; None for none."""
     predictions: Path
     """JSONL of `Prediction`; not written if nothing is compared."""
     name: str

@@ -61,6 +61,8 @@ def convert(spec: GgufSpec) -> GgufReport:
     if spec.modelfile:
         stops = stop_tokens(tokenizer, spec.student)
         write_text(spec.modelfile, modelfile(spec.output.name, tokenizer, spec.student, stops, limit))
+    if spec.rows is None:
+        return GgufReport(not_compared="no rows were asked for")
     examples = task.load(spec.rows)
     if not installed():
         return GgufReport(not_compared=MISSING)
@@ -68,8 +70,6 @@ def convert(spec: GgufSpec) -> GgufReport:
         return GgufReport(
             not_compared="the task takes the likeliest of given choices, which llama.cpp's server does not score"
         )
-    if not examples:
-        return GgufReport(not_compared="no rows were asked for")
     with loaded(spec.output, tokenizer, spec.student.max_length + limit) as engine:
         predictor = Predictor(engine, tokenizer, task, spec.student, lambda rows: None)
         predictions, _ = predictor.answer(examples)

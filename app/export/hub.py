@@ -34,6 +34,7 @@ def upload(folder: Path, repo: str, *, push: bool) -> str:
     if not push:
         listed = "\n".join(f"  {path.relative_to(folder)}  {path.stat().st_size:,} bytes" for path in files)
         return f"Nothing was uploaded. With --push, the private repository {repo} gets:\n{listed}"
+    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -41,7 +42,7 @@ def upload(folder: Path, repo: str, *, push: bool) -> str:
     try:
         api.create_repo(repo, private=True, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Export of pada")
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise PadaError(f"Not uploaded to {repo}: {reason} The folder {folder} is complete.") from error
     return f"Uploaded {len(files)} files to {repo}. A new repository is private."

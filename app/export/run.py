@@ -164,7 +164,7 @@ async def to_gguf(
         task_folder=best.task_folder,
         student=best.spec.model_copy(update={"model": str(merged), "method": "full"}),
         train=[best.paths.data("train")],
-        rows=rows,
+        rows=rows if options.check else None,
         predictions=scratch / "gguf.jsonl",
         name=best.report.run_id,
         quantization=options.quantization,

@@ -46,7 +46,7 @@ def test_plain_peft_loads_the_adapter(whole_run: Run, tmp_path: Path) -> None:
 
 
 @LLAMA_CPP
-@pytest.mark.parametrize("quantization", ["f16", "q8_0"])
+@pytest.mark.parametrize("quantization", ["f16", pytest.param("q8_0", marks=pytest.mark.slow)])
 def test_llama_cpp_answers_as_the_student_did(whole_run: Run, tmp_path: Path, quantization: str) -> None:
     target = tmp_path / "gguf"
     done = pada(
