@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.errors import PadaError
+
 if TYPE_CHECKING:
     from app.compare.plan import Planned
     from app.config.run_config import RunConfig
@@ -35,6 +37,8 @@ def check(
     from trainer.artifacts import write_text
 
     loaded = read_config(config)
+    if html:
+        refuse_other_file(html)
     checked = check_config(loaded, lambda text: typer.echo(text, err=True))
     report, planned = checked.report, plan_of(loaded, checked)
     if html:
@@ -48,6 +52,18 @@ def check(
             typer.echo(line)
     if report.faults:
         raise SystemExit(FAULTY)
+
+
+def refuse_other_file(path: Path) -> None:
+    """Refuse to write the page over something that is no page, or into a folder that is not there.
+
+    Raises:
+        PadaError: the file is something else.
+    """
+    if not path.parent.is_dir():
+        raise PadaError(f"--html: there is no folder {path.parent}.")
+    if path.exists() and not (path.is_file() and path.read_bytes()[:15].lower() == b"<!doctype html>"):
+        raise PadaError(f"--html: {path} is there and is no page. Choose another name.")
 
 
 def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
@@ -117,7 +133,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         where = f"{place.file}:{place.line}" if place.line else place.file
         yield f"  {where}{': ' + place.detail if place.detail else ''}"
     if len(places) > SHOWN:
-        yield f"  and {finding.count - SHOWN:,} more"
+        yield f"  and {finding.count - SHOWN:,} more (`--json` has them)"
 
 
 def conclusion(report: CheckReport) -> str:

@@ -218,5 +218,6 @@ def _next_steps(plan: Plan, folder: Path, console: Console) -> None:
     console.print(
         f"  1. Set the teacher's address and model in {escape(str(shown / CONFIG))}, and its key: export OPENAI_API_KEY=..."
     )
-    console.print(f"  2. pada run {escape(shlex.quote(str(shown / CONFIG)))}")
+    console.print(f"  2. pada check {escape(shlex.quote(str(shown / CONFIG)))}")
+    console.print(f"  3. pada run {escape(shlex.quote(str(shown / CONFIG)))}")
     console.print(str(folder), markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,6 +143,8 @@ def resume(
     """Continue a paused or failed run from where it was, with another budget where one is given."""
     caps = {"max_usd": max_usd, "max_calls": max_calls, "max_tokens": max_tokens}
     given = {name: cap for name, cap in caps.items() if cap is not None}
+    if any(not math.isfinite(cap) for cap in given.values()):
+        fail('A cap must be a finite number. To have none, ask over REST: `{"budget": {"max_usd": null}}`.')
     steer(run, server, "resume", {"budget": given} if given else None)
 
 

@@ -17,10 +17,10 @@ from graphs.teacher.client import ModelClient
 from graphs.teacher.cost import Cost, SpendPoint
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.network import ANYWHERE, Network
-from graphs.teacher.prices import price_of
+from graphs.teacher.prices import missing_price, price_of
 from graphs.teacher.request import build_call
 from graphs.teacher.single_flight import SingleFlight
-from graphs.teacher.spec import OPENAI, BudgetSpec, EndpointSpec, TeacherSpec
+from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec, missing_key
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -51,7 +51,8 @@ class ChatTeacher:
         environ: Mapping[str, str],
         network: Network = ANYWHERE,
     ) -> None:
-        _check_prices(spec, caps)
+        if fault := missing_price(spec, caps):
+            raise TeacherError(fault)
         self._spec, self._ledger = spec, ledger
         self._budget = Budget(caps, ledger)
         self._bindings = _bindings(spec, ledger.run_id, environ, network)
@@ -154,24 +155,6 @@ def _client_key(spec: EndpointSpec) -> tuple[str, ...]:
 
 
 def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
-    key = environ.get(spec.api_key_env or "")
-    if key:
-        return key
-    if spec.base_url == OPENAI:
-        raise TeacherError(
-            f"The environment variable {spec.api_key_env} is not set, and {spec.model} at OpenAI needs a key. Set it, "
-            "or name another one in `teacher.api_key_env`, or set `teacher.base_url` to a server of your own."
-        )
-    return "none"
-
-
-def _check_prices(spec: TeacherSpec, caps: BudgetSpec) -> None:
-    endpoints = [spec.role(role) for role in ROLES]
-    unknown = sorted({each.model for each in endpoints if price_of(each, spec.prices) is None})
-    if caps.max_usd is not None and unknown:
-        model = unknown[0]
-        raise TeacherError(
-            f"`budget.max_usd` is set, but there is no price for {', '.join(unknown)}. Add it in US dollars per "
-            f"million tokens: `teacher.prices: {{{model}: {{input_per_million: ..., output_per_million: ...}}}}`, or "
-            "cap `budget.max_tokens` or `budget.max_calls` instead."
-        )
+    if fault := missing_key(spec, environ):
+        raise TeacherError(fault)
+    return environ.get(spec.api_key_env or "") or "none"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -24,6 +27,28 @@ def _free(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return fields
 
 
+def _address(url: str) -> str:
+    """The address of a server; its text is not repeated in an error, because it may hold a login."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or len(url) > 2000:
+        raise ValueError("an address such as https://host/v1 or http://localhost:8000/v1 belongs here")
+    return url
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(VARIABLE, name):
+        raise ValueError(
+            "the name of an environment variable belongs here, such as OPENAI_API_KEY, and never the key itself"
+        )
+    return name
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Variable = Annotated[str, AfterValidator(_variable)]
 ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_free)]
 
 StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
@@ -56,11 +81,11 @@ class BudgetSpec(Strict):
 class RoleSpec(Strict):
     """What one role overrides. None keeps the common value."""
 
-    base_url: str | None = None
+    base_url: Address | None = None
     """An OpenAI-compatible endpoint of its own."""
     model: str | None = None
     """The model's name at the endpoint."""
-    api_key_env: str | None = Field(None, pattern=VARIABLE)
+    api_key_env: Variable | None = None
     """A role with a `base_url` of its own gets no key unless it names one, so that keys do not go to other hosts."""
     temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature."""
@@ -93,11 +118,11 @@ class EndpointSpec(Strict):
 class TeacherSpec(Strict):
     """The teacher: one OpenAI-compatible endpoint and model, with overrides by role."""
 
-    base_url: str | None = None
+    base_url: Address | None = None
     """An OpenAI-compatible endpoint, usually ending in `/v1`. None is OpenAI."""
     model: str = Field(min_length=1)
     """The model's name at the endpoint."""
-    api_key_env: str = Field("OPENAI_API_KEY", pattern=VARIABLE)
+    api_key_env: Variable = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. Never put the key itself into a config."""
     temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature. None is the server's default."""
@@ -141,3 +166,18 @@ class TeacherSpec(Strict):
             if own["base_url"] != common["base_url"]:
                 common["api_key_env"] = None
         return EndpointSpec.model_validate(common | own)
+
+
+def missing_key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
+    """Why the endpoint cannot be asked without a key, and what to do; empty if it has one, or may need none."""
+    if environ.get(spec.api_key_env or "") or spec.base_url != OPENAI:
+        return ""
+    unset = (
+        f"The environment variable {spec.api_key_env} is not set"
+        if spec.api_key_env
+        else "No `api_key_env` is named"
+    )
+    return (
+        f"{unset}, and {spec.model} at OpenAI needs a key. Set it, or name another one in `teacher.api_key_env`, or set "
+        "`teacher.base_url` to a server of your own."
+    )

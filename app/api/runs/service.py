@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
 
 from app.api.runs.schemas import RunRequest
-from app.api.runs.validation import admit
+from app.api.runs.validation import admit, refuse_unpriced
 from app.config.teacher_network import refuse_addresses
 from app.db import datasets as dataset_repository
 from app.db import runs as run_repository
@@ -25,7 +25,7 @@ from app.settings import Settings
 from graphs.errors import Wait
 from graphs.review import ReviewAnswer
 from graphs.run_paths import RunPaths
-from graphs.teacher.spec import BudgetSpec
+from graphs.teacher.spec import BudgetSpec, TeacherSpec
 
 BUSY_SECONDS = 60
 """`Retry-After` of a caller with too many unfinished runs."""
@@ -139,10 +139,14 @@ class Runs:
         if run.status in ("paused", "failed"):
             if budget is not None:
                 caps = run.config["budget"] | budget.model_dump(mode="json", exclude_unset=True)
+                teacher = run.config.get("teacher")
+                spec = TeacherSpec.model_validate(teacher) if teacher else None
+                refuse_unpriced(spec, BudgetSpec.model_validate(caps))
                 run.config = run.config | {"budget": caps}
             await self._change(run, "queued", "")
         elif budget is not None:
-            raise Conflict(f"This run is {run.status}: pause it to change its budget.")
+            hint = ": pause it to change its budget" if run.status in ("queued", "running") else ""
+            raise Conflict(f"This run is {run.status}{hint}.")
         elif run.status not in ("queued", "running"):
             raise Conflict(f"This run is {run.status}: it cannot be resumed.")
         elif run.requested == "pause":

@@ -9,7 +9,8 @@ from app.config.run_config import RunConfig, parse_config
 from app.errors import ConfigError
 from app.settings import Settings
 from graphs.ports import Role
-from graphs.teacher.spec import EndpointSpec
+from graphs.teacher.prices import missing_price
+from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec
 from trainer.specs import StudentSpec
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -36,6 +37,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_paths(config, dataset, settings)
     _refuse_servers(config, settings)
     _refuse_sizes(config, settings)
+    refuse_unpriced(config.teacher, config.budget)
     return _resolve_keys(config, settings)
 
 
@@ -111,6 +113,12 @@ def _refuse_sizes(config: RunConfig, settings: Settings) -> None:
                 f"config.{key}: {what} is more than the {limit:,} that this service allows. Ask for less, or ask whoever "
                 f"runs the service to raise {setting}."
             )
+
+
+def refuse_unpriced(teacher: TeacherSpec | None, budget: BudgetSpec) -> None:
+    """Refuse a cap in dollars that cannot be kept: the run would fail at its first question."""
+    if teacher and (fault := missing_price(teacher, budget, listed=False)):
+        raise ConfigError(f"config.budget: {fault}")
 
 
 def local_path(student: StudentSpec) -> Path | None:

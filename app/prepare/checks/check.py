@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from app.prepare.checks.lengths import check_lengths
 from app.prepare.checks.private import check_private
 from app.prepare.checks.rows import (
     Rows,
+    check_answers,
     check_ids,
     check_labels,
     check_prompts,
@@ -24,6 +26,7 @@ from app.prepare.checks.rows import (
 )
 from app.prepare.checks.similar import check_near
 from app.prepare.checks.suspects import check_suspects
+from app.prepare.checks.teacher import check_teacher
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.run_paths import RunPaths
 from trainer.data_files import DataError
@@ -53,6 +56,7 @@ def check_config(config: RunConfig, say: Callable[[str], None] = lambda _: None)
     if all(rows.get(split) for split in SPLITS):
         say("Counting tokens ...")
         report.findings += check_lengths(config, rows, report)
+    report.findings += check_teacher(config, os.environ)
     report.findings.sort(key=lambda each: LEVELS.index(each.level))
     return Checked(report, [row.example for row in rows.get("train", [])])
 
@@ -72,7 +76,9 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
     except DataError as error:
         found.append(Finding(level="fault", code="task", message=str(error), count=1))
     found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
-    found += check_labels(rows, task) + check_references(rows, task)
+    found += check_answers(rows) + check_references(rows, task)
+    if not any(each.code in ("file", "empty") and each.message.startswith("data.train:") for each in found):
+        found += check_labels(rows, task)
     found += check_near(rows) + check_private(rows) + check_suspects(rows, task)
     splits = {split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS}
     report = CheckReport(task=config.task, splits=dict(splits), findings=found)

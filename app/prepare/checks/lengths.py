@@ -91,7 +91,7 @@ def too_long(measured: LengthReport, rows: Rows, split: Split, student: StudentS
     ]
     what = "are left out" if split == "train" else "count as wrong without an answer"
     found = finding(
-        "warning",
+        "fault" if split == "train" and len(over) == len(rows[split]) else "warning",
         "over_long",
         f"Rows of {split} {what}: they are longer than `student.max_length` ({student.max_length:,} tokens). Raise it.",
         over,

@@ -142,7 +142,7 @@ def check_labels(rows: Rows, task: Task) -> list[Finding]:
     few = sorted(label for label, count in shown.items() if count < 3)
     if few and len(shown) > 1:
         message = (
-            f"{len(few)} labels have fewer than three train rows: {', '.join(few[:10])}"
+            f"Fewer than three train rows have the label{'s' * (len(few) > 1)} {', '.join(few[:10])}"
             f"{' and others' if len(few) > 10 else ''}."
         )
         found.append(Finding(level="warning", code="rare_label", message=message, count=len(few)))
@@ -151,9 +151,24 @@ def check_labels(rows: Rows, task: Task) -> list[Finding]:
 
 def check_references(rows: Rows, task: Task) -> list[Finding]:
     """References that the task's own metric counts as wrong: no reply could be right."""
-    wrong = [row.place(fault) for row in every(rows) if (fault := reference_fault(task, row.example))]
+    wrong = [
+        row.place(fault)
+        for row in every(rows)
+        # an answer that train never shows is a finding of its own
+        if not task.unknown_label(row.example) and (fault := reference_fault(task, row.example))
+    ]
     message = "Answers are wrong by the task's own metric, so no reply could be right. Correct them, or choose another task."
     return finding("fault", "reference", message, wrong)
+
+
+def check_answers(rows: Rows) -> list[Finding]:
+    """Train rows that all have the same answer."""
+    train = rows.get("train", [])
+    answers = {row.example.completion.strip() for row in train}
+    if len(train) > 1 and len(answers) == 1:
+        message = "All train rows have the same answer: there is nothing to learn. Look whether the right column was taken."
+        return [Finding(level="warning", code="one_answer", message=message, count=len(train))]
+    return []
 
 
 def check_sizes(rows: Rows) -> list[Finding]:

@@ -95,3 +95,24 @@ def test_a_wrong_config_is_the_usual_error(tmp_path: Path) -> None:
     done = pada("check", write_config(tmp_path / "config.yaml", {"task": "classification", "seed": -1}))
     assert done.returncode == 1
     assert "seed" in done.stderr
+
+
+def test_what_a_run_stops_at_before_its_first_question_is_a_fault(config: Path) -> None:
+    text = config.read_text()
+    config.write_text(
+        text + "\nbudget: {max_usd: 5}\n"
+        if "budget:" not in text
+        else text.replace("budget:", "budget: {max_usd: 5}\nx:")
+    )
+    done = pada("check", config)
+    assert done.returncode == 2, done.stdout
+    assert "there is no price for" in done.stdout
+
+
+def test_the_page_overwrites_only_a_page(config: Path, tmp_path: Path) -> None:
+    before = config.read_text()
+    for target in (config, tmp_path / "nowhere" / "x.html"):
+        done = pada("check", config, "--html", target)
+        assert (done.returncode, "--html: " in done.stderr) == (1, True)
+    assert config.read_text() == before
+    assert not (tmp_path / "nowhere").exists()

@@ -101,3 +101,16 @@ def test_what_cannot_be_done_is_one_error(service: Service, tmp_path: Path) -> N
 def test_a_service_that_is_not_there_is_one_error() -> None:
     with pytest.raises(PadaError, match="no pada service answers there"):
         CliRunner().invoke(runs, ["list", "--server", "http://127.0.0.1:9"], catch_exceptions=False)
+
+
+def test_a_cap_that_is_no_number_or_has_no_price_is_refused(service: Service) -> None:
+    run = start_run(service)
+    call(service, "pause", run)
+    done = CliRunner().invoke(runs, ["resume", run, "--max-usd", "nan", "--server", service.url])
+    assert (done.exit_code, "finite number" in done.output) == (1, True)
+    teacher = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": ""}
+    service.sql("update runs set config = json_set(config, '$.teacher', json(?))", json.dumps(teacher))
+    with service.client() as client:
+        answer = client.post(f"/v1/runs/{run}/resume", json={"budget": {"max_usd": 5}})
+        assert (answer.status_code, "no price for m" in answer.text) == (422, True)
+        assert client.get(f"/v1/runs/{run}").json()["status"] == "paused"

@@ -75,3 +75,32 @@ def test_a_run_as_large_as_the_service_allows_is_taken(tmp_path: Path) -> None:
     # what a run without a loop would ask for does not count
     vanilla = {"loop": {"method": "vanilla", "rounds": 1000, "synthetic_per_round": 1_000_000}}
     assert admit(document() | vanilla, tmp_path, settings_for(tmp_path / "home"))
+
+
+def test_a_cap_in_dollars_without_a_price_is_refused(tmp_path: Path) -> None:
+    """The run would fail at its first question."""
+    budget = {"budget": {"max_usd": 5}}
+    with pytest.raises(ConfigError, match=r"config\.budget: .*no price for m"):
+        admit(document() | budget, tmp_path, settings_for(tmp_path / "home"))
+    priced = document()
+    priced["teacher"]["prices"] = {"m": {"input_per_million": 1, "output_per_million": 2}}
+    assert admit(priced | budget, tmp_path, settings_for(tmp_path / "home"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "javascript:1", "ftp://x/", "", "localhost:8000", "http://", "http://x:99999/"],
+)
+def test_a_teachers_address_is_one_of_http(tmp_path: Path, url: str) -> None:
+    asked = document()
+    asked["teacher"]["base_url"] = url
+    with pytest.raises(ConfigError, match="http://localhost:8000/v1"):
+        admit(asked, tmp_path, settings_for(tmp_path / "home"))
+
+
+def test_a_pasted_key_is_not_repeated(tmp_path: Path) -> None:
+    asked = document()
+    asked["teacher"]["api_key_env"] = "sk-canary"
+    with pytest.raises(ConfigError, match="never the key itself") as error:
+        admit(asked, tmp_path, settings_for(tmp_path / "home"))
+    assert "canary" not in str(error.value)
