@@ -15,11 +15,12 @@ from trainer.artifacts import write_json
 from trainer.data import Encoder, Row, reply_limit
 from trainer.data_files import DataError, read_examples
 from trainer.fitting import cut, free_bytes
+from trainer.length_spec import LengthReport, LengthSpec
 from trainer.memory import count_parameters, estimate
 from trainer.model import load_tokenizer
 from trainer.precision import pick_device, pick_dtype
 from trainer.records import Example
-from trainer.specs import LengthReport, LengthSpec, StudentSpec
+from trainer.specs import StudentSpec
 from trainer.tasks import add_task_folder, load_task
 from trainer.weights import ModelError, read_config, resolve_model
 

@@ -289,44 +289,6 @@ class TrainReport(Strict):
     dtype: str
 
 
-class LengthSpec(Strict):
-    """Which rows are measured, and for which student."""
-
-    task: str
-    """Name of the task, or `module:object`."""
-    task_folder: Path | None = None
-    """See `TrainSpec.task_folder`."""
-    student: StudentSpec
-    """The config's `student`."""
-    files: dict[str, Path]
-    """Split -> JSONL of `Example`; `train` is one of them."""
-    output: Path
-    """The `LengthReport` as JSON."""
-
-
-class LengthReport(BaseModel):
-    """What was measured."""
-
-    prompt: dict[str, list[int]]
-    """Split -> tokens of each row's prompt, in order."""
-    completion: dict[str, list[int]]
-    """Split -> tokens of each row's answer, with the token that ends a reply."""
-    special: dict[str, list[str]]
-    """Split -> ids of rows whose text has a special token of the tokenizer."""
-    reply_limit: int
-    """Maximum tokens of a generated reply."""
-    generated: bool
-    """Whether replies are generated; else the likeliest of some choices is taken."""
-    chat: bool
-    """Whether prompts go through a chat template."""
-    memory: int
-    """Bytes that training takes with the configured batch."""
-    available: int | None
-    """Bytes that are free on the device; None where it does not say."""
-    device: str
-    """`cpu`, `cuda`, ..."""
-
-
 class Progress(BaseModel):
     """One line of `progress.jsonl`."""
 

@@ -203,6 +203,12 @@ def load_adapter(client: httpx.Client, adapter: Path) -> str:
     return name
 
 
+def enable_lora(student: StudentSpec) -> list[str]:
+    """Options of `vllm serve` for a student's adapter."""
+    rank = next((rank for rank in RANKS if rank >= student.lora.r), RANKS[-1])
+    return ["--enable-lora", "--max-lora-rank", str(rank)]
+
+
 @contextmanager
 def started(student: StudentSpec, base: str, adapter: Path | None) -> Iterator[httpx.Client]:
     """A server of our own on a free port of this host; ended afterwards."""
@@ -212,8 +218,7 @@ def started(student: StudentSpec, base: str, adapter: Path | None) -> Iterator[h
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", base]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     if adapter is not None:
-        rank = next((rank for rank in RANKS if rank >= student.lora.r), RANKS[-1])
-        command += ["--enable-lora", "--max-lora-rank", str(rank)]
+        command += enable_lora(student)
         command += ["--lora-modules", f"{adapter_name(adapter)}={adapter.resolve()}"]
     if student.dtype != "auto":
         command += ["--dtype", student.dtype]

@@ -62,8 +62,14 @@ def refuse_other_file(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise PadaError(f"--html: there is no folder {path.parent}.")
-    if path.exists() and not (path.is_file() and path.read_bytes()[:15].lower() == b"<!doctype html>"):
+    if path.exists() and not (path.is_file() and is_page(path)):
         raise PadaError(f"--html: {path} is there and is no page. Choose another name.")
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file begins as our pages do."""
+    with path.open("rb") as file:
+        return file.read(15).lower() == b"<!doctype html>"
 
 
 def plan_of(config: RunConfig, checked: Checked) -> Planned | None:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from app.errors import PadaError
 from trainer.specs import StudentSpec
-
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Values that vLLM takes for its largest rank of an adapter."""
+from trainer.vllm import enable_lora
 
 
 def refuse_without_base(student: StudentSpec) -> None:
@@ -36,11 +34,8 @@ def serve_command(folder: Path, student: StudentSpec, *, whole: bool, limit: int
     command = ["vllm", "serve", str(folder) if whole else student.model]
     command += ["--served-model-name", folder.name] if whole else []
     if not whole:
-        rank = next((rank for rank in RANKS if rank >= student.lora.r), RANKS[-1])
         command += [
-            "--enable-lora",
-            "--max-lora-rank",
-            str(rank),
+            *enable_lora(student),
             "--lora-modules",
             f"{folder.name}={folder}",
         ]

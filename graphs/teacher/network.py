@@ -118,11 +118,17 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             return await self._inner.handle_async_request(request)
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
         addresses = list(await self._addresses(host, port, request))
-        request.extensions = {**request.extensions, "sni_hostname": host}
         while True:
-            request.url = request.url.copy_with(host=str(addresses.pop(0)))
+            # a request of its own: the client compares the old address with that of a redirect, to see whose key it is
+            sent = httpx.Request(
+                request.method,
+                request.url.copy_with(host=str(addresses.pop(0))),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
             try:
-                return await self._inner.handle_async_request(request)
+                return await self._inner.handle_async_request(sent)
             except httpx.ConnectError:
                 if not addresses:
                     raise

@@ -31,7 +31,8 @@ def _address(url: str) -> str:
     """The address of a server; its text is not repeated in an error, because it may hold a login."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        # a port out of range raises
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         sound = False
     if not sound or len(url) > 2000:

@@ -77,8 +77,7 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
         found.append(Finding(level="fault", code="task", message=str(error), count=1))
     found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
     found += check_answers(rows) + check_references(rows, task)
-    if not any(each.code in ("file", "empty") and each.message.startswith("data.train:") for each in found):
-        found += check_labels(rows, task)
+    found += check_labels(rows, task)
     found += check_near(rows) + check_private(rows) + check_suspects(rows, task)
     splits = {split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS}
     report = CheckReport(task=config.task, splits=dict(splits), findings=found)

@@ -16,7 +16,8 @@ from app.config.splits import SPLITS, Split
 from app.prepare.checks.findings import CheckReport, Finding, Lengths, Memory, finding
 from app.prepare.checks.rows import Rows
 from trainer.artifacts import read_json, write_json, write_jsonl
-from trainer.specs import LengthReport, LengthSpec, StudentSpec
+from trainer.length_spec import LengthReport, LengthSpec
+from trainer.specs import StudentSpec
 
 BINS = 20
 """Bars of a histogram."""

@@ -121,6 +121,8 @@ def check_prompts(rows: Rows) -> list[Finding]:
 def check_labels(rows: Rows, task: Task) -> list[Finding]:
     """Labels that train does not show, and labels that validation or test do not measure."""
     found: list[Finding] = []
+    if not rows.get("train"):
+        return found  # what train shows is not known
     for split in SPLITS[1:]:
         unseen = [
             row.place(f"train has no row with {reason}")

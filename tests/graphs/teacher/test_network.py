@@ -174,3 +174,31 @@ async def test_the_second_address_is_tried_where_the_first_does_not_answer(
     ):
         with pytest.raises(httpx.RemoteProtocolError):  # it was reached
             await client.get(f"http://both.example:{port}/")
+
+
+async def test_a_redirect_on_the_same_host_keeps_its_name_and_key(
+    monkeypatch: pytest.MonkeyPatch, recorder: tuple[type[Recorder], str]
+) -> None:
+    """The address that is connected to must not be taken for another host, whose business the key is not."""
+    handler, url = recorder
+    port = urlsplit(url).port
+    seen: list[tuple[str | None, str | None]] = []
+
+    def answer(self: Recorder) -> None:
+        seen.append((self.headers["Host"], self.headers["Authorization"]))
+        self.redirect = "/v1/chat/" if len(seen) == 1 else ""
+        Recorder.do_POST(self)
+
+    async def look_up(host: str, port: int, flags: int = 0) -> list[network.Address]:
+        assert host == "teacher.example"
+        return [ip_address("127.0.0.1")]
+
+    monkeypatch.setattr(network, "look_up", look_up)
+    monkeypatch.setattr(handler, "do_POST", answer)
+    target = f"http://teacher.example:{port}/v1/chat"
+    async with httpx.AsyncClient(
+        transport=CheckedTransport(target, ANYWHERE), follow_redirects=True
+    ) as client:
+        await client.post(target, headers={"Authorization": "Bearer key"}, json={})
+    assert seen == [(f"teacher.example:{port}", "Bearer key")] * 2
+    assert handler.targets == ["/v1/chat", "/v1/chat/"]
