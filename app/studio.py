@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -135,7 +135,10 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     with owned(folder) as paths:
         run_id = open_run(paths, config).run_id
         check_rows(config, paths)
-        async with open_workspace(config, run_id, paths, LocalStudent(lambda _: None)) as workspace:
+        async with (
+            aclosing(LocalStudent(lambda _: None)) as student,
+            open_workspace(config, run_id, paths, student) as workspace,
+        ):
             yield workspace
 
 

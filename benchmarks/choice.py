@@ -162,7 +162,6 @@ def main() -> None:
     parser = arguments(__doc__, "choice.json")
     parser.add_argument("--data", type=Path, help="folder with validation.jsonl in ARC's form; default: made")
     parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--student", default="builtin:smollm2-135m")
     options = parser.parse_args()
     if options.work:
         work(options.work, options.rows_file, options.student, options.output)
@@ -172,7 +171,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = write_rows(Path(name) / "rows.jsonl", rows)
         results = {
-            contender: run_alone(__file__, contender, path, "--student", options.student)
+            contender: run_alone(__file__, contender, path, options.student)
             for contender in (*OURS, *HARNESS)
         }
     publish(report | summarize(results), options.output)

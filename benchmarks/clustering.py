@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--max-k", type=int, default=30)
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     shapes = [
         ("large", options.rows, 12, 1.5, options.max_k),
@@ -77,13 +78,12 @@ def main() -> None:
         case = {"case": name, "rows": rows, "planted": centres, "max_k": max_k, **compare(vectors, max_k)}
         print(json.dumps(case))
         cases.append(case)
-    RESULTS.parent.mkdir(exist_ok=True)
     machine: dict[str, object] = {
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
     }
     machine |= {"cores": os.cpu_count(), "load_before": load}
-    RESULTS.write_text(
+    options.output.write_text(
         json.dumps({"dimensions": options.dimensions, **machine, "cases": cases}, indent=2) + "\n"
     )
 

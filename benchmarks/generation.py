@@ -1,6 +1,6 @@
 """Greedy replies against a plain `generate` loop: same student, adapter and rows, each in its own process.
 
-`python benchmarks/generation.py [--data FOLDER] [--rows N] [--train N] [--output FILE]`
+`python benchmarks/generation.py [--data FOLDER] [--rows N] [--train N] [--student NAME] [--output FILE]`
 
 The script first fine-tunes a student on some train rows, so that its replies end like those of a run. Then every
 contender answers the validation rows greedily. The plain loop is what people usually write: rows in file order, eight at
@@ -31,19 +31,21 @@ ADAPTER = "plain bfloat16 adapter"
 """The student as training leaves it."""
 
 
-def student_of(dtype: str) -> Any:
+def student_of(model: str, dtype: str) -> Any:
     from trainer.specs import StudentSpec
 
-    return StudentSpec.model_validate(STUDENT | {"dtype": dtype, "max_new_tokens": MAX_NEW_TOKENS})
+    return StudentSpec.model_validate(
+        STUDENT | {"model": model, "dtype": dtype, "max_new_tokens": MAX_NEW_TOKENS}
+    )
 
 
-def train(rows: Path, output: Path) -> dict[str, Any]:
+def train(model: str, rows: Path) -> dict[str, Any]:
     """Train two epochs on the rows; returns the adapter's folder."""
     from trainer.finetune import finetune
     from trainer.progress import ProgressLog
     from trainer.specs import TrainSpec
 
-    student = STUDENT | {"epochs": 2.0, "learning_rate": 5e-4}
+    student = STUDENT | {"model": model, "epochs": 2.0, "learning_rate": 5e-4}
     spec = TrainSpec.model_validate(
         {
             "task": "exact_match",
@@ -57,7 +59,7 @@ def train(rows: Path, output: Path) -> dict[str, Any]:
     return {"adapter": str(spec.output / "adapter")}
 
 
-def answer_ours(rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
+def answer_ours(name: str, rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     import torch
 
     from trainer.merged import ready
@@ -66,7 +68,7 @@ def answer_ours(rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     from trainer.progress import ProgressLog
     from trainer.tasks import load_task
 
-    student, task = student_of(dtype), load_task("exact_match")
+    student, task = student_of(name, dtype), load_task("exact_match")
     model = load_model(student, adapter, trainable=False, dtype=torch.bfloat16)
     tokenizer, examples = load_tokenizer(student), task.load(rows)
     start = time.perf_counter()
@@ -77,14 +79,14 @@ def answer_ours(rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     return {"seconds": seconds, "answers": [prediction.text for prediction in predictions]}
 
 
-def answer_plain(rows: Path, adapter: Path, dtype: str, *, merged: bool) -> dict[str, Any]:
+def answer_plain(name: str, rows: Path, adapter: Path, dtype: str, *, merged: bool) -> dict[str, Any]:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from trainer.weights import resolve_model
 
-    source = resolve_model(str(STUDENT["model"]))
+    source = resolve_model(name)
     tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
     base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
     model = PeftModel.from_pretrained(base, adapter).eval()
@@ -106,16 +108,16 @@ def answer_plain(rows: Path, adapter: Path, dtype: str, *, merged: bool) -> dict
     return {"seconds": time.perf_counter() - start, "answers": answers}
 
 
-def work(name: str, rows: Path, output: Path) -> None:
+def work(name: str, model: str, rows: Path, output: Path) -> None:
     """Runs in its own process: the training, or one contender."""
     adapter = rows.with_name("student") / "adapter"
     match name.split():
         case ["train"]:
-            result = train(rows, output)
+            result = train(model, rows)
         case ["ours", dtype]:
-            result = answer_ours(rows, adapter, dtype)
+            result = answer_ours(model, rows, adapter, dtype)
         case ["plain", dtype, form]:
-            result = answer_plain(rows, adapter, dtype, merged=form == "merged")
+            result = answer_plain(model, rows, adapter, dtype, merged=form == "merged")
     output.write_text(json.dumps(result))
 
 
@@ -144,7 +146,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=96, help="rows that the student learns from")
     options = parser.parse_args()
     if options.work:
-        work(options.work, options.rows_file, options.output)
+        work(options.work, options.student, options.rows_file, options.output)
         return
     if options.data:
         train_rows = read_rows(options.data / "train.jsonl", options.train)
@@ -155,9 +157,12 @@ def main() -> None:
     report = conditions(options.data, len(rows))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run_alone(__file__, "train", write_rows(folder / "train.jsonl", train_rows))
+        run_alone(__file__, "train", write_rows(folder / "train.jsonl", train_rows), options.student)
         path = write_rows(folder / "rows.jsonl", rows)
-        results = {contender: run_alone(__file__, contender, path) for contender in (*OURS, *MERGED, ADAPTER)}
+        results = {
+            contender: run_alone(__file__, contender, path, options.student)
+            for contender in (*OURS, *MERGED, ADAPTER)
+        }
     publish(report | summarize(results, len(rows)), options.output)
 
 

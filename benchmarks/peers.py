@@ -19,18 +19,20 @@ def arguments(description: str | None, result: str) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=HERE / "results" / result)
+    parser.add_argument("--student", default="builtin:smollm2-135m")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--rows-file", type=Path, help=argparse.SUPPRESS)
     return parser
 
 
-def run_alone(script: str, name: str, rows: Path, *more: str) -> dict[str, Any]:
+def run_alone(script: str, name: str, rows: Path, student: str) -> dict[str, Any]:
     """Run one contender and return its result. Starts the script again with `--work NAME` and `--output`."""
     output = rows.with_name(f"{name.replace(' ', '-')}.json")
     command = [sys.executable, "-W", "ignore", script, "--work", name, "--rows-file", str(rows)]
+    command += ["--student", student]
     environment = os.environ | {"PYTHONPATH": str(HERE.parent), "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
-        [*command, "--output", str(output), *more], env=environment, capture_output=True, text=True
+        [*command, "--output", str(output)], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")

@@ -190,6 +190,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=150, help="new rows")
     parser.add_argument("--per-class", type=int, default=3, help="given rows of each label")
     parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     files = load(options.data)
     draws = [measure(files, options.rows, options.per_class, seed) for seed in range(options.draws)]
@@ -201,7 +202,9 @@ def main() -> None:
         result[name] = {"mean": round(float(values.mean()), 2), "standard_error": round(error, 2)}
         table.add_row(name, f"{values.mean():.1f}", f"{error:.1f}")
     conditions = {"data": options.data.name, "rows": options.rows, "per_class": options.per_class}
-    RESULTS.write_text(json.dumps(conditions | {"draws": options.draws, "result": result}, indent=2) + "\n")
+    options.output.write_text(
+        json.dumps(conditions | {"draws": options.draws, "result": result}, indent=2) + "\n"
+    )
     Console().print(table, highlight=False)
 
 

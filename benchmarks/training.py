@@ -1,6 +1,6 @@
 """Training speed against TRL's SFTTrainer: same student, LoRA, rows and global batch; each in a process of its own.
 
-`python benchmarks/training.py [--data FOLDER] [--rows N] [--output FILE]`
+`python benchmarks/training.py [--data FOLDER] [--rows N] [--student NAME] [--output FILE]`
 
 `ours` is the trainer as it is. `trl defaults` is SFTTrainer as it comes. `trl tuned` has what makes it fastest on the
 machine at hand: bf16 weights, no gradient checkpointing, batches of like lengths; several settings are tried and the
@@ -30,8 +30,7 @@ BATCH = 8
 SEED = 0
 RATE = 2e-4
 
-STUDENT = {
-    "model": "builtin:smollm2-135m",
+STUDENT: dict[str, Any] = {
     "epochs": 1.0,
     "batch_size": BATCH,
     "learning_rate": RATE,
@@ -80,13 +79,19 @@ def synthetic(count: int) -> list[dict[str, str]]:
     return rows
 
 
-def train_ours(rows: Path, output: Path) -> dict[str, Any]:
+def train_ours(model: str, rows: Path, output: Path) -> dict[str, Any]:
     from trainer.finetune import finetune
     from trainer.progress import ProgressLog
     from trainer.specs import TrainSpec
 
     spec = TrainSpec.model_validate(
-        {"task": "exact_match", "student": STUDENT, "train": [rows], "output": output, "seed": SEED}
+        {
+            "task": "exact_match",
+            "student": STUDENT | {"model": model},
+            "train": [rows],
+            "output": output,
+            "seed": SEED,
+        }
     )
     finetune(spec, ProgressLog(output / "progress.jsonl"))
     lines = [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
@@ -100,7 +105,7 @@ def train_ours(rows: Path, output: Path) -> dict[str, Any]:
     }
 
 
-def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict[str, Any]:
+def train_trl(model: str, rows: Path, output: Path, settings: dict[str, Any] | None) -> dict[str, Any]:
     """SFTTrainer with `settings`, or as it comes when None."""
     import torch
     from transformers import TrainerCallback
@@ -128,10 +133,10 @@ def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict
         "disable_tqdm": True,
     }
     if settings is None:
-        arguments = default_arguments(rows)
+        arguments = default_arguments(model, rows)
         config = SFTConfig(**common)
     else:
-        arguments = tuned_arguments(rows, settings)
+        arguments = tuned_arguments(model, rows, settings)
         config = SFTConfig(
             **common,
             bf16=settings["autocast"],
@@ -150,7 +155,7 @@ def train_trl(rows: Path, output: Path, settings: dict[str, Any] | None) -> dict
     }
 
 
-def default_arguments(rows: Path) -> dict[str, Any]:
+def default_arguments(model: str, rows: Path) -> dict[str, Any]:
     from datasets import Dataset
     from peft import LoraConfig
 
@@ -165,13 +170,13 @@ def default_arguments(rows: Path) -> dict[str, Any]:
         for row in examples
     ]
     return {
-        "model": str(resolve_model(STUDENT["model"])),  # type: ignore[arg-type]
+        "model": str(resolve_model(model)),
         "train_dataset": Dataset.from_list(chats),
         "peft_config": LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
     }
 
 
-def tuned_arguments(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def tuned_arguments(model: str, rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
     import torch
     from datasets import Dataset
 
@@ -181,15 +186,15 @@ def tuned_arguments(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
     from trainer.specs import StudentSpec
     from trainer.tasks import load_task
 
-    student = StudentSpec.model_validate(STUDENT | {"dtype": "bfloat16"})
+    student = StudentSpec.model_validate(STUDENT | {"model": model, "dtype": "bfloat16"})
     tokenizer = load_tokenizer(student)
     tokens, _ = encode(read_examples(rows), load_task("exact_match"), tokenizer, student)
     steps = student.steps_for(len(tokens))
     plan = batches([row.length for row in tokens], BATCH, steps=steps, seed=SEED)
     ordered = [tokens[index] for batch in plan for index in batch]
     torch.manual_seed(SEED)
-    model = load_model(student, trainable=True, dtype=torch.bfloat16)
-    for parameter in model.parameters():
+    network = load_model(student, trainable=True, dtype=torch.bfloat16)
+    for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(getattr(torch, settings["adapter"]))
     dataset = Dataset.from_list(
@@ -201,13 +206,13 @@ def tuned_arguments(rows: Path, settings: dict[str, Any]) -> dict[str, Any]:
             for row in ordered
         ]
     )
-    return {"model": model, "train_dataset": dataset, "processing_class": tokenizer}
+    return {"model": network, "train_dataset": dataset, "processing_class": tokenizer}
 
 
-def work(name: str, rows: Path, output: Path) -> None:
+def work(name: str, model: str, rows: Path, output: Path) -> None:
     """In a process of its own: one contender."""
     settings, folder = TUNED.get(name), output.with_suffix("")
-    result = train_ours(rows, folder) if name == "ours" else train_trl(rows, folder, settings)
+    result = train_ours(model, rows, folder) if name == "ours" else train_trl(model, rows, folder, settings)
     output.write_text(json.dumps(result | rates(result.pop("times"))))
 
 
@@ -247,7 +252,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=112, help="rows, rounded down to whole batches")
     options = parser.parse_args()
     if options.work:
-        work(options.work, options.rows_file, options.output)
+        work(options.work, options.student, options.rows_file, options.output)
         return
     count = options.rows // BATCH * BATCH
     rows = read_rows(options.data / "train.jsonl", count) if options.data else synthetic(count)
@@ -255,7 +260,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = write_rows(Path(name) / "rows.jsonl", rows)
         results = {
-            contender: run_alone(__file__, contender, path) for contender in ("ours", *TUNED, "trl defaults")
+            contender: run_alone(__file__, contender, path, options.student)
+            for contender in ("ours", *TUNED, "trl defaults")
         }
     publish(report | summarize(results) | {"contenders": results}, options.output, hidden=("contenders",))
 

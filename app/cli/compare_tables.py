@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, total
+from app.compare.pooled import Pooled, PooledDifference
 from app.compare.results import Difference, Results, Row
-from app.compare.wording import basis
+from app.compare.wording import basis, pooled_basis
 from app.report.wording import duration, percent, plural, tokens
 
 PIPED = 160
@@ -84,7 +85,23 @@ def cells(row: Row, reference: str | None) -> list[str]:
     ]
 
 
-def compared(difference: Difference | None) -> list[str]:
+def show_pooled(pooled: Pooled) -> None:
+    """Print the pooled differences, what each task alone says, and what they rest on."""
+    others = [("vanilla", "vs_vanilla"), *([(pooled.reference, "vs_reference")] if pooled.reference else ())]
+    names = [name for other, _ in others for name in (f"against {other}", "p", "by task")]
+    rows = [
+        [row.method, *(cell for _, key in others for cell in pooled_cells(getattr(row, key)))]
+        for row in pooled.rows
+    ]
+    print_table(names, rows, pooled_basis(pooled))
+
+
+def pooled_cells(difference: PooledDifference | None) -> list[str]:
+    by_task = [f"{100 * points:+.1f}" for points in difference.by_task] if difference else []
+    return [*compared(difference), ", ".join(by_task)]
+
+
+def compared(difference: Difference | PooledDifference | None) -> list[str]:
     """The difference in points with its verdict, and the p-value."""
     if difference is None:
         return ["", ""]

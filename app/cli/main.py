@@ -18,6 +18,7 @@ from app.cli.compare import compare
 from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.init import init
 from app.cli.keys import keys
+from app.cli.pool import pool
 from app.cli.runs import runs, start
 from app.errors import PadaError
 
@@ -194,6 +195,7 @@ def export(
 
 
 app.command()(compare)
+app.command()(pool)
 app.command()(check)
 
 

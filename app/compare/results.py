@@ -178,8 +178,12 @@ def corrected_verdict(estimate: Estimate, p_value: float) -> Conclusion:
 
 def difference(before: Floats, after: Floats, seed: int) -> Estimate:
     """The difference between two methods' scores, each of shape (seeds, rows)."""
-    binary = bool(np.isin([before, after], (0.0, 1.0)).all())
-    return over_rows_and_seeds(after - before, seed, differences=binary)
+    return over_rows_and_seeds(after - before, seed, differences=binary(before, after))
+
+
+def binary(before: Floats, after: Floats) -> bool:
+    """Whether each row is right or wrong, and nothing between."""
+    return bool(np.isin([before, after], (0.0, 1.0)).all())
 
 
 def describe(

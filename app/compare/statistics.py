@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,21 +42,43 @@ def over_rows_and_seeds(values: Floats, seed: int, *, differences: bool = False)
     Raises:
         ValueError: the table is empty.
     """
-    if values.ndim != 2 or not values.size:
-        raise ValueError(f"values need shape (seeds, rows), both at least 1, not {values.shape}")
-    seeds, rows = values.shape
-    mean = float(values.mean())
-    table = np.hstack([values, np.tile([1.0, -1.0], (seeds, 1))]) if differences else values
-    means = np.sort(_resampled_means(table, seed))
-    low, high = percentile_interval(means, rows)
-    return Estimate(
-        mean, min(low, mean), max(high, mean), bootstrap_p_value(means, float(table.mean()), rows)
-    )
+    return over_tasks([values], seed, differences=[differences])
 
 
-def _resampled_means(table: Floats, seed: int) -> Floats:
-    seeds, rows = table.shape
+def over_tasks(tables: Sequence[Floats], seed: int, *, differences: Sequence[bool]) -> Estimate:
+    """The mean over tasks, all of equal weight, of each task's mean, with an interval over rows and seeds.
+
+    The tasks are taken as they are: the interval is about these tasks, and not about others like them.
+
+    Args:
+        tables, differences: of each task, as for `over_rows_and_seeds`.
+
+    Raises:
+        ValueError: there is no table, or one is empty.
+    """
+    for values in tables:
+        if values.ndim != 2 or not values.size:
+            raise ValueError(f"values need shape (seeds, rows), both at least 1, not {values.shape}")
     rng = np.random.default_rng(seed)
+    resampled = [
+        with_both_signs(values) if signed else values
+        for values, signed in zip(tables, differences, strict=True)
+    ]
+    means = np.sort(np.mean([_resampled_means(table, rng) for table in resampled], axis=0))
+    rows = sum(values.shape[1] for values in tables)
+    mean = float(np.mean([values.mean() for values in tables]))
+    low, high = percentile_interval(means, rows)
+    centre = float(np.mean([table.mean() for table in resampled]))
+    return Estimate(mean, min(low, mean), max(high, mean), bootstrap_p_value(means, centre, rows))
+
+
+def with_both_signs(values: Floats) -> Floats:
+    """The table with one row more of each sign."""
+    return np.hstack([values, np.tile([1.0, -1.0], (len(values), 1))])
+
+
+def _resampled_means(table: Floats, rng: np.random.Generator) -> Floats:
+    seeds, rows = table.shape
     means = []
     for _ in range(RESAMPLES // CHUNK):
         row_weights = rng.multinomial(rows, np.full(rows, 1 / rows), CHUNK) / rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.compare.pooled import Pooled
 from app.compare.results import Results
 from app.report.wording import plural
 
@@ -31,4 +32,19 @@ def basis(results: Results) -> str:
     return (
         f"Means over {plural(seeds, 'seed')} and {plural(results.test_rows, 'test row')}, with 95 % intervals over "
         f"{'both' if seeds > 1 else 'rows'}; p-values are Holm-corrected. Training: {results.training}."
+    )
+
+
+def pooled_basis(pooled: Pooled) -> str:
+    """What pooled differences are means of, and what they leave out."""
+    tasks = ", ".join(
+        f"{one.task} ({plural(len(one.seeds), 'seed')}, {plural(one.test_rows, 'test row')})"
+        for one in pooled.tasks
+    )
+    absent = (
+        f" Left out, because some folder has not: {', '.join(pooled.left_out)}." if pooled.left_out else ""
+    )
+    return (
+        f"Means over {tasks}; tasks weigh alike. 95 % intervals over the rows and seeds of these tasks, which say nothing "
+        f"about other tasks; p-values are Holm-corrected.{absent}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ async def open_student(
     """
     settings = Settings()
     if settings.launcher == "local":
-        yield LocalStudent(listen, fence, task_folder)
+        async with aclosing(LocalStudent(listen, fence, task_folder)) as student:
+            yield student
         return
     async with Cluster(settings) as cluster:
         yield RayStudent(settings, cluster, run_id, root, listen, fence, task_folder)

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from app.launchers.devices import Devices, devices, give_up, hold
+from app.launchers.forks import Fork, ForkServer
 from app.launchers.processes import Process, start_child
 from app.launchers.trainer_process import (
     Launcher,
@@ -24,6 +26,7 @@ from app.launchers.trainer_process import (
 from graphs.errors import TrainerError
 from trainer.artifacts import write_json, write_text
 from trainer.fencing import Fence
+from trainer.forkserver import Order
 from trainer.specs import PredictSpec, Progress, TrainSpec
 
 POLL_SECONDS = 0.2
@@ -32,9 +35,12 @@ PID_FILE, LOG = "trainer.pid", "trainer.log"
 STARTS = 5
 """Number of starts in a row that a signal may end without progress before the work fails."""
 
+Child = asyncio.subprocess.Process | Fork
+
 
 class LocalStudent(Launcher):
-    """Runs `trainer.finetune` and `trainer.predict` in a session of their own.
+    """Runs `trainer.finetune` and `trainer.predict` in a session of their own. A single process is forked from one
+    that has the libraries loaded; several are started by accelerate.
 
     Args:
         listen: called with every line of the trainer's progress.
@@ -49,6 +55,7 @@ class LocalStudent(Launcher):
         task_folder: Path | None = None,
     ):
         self._listen = listen
+        self._forks = ForkServer(environment())
         self._added = {"fence": fence, "task_folder": task_folder}
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
@@ -56,12 +63,11 @@ class LocalStudent(Launcher):
         folder, order = spec.output, spec.output / "spec.json"
         end_predecessor(folder / PID_FILE)
         write_json(order, spec.model_copy(update=self._added))
-        line = command(module, processes, order)
         progress = folder / "progress.jsonl"
         code, starts, best = -1, 0, furthest(progress)
         while code < 0 and starts < STARTS:
             held = await hold(devices(os.environ), processes, self._wait)
-            code = await run_child(line, folder, held, self._listen)
+            code = await self._run(module, processes, order, held)
             reached = furthest(progress)
             starts, best = 1 if reached > best else starts + 1, reached
         if code:
@@ -70,25 +76,36 @@ class LocalStudent(Launcher):
     def _wait(self) -> None:
         self._listen(Progress(time=time.time(), stage="load", message="It waits for a device."))
 
+    async def _run(self, module: str, processes: int, order: Path, held: Devices) -> int:
+        """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
+        folder = order.parent
+        try:
+            with (folder / LOG).open("ab") as log:
+                child = await self._start(module, processes, order, held, log)
+        finally:
+            give_up(held.locks)
+        try:
+            write_text(folder / PID_FILE, str(Process.find(child.pid) or ""))
+            return await follow(child, folder / "progress.jsonl", self._listen)
+        finally:
+            await stop(child)
 
-async def run_child(line: list[str], folder: Path, held: Devices, listen: Callable[[Progress], None]) -> int:
-    """Run one trainer process to its end, passing on its progress; its exit code, negative for a signal."""
-    try:
-        with (folder / LOG).open("ab") as output:
-            child = await start_child(
-                line,
-                variables=environment() | held.environment(),
-                stdout=output,
-                stderr=output,
-                pass_fds=held.locks,
-            )
-    finally:
-        give_up(held.locks)
-    try:
-        write_text(folder / PID_FILE, str(Process.find(child.pid) or ""))
-        return await follow(child, folder / "progress.jsonl", listen)
-    finally:
-        await stop(child)
+    async def _start(self, module: str, processes: int, order: Path, held: Devices, log: IO[bytes]) -> Child:
+        if processes == 1:
+            asked = Order(module=module, spec=str(order), variables=held.environment())
+            if fork := await self._forks.start(asked, [log.fileno(), *held.locks]):
+                return fork
+        return await start_child(
+            command(module, processes, order),
+            variables=environment() | held.environment(),
+            stdout=log,
+            stderr=log,
+            pass_fds=held.locks,
+        )
+
+    async def aclose(self) -> None:
+        """End what it keeps ready for the next trainer."""
+        await self._forks.aclose()
 
 
 def end_predecessor(path: Path) -> None:
@@ -102,9 +119,7 @@ def end_predecessor(path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def follow(
-    child: asyncio.subprocess.Process, progress: Path, listen: Callable[[Progress], None]
-) -> int:
+async def follow(child: Child, progress: Path, listen: Callable[[Progress], None]) -> int:
     """Pass on new progress lines until the process ends; its exit code."""
     position = end_of(progress)
     waiting = asyncio.ensure_future(child.wait())
@@ -115,7 +130,7 @@ async def follow(
             return waiting.result()
 
 
-async def stop(child: asyncio.subprocess.Process) -> None:
+async def stop(child: Child) -> None:
     """End the process and everything it started: SIGTERM first, then SIGKILL."""
     if child.returncode is None:
         with suppress(ProcessLookupError):
