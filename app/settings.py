@@ -34,13 +34,16 @@ class Settings(BaseSettings):
     allowed_paths: list[Path] = []
     """Folders under which a run posted over HTTP may name data, students and embedders; data sets need none."""
     teacher_keys: dict[str, list[str]] = {"https://api.openai.com/v1": ["OPENAI_API_KEY"]}
-    """Teacher address -> names of environment variables whose keys runs posted over HTTP may send there."""
+    """Teacher address -> names of environment variables whose values runs posted over HTTP may send there, as keys or in
+    headers."""
     private_teachers: Literal["auto", "on", "off"] = "auto"
     """Whether runs posted over HTTP may ask teachers on this machine and in private networks: `auto` where the service itself
     listens on loopback. Those of `teacher_keys` they always may."""
     teachers: dict[str, TeacherSpec] = {}
     """Name -> the `teacher` section of a config, for fine-tuning jobs that name it; `default` is for those that name none. What
-    holds for an address in `teacher_keys` holds for theirs, with the `api_key_env` that they name."""
+    holds for an address in `teacher_keys` holds for theirs, with the `api_key_env` and `headers_env` that they name."""
+    prices: Path | None = None
+    """JSON file of model prices for teachers that name none in `price_file`; it is read again when it has changed."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []
@@ -100,8 +103,10 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for a child process."""
-        whole = self.model_copy(update={"home": self.home.resolve(), "database_url": self.database})
-        fields = whole.model_dump(mode="json")
+        prices = self.prices and self.prices.resolve()
+        update = {"home": self.home.resolve(), "database_url": self.database, "prices": prices}
+        whole = self.model_copy(update=update)
+        fields = whole.model_dump(mode="json", exclude_none=True)
         # what a teacher leaves out is not the same as its default: see `known_teachers`
         fields |= whole.model_dump(mode="json", include={"teachers"}, exclude_unset=True)
         return {
@@ -133,6 +138,7 @@ class Settings(BaseSettings):
                 spec = teacher.role(role)
                 names = known.setdefault(spec.base_url, set())
                 named = "api_key_env" in teacher.model_fields_set or getattr(teacher, role).api_key_env
+                names.update(spec.headers_env.values())
                 if spec.api_key_env and named:
                     names.add(spec.api_key_env)
         return known

@@ -59,14 +59,18 @@ def data_of(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def completion(
-    model: str, message: dict[str, Any], *, reason: str = "stop", usage: tuple[int, int] | None = USAGE
+    model: str,
+    message: dict[str, Any],
+    *,
+    reason: str = "stop",
+    usage: tuple[int, int] | dict[str, Any] | None = USAGE,
 ) -> dict[str, Any]:
     """A chat completion.
 
     Args:
         message: the assistant's message, without its role.
         reason: why the answer ended.
-        usage: prompt and completion tokens; None reports none.
+        usage: prompt and completion tokens, or the whole object; None reports none.
     """
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
     body = {
@@ -78,6 +82,8 @@ def completion(
     }
     if usage is None:
         return body
+    if isinstance(usage, dict):
+        return body | {"usage": usage}
     prompt, answer = usage
     tokens = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     return body | {"usage": tokens}

@@ -86,12 +86,16 @@ class Seen:
 
 @dataclass
 class FlakyServer(ChatServer):
-    """See the module. `usage` fixes (prompt, completion) tokens; `modes` are those it knows, others get a 400."""
+    """See the module. `usage` fixes (prompt, completion) tokens, or the whole object; `modes` are those it knows, others get
+    a 400; `answers_as` is the model that it says it is."""
 
     script: Iterable[str] | Callable[[int], str] = ()
     modes: tuple[str, ...] = ("json_schema", "function_calling", "json_mode")
     latency: float = 0.0
-    usage: tuple[int, int] = USAGE
+    usage: tuple[int, int] | dict[str, Any] = USAGE
+    answers_as: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further fields of a completion."""
     refusal: int = 400
     refused: tuple[str, ...] = ()
     """Parameters that it does not know."""
@@ -144,7 +148,7 @@ class FlakyServer(ChatServer):
         if word == "quota":
             return _error(429, "You exceeded your current quota", code="insufficient_quota")
         if word == "401":
-            return _error(401, f"Incorrect API key provided: {seen.headers['authorization']}")
+            return _error(401, f"Incorrect API key provided, these were sent: {seen.headers}")
         if word == "404-model":
             return _error(404, f"The model `{seen.body['model']}` does not exist", code="model_not_found")
         if word.isdigit():
@@ -188,8 +192,8 @@ class FlakyServer(ChatServer):
                 "content": None,
                 "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
             }
-        return completion(
-            seen.body["model"],
+        return self.extra | completion(
+            self.answers_as or seen.body["model"],
             message,
             reason={"length": "length", "filtered": "content_filter", "filtered-late": "content_filter"}.get(
                 word, "stop"

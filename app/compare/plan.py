@@ -12,8 +12,10 @@ from app.compare.questions import Data, Failures, Question, drafting, expected_b
 from app.compare.runs import Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
+from app.settings import Settings
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
+from graphs.teacher.prices import PriceBook
 from trainer.artifacts import read_jsonl
 from trainer.records import Example
 from trainer.tasks import load_task
@@ -102,7 +104,8 @@ def one_run(
     """The estimate for a run that asks some questions once and the others in each of its rounds."""
     rounds, teacher = config.loop.last_round, config.teacher
     asked = [(question, 1) for question in once] + [(question, rounds) for question in each_round]
-    prices = [(question.usd(teacher), times) for question, times in asked] if teacher else []
+    book = PriceBook.of(teacher, Settings().prices) if teacher else PriceBook()
+    prices = [(question.usd(teacher, book), times) for question, times in asked] if teacher else []
     return Planned(
         method=method,
         rows=rounds * config.loop.synthetic_per_round,

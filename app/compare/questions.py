@@ -27,7 +27,8 @@ from graphs.schemas import (
     TaskDescription,
 )
 from graphs.task_brief import DRAFT_ROWS, drafting_data, known_brief
-from graphs.teacher.prices import price_of
+from graphs.teacher.cost import Usage
+from graphs.teacher.prices import PriceBook
 from graphs.teacher.request import build_call
 from graphs.teacher.spec import TeacherSpec
 from prompts import render
@@ -74,10 +75,10 @@ class Question:
         request = len(call.system) + len(call.user) + len(json.dumps(call.function))
         return request // CHARACTERS_PER_TOKEN, len(json.dumps(self.answer)) // CHARACTERS_PER_TOKEN
 
-    def usd(self, teacher: TeacherSpec) -> float | None:
+    def usd(self, teacher: TeacherSpec, book: PriceBook) -> float | None:
         """The price in US dollars. None if the model's price is not known."""
-        price = price_of(teacher.role(self.role), teacher.prices)
-        return price.usd(*self.tokens(teacher)) if price else None
+        price = book.price(teacher.role(self.role))
+        return price.usd(Usage(*self.tokens(teacher))) if price else None
 
 
 def expected_brief(config: RunConfig, train: list[Example]) -> TaskBrief:

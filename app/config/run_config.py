@@ -134,8 +134,10 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
     """The config with every relative path counted from `base`."""
     student = config.student.model_copy(update={"model": _place(config.student.model, base)})
     teacher = config.teacher
-    if teacher and teacher.ledger:
-        teacher = teacher.model_copy(update={"ledger": (base / teacher.ledger.expanduser()).resolve()})
+    if teacher:
+        files = {"ledger": teacher.ledger, "price_file": teacher.price_file}
+        named = {key: (base / path.expanduser()).resolve() for key, path in files.items() if path}
+        teacher = teacher.model_copy(update=named)
     output = (base / config.output.expanduser()).resolve() if config.output else None
     return config.model_copy(
         update={

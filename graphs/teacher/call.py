@@ -15,11 +15,12 @@ from graphs.ports import Role
 from graphs.teacher.answer import UnfitAnswerError, parse_answer
 from graphs.teacher.budget import Budget
 from graphs.teacher.client import ModelClient, Reply
-from graphs.teacher.cost import Charge
+from graphs.teacher.cost import Charge, Usage
 from graphs.teacher.failures import CallFailure, give_up_error, truncate
 from graphs.teacher.hooks import RequestRecord, watcher
+from graphs.teacher.prices import PriceBook
 from graphs.teacher.request import Call, Dialect, Mode, payload
-from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
+from graphs.teacher.spec import EndpointSpec, TeacherSpec
 
 MAX_UNFIT = 6
 """Unfit answers to one call after which it is given up. If 1 answer in 20 is unfit by chance, this
@@ -37,16 +38,23 @@ Background = set[asyncio.Task[str | CallFailure]]
 
 @dataclass(frozen=True)
 class RoleBinding:
-    """The client, the settings and the price of one role."""
+    """The client, the settings and the prices of one role."""
 
     role: Role
     spec: EndpointSpec
     endpoint: ModelClient
-    price: Price | None
+    book: PriceBook
 
-    def charge(self, prompt_tokens: int, completion_tokens: int) -> Charge:
-        """The cost of one call in US dollars and tokens. An unknown price counts as 0."""
-        usd = self.price.usd(prompt_tokens, completion_tokens) if self.price else 0.0
+    def charge(self, usage: Usage, answered: str = "") -> Charge:
+        """The cost of one call in US dollars and tokens, at the price of the model that answered. An unknown one counts as
+        0."""
+        price = self.book.price(self.spec, answered)
+        return Charge(1, usage.prompt_tokens, usage.completion_tokens, price.usd(usage) if price else 0.0)
+
+    def bound(self, prompt_tokens: int, completion_tokens: int) -> Charge:
+        """The most that a call of the model can cost. An unknown price counts as 0."""
+        price = self.book.price(self.spec)
+        usd = price.bound_usd(prompt_tokens, completion_tokens) if price else 0.0
         return Charge(1, prompt_tokens, completion_tokens, usd)
 
 
@@ -83,8 +91,8 @@ class TeacherCall:
         outcome: str | CallFailure = await retrying(self._attempt)
         if isinstance(outcome, str):
             return outcome
-        attempts, key_env = len(self._failures), self._binding.spec.api_key_env
-        raise give_up_error(outcome, attempts, endpoint.name, key_env, self._call.name)
+        variables = self._binding.spec.variables
+        raise give_up_error(outcome, len(self._failures), endpoint.name, variables, self._call.name)
 
     @property
     def _unfit_count(self) -> int:
@@ -142,7 +150,7 @@ class TeacherCall:
         explain = endpoint.explain or self._unfit_count >= EXPLAIN_AFTER
         max_tokens = endpoint.bound(call.name, call.max_tokens)
         arguments = payload(call, self._binding.spec, mode, max_tokens, explain, dialect)
-        bound = self._binding.charge(call.prompt_bound(), max_tokens)
+        bound = self._binding.bound(call.prompt_bound(), max_tokens)
         await endpoint.throttle.acquire()
         try:
             hold_id = await self._budget.reserve(
@@ -198,7 +206,7 @@ class TeacherCall:
         """What a request cost: the bound if the server reports no usage, None if it is not known."""
         if isinstance(reply, CallFailure):
             return None if reply.billed else Charge()
-        return self._binding.charge(*reply.usage) if reply.usage else bound
+        return self._binding.charge(reply.usage, reply.model) if reply.usage else bound
 
     def _read(self, reply: Reply | CallFailure, max_tokens: int) -> str | CallFailure:
         if isinstance(reply, CallFailure):

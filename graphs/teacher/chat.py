@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
 
@@ -15,12 +16,13 @@ from graphs.teacher.budget import Budget
 from graphs.teacher.call import Background, RoleBinding, TeacherCall
 from graphs.teacher.client import ModelClient
 from graphs.teacher.cost import Cost, SpendPoint
+from graphs.teacher.credentials import read_credentials
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.network import ANYWHERE, Network
-from graphs.teacher.prices import missing_price, price_of
+from graphs.teacher.prices import PriceBook, missing_price
 from graphs.teacher.request import build_call
 from graphs.teacher.single_flight import SingleFlight
-from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec, missing_key
+from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -36,8 +38,9 @@ class ChatTeacher:
         spec: endpoints, models and limits.
         caps: hard caps on the run's spending, over all its starts.
         ledger: recorded answers and spending. Its run id is sent as `X-Run-Id`. It is closed together with the teacher.
-        environ: environment variables; `api_key_env` names one of them.
+        environ: environment variables; `api_key_env` and `headers_env` name some of them.
         network: where endpoints may live.
+        price_file: prices of models, where the spec names no file.
 
     Raises:
         TeacherError: a key or a price is missing.
@@ -50,12 +53,14 @@ class ChatTeacher:
         ledger: Ledger,
         environ: Mapping[str, str],
         network: Network = ANYWHERE,
+        price_file: Path | None = None,
     ) -> None:
-        if fault := missing_price(spec, caps):
+        book = PriceBook.of(spec, price_file)
+        if fault := missing_price(spec, caps, book):
             raise TeacherError(fault)
         self._spec, self._ledger = spec, ledger
         self._budget = Budget(caps, ledger)
-        self._bindings = _bindings(spec, ledger.run_id, environ, network)
+        self._bindings = _bindings(spec, book, ledger.run_id, environ, network)
         self._flights: SingleFlight[str] = SingleFlight()
         self._background: Background = set()
         self._rate = AnswerRate()
@@ -105,7 +110,9 @@ class ChatTeacher:
             role: {
                 "model": binding.spec.model,
                 "endpoint": binding.endpoint.address,
-                "price": binding.price.model_dump() if binding.price else "price unknown",
+                "price": price.model_dump(exclude_none=True)
+                if (price := binding.book.price(binding.spec))
+                else "price unknown",
             }
             for role, binding in self._bindings.items()
         }
@@ -129,11 +136,11 @@ class ChatTeacher:
 
 
 def _bindings(
-    spec: TeacherSpec, run_id: str, environ: Mapping[str, str], network: Network
+    spec: TeacherSpec, book: PriceBook, run_id: str, environ: Mapping[str, str], network: Network
 ) -> dict[Role, RoleBinding]:
     """One binding for each role. Roles with the same endpoint and model share one client."""
     roles = {role: spec.role(role) for role in ROLES}
-    endpoints: dict[tuple[str, ...], ModelClient] = {}
+    endpoints: dict[tuple[Any, ...], ModelClient] = {}
     for settings in roles.values():
         same = [
             other.max_concurrency for other in roles.values() if _client_key(other) == _client_key(settings)
@@ -141,20 +148,15 @@ def _bindings(
         if _client_key(settings) not in endpoints:
             shared = settings.model_copy(update={"max_concurrency": min(same)})
             endpoints[_client_key(settings)] = ModelClient(
-                shared, spec, _key(settings, environ), run_id, network
+                shared, spec, read_credentials(settings, environ), run_id, network
             )
     return {
-        role: RoleBinding(role, settings, endpoints[_client_key(settings)], price_of(settings, spec.prices))
+        role: RoleBinding(role, settings, endpoints[_client_key(settings)], book)
         for role, settings in roles.items()
     }
 
 
-def _client_key(spec: EndpointSpec) -> tuple[str, ...]:
+def _client_key(spec: EndpointSpec) -> tuple[Any, ...]:
     """What roles must have in common to share a client."""
-    return spec.base_url, spec.model, spec.api_key_env or "", spec.structured_output
-
-
-def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
-    if fault := missing_key(spec, environ):
-        raise TeacherError(fault)
-    return environ.get(spec.api_key_env or "") or "none"
+    headers = tuple(sorted(spec.headers_env.items()))
+    return spec.base_url, spec.model, spec.api_key_env or "", headers, spec.structured_output

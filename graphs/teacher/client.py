@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -13,14 +14,13 @@ from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, OpenAIError
 from pydantic import SecretStr
 
+from graphs.teacher.cost import Usage
+from graphs.teacher.credentials import Credentials
 from graphs.teacher.failures import MALFORMED, CallFailure, classify, truncate
 from graphs.teacher.network import CheckedTransport, Network, RefusedAddressError
 from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
 from graphs.teacher.request import MODES, Dialect, Mode
 from graphs.teacher.spec import EndpointSpec, TeacherSpec
-
-SHORTEST_SECRET = 8
-"""Shorter keys (`none`, `EMPTY`) are no secrets, and to redact them would garble messages."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,19 @@ class Reply:
 
     text: str
     truncated: bool
-    usage: tuple[int, int] | None
-    """Prompt and completion tokens, if the server reports them."""
+    usage: Usage | None
+    """What it took, if the server reports it."""
     declined: str = ""
     """Why the model or a content filter did not answer."""
+    model: str = ""
+    """The model that answered, by its own account: a router's or an alias's may be another one than was asked for."""
 
 
 class ModelClient:
     """Sends calls to one model at one endpoint."""
 
     def __init__(
-        self, spec: EndpointSpec, common: TeacherSpec, key: str, run_id: str, network: Network
+        self, spec: EndpointSpec, common: TeacherSpec, credentials: Credentials, run_id: str, network: Network
     ) -> None:
         self.address = _without_login(spec.base_url)
         self.name = f"{spec.model} at {self.address}"
@@ -49,17 +51,17 @@ class ModelClient:
         self.explain = False
         self.dialect = Dialect.expected(spec.base_url)
         self._bounds: dict[str, int] = {}
-        self._secret = key
+        self._credentials = credentials
         # a client of our own: the library's default one is shared between event loops and never closed
         self._http = DefaultAsyncHttpxClient(
-            transport=CheckedTransport(spec.base_url, network), trust_env=False, timeout=None
+            transport=CheckedTransport(spec.base_url, network, credentials), trust_env=False, timeout=None
         )
         self._chat = ChatOpenAI(
             model=spec.model,
             base_url=_without_query(spec.base_url),
             # Azure's api-version, for one
             default_query=dict(parse_qsl(urlsplit(spec.base_url).query)) or None,
-            api_key=SecretStr(key),
+            api_key=SecretStr(credentials.key or "none"),
             max_retries=0,
             use_responses_api=False,
             # otherwise a graph that streams its messages makes the calls streams, which carry no usage
@@ -109,8 +111,8 @@ class ModelClient:
         return outcome
 
     def redact(self, text: str) -> str:
-        """`text` without the key, because some servers repeat it."""
-        return text.replace(self._secret, "***") if len(self._secret) >= SHORTEST_SECRET else text
+        """`text` without the key and the headers' values, because some servers repeat them."""
+        return self._credentials.redact(text)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -129,7 +131,6 @@ class ModelClient:
 
 def read_reply(message: AIMessage) -> Reply:
     """The text of an answer, from its content or from its tool call."""
-    usage = message.usage_metadata
     refusal = message.additional_kwargs.get("refusal")
     if message.tool_calls:
         text = json.dumps(message.tool_calls[0]["args"], ensure_ascii=False)
@@ -143,8 +144,38 @@ def read_reply(message: AIMessage) -> Reply:
         text=text,
         truncated=finish == "length",
         declined=filtered or ("" if text else str(refusal or "")),
-        usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None,
+        usage=read_usage(message),
+        model=str(message.response_metadata.get("model_name") or ""),
     )
+
+
+def read_usage(message: AIMessage) -> Usage | None:
+    """The tokens of an answer; None if the server does not report them, or not for real.
+
+    Some servers count thoughts in the total alone (xAI, Gemini), though they cost as much as the rest of the completion.
+    """
+    usage = message.usage_metadata
+    if not usage or usage["input_tokens"] <= 0 or usage["output_tokens"] < 0:
+        return None
+    prompt, completion = usage["input_tokens"], usage["output_tokens"]
+    into: Any = usage.get("input_token_details", {})
+    out: Any = usage.get("output_token_details", {})
+    hidden = max(0, usage["total_tokens"] - prompt - completion)
+    completion += hidden
+    cached = _share(into, "cache_read", prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        cache_write_tokens=_share(into, "cache_creation", prompt - cached),
+        reasoning_tokens=max(hidden, _share(out, "reasoning", completion)),
+    )
+
+
+def _share(details: Mapping[str, int], kind: str, whole: int) -> int:
+    """Tokens of a kind, at most the whole. A service tier stands before its name (`flex_cache_read`)."""
+    counts = [count for name, count in details.items() if name == kind or name.endswith(f"_{kind}")]
+    return min(max(0, sum(counts)), whole)
 
 
 def _without_query(url: str) -> str:

@@ -8,6 +8,20 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
+class Usage:
+    """The tokens of one call."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt: those that the server had in its cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt: those that it put into its cache."""
+    reasoning_tokens: int = 0
+    """Of the completion: the model's thoughts."""
+
+
+@dataclass(frozen=True)
 class Charge:
     """What calls cost, or an upper bound of it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -131,7 +131,7 @@ def down_message(name: str, reason: str) -> str:
 
 
 def give_up_error(
-    last: CallFailure, attempts: int, name: str, key_env: str | None, schema: str
+    last: CallFailure, attempts: int, name: str, variables: Sequence[str], schema: str
 ) -> TeacherError | EndpointDown:
     """The exception for a call that is given up. Its message is one paragraph that says what to do.
 
@@ -139,7 +139,7 @@ def give_up_error(
         last: the failure of the last attempt.
         attempts: number of attempts made.
         name: model and endpoint, as they may be shown.
-        key_env: environment variable of the key.
+        variables: environment variables of the key and of headers.
         schema: name of the schema to answer in.
     """
     if last.kind in ("busy", "down"):
@@ -149,8 +149,8 @@ def give_up_error(
             f"The teacher {name} takes no more calls for now ({last.reason}). When it does, {GO_ON}"
         )
     if last.status in (401, 403):
-        unset = "`api_key_env` in the teacher's configuration"
-        source = f"the environment variable {key_env}" if key_env else unset
+        unset = "`api_key_env` and `headers_env` in the teacher's configuration"
+        source = f"the environment variable {' and '.join(variables)}" if variables else unset
         return TeacherError(f"The teacher {name} refuses the key: {last.reason}. Check {source}.")
     if last.kind == "truncated":
         advice = "Raise `teacher.max_tokens` or lower `loop.samples_per_batch`."

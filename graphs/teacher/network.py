@@ -18,6 +18,8 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx2 as httpx  # what the openai client is built on
 
+from graphs.teacher.credentials import Credentials
+
 Address = IPv4Address | IPv6Address
 
 METADATA = {ip_address(text) for text in ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254")}
@@ -102,10 +104,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     Args:
         url: the teacher's address. A proxy for it in the environment looks names up itself; then only addresses that
             are written as such are checked.
+        credentials: headers that go to the teacher's own host alone, whatever a redirect says.
     """
 
-    def __init__(self, url: str, network: Network):
+    def __init__(self, url: str, network: Network, credentials: Credentials | None = None):
         proxy = proxy_of(url)
+        self._home, self._credentials = httpx.URL(url), credentials or Credentials()
         self._network, self._proxied = network, proxy is not None
         self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
         self._inner = httpx.AsyncHTTPTransport(proxy=proxy, limits=LIMITS)
@@ -115,23 +119,32 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         host = request.url.host
         if self._proxied:
             await self._check_literal(host)
-            return await self._inner.handle_async_request(request)
+            return await self._inner.handle_async_request(self._sent(request, request.url))
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
         addresses = list(await self._addresses(host, port, request))
         while True:
-            # a request of its own: the client compares the old address with that of a redirect, to see whose key it is
-            sent = httpx.Request(
-                request.method,
-                request.url.copy_with(host=str(addresses.pop(0))),
-                headers=request.headers,
-                stream=request.stream,
-                extensions={**request.extensions, "sni_hostname": host},
-            )
+            sent = self._sent(request, request.url.copy_with(host=str(addresses.pop(0))))
+            sent.extensions = {**sent.extensions, "sni_hostname": host}
             try:
                 return await self._inner.handle_async_request(sent)
             except httpx.ConnectError:
                 if not addresses:
                     raise
+
+    def _sent(self, request: httpx.Request, url: httpx.URL) -> httpx.Request:
+        """The request as it is sent: to this address, and with the headers if it leads home.
+
+        It is a request of its own, because the client makes the request for a redirect from the old one: it compares the
+        addresses to see whose the key is, and would take other headers along to any host.
+        """
+        headers = request.headers.copy()
+        if self._credentials.headers and leads_home(request.url, self._home):
+            if not self._credentials.key:
+                headers.pop("authorization", None)
+            headers.update(self._credentials.headers)
+        return httpx.Request(
+            request.method, url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
 
     async def _addresses(self, host: str, port: int, request: httpx.Request) -> list[Address]:
         asked = time.monotonic()
@@ -156,6 +169,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
+
+
+def leads_home(url: httpx.URL, home: httpx.URL) -> bool:
+    """Whether an address is at the teacher's own host and port, or there by TLS where the teacher was named without."""
+    upgraded = (home.scheme, url.scheme) == ("http", "https") and home.port is None and url.port is None
+    return url.host == home.host and ((url.scheme, url.port) == (home.scheme, home.port) or upgraded)
 
 
 def proxy_of(url: str) -> str | None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from graphs.ports import Role
+from graphs.teacher.cost import Usage
 from trainer.specs import Strict
 
 OPENAI = "https://api.openai.com/v1"
 VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"
 """A name as POSIX defines it (IEEE 1003.1, 8.1), or empty. So a key that was pasted here by mistake is refused."""
+
+HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
+"""A header's name (RFC 9110, 5.6.2)."""
+MOST_HEADERS = 20
+OUR_HEADERS = {
+    "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "te", "trailer",
+    "transfer-encoding", "upgrade", "x-run-id",
+}  # fmt: skip
+"""Headers that say how a request is sent. A config may not set them."""
 
 OURS = {"messages", "model", "n", "response_format", "stream", "tool_choice", "tools"}
 """Fields of a request's body that a config may not set."""
@@ -48,24 +57,77 @@ def _variable(name: str) -> str:
     return name
 
 
+def _headers(given: Any) -> Any:
+    """Headers and the variables that hold their values. Neither is repeated in an error, because one may be a key."""
+    if not isinstance(given, dict) or len(given) > MOST_HEADERS:
+        raise ValueError(
+            f"at most {MOST_HEADERS} headers belong here, such as `api-key: AZURE_OPENAI_API_KEY`"
+        )
+    for name, variable in given.items():
+        if not isinstance(name, str) or not re.fullmatch(HEADER, name) or not isinstance(variable, str):
+            raise ValueError(
+                "the name of a header and that of an environment variable belong here, such as "
+                "`api-key: AZURE_OPENAI_API_KEY`"
+            )
+        if not _variable(variable):
+            raise ValueError("each header needs the name of an environment variable")
+    names = [name.lower() for name in given]
+    if taken := sorted(OUR_HEADERS & set(names)):
+        raise ValueError(f"the header {taken[0]} is set by pada itself: leave it out")
+    if len(set(names)) < len(names):
+        raise ValueError("a header stands here twice: names differ in more than upper and lower case")
+    return given
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Variable = Annotated[str, AfterValidator(_variable)]
+Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
 ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_free)]
 
 StructuredOutput = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
 
+PerMillion = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
 class Price(Strict):
     """What a model costs, in US dollars per million tokens."""
 
-    input_per_million: float = Field(ge=0, le=1_000_000)
+    input_per_million: PerMillion
     """US dollars per million prompt tokens."""
-    output_per_million: float = Field(ge=0, le=1_000_000)
+    output_per_million: PerMillion
     """US dollars per million completion tokens."""
+    cached_input_per_million: PerMillion | None = None
+    """For prompt tokens that the server had in its cache. None is the price of the others."""
+    cache_write_per_million: PerMillion | None = None
+    """For prompt tokens that it put into its cache. None is the price of the others."""
+    reasoning_per_million: PerMillion | None = None
+    """For completion tokens of the model's thoughts. None is the price of the others."""
 
-    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+    def usd(self, usage: Usage) -> float:
         """The cost of one call."""
-        return (prompt_tokens * self.input_per_million + completion_tokens * self.output_per_million) / 1e6
+        plain_input = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
+        plain_output = usage.completion_tokens - usage.reasoning_tokens
+        return (
+            plain_input * self.input_per_million
+            + usage.cached_tokens * _or(self.cached_input_per_million, self.input_per_million)
+            + usage.cache_write_tokens * _or(self.cache_write_per_million, self.input_per_million)
+            + plain_output * self.output_per_million
+            + usage.reasoning_tokens * _or(self.reasoning_per_million, self.output_per_million)
+        ) / 1e6
+
+    def bound_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The most that so many tokens can cost, of whatever kind they are."""
+        inputs = (self.input_per_million, self.cached_input_per_million, self.cache_write_per_million)
+        outputs = (self.output_per_million, self.reasoning_per_million)
+        return (
+            prompt_tokens * max(each or 0 for each in inputs)
+            + completion_tokens * max(each or 0 for each in outputs)
+        ) / 1e6
+
+
+def _or(price: float | None, other: float) -> float:
+    return other if price is None else price
 
 
 class BudgetSpec(Strict):
@@ -88,6 +150,8 @@ class RoleSpec(Strict):
     """The model's name at the endpoint."""
     api_key_env: Variable | None = None
     """A role with a `base_url` of its own gets no key unless it names one, so that keys do not go to other hosts."""
+    headers_env: Headers | None = None
+    """Headers in place of the common ones, which do not go to a `base_url` of the role's own either."""
     temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature."""
     max_tokens: int | None = Field(None, ge=1, le=10_000_000)
@@ -108,12 +172,18 @@ class EndpointSpec(Strict):
     base_url: str
     model: str
     api_key_env: str | None
+    headers_env: dict[str, str]
     temperature: float | None
     max_tokens: int
     timeout_seconds: float
     max_concurrency: int
     structured_output: StructuredOutput
     extra_body: ExtraBody
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the environment variables whose values are sent."""
+        return [name for name in (self.api_key_env, *self.headers_env.values()) if name]
 
 
 class TeacherSpec(Strict):
@@ -124,7 +194,11 @@ class TeacherSpec(Strict):
     model: str = Field(min_length=1)
     """The model's name at the endpoint."""
     api_key_env: Variable = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key. Never put the key itself into a config."""
+    """Name of the environment variable that holds the key. Never put the key itself into a config. With `headers_env` no
+    key is sent unless this names one."""
+    headers_env: Headers = {}
+    """Further headers: the name, and the environment variable that holds the value, such as `api-key: AZURE_OPENAI_API_KEY`
+    for Azure. They go to the host of `base_url` alone."""
     temperature: float | None = Field(None, ge=0, le=100)
     """Sampling temperature. None is the server's default."""
     max_tokens: int = Field(4096, ge=1, le=10_000_000)
@@ -147,6 +221,11 @@ class TeacherSpec(Strict):
     """Shortest time over which `breaker_failures` failures in a row pause the run."""
     prices: dict[str, Price] = {}
     """Prices by model name. `budget.max_usd` needs one for each model that has no known price."""
+    price_aliases: dict[str, str] = {}
+    """Model names whose price is that of another name in a list, such as `my-deployment: gpt-5-mini`."""
+    price_file: Path | None = None
+    """JSON file of prices by model name, in the form of `prices` or of LiteLLM's price list. None is the file that `PADA_PRICES`
+    names, if it is set."""
     ledger: Path | None = None
     """File of recorded answers. None is a file in the run's own folder."""
     analyst: RoleSpec = RoleSpec()
@@ -155,6 +234,12 @@ class TeacherSpec(Strict):
     """Overrides for the role that writes rows."""
     judge: RoleSpec = RoleSpec()
     """Overrides for the role that scores rows."""
+
+    @model_validator(mode="after")
+    def _no_key_beside_headers(self) -> Self:
+        if self.headers_env and "api_key_env" not in self.model_fields_set:
+            self.api_key_env = ""
+        return self
 
     def role(self, name: Role) -> EndpointSpec:
         """The values of one role, with its overrides applied."""
@@ -165,20 +250,5 @@ class TeacherSpec(Strict):
         if "base_url" in own:
             own["base_url"] = own["base_url"].rstrip("/")
             if own["base_url"] != common["base_url"]:
-                common["api_key_env"] = None
+                common |= {"api_key_env": None, "headers_env": {}}
         return EndpointSpec.model_validate(common | own)
-
-
-def missing_key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
-    """Why the endpoint cannot be asked without a key, and what to do; empty if it has one, or may need none."""
-    if environ.get(spec.api_key_env or "") or spec.base_url != OPENAI:
-        return ""
-    unset = (
-        f"The environment variable {spec.api_key_env} is not set"
-        if spec.api_key_env
-        else "No `api_key_env` is named"
-    )
-    return (
-        f"{unset}, and {spec.model} at OpenAI needs a key. Set it, or name another one in `teacher.api_key_env`, or set "
-        "`teacher.base_url` to a server of your own."
-    )

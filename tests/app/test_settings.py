@@ -32,6 +32,7 @@ def test_a_child_gets_the_same_settings(tmp_path: Path, monkeypatch: pytest.Monk
         teacher_keys={"http://t/v1": ["KEY"]},
         max_running=3,
         lease_seconds=1.5,
+        prices=Path("prices.json"),
     )
     variables = settings.environment()
     monkeypatch.chdir("/")
@@ -40,8 +41,15 @@ def test_a_child_gets_the_same_settings(tmp_path: Path, monkeypatch: pytest.Monk
     child = Settings()
     assert child.home == tmp_path / "here"
     assert child.database == settings.database == f"sqlite+aiosqlite:///{tmp_path / 'here' / 'pada.sqlite'}"
+    assert child.prices == tmp_path / "prices.json"
     same = {"allowed_paths", "teacher_keys", "max_running", "lease_seconds"}
     assert child.model_dump(include=same) == settings.model_dump(include=same)
+
+
+def test_what_is_not_set_is_not_set_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in Settings().environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings().prices is None
 
 
 def test_a_teacher_that_is_set_up_is_known_with_the_key_that_it_names(
@@ -49,6 +57,7 @@ def test_a_teacher_that_is_set_up_is_known_with_the_key_that_it_names(
 ) -> None:
     teachers = {
         "default": {"base_url": "http://a/v1/", "model": "m", "api_key_env": "A_KEY"},
+        "azure": {"base_url": "http://d/v1", "model": "m", "headers_env": {"api-key": "D_KEY"}},
         "plain": {
             "base_url": "http://b/v1",
             "model": "m",
@@ -56,7 +65,12 @@ def test_a_teacher_that_is_set_up_is_known_with_the_key_that_it_names(
         },
     }
     settings = Settings.model_validate({"teachers": teachers, "teacher_keys": {"http://a/v1": ["OLD"]}})
-    known = {"http://a/v1": {"OLD", "A_KEY"}, "http://b/v1": set(), "http://c/v1": {"C_KEY"}}
+    known = {
+        "http://a/v1": {"OLD", "A_KEY"},
+        "http://b/v1": set(),
+        "http://c/v1": {"C_KEY"},
+        "http://d/v1": {"D_KEY"},
+    }
     assert settings.known_teachers == known
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)

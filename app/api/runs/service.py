@@ -141,7 +141,7 @@ class Runs:
                 caps = run.config["budget"] | budget.model_dump(mode="json", exclude_unset=True)
                 teacher = run.config.get("teacher")
                 spec = TeacherSpec.model_validate(teacher) if teacher else None
-                refuse_unpriced(spec, BudgetSpec.model_validate(caps))
+                refuse_unpriced(spec, BudgetSpec.model_validate(caps), self.settings)
                 run.config = run.config | {"budget": caps}
             await self._change(run, "queued", "")
         elif budget is not None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, get_args
 
 from app.config.run_config import RunConfig, parse_config
-from app.errors import ConfigError
+from app.errors import ConfigError, Unavailable
 from app.settings import Settings
 from graphs.ports import Role
-from graphs.teacher.prices import missing_price
+from graphs.teacher.price_file import PriceFileError
+from graphs.teacher.prices import PriceBook, missing_price
 from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec
 from trainer.specs import StudentSpec
 
+log = logging.getLogger("pada.service")
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -37,7 +40,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_paths(config, dataset, settings)
     _refuse_servers(config, settings)
     _refuse_sizes(config, settings)
-    refuse_unpriced(config.teacher, config.budget)
+    refuse_unpriced(config.teacher, config.budget, settings)
     return _resolve_keys(config, settings)
 
 
@@ -62,6 +65,8 @@ def _refuse_places(config: RunConfig) -> None:
         raise ConfigError("config.output: the service keeps runs in a folder of its own; leave it out.")
     if config.teacher and config.teacher.ledger:
         raise ConfigError("config.teacher.ledger: the service keeps a ledger for each run; leave it out.")
+    if config.teacher and config.teacher.price_file:
+        raise ConfigError("config.teacher.price_file: the service has a price file of its own; leave it out.")
 
 
 def _refuse_logins(config: RunConfig) -> None:
@@ -115,9 +120,18 @@ def _refuse_sizes(config: RunConfig, settings: Settings) -> None:
             )
 
 
-def refuse_unpriced(teacher: TeacherSpec | None, budget: BudgetSpec) -> None:
+def refuse_unpriced(teacher: TeacherSpec | None, budget: BudgetSpec, settings: Settings) -> None:
     """Refuse a cap in dollars that cannot be kept: the run would fail at its first question."""
-    if teacher and (fault := missing_price(teacher, budget, listed=False)):
+    if teacher is None:
+        return
+    try:
+        fault = missing_price(teacher, budget, PriceBook.of(teacher, settings.prices), listed=False)
+    except PriceFileError as error:
+        log.error("%s", error)
+        raise Unavailable(
+            "The price file of this service (PADA_PRICES) cannot be used; its log says why."
+        ) from None
+    if fault:
         raise ConfigError(f"config.budget: {fault}")
 
 
@@ -146,10 +160,12 @@ def _resolve_keys(config: RunConfig, settings: Settings) -> RunConfig:
         teacher = teacher.model_copy(update={"api_key_env": ""})
     for role in ROLES:
         spec = teacher.role(role)
-        if spec.api_key_env and not _goes(spec, settings):
+        known = settings.known_teachers.get(spec.base_url, ())
+        if kept := [name for name in spec.variables if name not in known]:
+            key = "api_key_env" if kept[0] == spec.api_key_env else "headers_env"
             raise ConfigError(
-                f"config.teacher: the service's key {spec.api_key_env} may not go to {spec.base_url}. Ask whoever runs "
-                "the service to add it to PADA_TEACHER_KEYS, or leave `api_key_env` out."
+                f"config.teacher: the service's key {kept[0]} may not go to {spec.base_url}. Ask whoever runs "
+                f"the service to add it to PADA_TEACHER_KEYS, or leave `{key}` out."
             )
     return config.model_copy(update={"teacher": teacher})
 

@@ -27,6 +27,7 @@ from app.prepare.checks.rows import (
 from app.prepare.checks.similar import check_near
 from app.prepare.checks.suspects import check_suspects
 from app.prepare.checks.teacher import check_teacher
+from app.settings import Settings
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.run_paths import RunPaths
 from trainer.data_files import DataError
@@ -56,7 +57,7 @@ def check_config(config: RunConfig, say: Callable[[str], None] = lambda _: None)
     if all(rows.get(split) for split in SPLITS):
         say("Counting tokens ...")
         report.findings += check_lengths(config, rows, report)
-    report.findings += check_teacher(config, os.environ)
+    report.findings += check_teacher(config, os.environ, Settings().prices)
     report.findings.sort(key=lambda each: LEVELS.index(each.level))
     return Checked(report, [row.example for row in rows.get("train", [])])
 

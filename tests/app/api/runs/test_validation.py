@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.api.runs.validation import admit
-from app.errors import ConfigError
+from app.errors import ConfigError, Unavailable
 from tests.app.api.http_service import settings_for
 
 SERVER = "http://10.0.0.7:8000"
@@ -85,6 +85,43 @@ def test_a_cap_in_dollars_without_a_price_is_refused(tmp_path: Path) -> None:
     priced = document()
     priced["teacher"]["prices"] = {"m": {"input_per_million": 1, "output_per_million": 2}}
     assert admit(priced | budget, tmp_path, settings_for(tmp_path / "home"))
+
+
+def test_prices_of_the_services_own_file_count_and_a_run_names_none(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text('{"m": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}}')
+    settings = settings_for(tmp_path / "home", prices=str(file))
+    budget = {"budget": {"max_usd": 5}}
+    assert admit(document() | budget, tmp_path, settings)
+    asked = document()
+    asked["teacher"]["price_file"] = str(file)
+    with pytest.raises(ConfigError, match=r"config\.teacher\.price_file: .*leave it out"):
+        admit(asked, tmp_path, settings)
+    file.write_text("{")
+    with pytest.raises(Unavailable, match="PADA_PRICES"):
+        admit(document() | budget, tmp_path, settings)
+
+
+def test_a_header_carries_only_what_the_settings_let_go_to_its_address(tmp_path: Path) -> None:
+    asked = document()
+    asked["teacher"] = {
+        "base_url": "http://t.example/v1",
+        "model": "m",
+        "headers_env": {"api-key": "DATABASE_URL"},
+    }
+    for known in ({}, {"http://other.example/v1": ["DATABASE_URL"]}, {"http://t.example/v1": ["AZURE_KEY"]}):
+        settings = settings_for(tmp_path / "home", teacher_keys=known)
+        with pytest.raises(
+            ConfigError, match=r"DATABASE_URL may not go to http://t\.example/v1.*`headers_env`"
+        ):
+            admit(asked, tmp_path, settings)
+    asked["teacher"]["headers_env"] = {"api-key": "AZURE_KEY"}
+    config = admit(asked, tmp_path, settings)
+    assert config.teacher
+    assert config.teacher.role("judge").variables == ["AZURE_KEY"]
+    asked["teacher"]["judge"] = {"headers_env": {"x": "HOME"}}
+    with pytest.raises(ConfigError, match="HOME may not go"):
+        admit(asked, tmp_path, settings)
 
 
 @pytest.mark.parametrize(
