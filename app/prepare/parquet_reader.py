@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from app.prepare.json_reader import refuse_signs
+from app.prepare.memory import at_most
 from app.prepare.tables import (
     MAX_BYTES,
     MAX_ROWS,
@@ -19,6 +21,10 @@ from app.prepare.tables import (
     check_columns,
 )
 
+BATCH = 1000
+"""Rows that are unpacked at once."""
+MEMORY = 2 * MAX_BYTES
+"""Most bytes that opening a file, or one batch of its rows, may take."""
 INSTALL = "Install the extra: pip install 'pada[tables]', or export the rows as JSONL or CSV."
 
 
@@ -35,24 +41,51 @@ def read_parquet(source: Source, options: ReadOptions) -> list[Table]:
         raise InputError(f"{source.name}: Parquet files need pyarrow. {INSTALL}") from None
     table = Table(source.name, source.split, "Parquet")
     try:
-        with parquet.ParquetFile(source.path) as file:
+        with at_most(MEMORY):
+            opened = parquet.ParquetFile(source.path)
+        with opened as file:
             _refuse_size(file, source.name)
             table.columns = list(file.schema_arrow.names)
             check_columns(table.columns, source.name)
-            number = 0
-            for batch in file.iter_batches(batch_size=10_000):
-                for row in batch.to_pylist():
-                    number += 1
-                    _add(table, number, row)
-    except pyarrow.ArrowException as error:
-        raise InputError(
-            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
-        ) from None
-    except OSError as error:
+            # one thread, so that a column that unfolds meets the bound before others are read
+            _read(table, file.iter_batches(batch_size=BATCH, use_threads=False))
+    except (MemoryError, pyarrow.ArrowMemoryError):
+        raise _unfolds(source.name) from None
+    except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
             f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
         ) from None
     return [table]
+
+
+def _read(table: Table, batches: Iterator[Any]) -> None:
+    """Add the rows of all batches. What a file says of its size is not relied on: pages of some bytes can stand for
+    billions of values.
+
+    Raises:
+        InputError: the rows are too large.
+        MemoryError: one batch is.
+    """
+    unpacked = number = 0
+    while True:
+        with at_most(MEMORY):
+            batch = next(batches, None)
+            rows = batch.to_pylist() if batch is not None else []
+            del batch
+            for row in rows:
+                number += 1
+                unpacked += _add(table, number, row)
+                if unpacked > MAX_BYTES or number > MAX_ROWS:
+                    raise _unfolds(table.name)
+        if not rows:
+            return
+
+
+def _unfolds(name: str) -> InputError:
+    return InputError(
+        f"{name}: its rows unpack to more than pada init takes ({MAX_ROWS:,} rows, {MAX_BYTES >> 20} MB in all, and less in "
+        "one row). Take a sample of its rows."
+    )
 
 
 def _refuse_size(file: Any, name: str) -> None:
@@ -65,13 +98,23 @@ def _refuse_size(file: Any, name: str) -> None:
         )
 
 
-def _add(table: Table, number: int, row: dict[str, Any]) -> None:
+def _add(table: Table, number: int, row: dict[str, Any]) -> int:
+    """Keep a row, or list why not; returns about how many bytes it has."""
     values = {key: plain(value) for key, value in row.items()}
     try:
         refuse_signs("".join(value for value in values.values() if isinstance(value, str)))
         table.add("row", number, values)
     except RowFault as fault:
         table.skip("row", number, str(fault), values)
+    return _size(values)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(len(key) + _size(item) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str) else 8
 
 
 def plain(value: Any) -> Any:
