@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     max_rounds: int = Field(20, ge=1)
     max_new_rows: int = Field(100_000, ge=1)
     """Maximum rows that a run may ask of its teacher: `loop.rounds` times what one round asks for."""
+    max_hours: float = Field(168.0, gt=0)
+    """Maximum hours that a run works, over all its starts; the time that it waits does not count."""
+    max_run_bytes: int = Field(200 << 30, ge=1)
+    """Maximum bytes of a run's folder: rows, students, checkpoints."""
+    max_datasets: int = Field(1000, ge=1)
+    """Maximum number of uploads of one key that are kept: data sets and files."""
+    max_key_bytes: int = Field(20 << 30, ge=1)
+    """Maximum bytes of all uploads of one key that are kept, with the rows that fine-tuning jobs took from them."""
     requests_per_minute: int = Field(1200, ge=1)
     """Maximum for one key, or for one address where keys are off."""
     lease_seconds: float = Field(30.0, gt=0)

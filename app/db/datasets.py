@@ -47,6 +47,13 @@ async def get_taken_from(session: AsyncSession, file: str) -> list[DataSet]:
     return list(await session.scalars(select(DataSet).where(DataSet.source == file).with_for_update()))
 
 
+async def get_stored(session: AsyncSession, owner: str) -> tuple[int, int]:
+    """How many uploads of an owner are kept, and the bytes of them and of the rows that were taken from them."""
+    rows = (await session.execute(select(DataSet.files, DataSet.source).where(DataSet.owner == owner))).all()
+    size = sum(file["bytes"] for files, _ in rows for file in files.values())
+    return sum(source is None for _, source in rows), size
+
+
 async def is_in_use(session: AsyncSession, names: Collection[str]) -> bool:
     """Whether an unfinished run uses one of these data sets."""
     query = select(exists().where(Run.dataset.in_(names), Run.status.in_(UNFINISHED)))

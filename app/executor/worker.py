@@ -10,6 +10,8 @@ import asyncio
 import logging
 import signal
 import sys
+from functools import partial
+from typing import Any
 
 from app import logs
 from app.config.run_config import RunConfig
@@ -24,6 +26,7 @@ from app.engine.wiring import RunOptions
 from app.errors import PadaError
 from app.executor.heartbeat import LeaseHeartbeat
 from app.executor.leased_run import LeasedRunStore
+from app.executor.limits import watch_limits
 from app.launchers.ray import end_job
 from app.settings import Settings
 from app.telemetry import trace_run
@@ -50,6 +53,7 @@ class Worker:
         self._settings, self._sessions, self._lease, self._listen = settings, sessions, lease, listen
         self._root = settings.runs / lease.run
         self._why: str | None = None
+        self._over: RunEnd | None = None
 
     async def work(self) -> None:
         """Run to the end or to a pause, and release the run with its new status."""
@@ -80,14 +84,21 @@ class Worker:
         runner = Runner(
             config, self._root, self._listen, RunOptions(store, network=teacher_network(self._settings))
         )
-        return await runner.run(answer=run.answer, finish=False)
+        worked = sum(summary.stage_seconds.values())
+        watch = asyncio.create_task(
+            watch_limits(self._settings, self._root, worked, partial(self._stop_over, asyncio.current_task()))
+        )
+        try:
+            return await runner.run(answer=run.answer, finish=False)
+        finally:
+            watch.cancel()
 
     async def _end_of(self, work: asyncio.Task[Report]) -> RunEnd | None:
         """What becomes of the run; None when another process has taken it over."""
         try:
             report = await work
         except asyncio.CancelledError:
-            return STOPPED.get(self._why or "")
+            return self._over if self._why == "over" else STOPPED.get(self._why or "")
         except Superseded:
             return None
         except (LoopError, DataError, PadaError, OSError) as error:
@@ -97,6 +108,12 @@ class Worker:
             kind = type(error).__name__
             return RunEnd("failed", f"An error of the program: {kind}. The log has the details.")
         return RunEnd(report.status, report.stopped, report.waiting_for)
+
+    def _stop_over(self, work: asyncio.Task[Any] | None, end: RunEnd) -> None:
+        """Stop a run that is over a limit of the service."""
+        if work is not None:
+            self._over = end
+            self._stop(work, "over")
 
     def _stop(self, work: asyncio.Task[Report], why: str) -> None:
         if self._why is None or why == "lost":

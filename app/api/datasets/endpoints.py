@@ -42,6 +42,7 @@ Id = Annotated[
 async def upload(request: Request, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Three JSONL files, checked line by line: either the whole data set is there afterwards, or nothing."""
     settings: Settings = request.app.state.settings
+    await service.refuse_early(request.app.state.reads, caller.owner, settings, idempotent.key)
     with service.incoming(settings) as folder:
         kind = request.headers.get("content-type", "")
         received = await service.receive(

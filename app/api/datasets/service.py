@@ -56,6 +56,41 @@ def incoming(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+async def refuse_early(reads: Sessions, owner: str, settings: Settings, key: str | None = None) -> None:
+    """Refuse an upload before it is read. With an `Idempotency-Key` it may be one that is there already.
+
+    Raises:
+        Conflict: the owner has no room for it.
+    """
+    if key is None:
+        async with reads() as session:
+            await refuse_full(session, owner, settings)
+
+
+async def refuse_full(
+    session: AsyncSession, owner: str, settings: Settings, more: int = 1, *, uploads: int = 1
+) -> None:
+    """Refuse what an owner has no room for.
+
+    Args:
+        more: bytes of it.
+        uploads: how many it is; 0 for rows that are taken from an uploaded file.
+
+    Raises:
+        Conflict: it would be more than the settings allow.
+    """
+    count, size = await dataset_repository.get_stored(session, owner)
+    if uploads and count + uploads > settings.max_datasets:
+        raise Conflict(
+            f"You have {count:,} data sets and files, which is the limit (`PADA_MAX_DATASETS`). Delete some of them."
+        )
+    if size + more > settings.max_key_bytes:
+        raise Conflict(
+            f"Your data sets and files have {size:,} bytes, and with this one they would have more than the "
+            f"{settings.max_key_bytes:,} that one key may have (`PADA_MAX_KEY_BYTES`). Delete some of them."
+        )
+
+
 async def receive(
     stream: AsyncIterator[bytes],
     content_type: str,
@@ -208,7 +243,12 @@ async def publish(
     Args:
         purpose: of a single file; see `app.db.models.DataSet`.
         source: id of the uploaded file that the rows were taken from.
+
+    Raises:
+        Conflict: the owner has no room for it.
     """
+    size = sum(file["bytes"] for file in received.files.values())
+    await refuse_full(session, owner, settings, size, uploads=0 if source else 1)
     row = DataSet(
         id=uuid.uuid4().hex,
         owner=owner,

@@ -1,0 +1,53 @@
+"""Stops a run that takes more time or disk than the service allows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.db.runs import RunEnd
+from app.settings import Settings
+
+LOOK_SECONDS = 15.0
+"""How often the run's folder is measured."""
+RAISE = "Whoever runs the service can raise {}; then `resume` goes on from here."
+
+
+async def watch_limits(settings: Settings, root: Path, worked: float, stop: Callable[[RunEnd], None]) -> None:
+    """Call `stop` once, when a run is over a limit.
+
+    Args:
+        root: the run's folder.
+        worked: seconds that the run has worked before.
+    """
+    began = time.monotonic()
+    while True:
+        seconds = worked + time.monotonic() - began
+        if seconds >= settings.max_hours * 3600:
+            stop(over("worked for {:.3g} hours", settings.max_hours, "PADA_MAX_HOURS"))
+            return
+        if await asyncio.to_thread(size_of, root) > settings.max_run_bytes:
+            stop(over("filled {:,} bytes of disk", settings.max_run_bytes, "PADA_MAX_RUN_BYTES"))
+            return
+        await asyncio.sleep(min(LOOK_SECONDS, settings.max_hours * 3600 - seconds))
+
+
+def over(what: str, limit: float, setting: str) -> RunEnd:
+    """What becomes of a run that is over a limit."""
+    did = what.format(limit)
+    return RunEnd("failed", f"It has {did}, which is the limit of this service. {RAISE.format(setting)}")
+
+
+def size_of(root: Path) -> int:
+    """Bytes of all files in a folder; one that vanishes meanwhile counts as none."""
+    total = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                continue
+    return total
