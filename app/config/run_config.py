@@ -15,7 +15,7 @@ from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from graphs.context import Context
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
-from trainer.specs import EXECUTION
+from trainer.specs import EXECUTION, Name
 
 
 class RunConfig(Context):
@@ -30,7 +30,7 @@ class RunConfig(Context):
     """Who analyses, writes and judges. Needed by every method but `vanilla`."""
     budget: BudgetSpec = BudgetSpec()
     """Hard caps on what the teacher may cost."""
-    embedder: str = "builtin:minilm"
+    embedder: Name = "builtin:minilm"
     """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
     task_folder: Path | None = None
     """Folder of the module of a task of your own; None is the config file's own folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -13,8 +12,8 @@ from typing import Any
 from langgraph.graph.state import CompiledStateGraph
 
 from app.config.run_config import RunConfig
+from app.config.task_fit import refuse_scoring_new_rows, refuse_unknown_labels
 from app.engine.run_store import FolderRunStore, RunStore
-from app.errors import ConfigError
 from app.launchers.embedder import EmbeddingWorker
 from app.launchers.local import LocalStudent
 from app.launchers.ray import RayStudent
@@ -33,7 +32,7 @@ from trainer.artifacts import read_json, read_jsonl
 from trainer.fencing import Fence
 from trainer.records import Example
 from trainer.specs import Progress
-from trainer.tasks import Task, load_task
+from trainer.tasks import load_task
 
 
 @dataclass(frozen=True)
@@ -159,25 +158,6 @@ async def open_workspace(
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
         stack.push_async_callback(workspace.aclose)
         yield workspace
-
-
-def refuse_unknown_labels(config: RunConfig, task: Task) -> None:
-    """Raises ConfigError where `label_descriptions` has a label that no train row has."""
-    labels = task.answer_facts().labels
-    for label in config.label_descriptions:
-        if not labels:
-            raise ConfigError(f"label_descriptions: answers of {config.task} are no labels; leave it out.")
-        if label not in labels:
-            near = difflib.get_close_matches(label, labels, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(list(labels)[:20])}."
-            raise ConfigError(f"label_descriptions: no train row has the label {label!r}; {hint}")
-
-
-def refuse_scoring_new_rows(config: RunConfig) -> None:
-    """Raises ConfigError where the config asks to score answers to new rows. The task of the config can't do that."""
-    asked = {"oversample": (config.loop.oversample or 1) > 1, "qc_blind": config.loop.qc_blind > 0}
-    for key in (key for key, wanted in asked.items() if wanted):
-        raise ConfigError(f"loop.{key}: {config.task} cannot score answers to new rows; leave it out.")
 
 
 def loop_has_ended(paths: RunPaths) -> bool:

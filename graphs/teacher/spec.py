@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from graphs.ports import Role
 from graphs.teacher.cost import Usage
-from trainer.specs import Strict
+from trainer.specs import Address, Name, Strict
 
 OPENAI = "https://api.openai.com/v1"
 VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"
@@ -34,19 +33,6 @@ def _free(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if taken := sorted(OURS & fields.keys()):
         raise ValueError(f"{', '.join(taken)} is set by pada itself: leave it out")
     return fields
-
-
-def _address(url: str) -> str:
-    """The address of a server; its text is not repeated in an error, because it may hold a login."""
-    try:
-        parts = urlsplit(url)
-        # a port out of range raises
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or len(url) > 2000:
-        raise ValueError("an address such as https://host/v1 or http://localhost:8000/v1 belongs here")
-    return url
 
 
 def _variable(name: str) -> str:
@@ -79,7 +65,6 @@ def _headers(given: Any) -> Any:
     return given
 
 
-Address = Annotated[str, AfterValidator(_address)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
 ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_free)]
@@ -146,7 +131,7 @@ class RoleSpec(Strict):
 
     base_url: Address | None = None
     """An OpenAI-compatible endpoint of its own."""
-    model: str | None = None
+    model: Name | None = None
     """The model's name at the endpoint."""
     api_key_env: Variable | None = None
     """A role with a `base_url` of its own gets no key unless it names one, so that keys do not go to other hosts."""
@@ -191,7 +176,7 @@ class TeacherSpec(Strict):
 
     base_url: Address | None = None
     """An OpenAI-compatible endpoint, usually ending in `/v1`. None is OpenAI."""
-    model: str = Field(min_length=1)
+    model: Name
     """The model's name at the endpoint."""
     api_key_env: Variable = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. Never put the key itself into a config. With `headers_env` no

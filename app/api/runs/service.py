@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
 
+from app.api.runs.existence import refuse_labels
 from app.api.runs.schemas import RunRequest
 from app.api.runs.validation import admit, refuse_unpriced
 from app.config.teacher_network import refuse_addresses
@@ -66,6 +67,7 @@ class Runs:
             folder = self.settings.datasets / request.dataset
         config = admit(request.config, folder, self.settings)
         await refuse_addresses(config, self.settings)
+        await run_in_threadpool(refuse_labels, config)
         if await run_repository.count_unfinished(self.session, self.owner) >= self.settings.max_unfinished:
             raise TooManyRequests(
                 f"You have {self.settings.max_unfinished} unfinished runs, which is the limit. Cancel some, or wait.",

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any, get_args
 
+from app.api.runs.existence import refuse_missing
 from app.config.run_config import RunConfig, parse_config
 from app.errors import ConfigError, Unavailable
 from app.settings import Settings
@@ -40,6 +41,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_paths(config, dataset, settings)
     _refuse_servers(config, settings)
     _refuse_sizes(config, settings)
+    refuse_missing(config, settings, files=dataset is None)
     refuse_unpriced(config.teacher, config.budget, settings)
     return _resolve_keys(config, settings)
 

@@ -17,7 +17,7 @@ SERVER = "http://10.0.0.7:8000"
 def document(**student: Any) -> dict[str, Any]:
     return {
         "task": "classification",
-        "student": {"engine": "vllm", **student},
+        "student": student,
         "teacher": {"base_url": "http://teacher.example/v1", "model": "m", "api_key_env": ""},
     }
 
@@ -27,16 +27,18 @@ def test_a_vllm_server_that_the_settings_do_not_name_is_refused(tmp_path: Path, 
     """The trainer would send it requests from inside the service's network, and show what it answers."""
     settings = settings_for(tmp_path / "home")
     with pytest.raises(ConfigError, match=r"config\.student\.vllm_url: .*PADA_VLLM_URLS"):
-        admit(document(vllm_url=url), tmp_path, settings)
+        admit(document(engine="vllm", vllm_url=url), tmp_path, settings)
 
 
 def test_a_vllm_server_that_the_settings_name_is_used(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "home").model_copy(update={"vllm_urls": [SERVER]})
-    assert admit(document(vllm_url=SERVER), tmp_path, settings).student.vllm_url == SERVER
+    assert admit(document(engine="vllm", vllm_url=SERVER), tmp_path, settings).student.vllm_url == SERVER
 
 
 def test_a_server_of_its_own_needs_no_permission(tmp_path: Path) -> None:
-    assert admit(document(), tmp_path, settings_for(tmp_path / "home")).student.engine == "vllm"
+    """On a cluster, where it may be installed; on this machine it would have to be."""
+    cluster = settings_for(tmp_path / "home", launcher="ray")
+    assert admit(document(engine="vllm"), tmp_path, cluster).student.engine == "vllm"
 
 
 @pytest.mark.parametrize("own", [{"task": "my_task:Mine"}, {"task_folder": "/tmp"}])
