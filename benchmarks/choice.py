@@ -78,7 +78,8 @@ def score_ours(path: Path, student_name: str, dtype: str) -> dict[str, Any]:
     import torch
 
     from trainer.model import load_model, load_tokenizer
-    from trainer.predict import Counter, Predictor
+    from trainer.predict import Counter
+    from trainer.predictor import Predictor
     from trainer.progress import ProgressLog
     from trainer.specs import StudentSpec
     from trainer.tasks import load_task

@@ -64,7 +64,8 @@ def answer_ours(name: str, rows: Path, adapter: Path, dtype: str) -> dict[str, A
 
     from trainer.merged import ready
     from trainer.model import load_model, load_tokenizer
-    from trainer.predict import Counter, Predictor
+    from trainer.predict import Counter
+    from trainer.predictor import Predictor
     from trainer.progress import ProgressLog
     from trainer.tasks import load_task
 

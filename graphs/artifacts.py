@@ -93,7 +93,7 @@ class Analysis(ErrorAnalysis):
         return f"{self.root_cause} {self.scenario}"
 
 
-Purpose = Literal["analysis", "pattern", "strategy", "batch", "judgement", "blind answers"]
+Purpose = Literal["analysis", "pattern", "strategy", "batch", "answers", "judgement", "blind answers"]
 """What a call of a round is for."""
 
 
@@ -179,6 +179,44 @@ class SealedScores(Comparison):
     detail: dict[str, Any]
 
 
+class UnlabeledChoice(BaseModel):
+    """`unlabeled/choice.json`: how a round chose among the unlabelled rows, in numbers of rows."""
+
+    left: int
+    """Not used in a round before."""
+    looked_at: int
+    """Of these, a seeded sample that the student answered."""
+    refused: int
+    """Of these, too close to a validation, test or train row, or to a row that was accepted before."""
+    chosen: int
+    """For the teacher to answer."""
+
+
+class TeacherScore(BaseModel):
+    """What the teacher scores on one split, asked as for the answers of unlabelled rows."""
+
+    n: int
+    """Rows."""
+    score: float
+    """Mean of the metric, 0 to 1."""
+    ci95: tuple[float, float]
+    unanswered: int
+    """Rows that it did not answer; they count as wrong."""
+
+
+class TeacherScores(BaseModel):
+    """`teacher.json`: what the teacher itself scores, a ceiling for a student that learns from its answers."""
+
+    metric: str
+    validation: TeacherScore
+    test: TeacherScore | None = None
+    """None unless `evaluate_teacher: test` asks for it."""
+    calls: int
+    """The teacher's calls in this run until then, with that for a description of the task."""
+    tokens: int
+    usd: float
+
+
 class MinimalDetectableEffect(BaseModel):
     """The smallest true difference between two students that a number of rows can show."""
 
@@ -211,6 +249,16 @@ class DataInputs(BaseModel):
     """By split."""
 
 
+class UnlabeledReport(BaseModel):
+    """What became of the rows of `data.unlabeled`."""
+
+    rows_in_file: int
+    rows: int
+    """Those that rounds may choose from."""
+    refused: dict[str, int]
+    """Rows whose prompt is that of another row: by the split that has it, or `unlabeled` for repeats."""
+
+
 class DataReport(BaseModel):
     """`data/report.json`: the rows of the run, and where they came from."""
 
@@ -221,6 +269,8 @@ class DataReport(BaseModel):
     inputs: DataInputs
     test_rows: str
     """What the checks read test rows for, in one sentence."""
+    unlabeled: UnlabeledReport | None = None
+    """None without `data.unlabeled`."""
 
 
 class SealedAccess(BaseModel):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from graphs.methods import GUIDANCE, Guidance, Method, Origin
+from graphs.methods import GUIDANCE, Guidance, Method, Origin, Source
 from trainer.specs import Name, Strict, StudentSpec
 
 Promote = Literal["better", "later", "significant"]
@@ -42,9 +42,12 @@ class LoopSpec(Strict):
     """Write each batch for one analysed failure of its pattern; false writes for the pattern as a whole (the paper)."""
     explore_share: float = Field(0.0, ge=0, le=1)
     """Share of the rows that `pada` writes for no failure: half for the answers that train has least of, half at random."""
+    sources: dict[Source, float] | None = None
+    """Where the prompts of a round's rows come from, with shares that add up to 1: `generated`, and `unlabeled`, which are rows
+    of `data.unlabeled` that the teacher answers. A list gives equal shares. None is both where `pada` has `data.unlabeled`."""
     oversample: float | None = Field(None, ge=1, le=10)
-    """Rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first. None is 4 for
-    `pada` and 1 for other methods, and 1 for a task that cannot score a new row (the paper)."""
+    """Generated rows asked for, for each that is kept; above 1 the student answers them, and what it gets wrong is kept first. None
+    is 4 for `pada` and 1 for other methods, and 1 for a task that cannot score a new row (the paper)."""
     selection: Literal["medoids", "wrong"] = "medoids"
     """Which of the rows that the student gets wrong are kept: the `medoids` of their clusters, or any, in the order of the plan."""
     samples_per_batch: int = Field(5, ge=1, le=50)
@@ -90,6 +93,20 @@ class LoopSpec(Strict):
     leak_similarity: float = Field(0.97, gt=0, le=1)
     """Cosine of embeddings from which a row counts as leaked from validation or test."""
 
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _known_sources(cls, value: Any) -> Any:
+        return None if value is None else source_shares(value)
+
+    @model_validator(mode="after")
+    def _sources_fit_the_method(self) -> Self:
+        if self.sources and not self.guidance.takes_sources:
+            raise ValueError(
+                f"`sources` is for `method: pada` and `random`, not for `{self.method}`"
+                f"{', which takes unlabelled rows alone' if self.method == 'active' else ''}; leave it out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _ablations_leave_something(self) -> Self:
         if self.method != "pada" and not (self.patterns and self.train_errors):
@@ -109,7 +126,28 @@ class LoopSpec(Strict):
     def origins(self) -> tuple[Origin, ...]:
         """What rows are written for: all that the method has, less what an ablation leaves out."""
         kept = {"pattern": self.patterns, "train_error": self.train_errors}
-        return tuple(origin for origin in self.guidance.origins if kept.get(origin, True))
+        own = tuple(origin for origin in self.guidance.origins if kept.get(origin, True))
+        return (*own, "unlabeled") if "unlabeled" in (self.sources or {}) else own
+
+    @property
+    def unlabeled_per_round(self) -> int:
+        """Rows of a round whose prompts are those of `data.unlabeled`."""
+        share = 1.0 if self.method == "active" else (self.sources or {}).get("unlabeled", 0.0)
+        return round(self.synthetic_per_round * share)
+
+    @property
+    def generates(self) -> bool:
+        """Whether a teacher writes prompts of new rows."""
+        return self.method != "active" and "generated" in (self.sources or {"generated": 1.0})
+
+    def generated_for(self, rows: int, scorable: bool) -> int:
+        """Rows to have written, of which so many are kept.
+
+        Args:
+            scorable: whether the task can score the student's answer to a new row.
+        """
+        by_default = self.guidance.oversample if scorable else 1.0
+        return math.ceil(rows * (self.oversample or by_default))
 
     def asked_per_round(self, scorable: bool) -> int:
         """Rows asked for in each round, of which `synthetic_per_round` are kept.
@@ -117,8 +155,8 @@ class LoopSpec(Strict):
         Args:
             scorable: whether the task can score the student's answer to a new row.
         """
-        by_default = self.guidance.oversample if scorable else 1.0
-        return math.ceil(self.synthetic_per_round * (self.oversample or by_default))
+        unlabeled = self.unlabeled_per_round
+        return unlabeled + self.generated_for(self.synthetic_per_round - unlabeled, scorable)
 
     def chooses_rows(self, scorable: bool) -> bool:
         """Whether a round asks for more rows than it keeps, and the student's answers choose among them.
@@ -136,6 +174,33 @@ class LoopSpec(Strict):
     def asks_about(self, subject: Reviewed) -> bool:
         """Whether the run waits for a person to review this."""
         return self.review is True or self.review == subject
+
+
+def source_shares(value: Any) -> dict[str, float]:
+    """The shares that `loop.sources` means.
+
+    Raises:
+        ValueError: it says what the mistake is and what to write.
+    """
+    form = "write a list, such as `[generated, unlabeled]`, or shares, such as `{generated: 0.7, unlabeled: 0.3}`"
+    if isinstance(value, str) or not isinstance(value, list | tuple | dict) or not value:
+        raise ValueError(form)
+    known = get_args(Source)
+    for name in value:
+        if name not in known:
+            raise ValueError(f"{name!r} is none of the sources {' and '.join(known)}; {form}")
+    if not isinstance(value, dict):
+        if len(set(value)) < len(value):
+            raise ValueError("a source is there twice; for other shares than equal ones " + form)
+        return {name: 1 / len(value) for name in value}
+    if not all(
+        isinstance(share, int | float) and not isinstance(share, bool) and share > 0
+        for share in value.values()
+    ):
+        raise ValueError("each share is a number above 0; leave out a source that gives no rows")
+    if not math.isclose(total := math.fsum(value.values()), 1.0, abs_tol=1e-6):
+        raise ValueError(f"the shares add up to {total:g}, and have to add up to 1")
+    return value
 
 
 class Context(Strict):

@@ -63,7 +63,7 @@ class NewRow(BaseModel):
     case: str | None = None
     """Id of the validation failure, one of the pattern's, for whose analysis it was written. The writer never sees that row."""
     source: str | None = None
-    """Id of the training row that the student got wrong, or that the row rewords."""
+    """Id of the training row that the student got wrong, or that the row rewords, or of the unlabelled row that it answers."""
     attempt: int
     """The attempt of its batch, from 1."""
     verdict: Verdict
@@ -117,6 +117,8 @@ class Batch(BaseModel):
     case: str | None = None
     """Id of the failure of the pattern that it is written for; None for the pattern as a whole."""
     source: str | None = None
+    prompts: list[str] = []
+    """Ids of the unlabelled rows that the teacher answers; it then writes no prompts."""
 
 
 class Pattern(FailurePattern):

@@ -52,6 +52,16 @@ class RoundPaths:
         return self.root / "selection"
 
     @property
+    def unlabeled(self) -> Path:
+        """The unlabelled rows that the round looked at, with the student's answers."""
+        return self.root / "unlabeled"
+
+    @property
+    def unlabeled_choice(self) -> Path:
+        """How the round chose among them, in numbers."""
+        return self.unlabeled / "choice.json"
+
+    @property
     def rows(self) -> Path:
         """Every row that was written for the round, with its verdict."""
         return self.root / "rows.jsonl"
@@ -115,6 +125,11 @@ class RunPaths:
     def task_brief(self) -> Path:
         """What teachers are told of the task."""
         return self.root / "task.json"
+
+    @property
+    def teacher(self) -> Path:
+        """What the teacher itself scores."""
+        return self.root / "teacher.json"
 
     @property
     def tuning(self) -> Path:

@@ -79,6 +79,22 @@ class Workspace:
         path = self.paths.data(split)
         return self._once(f"examples/{split}", lambda: [Example(**row) for row in read_jsonl(path)])
 
+    def unlabeled(self) -> dict[str, Example]:
+        """The rows of `data.unlabeled` by id, with empty completions; none without such a file."""
+        path = self.paths.data("unlabeled")
+
+        def read() -> dict[str, Example]:
+            rows = map(Example.model_validate, read_jsonl(path)) if path.exists() else ()
+            return {row.id: row for row in rows}
+
+        return self._once("unlabeled", read)
+
+    def unlabeled_left(self, round_number: int) -> list[Example]:
+        """The unlabelled rows that no round before this one used, whatever their verdict."""
+        rounds = (self.round(n).rows() for n in range(1, round_number))
+        used = {row.source for rows in rounds for row in rows if row.origin == "unlabeled"}
+        return [row for name, row in self.unlabeled().items() if name not in used]
+
     @property
     def prompt_form(self) -> PromptForm:
         """What nearly all train rows share."""

@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 Writing = Literal["pattern", "train_error", "contrast", "train_row", "task", "explore"]
 """What new rows are written for: a strategy against a pattern, a training error, a training error alongside rows that the
 student gets right, a training row to say in other words, the task as such, or kinds of answer that no failure asked for."""
+Judging = Writing | Literal["unlabeled"]
+"""What new rows are judged for: also answers to real prompts, which nobody writes."""
 
 
 @cache

@@ -79,13 +79,18 @@ def answer_files(artifact: Path, files: list[PredictFile]) -> PredictReport:
         counts[row["completion"]].update(row["prompt"].split())
     for file in files:
         replies = [
-            Prediction(
-                id=row["id"], text=max(sorted(counts), key=lambda label: fit(row["prompt"], counts[label]))
-            )
-            for row in read_jsonl(file.rows)
+            classify(row["id"], row["prompt"], counts, file.unlabeled) for row in read_jsonl(file.rows)
         ]
         write_jsonl(file.output, replies)
     return PredictReport(predictions={file.name: file.output for file in files})
+
+
+def classify(name: str, prompt: str, counts: dict[str, Counter[str]], certain: bool) -> Prediction:
+    """The likeliest label of a prompt, with its probability where that is asked for."""
+    fits = {label: fit(prompt, counts[label]) for label in sorted(counts)}
+    label = max(fits, key=lambda name: fits[name])
+    odds = sum(math.exp(other - fits[label]) for other in fits.values())
+    return Prediction(id=name, text=label, certainty=1 / odds if certain else None)
 
 
 def fit(prompt: str, words: Counter[str]) -> float:

@@ -52,7 +52,20 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
     Raises:
         DataError: names the file, the line, the first error and the number of further rows with errors.
     """
-    found = scan_examples(path, check)
+    return _sound(scan_examples(path, check), path)
+
+
+def read_prompts(path: Path, check: Check | None = None) -> list[Example]:
+    """Read a JSONL file of rows without answers, in file order. See `scan_examples` with `answers=False`.
+
+    Raises:
+        DataError: see `read_examples`.
+    """
+    return _sound(scan_examples(path, check, answers=False), path)
+
+
+def _sound(found: Scan, path: Path) -> list[Example]:
+    """The rows of a file in which nothing is wrong."""
     if found.faults:
         first, further = found.faults[0], len(found.faults) - 1
         more = f" (Further faulty rows in this file: {further}. `pada check` lists them.)" if further else ""
@@ -62,7 +75,7 @@ def read_examples(path: Path, check: Check | None = None) -> list[Example]:
     return found.rows
 
 
-def scan_examples(path: Path, check: Check | None = None) -> Scan:
+def scan_examples(path: Path, check: Check | None = None, *, answers: bool = True) -> Scan:
     """Read a JSONL file of rows and all that is wrong with them. Blank lines and a byte order mark are skipped.
 
     A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`. In the second
@@ -71,6 +84,8 @@ def scan_examples(path: Path, check: Check | None = None) -> Scan:
 
     Args:
         check: the task's check of a row.
+        answers: whether rows have answers. If not, `completion` is empty, and an answer that a row has is left out: a
+            `completion`, or a last turn of the assistant.
 
     Raises:
         DataError: the file cannot be read, or is not UTF-8.
@@ -80,7 +95,8 @@ def scan_examples(path: Path, check: Check | None = None) -> Scan:
     lines: dict[str, int] = {}
     for number, line in _lines(path):
         try:
-            example = _example(_parse(line), f"{path.stem}-{number}")
+            row = _parse(line)
+            example = _example(row if answers else _without_answer(row), f"{path.stem}-{number}", answers)
             _raise_if(check(example) if check else None)
             _raise_if(_duplicate(example.id, lines))
         except _RowError as error:
@@ -165,12 +181,25 @@ def _refuse_surrogates(row: dict[str, Any]) -> None:
         ) from None
 
 
-def _example(row: dict[str, Any], default_id: str) -> Example:
+def _without_answer(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with an empty completion, and its turns up to the last one of the user."""
+    turns = row.get("messages")
+    if (
+        isinstance(turns, list)
+        and turns
+        and isinstance(turns[-1], dict)
+        and turns[-1].get("role") == "assistant"
+    ):
+        row = row | {"messages": turns[:-1]}
+    return row | {"completion": ""}
+
+
+def _example(row: dict[str, Any], default_id: str, answers: bool = True) -> Example:
     row = dict(row)
     row["id"] = _identifier(row.get("id"), default_id)
     if row.get("messages") is not None:
         _unfold_chat(row)
-    for key in ("prompt", "completion"):
+    for key in ("prompt", "completion") if answers else ("prompt",):
         row[key] = _text(row, key)
     return Example.model_validate(row)
 

@@ -18,17 +18,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.artifacts import write_json, write_jsonl
-from trainer.chat import without_thought
-from trainer.data import Encoder, Row, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
-from trainer.engines import Engine, local_engine
+from trainer.engines import local_engine
 from trainer.fencing import Superseded, guard
 from trainer.merged import predict_dtype, ready
 from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_device
+from trainer.predictor import Predictor
 from trainer.progress import ProgressLog, peak_memory_mb
-from trainer.records import Example, Prediction
-from trainer.replies import Done
+from trainer.records import Example
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
@@ -141,7 +139,7 @@ def predict_files(
         progress: gets a line for each batch.
     """
     start = time.monotonic()
-    examples = [task.load(file.rows) for file in files]
+    examples = [read_rows(task, file) for file in files]
     counter = Counter(progress, sum(map(len, examples)))
     with ready(model, student) as dtype:
         engine = local_engine(model, student)
@@ -166,7 +164,7 @@ def predict_served(
         VllmError: the server cannot be used.
     """
     start = time.monotonic()
-    examples = [task.load(file.rows) for file in files]
+    examples = [read_rows(task, file) for file in files]
     counter = Counter(progress, sum(map(len, examples)))
     report = PredictReport(device="server", dtype=student.dtype, engine="vllm")
     with served(student, str(resolve_model(student.model)), adapter) as engine:
@@ -175,12 +173,17 @@ def predict_served(
     return report
 
 
+def read_rows(task: Task, file: PredictFile) -> list[Example]:
+    """The rows of a file, with or without answers."""
+    return task.load_prompts(file.rows) if file.unlabeled else task.load(file.rows)
+
+
 def _answer_all(
     predictor: Predictor, files: Sequence[PredictFile], examples: list[list[Example]], report: PredictReport
 ) -> None:
     """Write the predictions of each file, and fill in the report."""
     for file, rows in zip(files, examples, strict=True):
-        predictions, over_long = predictor.answer(rows)
+        predictions, over_long = predictor.answer(rows, certainty=file.unlabeled)
         write_jsonl(file.output, predictions)
         report.rows += len(rows)
         report.predictions[file.name] = file.output
@@ -209,86 +212,6 @@ class Counter:
             memory_mb=peak_memory_mb(),
             eta_seconds=seconds * (self.total / self.rows - 1) if self.rows else None,
         )
-
-
-class Predictor:
-    """Answers rows with one student, by generation or by choice, as the task renders them."""
-
-    def __init__(self, engine: Engine, tokenizer: Any, task: Task, student: StudentSpec, done: Done):
-        self.engine = engine
-        self.tokenizer = tokenizer
-        self.task = task
-        self.encoder = Encoder(task, tokenizer, student)
-        self.stops = stop_tokens(tokenizer, student)
-        self.max_length = student.max_length
-        self.max_new_tokens = reply_limit(task, student)
-        self.done = done
-
-    def answer(self, examples: Sequence[Example]) -> tuple[list[Prediction], list[str]]:
-        """A prediction for each example, in order, and the ids of those that are too long to be answered.
-
-        Raises:
-            DataError: a row has an empty choice, whose likelihood says nothing.
-        """
-        rows = self.encoder.rows(examples)
-        over_long = [row.id for row in rows if asked(row) > self.max_length]
-        answers = {id: Prediction(id=id, text="", truncated=True) for id in over_long}
-        self.done(len(over_long))
-        pairs = [pair for pair in zip(examples, rows, strict=True) if pair[1].id not in answers]
-        answers |= self._generate([row for _, row in pairs if row.choices is None])
-        answers |= self._choose([(example, row) for example, row in pairs if row.choices is not None])
-        return [answers[row.id] for row in rows], over_long
-
-    def _generate(self, rows: list[Row]) -> dict[str, Prediction]:
-        replies = self.engine.generate(
-            [row.prompt for row in rows],
-            max_new_tokens=self.max_new_tokens,
-            stops=self.stops,
-            done=self.done,
-        )
-        return {
-            row.id: Prediction(
-                id=row.id,
-                text=without_thought(self.tokenizer.decode(reply.tokens, skip_special_tokens=True)),
-                tokens=len(reply.tokens),
-                truncated=reply.truncated,
-            )
-            for row, reply in zip(rows, replies, strict=True)
-        }
-
-    def _choose(self, pairs: list[tuple[Example, Row]]) -> dict[str, Prediction]:
-        choices = [row.choices or [] for _, row in pairs]
-        for (_, row), texts in zip(pairs, choices, strict=True):
-            if not all(texts):
-                raise DataError(f"Row {row.id!r} has an empty choice: give each choice a text.")
-        scores = self.engine.score([row.prompt for _, row in pairs], choices, done=self.done)
-        return {
-            row.id: self._chosen(example, row, score)
-            for (example, row), score in zip(pairs, scores, strict=True)
-        }
-
-    def _chosen(self, example: Example, row: Row, logprobs: list[float]) -> Prediction:
-        """The likeliest choice; of equals the first."""
-        texts = self.task.render(example).choices or []
-        sizes = self._sizes(texts, row)
-        weighed = [logprob / size for logprob, size in zip(logprobs, sizes, strict=True)]
-        choice = weighed.index(max(weighed))
-        return Prediction(id=row.id, text=texts[choice], choice=choice, choice_logprobs=logprobs)
-
-    def _sizes(self, texts: list[str], row: Row) -> list[int]:
-        """What a choice's log-probability is divided by, as the task asks."""
-        if self.task.normalize == "tokens":
-            return [len(choice) for choice in row.choices or []]
-        if self.task.normalize == "characters":
-            return [len(text) for text in texts]
-        if self.task.normalize == "bytes":
-            return [len(text.encode()) for text in texts]
-        return [1] * len(texts)
-
-
-def asked(row: Row) -> int:
-    """Tokens of a row that the student must read: its prompt and its longest choice."""
-    return len(row.prompt) + max((len(choice) for choice in row.choices or []), default=0)
 
 
 if __name__ == "__main__":

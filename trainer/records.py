@@ -43,6 +43,8 @@ class Prediction(BaseModel):
     """Index of the chosen choice, for tasks with choices."""
     choice_logprobs: list[float] | None = None
     """For each choice, the sum of the log-probabilities (nats) of its tokens given the context."""
+    certainty: float | None = None
+    """Probability of this reply among all replies, or among the choices, by the student. None where it was not asked for."""
     tokens: int = 0
     """Number of generated tokens, without the end-of-text token."""
     truncated: bool = False

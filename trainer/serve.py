@@ -23,7 +23,7 @@ from trainer.data_files import DataError, read_examples
 from trainer.engines import TorchEngine
 from trainer.line_protocol import own_stdout, write_line
 from trainer.memory import PREDICT_ROWS
-from trainer.predict import Predictor
+from trainer.predictor import Predictor
 from trainer.records import Example
 from trainer.reply_text import ReplyText
 from trainer.sampling import Chosen, Sampling, reply_tokens

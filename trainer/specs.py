@@ -237,6 +237,8 @@ class PredictFile(Strict):
     """JSONL of `Example`."""
     output: Path
     """JSONL of `Prediction`, in the order of `rows`; written atomically."""
+    unlabeled: bool = False
+    """The rows have no answers. Each prediction then says how certain the student is of it."""
 
 
 class TrainSpec(Strict):

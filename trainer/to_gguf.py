@@ -15,7 +15,7 @@ from trainer.gguf_spec import GgufReport, GgufSpec
 from trainer.llama_cpp import MISSING, LlamaCppError, installed, loaded
 from trainer.model import load_tokenizer
 from trainer.modelfile import modelfile
-from trainer.predict import Predictor
+from trainer.predictor import Predictor
 from trainer.tasks import add_task_folder, load_task
 from trainer.weights import ModelError
 

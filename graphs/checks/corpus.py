@@ -67,12 +67,7 @@ class Corpus:
         template = Template.from_prompts([example.prompt for example in train])
 
         async def embedded(rows: Sequence[Example]) -> Vectors:
-            texts = [template.strip(example.prompt) for example in rows]
-            # in batches, so that other callers do not have to wait for all of them
-            starts = range(0, len(texts), EMBED_BATCH)
-            return np.concatenate(
-                [await embedder.embed(texts[start : start + EMBED_BATCH]) for start in starts]
-            )
+            return await embed_in_batches(embedder, [template.strip(example.prompt) for example in rows])
 
         async def checks() -> RowChecks:
             vectors = await embedded([example for split in guarded.values() for example in split])
@@ -91,6 +86,10 @@ class Corpus:
         """A training row, as a teacher sees it."""
         example = self._train[name]
         return {"prompt": example.prompt, "completion": example.completion}
+
+    async def nearest_to(self, prompts: Sequence[str], count: int) -> list[RowText]:
+        """The training rows nearest to some prompts; a row ranks by the prompt that it is nearest to."""
+        return [self.row(name) for name, _ in self._neighbours.nearest(await self.embed(prompts), count)]
 
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[RowText]:
         """The training rows nearest to a text.
@@ -144,10 +143,23 @@ class Corpus:
             results.append(result)
         return results
 
+    async def known_prompts(self, prompts: Sequence[str]) -> list[CheckResult | None]:
+        """The checks of prompts whose answers are not known yet: leaks and duplicates. None for one that passes."""
+        checks = await self._ready()
+        return checks.known_prompts(prompts, await self.embed(prompts)) if prompts else []
+
     async def _ready(self) -> RowChecks:
         # shielded, because one cancelled branch must not stop the build for the others
         return await asyncio.shield(self.checks)
 
     async def embed(self, prompts: Sequence[str]) -> Vectors:
         """Embeddings of prompts without the template that they share, shape (prompts, d)."""
-        return await self._embedder.embed([self._template.strip(prompt) for prompt in prompts])
+        return await embed_in_batches(self._embedder, [self._template.strip(prompt) for prompt in prompts])
+
+
+async def embed_in_batches(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Embeddings of one or more texts, in batches, so that other callers do not have to wait for all of them."""
+    starts = range(0, len(texts), EMBED_BATCH)
+    return np.concatenate(
+        [await embedder.embed(list(texts[start : start + EMBED_BATCH])) for start in starts]
+    )

@@ -88,6 +88,16 @@ class PromptForm:
             return None
         return [Message(role="system", content=self.system), Message(role="user", content=prompt)]
 
+    def fit(self, row: Example) -> Example:
+        """A row from elsewhere in the form of the training rows: with the fixed parts, and with their system turn."""
+        prompt = self.wrap(row.prompt)
+        if not row.messages:
+            return row.model_copy(update={"prompt": prompt, "messages": self.messages(prompt)})
+        turns = [*row.messages[:-1], Message(role="user", content=prompt)]
+        if self.system and turns[0].role != "system":
+            turns.insert(0, Message(role="system", content=self.system))
+        return row.model_copy(update={"prompt": prompt, "messages": turns})
+
     def for_teacher(self) -> dict[str, str]:
         """The fixed parts that there are, as they stand in a request; of a long one its beginning and end."""
         parts = {"system": self.system, "before": self.before, "after": self.after}

@@ -82,14 +82,19 @@ class _Known:
     def same(self, prompt: str) -> _Row | None:
         return self._exact.get(_key(prompt))
 
-    def near(self, tokens: Sequence[str], answer: str) -> tuple[_Row, float] | None:
+    def near(self, tokens: Sequence[str], answer: str | None) -> tuple[_Row, float] | None:
         """The row with the most similar prompt and the same answer, and the similarity.
 
         A similar prompt with another answer is a contrast, from which the student learns.
+
+        Args:
+            answer: None is any answer.
         """
         if len(tokens) < SHORT:
             return None
-        match = self._near.find(grams(tokens, NEAR_WORDS), lambda index: self._rows[index].answer == answer)
+        match = self._near.find(
+            grams(tokens, NEAR_WORDS), lambda index: answer is None or self._rows[index].answer == answer
+        )
         return (self._rows[match[0]], match[1]) if match else None
 
 
@@ -176,6 +181,21 @@ class RowChecks:
             results.append(result)
         return results
 
+    def known_prompts(self, prompts: Sequence[str], vectors: Vectors) -> list[CheckResult | None]:
+        """As `check`, for prompts whose answers are not known: a near duplicate has any answer, and nothing is empty or
+        invalid."""
+        results: list[CheckResult | None] = []
+        batch = _Known(self._template, self._loop.near_duplicate, {})
+        for index, prompt in enumerate(prompts):
+            row, tokens = _Row(str(index), "batch", prompt), words(self._template.strip(prompt))
+            result = self._leak(row, tokens, vectors[index]) or self._duplicate(
+                row, tokens, batch, any_answer=True
+            )
+            if result is None:
+                batch.add(row)
+            results.append(result)
+        return results
+
     def _check(self, row: _Row, completion: str, vector: Vectors, batch: _Known) -> CheckResult | None:
         text = self._template.strip(row.prompt)
         if not text.strip() or not completion.strip():
@@ -186,10 +206,13 @@ class RowChecks:
         tokens = words(text)
         return self._leak(row, tokens, vector) or self._duplicate(row, tokens, batch)
 
-    def _duplicate(self, row: _Row, tokens: list[str], batch: _Known) -> CheckResult | None:
+    def _duplicate(
+        self, row: _Row, tokens: list[str], batch: _Known, any_answer: bool = False
+    ) -> CheckResult | None:
         if match := batch.same(row.prompt) or self._known.same(row.prompt):
             return CheckResult("duplicate", f"Its prompt is that of {match.name}.", match.evidence(1.0))
-        if near := batch.near(tokens, row.answer) or self._known.near(tokens, row.answer):
+        answer = None if any_answer else row.answer
+        if near := batch.near(tokens, answer) or self._known.near(tokens, answer):
             match, similarity = near
             return CheckResult(
                 "duplicate", f"Its prompt is nearly that of {match.name}.", match.evidence(similarity)

@@ -13,20 +13,26 @@ from graphs.workspace import Workspace
 
 
 async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Merge the batches in the order of the plan. The result does not depend on which batch came back first."""
+    """Merge the batches in the order of the plan. The result does not depend on which batch came back first.
+
+    Unlabelled rows were chosen before they were answered, so all that pass are kept. The choice is among the others.
+    """
     current = workspace.round(state.round)
     batches = current.batches() if state.batches else []
     rows = [row for batch in batches for row in current.batch_rows(batch.id)]
     for row in rows:
-        row.messages = workspace.prompt_form.messages(row.prompt)
+        given = workspace.unlabeled().get(row.source or "") if row.origin == "unlabeled" else None
+        row.messages = given.messages if given else workspace.prompt_form.messages(row.prompt)
     corpus = await workspace.corpus(state.round)
     passed = [row for row in rows if row.verdict == "accepted"]
     for row, result in zip(passed, await corpus.admit(passed), strict=True):
         if result:
             row.verdict, row.reason, row.evidence = result.check, result.reason, result.evidence
     if runtime.context.loop.chooses_rows(workspace.task.self_contained):
-        passed = [row for row in passed if row.verdict == "accepted"]
-        kept = await select(passed, current, runtime.context, corpus, workspace)
+        sound = [row for row in passed if row.verdict == "accepted"]
+        passed = [row for row in sound if row.origin != "unlabeled"]
+        places = runtime.context.loop.synthetic_per_round - (len(sound) - len(passed))
+        kept = await select(passed, places, current, runtime.context, corpus, workspace)
         for row in passed:
             if row.id not in kept:
                 row.verdict = "surplus"

@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from graphs.analysis.apportion import Name, apportion
 from graphs.context import Context, LoopSpec
 from graphs.methods import Origin
+from graphs.nodes.choose_unlabeled import Chosen, choose_unlabeled
 from graphs.pattern_outcomes import expected_fixes
 from graphs.rounds import Round
 from graphs.rows import Batch
@@ -23,41 +24,53 @@ Purpose = tuple[Origin, str, int]
 
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Split the round's rows over what the method writes them for."""
-    context = runtime.context
+    """Choose the unlabelled rows, and split the other rows of the round over what the method writes them for."""
+    context, loop = runtime.context, runtime.context.loop
     previous, current = workspace.round(state.round - 1), workspace.round(state.round)
-    asked = context.loop.asked_per_round(workspace.task.self_contained)
+    patterns = expected_fixes(previous, current, state.patterns)
+    wanted = loop.unlabeled_per_round
+    chosen = await choose_unlabeled(wanted, patterns, current, context, workspace) if wanted else {}
+    kept = loop.synthetic_per_round - sum(map(len, chosen.values())) if loop.generates else 0
+    asked = loop.generated_for(kept, workspace.task.self_contained)
     plan = allocation(
-        context.loop,
+        loop,
         asked,
         rows=train_rows(state.round, asked, context, workspace),
-        patterns=expected_fixes(previous, current, state.patterns),
+        patterns=patterns,
         train_failures=train_failures(previous, context),
+        kept=kept,
     )
     cases = {name: pattern.failures for name, pattern in current.patterns().items()}
-    batches = make_batches(
-        plan, state.round, context.loop.samples_per_batch, cases if context.loop.cases else {}
-    )
+    batches = make_batches(plan, state.round, loop.samples_per_batch, cases if loop.cases else {})
+    batches += unlabeled_batches(chosen, state.round, loop.samples_per_batch, len(batches))
     current.write_batches(batches)
     return {"batches": len(batches)}
 
 
 def allocation(
-    loop: LoopSpec, asked: int, rows: list[str], patterns: dict[str, float], train_failures: list[str]
+    loop: LoopSpec,
+    asked: int,
+    rows: list[str],
+    patterns: dict[str, float],
+    train_failures: list[str],
+    kept: int | None = None,
 ) -> list[Purpose]:
-    """What a round's rows are for.
+    """What a round's generated rows are for.
 
     Args:
         asked: rows to ask for.
         rows: ids of the training rows, in the order in which they get new rows.
         patterns: weight of each pattern: by size, from round 2 also by how much each improved.
         train_failures: ids of the training rows that the student gets wrong; rows are spread evenly over them.
+        kept: rows of those that the round keeps; None is all of `loop.synthetic_per_round`.
     """
     if "train_row" in loop.origins:
         return purposes("train_row", spread_evenly(asked, rows))
     if "task" in loop.origins:
         return [("task", "", asked)]
-    for_patterns, for_failures, explored = split_budget(loop, asked, bool(patterns), len(train_failures))
+    for_patterns, for_failures, explored = split_budget(
+        loop, asked, bool(patterns), len(train_failures), kept
+    )
     if loop.guidance.one_each:
         for_failures = min(for_failures, len(train_failures))
     return [
@@ -88,7 +101,9 @@ def train_failures(previous: Round, context: Context) -> list[str]:
     return wrong
 
 
-def split_budget(loop: LoopSpec, asked: int, patterns: bool, train_failures: int) -> tuple[int, int, int]:
+def split_budget(
+    loop: LoopSpec, asked: int, patterns: bool, train_failures: int, kept: int | None = None
+) -> tuple[int, int, int]:
     """Rows for patterns, for training failures, and for exploration, which only goes with patterns.
 
     If patterns or training failures are missing, the other one gets all rows that are not for exploration.
@@ -97,6 +112,7 @@ def split_budget(loop: LoopSpec, asked: int, patterns: bool, train_failures: int
         asked: rows to split.
         patterns: whether the round has patterns.
         train_failures: sampled training rows that the student gets wrong.
+        kept: see `allocation`.
     """
     if not patterns:
         return 0, asked if train_failures else 0, 0
@@ -104,9 +120,8 @@ def split_budget(loop: LoopSpec, asked: int, patterns: bool, train_failures: int
     guided = asked - explored
     for_failures = guided - round(guided * loop.pattern_share) if train_failures else 0
     if loop.rows_per_error:
-        for_failures = min(
-            for_failures, math.ceil(train_failures * loop.rows_per_error * asked / loop.synthetic_per_round)
-        )
+        bound = train_failures * loop.rows_per_error * asked / (kept or loop.synthetic_per_round)
+        for_failures = min(for_failures, math.ceil(bound))
     return guided - for_failures, for_failures, explored
 
 
@@ -154,4 +169,28 @@ def make_batches(
             source=name if origin in ("train_error", "train_row") else None,
         )
         for place, (origin, name, count, turn) in enumerate(pieces)
+    ]
+
+
+def unlabeled_batches(chosen: Chosen, round_number: int, size: int, first: int) -> list[Batch]:
+    """Batches of at most `size` unlabelled rows, each of one pattern.
+
+    Args:
+        first: number of the first batch.
+    """
+    pieces = [
+        (pattern, names[start : start + size])
+        for pattern, names in chosen.items()
+        for start in range(0, len(names), size)
+    ]
+    return [
+        Batch(
+            id=f"r{round_number}-b{place}",
+            round=round_number,
+            origin="unlabeled",
+            count=len(names),
+            pattern=pattern or None,
+            prompts=names,
+        )
+        for place, (pattern, names) in enumerate(pieces, first)
     ]

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from graphs.checks.prompt_form import PromptForm
 from graphs.checks.row_checks import CheckResult
 from graphs.context import Context
+from graphs.nodes.answer_prompts import whole_prompt
 from graphs.nodes.generate import build_prompt_data, writing
 from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import BlindAnswers, QualityReport
@@ -22,7 +23,7 @@ from trainer.records import Example, Prediction
 from trainer.tasks.base import Task
 
 RowText = dict[str, str]
-"""`prompt` and `completion` of a new row."""
+"""`prompt` and `completion` of a new row; `source`, the id of its unlabelled row, where it has one."""
 
 
 async def check_quality(
@@ -37,13 +38,16 @@ async def check_quality(
     corpus = await workspace.corpus(batch.round)
     results = await corpus.check(state.samples)
     passed = [text for text, result in zip(state.samples, results, strict=True) if result is None]
+    shown = [as_shown(text, workspace) for text in passed]
     report, votes = await asyncio.gather(
-        ask_judge(passed, batch, state.attempt, runtime.context, workspace),
-        ask_blind(passed, batch, state.attempt, runtime.context, workspace),
+        ask_judge(shown, batch, state.attempt, runtime.context, workspace),
+        ask_blind(shown, batch, state.attempt, runtime.context, workspace),
     )
     unjudged = bool(passed) and loop.qc and report is None and loop.unjudged == "drop"
-    last = state.attempt >= loop.max_attempts
-    disputed = disputes(workspace.task, passed, votes)
+    # another attempt is no use for prompts that are given, once they are answered
+    answered = batch.origin == "unlabeled" and bool(state.samples)
+    last = state.attempt >= loop.max_attempts or answered
+    disputed = disputes(workspace.task, shown, votes)
     rows = verdicts(state, batch, results, report, loop.qc_threshold, last, disputed)
     if unjudged:
         rows = [not_judged(row) if row.verdict in ("accepted", "surplus") else row for row in rows]
@@ -60,6 +64,12 @@ async def check_quality(
     current.write_batch_rows(batch.id, judged)
     closed = {"judged": judged, "feedback": "", "previous": [], "candidates": state.candidates + len(judged)}
     return closed | next_batch(state, len(current.batches()))
+
+
+def as_shown(text: RowText, workspace: Workspace) -> RowText:
+    """A row as the judge sees it; of an unlabelled conversation all turns."""
+    prompt = whole_prompt(workspace.unlabeled()[text["source"]]) if "source" in text else text["prompt"]
+    return {"prompt": prompt, "completion": text["completion"]}
 
 
 def next_batch(state: AugmentState, batches: int) -> dict[str, Any]:
@@ -166,7 +176,7 @@ def verdicts(
                 origin=batch.origin,
                 pattern=batch.pattern,
                 case=batch.case,
-                source=batch.source,
+                source=text.get("source", batch.source),
                 attempt=state.attempt,
                 verdict=check,
                 reason=reason,

@@ -30,6 +30,8 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
     stale = 0 if decision.promoted else state.stale + 1
     wrong = sum(not score.correct for score in current.scores("train"))
     stopped = why_stop(state, loop, stale, wrong)
+    if not stopped and loop.unlabeled_per_round and not loop.generates:
+        stopped = "" if workspace.unlabeled_left(state.round + 1) else "Every unlabelled row was used."
     current.write_gate(decision.model_copy(update={"stopped": stopped}))
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
     if decision.promoted:

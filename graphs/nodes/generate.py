@@ -9,14 +9,13 @@ from langgraph.runtime import Runtime
 from graphs.checks.corpus import Corpus
 from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context, LoopSpec
+from graphs.nodes.answer_prompts import PromptData, answer_unlabeled
 from graphs.rows import Batch
 from graphs.schemas import SampleBatch
 from graphs.state import AugmentState
 from graphs.unanswered import ask_or_note
 from graphs.workspace import Workspace
-from prompts import Writing, render
-
-PromptData = dict[str, Any]
+from prompts import Judging, render
 
 CONTRAST_ROWS = 3
 """Rows shown for contrast, as in LLMs-as-Instructors (its repository's default)."""
@@ -25,11 +24,15 @@ CONTRAST_ROWS = 3
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
     """Ask for the rows still missing, with feedback if rows were sent back.
 
-    Where all prompts of the task share a beginning or end, the writer sees and writes only what varies.
+    Where all prompts of the task share a beginning or end, the writer sees and writes only what varies. Prompts of unlabelled
+    rows are there already, and the teacher only answers them.
     """
     form = workspace.prompt_form
     current = workspace.round(state.round)
     batch = current.batches()[state.number]
+    if batch.origin == "unlabeled":
+        answered = await answer_unlabeled(batch, state.attempt + 1, runtime.context, workspace)
+        return {"samples": answered, "attempt": state.attempt + 1, "missing": batch.count}
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
         "count": count,
@@ -70,7 +73,7 @@ def show_variable_parts(data: PromptData, form: PromptForm) -> PromptData:
     return data | rows | lists
 
 
-def writing(batch: Batch, loop: LoopSpec) -> Writing:
+def writing(batch: Batch, loop: LoopSpec) -> Judging:
     """The prompt to use for a batch."""
     if batch.origin == "train_error" and loop.guidance.contrast:
         return "contrast"
@@ -131,6 +134,12 @@ async def for_row(batch: Batch, context: Context, workspace: Workspace, corpus: 
     return {"original": row, "examples": [row]}
 
 
+async def for_unlabeled(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
+    """The training rows nearest to the batch's prompts."""
+    prompts = [workspace.unlabeled()[name].prompt for name in batch.prompts]
+    return {"examples": await corpus.nearest_to(prompts, context.loop.examples_per_prompt)}
+
+
 async def for_task(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:
     """Some training rows, drawn at random."""
     return {"examples": corpus.draw(context.loop.examples_per_prompt, f"{context.seed}/{batch.id}")}
@@ -149,4 +158,5 @@ PURPOSES = {
     "train_row": for_row,
     "task": for_task,
     "explore": for_exploration,
+    "unlabeled": for_unlabeled,
 }

@@ -31,16 +31,21 @@ Group = tuple[Origin, str | None]
 
 
 async def select(
-    passed: Sequence[NewRow], current: Round, context: Context, corpus: Corpus, workspace: Workspace
+    passed: Sequence[NewRow],
+    rows: int,
+    current: Round,
+    context: Context,
+    corpus: Corpus,
+    workspace: Workspace,
 ) -> set[str]:
-    """Ids of the rows to keep."""
+    """Ids of the generated rows to keep, at most `rows`."""
     right = await answered_right(passed, current, context, workspace)
     vectors: dict[str, Vector] | None = None
     if context.loop.selection == "medoids" and passed:
         embedded = await corpus.embed([row.prompt for row in passed])
         vectors = {row.id: vector for row, vector in zip(passed, embedded, strict=True)}
-    rows = context.loop.synthetic_per_round
-    return set(choose(passed, current.batches(), rows, right, vectors, context.seed))
+    plan = [batch for batch in current.batches() if batch.origin != "unlabeled"]
+    return set(choose(passed, plan, rows, right, vectors, context.seed))
 
 
 def choose(

@@ -18,9 +18,10 @@ from graphs.schemas import (
     SampleBatch,
     TaskDescription,
 )
-from prompts import Writing, render
+from prompts import Judging, Writing, render
 
 WRITINGS = get_args(Writing)
+JUDGINGS = [name for kind in get_args(Judging) for name in get_args(kind)]
 PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
     "describe_task": (TaskDescription, {}),
     "analyze_errors": (ErrorAnalysis, {}),
@@ -31,7 +32,7 @@ PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
         f"write/{purpose}": (SampleBatch, {"count": 5, "feedback": False, "fixed": False})
         for purpose in WRITINGS
     },
-    **{f"judge/{purpose}": (QualityReport, {}) for purpose in WRITINGS},
+    **{f"judge/{purpose}": (QualityReport, {}) for purpose in JUDGINGS},
 }
 
 
@@ -90,5 +91,5 @@ def test_a_prompt_speaks_of_its_own_purpose_alone(kind: str) -> None:
 
 def test_every_purpose_has_its_file() -> None:
     folder = Path(prompts.__file__).parent
-    for kind in ("write", "judge"):
-        assert {path.stem for path in (folder / kind).glob("*.md")} == {"base", *WRITINGS}
+    for kind, purposes in {"write": WRITINGS, "judge": JUDGINGS}.items():
+        assert {path.stem for path in (folder / kind).glob("*.md")} == {"base", *purposes}

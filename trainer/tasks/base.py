@@ -96,6 +96,19 @@ class Task:
         """Rows with the same group stay together when train is split. By default, rows with the same prompt form a group."""
         return example.prompt
 
+    def load_prompts(self, path: Path) -> list[Example]:
+        """Read and check one file of rows without answers; raises `trainer.data_files.DataError` as `load` does."""
+        from trainer.data_files import read_prompts
+
+        return read_prompts(path, self.prompt_error)
+
+    def prompt_error(self, example: Example) -> str | None:
+        """Why a row without an answer cannot be used and what to do, or None."""
+        choices = self.render(example).choices
+        if choices is not None and (len(choices) < 2 or not all(choices)):
+            return "the row offers no two options to choose between. Add them in the form of the train rows."
+        return None
+
     def row_error(self, example: Example) -> str | None:
         """Why a row of a data file cannot be used and what to do, or None. `load` adds the file and the line."""
         return None
