@@ -46,6 +46,11 @@ class Client:
 
     def start(self, config: RunConfig) -> str:
         """Upload the rows that a config names, unless they are on the hub, and start a run; returns its id."""
+        if config.data.unlabeled:
+            raise PadaError(
+                "data.unlabeled: a service takes no rows without answers. Leave --server out, or leave out `data.unlabeled` and "
+                "`loop.sources`."
+            )
         document = config.model_dump(mode="json", exclude_defaults=True, exclude={"output", "data"})
         data = config.data.model_dump(mode="json", exclude_none=True, exclude={*SPLITS, "folder"})
         document["data"] = data if config.data.hub else {"limit": data["limit"]}

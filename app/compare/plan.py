@@ -13,6 +13,7 @@ from app.compare.runs import Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
 from app.settings import Settings
+from graphs.nodes.choose_unlabeled import LOOKED_AT
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
 from graphs.teacher.prices import PriceBook
@@ -164,8 +165,11 @@ def round_seconds(
     looks = round_number < loop.last_round and "train_error" in loop.origins
     sample = min(loop.max_train_failures, rows["train"]) if looks else 0
     scorable = load_task(config.task).self_contained
-    chosen_among = loop.asked_per_round(scorable) if round_number and loop.chooses_rows(scorable) else 0
-    answered = rows["validation"] + sample + chosen_among
+    answered = rows["validation"] + sample
+    if round_number and loop.chooses_rows(scorable):
+        answered += loop.generated_for(loop.synthetic_per_round - loop.unlabeled_per_round, scorable)
+    if round_number and loop.method != "random":
+        answered += LOOKED_AT * loop.unlabeled_per_round
     return throughput.load + steps * throughput.step + answered * throughput.answer
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.config.run_config import RunConfig
 from graphs.artifacts import TaskBrief
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import allocation, make_batches
+from graphs.nodes.allocate import allocation, make_batches, unlabeled_batches
 from graphs.nodes.find_patterns import pattern_count
 from graphs.nodes.generate import writing
 from graphs.ports import Role
@@ -122,8 +122,8 @@ def questions(
         )
         data = task | {"pattern": PATTERN, "examples": examples}
         yield Question("analyst", AugmentationStrategy, render("draft_strategies"), data, STRATEGY)
-    asked = loop.asked_per_round(load_task(config.task).self_contained)
-    for batch in batches(loop, asked, train, patterns, failures.train):
+    scorable = load_task(config.task).self_contained
+    for batch in batches(loop, scorable, train, patterns, failures.train):
         samples: Data = {"samples": [row] * batch.count}
         purpose: Data = (
             {"strategy": STRATEGY, "case": ANALYSIS if loop.cases else None}
@@ -134,24 +134,38 @@ def questions(
         )
         data = task | {"examples": examples} | purpose
         kind = writing(batch, loop)
-        write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
-        yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
+        prompts, answers = [row["prompt"]] * batch.count, {"answers": [row["completion"]] * batch.count}
+        if batch.origin == "unlabeled":
+            shown = task | {"examples": examples, "prompts": prompts, "vote": batch.id}
+            yield Question("generator", BlindAnswers, render("blind"), shown, answers)
+        else:
+            write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
+            yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
+        attempts = 1 if batch.origin == "unlabeled" else loop.max_attempts
         if loop.qc:
             judge = render(f"judge/{kind}")
-            yield Question("judge", QualityReport, judge, data | samples, REPORT, loop.max_attempts)
+            yield Question("judge", QualityReport, judge, data | samples, REPORT, attempts)
         for vote in range(loop.qc_blind):
-            shown = task | {"examples": examples, "prompts": [row["prompt"]] * batch.count, "vote": vote}
-            answers = {"answers": [row["completion"]] * batch.count}
-            yield Question("judge", BlindAnswers, render("blind"), shown, answers, loop.max_attempts)
+            shown = task | {"examples": examples, "prompts": prompts, "vote": vote}
+            yield Question("judge", BlindAnswers, render("blind"), shown, answers, attempts)
 
 
-def batches(loop: LoopSpec, asked: int, train: int, patterns: int, train_failures: int) -> list[Batch]:
-    """The batches that the loop plans for a round whose patterns have equal size."""
+def batches(loop: LoopSpec, scorable: bool, train: int, patterns: int, train_failures: int) -> list[Batch]:
+    """The batches that the loop plans for a round whose patterns have equal size, with as many unlabelled rows as it wants.
+
+    Args:
+        scorable: whether the task can score the student's answer to a new row.
+    """
+    unlabeled = loop.unlabeled_per_round
+    kept = loop.synthetic_per_round - unlabeled
     plan = allocation(
         loop,
-        asked,
+        loop.generated_for(kept, scorable),
         rows=[str(n) for n in range(train)],
         patterns={str(n): 1.0 for n in range(patterns)},
         train_failures=[str(n) for n in range(train_failures)] if "train_error" in loop.origins else [],
+        kept=kept,
     )
-    return make_batches(plan, 1, loop.samples_per_batch, {})
+    written = make_batches(plan, 1, loop.samples_per_batch, {})
+    real = {"": [str(n) for n in range(unlabeled)]}
+    return written + unlabeled_batches(real, 1, loop.samples_per_batch, len(written))

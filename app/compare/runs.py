@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
-from app.config.splits import SPLITS
+from app.config.splits import SPLITS, UNLABELED
 from app.engine.events import Event
 from app.engine.run_folder import open_run, owned
 from app.engine.runner import Runner
@@ -99,8 +99,9 @@ class Runs:
 
     def config(self, job: Job) -> RunConfig:
         """A run's config with the shared rows and, with equal steps, the shared number of steps."""
-        files: Any = {split: RunPaths(self.root).data(split) for split in SPLITS}
         config = self._comparison.configs[job]
+        shared = [*SPLITS, *([UNLABELED] if config.data.unlabeled else [])]
+        files: Any = {split: RunPaths(self.root).data(split) for split in shared}
         # all students of a comparison are trained alike, with the learning rate of its config
         student = config.student.model_copy(update={"steps": self._steps, "tune": "off"})
         return config.model_copy(update={"data": DataSpec(**files), "student": student, "output": None})

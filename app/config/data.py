@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -12,9 +11,11 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.config.hub import fetch
+from app.config.inputs import data_inputs, refuse_change
 from app.config.sampling import sample_per_stratum, sample_stratified
-from app.config.splits import SPLITS, Split, comparable_prompt
-from graphs.artifacts import DataInputs, DataReport, InputFile
+from app.config.splits import SPLITS, UNLABELED, Split, comparable_prompt
+from app.config.unlabeled import read_unlabeled
+from graphs.artifacts import DataReport
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
@@ -55,6 +56,8 @@ class DataSpec(Strict):
     """File of the validation rows; None is `validation.jsonl` in `folder`."""
     test: Path | None = None
     """File of the test rows; None is `test.jsonl` in `folder`."""
+    unlabeled: Path | None = None
+    """File of rows without answers, such as logs. The teacher answers those that the student is to learn from."""
     limit: LimitSpec = LimitSpec()
     """A plain number limits the train rows."""
 
@@ -84,6 +87,10 @@ class DataSpec(Strict):
             )
         return self
 
+    def unlabeled_file(self, base: Path) -> Path | None:
+        """The file of the rows without answers, if there is one."""
+        return base / self.unlabeled.expanduser() if self.unlabeled else None
+
     def file(self, split: Split, base: Path) -> Path:
         """The file of a split; not for rows of the hub."""
         named: Path | None = getattr(self, split)
@@ -106,11 +113,15 @@ def prepare_data(
         OSError: the run's folder cannot be written.
     """
     files = split_files(spec, task_name, seed, paths, base)
-    inputs = _inputs(spec, task_name, seed, files)
+    pool = spec.unlabeled_file(base)
+    read: dict[str, Path] = {str(split): path for split, path in files.items()}
+    if pool:
+        read[UNLABELED] = pool
+    inputs = data_inputs(spec.limit.model_dump(exclude_none=True), task_name, seed, read)
     if paths.data_report.exists():
         report = DataReport(**read_json(paths.data_report))
-        _refuse_change(report.inputs, inputs, paths.root)
-        if all(paths.data(split).exists() for split in SPLITS):
+        refuse_change(report.inputs, inputs, paths.root)
+        if all(paths.data(name).exists() for name in read):
             return report
     rows = _load(load_task(task_name), files)
     _refuse_duplicate_ids(rows, files)
@@ -119,13 +130,17 @@ def prepare_data(
     task = load_task(task_name, limited["train"])
     _refuse_unseen(limited, task, files, spec.limit)
     _refuse_references(limited, task, files)
+    found = read_unlabeled(task, pool, rows, limited["train"]) if pool else None
     for split in SPLITS:
         write_jsonl(paths.data(split), limited[split])
+    if found:
+        write_jsonl(paths.data(UNLABELED), found.rows)
     report = DataReport(
         rows={split: len(limited[split]) for split in SPLITS},
         rows_in_files={split: len(rows[split]) for split in SPLITS},
         inputs=inputs,
-        test_rows="Read for these checks only: ids, overlap with train and validation, unknown labels.",
+        test_rows="Read for these checks only: ids, overlap with other rows, unknown labels.",
+        unlabeled=found.report if found else None,
     )
     write_json(paths.data_report, report)
     return report
@@ -151,41 +166,6 @@ def _refuse_same_file(files: dict[Split, Path]) -> None:
     for one, other in combinations(SPLITS, 2):
         if files[one].resolve() == files[other].resolve():
             raise DataError(f"data.{one} and data.{other} are the same file, {files[one]}. Name a file each.")
-
-
-def _inputs(spec: DataSpec, task_name: str, seed: int, files: dict[Split, Path]) -> DataInputs:
-    return DataInputs(
-        task=task_name,
-        seed=seed,
-        limit=spec.limit.model_dump(exclude_none=True),
-        files={
-            split: InputFile(name=path.name, sha256=_sha256(path, split)) for split, path in files.items()
-        },
-    )
-
-
-def _sha256(path: Path, split: Split) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DataError(f"data.{split}: There is no file {path}. Check the path in the config.") from None
-    except OSError as error:
-        raise DataError(f"data.{split}: {path} cannot be read: {error.strerror}.") from None
-
-
-def _refuse_change(before: DataInputs, now: DataInputs, root: Path) -> None:
-    changed = [f"`{key}`" for key in ("task", "seed", "limit") if getattr(before, key) != getattr(now, key)]
-    changed += [
-        f"the {split} file {now.files[split].name}"
-        for split in SPLITS
-        if before.files[split].sha256 != now.files[split].sha256
-    ]
-    if changed:
-        raise DataError(
-            f"{root} holds a run whose data differ: {', '.join(changed)} changed since it began. "
-            "Undo the change to go on with that run, or set another `output` to begin a new one."
-        )
 
 
 def _load(task: Task, files: dict[Split, Path]) -> dict[Split, list[Example]]:

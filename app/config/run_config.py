@@ -13,7 +13,7 @@ from app.config.data import DataSpec
 from app.config.splits import SPLITS
 from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
-from graphs.context import Context
+from graphs.context import Context, source_shares
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from trainer.specs import EXECUTION, Name
 
@@ -48,7 +48,7 @@ class RunConfig(Context):
         where the data files lie: what is in them may not change, and `data/report.json` knows it.
         """
         free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "output", "task_folder"), True)
-        places = {"folder", "train", "validation", "test"}
+        places = {"folder", "train", "validation", "test", "unlabeled"}
         return self.model_dump(mode="json", exclude=free | {"student": set(EXECUTION), "data": places})
 
 
@@ -127,7 +127,24 @@ def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: boo
         raise ConfigError(
             f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`."
         )
-    return absolute(config, base)
+    return absolute(with_sources(config, name), base)
+
+
+def with_sources(config: RunConfig, name: str) -> RunConfig:
+    """The config with the sources of `pada` filled in: half of its rows are unlabelled ones where there are some.
+
+    Raises:
+        ConfigError: rows are to come from a file that the config does not name.
+    """
+    loop = config.loop
+    if config.data.unlabeled is None:
+        if not loop.unlabeled_per_round:
+            return config
+        key = "loop.method: `active`" if loop.method == "active" else "loop.sources: `unlabeled`"
+        raise ConfigError(f"{name}: {key} needs rows without answers; name their file as `data.unlabeled`.")
+    if loop.sources is None and loop.method == "pada":
+        loop = loop.model_copy(update={"sources": source_shares(["generated", "unlabeled"])})
+    return config.model_copy(update={"loop": loop})
 
 
 def absolute(config: RunConfig, base: Path) -> RunConfig:
@@ -157,11 +174,11 @@ def _task_folder(config: RunConfig, base: Path) -> Path | None:
 
 
 def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
-    if isinstance(data.hub, str):
-        return DataSpec(hub=_place(data.hub, base), limit=data.limit)
+    pool = data.unlabeled_file(base)
+    rest: dict[str, Any] = {"limit": data.limit, "unlabeled": pool.resolve() if pool else None}
     if data.hub:
-        return data
-    return DataSpec(**{split: data.file(split, base).resolve() for split in SPLITS}, limit=data.limit)
+        return DataSpec(hub=_place(data.hub, base) if isinstance(data.hub, str) else True, **rest)
+    return DataSpec(**{split: data.file(split, base).resolve() for split in SPLITS}, **rest)
 
 
 def _place(name: str, base: Path) -> str:

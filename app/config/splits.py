@@ -9,6 +9,8 @@ from trainer.text import comparable
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+UNLABELED = "unlabeled"
+"""The name of the rows without answers, which are no split."""
 
 
 def comparable_prompt(example: Example) -> str:

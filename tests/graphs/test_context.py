@@ -17,6 +17,18 @@ from graphs.context import LoopSpec
         ({"method": "llm2llm", "train_errors": False}, "ablations of `method: pada`, not of `llm2llm`"),
         ({"patterns": False, "train_errors": False}, "use `method: random`"),
         ({"method": "best"}, "'pada', 'vanilla', 'random'"),
+        ({"sources": "unlabeled"}, "write a list, such as `\\[generated, unlabeled\\]`, or shares"),
+        ({"sources": []}, "write a list"),
+        ({"sources": ["generated", "logs"]}, "'logs' is none of the sources generated and unlabeled"),
+        ({"sources": ["unlabeled", "unlabeled"]}, "a source is there twice"),
+        (
+            {"sources": {"generated": 0.7, "unlabeled": 0.2}},
+            "the shares add up to 0.9, and have to add up to 1",
+        ),
+        ({"sources": {"generated": 1, "unlabeled": 0}}, "each share is a number above 0"),
+        ({"sources": {"generated": "half", "unlabeled": 0.5}}, "each share is a number above 0"),
+        ({"method": "auggpt", "sources": ["unlabeled"]}, "for `method: pada` and `random`, not for `auggpt`"),
+        ({"method": "active", "sources": ["unlabeled"]}, "which takes unlabelled rows alone; leave it out"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -33,6 +45,9 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], messag
         ({"method": "random"}, ("task",)),
         ({"method": "auggpt"}, ("train_row",)),
         ({"method": "vanilla"}, ()),
+        ({"method": "active"}, ("unlabeled",)),
+        ({"sources": ["unlabeled", "generated"]}, ("pattern", "train_error", "unlabeled")),
+        ({"sources": ["generated"]}, ("pattern", "train_error")),
     ],
 )
 def test_rows_are_written_for_what_the_method_has_and_no_ablation_leaves_out(
@@ -49,6 +64,25 @@ def test_plain_fine_tuning_ends_with_the_baseline() -> None:
 @pytest.mark.parametrize(("kept", "oversample", "asked"), [(100, 1.0, 100), (24, 1.5, 36), (10, 1.25, 13)])
 def test_the_rows_asked_for_are_rounded_up(kept: int, oversample: float, asked: int) -> None:
     assert LoopSpec(synthetic_per_round=kept, oversample=oversample).asked_per_round(True) == asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "unlabeled", "asked"),
+    [
+        ({"sources": ["generated", "unlabeled"]}, 5, 5 + 20),
+        ({"sources": {"generated": 0.7, "unlabeled": 0.3}}, 3, 3 + 28),
+        ({"sources": ["unlabeled"]}, 10, 10),
+        ({"method": "active"}, 10, 10),
+        ({"method": "active", "oversample": 3}, 10, 10),
+        ({"method": "random", "sources": ["generated", "unlabeled"]}, 5, 10),
+    ],
+)
+def test_unlabelled_rows_are_chosen_before_they_are_answered_and_the_others_after(
+    settings: dict[str, Any], unlabeled: int, asked: int
+) -> None:
+    loop = LoopSpec(synthetic_per_round=10, **settings)
+    assert loop.unlabeled_per_round == unlabeled
+    assert loop.asked_per_round(True) == asked
 
 
 def test_pada_asks_for_more_than_it_keeps_where_new_rows_can_be_scored() -> None:

@@ -85,7 +85,8 @@ def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -
     """Refuse local files outside of `allowed_paths`."""
     named = {"student.model": local_path(config.student), "embedder": _path(config.embedder)}
     if dataset is None:
-        named |= {f"data.{split}": getattr(config.data, split) for split in ("train", "validation", "test")}
+        names = ("train", "validation", "test", "unlabeled")
+        named |= {f"data.{split}": getattr(config.data, split) for split in names}
         named["data.hub"] = _path(str(config.data.hub))
     for key, path in named.items():
         if path is not None and not _allowed(path, settings):

@@ -49,6 +49,38 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert config.teacher.ledger == tmp_path / "paid.sqlite"
 
 
+POOL: dict[str, Any] = GOOD | {"data": GOOD["data"] | {"unlabeled": "logs.jsonl"}}
+
+
+def test_half_of_the_rows_of_pada_are_unlabelled_ones_where_there_are_some(tmp_path: Path) -> None:
+    config = load(tmp_path, POOL)
+    assert config.data.unlabeled == tmp_path / "here/logs.jsonl"
+    assert config.loop.sources == {"generated": 0.5, "unlabeled": 0.5}
+    assert load(tmp_path, GOOD).loop.sources is None
+    assert load(tmp_path, POOL | {"loop": {"sources": ["generated"]}}).loop.sources == {"generated": 1.0}
+    assert load(tmp_path, POOL | {"loop": {"method": "auggpt"}}).loop.sources is None
+    hub = load(tmp_path, GOOD | {"data": {"hub": True, "unlabeled": "logs.jsonl"}})
+    assert hub.data.unlabeled == tmp_path / "here/logs.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("loop", "key"),
+    [
+        ({"sources": ["unlabeled"]}, "loop.sources: `unlabeled`"),
+        ({"method": "active"}, "loop.method: `active`"),
+    ],
+)
+def test_unlabelled_rows_need_a_file(tmp_path: Path, loop: dict[str, Any], key: str) -> None:
+    message = refused(tmp_path, GOOD | {"loop": loop})
+    assert f"{key} needs rows without answers; name their file as `data.unlabeled`." in message
+
+
+def test_the_place_of_unlabelled_rows_is_free_while_a_run_goes_on(tmp_path: Path) -> None:
+    moved = POOL | {"data": POOL["data"] | {"unlabeled": "elsewhere/logs.jsonl"}}
+    assert differences(load(tmp_path, POOL).identity(), load(tmp_path, moved).identity()) == []
+    assert differences(load(tmp_path, POOL).identity(), load(tmp_path, GOOD).identity())
+
+
 def test_a_task_of_your_own_is_looked_for_beside_the_file(tmp_path: Path) -> None:
     here = tmp_path / "here"
     own = GOOD | {"task": "my_task:Mine"}
