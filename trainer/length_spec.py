@@ -20,6 +20,8 @@ class LengthSpec(Strict):
     """The config's `student`."""
     files: dict[str, Path]
     """Split -> JSONL of `Example`; `train` is one of them."""
+    unlabeled: Path | None = None
+    """JSONL of rows without answers, which are measured under that name."""
     output: Path
     """The `LengthReport` as JSON."""
 

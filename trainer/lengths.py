@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from trainer.artifacts import write_json
 from trainer.data import Encoder, Row, reply_limit
-from trainer.data_files import DataError, read_examples
+from trainer.data_files import DataError, read_examples, read_prompts
 from trainer.fitting import cut, free_bytes
 from trainer.length_spec import LengthReport, LengthSpec
 from trainer.memory import count_parameters, estimate
@@ -52,6 +52,8 @@ def measure(spec: LengthSpec) -> LengthReport:
     if spec.task_folder:
         add_task_folder(spec.task_folder)
     examples = {split: read_examples(path) for split, path in spec.files.items()}
+    if spec.unlabeled:
+        examples["unlabeled"] = read_prompts(spec.unlabeled)
     task = load_task(spec.task, examples["train"])
     tokenizer = load_tokenizer(spec.student)
     encoder = Encoder(task, tokenizer, spec.student)

@@ -10,11 +10,11 @@ from app.cli.check import conclusion, lines_of
 from app.compare.plan import Planned
 from app.prepare.checks.findings import CheckReport
 from app.report.charts import specs
-from app.report.charts.style import BLUE, GREY, ORANGE, finish, top_legend
+from app.report.charts.style import BLUE, GREY, INK, ORANGE, finish, top_legend
 from app.report.html import render_document
 
 MOST_LABELS = 40
-SPLITS = ["train", "validation", "test"]
+COLORS = {"train": BLUE, "validation": ORANGE, "test": GREY, "unlabeled": INK}
 
 
 def render_check(report: CheckReport, planned: Planned | None) -> str:
@@ -24,12 +24,13 @@ def render_check(report: CheckReport, planned: Planned | None) -> str:
     return render_document("check.html", charts, report=report, facts=facts, conclusion=conclusion(report))
 
 
-def color() -> Any:
+def color(report: CheckReport) -> Any:
     """The split by colour."""
+    shown = [name for name in COLORS if name in report.splits]
     return alt.Color(
         "split:N",
-        sort=SPLITS,
-        scale=alt.Scale(domain=SPLITS, range=[BLUE, ORANGE, GREY]),
+        sort=shown,
+        scale=alt.Scale(domain=shown, range=[COLORS[name] for name in shown]),
         legend=top_legend(110),
     )
 
@@ -54,7 +55,7 @@ def lengths(report: CheckReport) -> Any:
         .encode(
             x=alt.X("from:Q", title="Tokens of prompt and answer"),
             y=alt.Y("share:Q", title="Share of the rows", axis=alt.Axis(format="%", tickCount=4)),
-            color=color(),
+            color=color(report),
             tooltip=tooltip,
         )
     )
@@ -68,6 +69,7 @@ def labels(report: CheckReport) -> Any:
     rows = [
         {"split": split, "label": label, "rows": facts.labels.get(label, 0)}
         for split, facts in report.splits.items()
+        if facts.labels
         for label in shown
     ]
     if not rows:
@@ -78,7 +80,7 @@ def labels(report: CheckReport) -> Any:
         .encode(
             y=alt.Y("label:N", sort=shown, title=None, axis=alt.Axis(labelLimit=240)),
             x=alt.X("rows:Q", title="Rows"),
-            color=color(),
+            color=color(report),
             tooltip=[alt.Tooltip("label:N"), alt.Tooltip("split:N"), alt.Tooltip("rows:Q")],
         )
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.config.data import split_files
 from app.config.run_config import RunConfig
-from app.config.splits import SPLITS
+from app.config.splits import SPLITS, UNLABELED
 from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
 from app.prepare.checks.lengths import check_lengths
 from app.prepare.checks.private import check_private
@@ -27,6 +27,7 @@ from app.prepare.checks.rows import (
 from app.prepare.checks.similar import check_near
 from app.prepare.checks.suspects import check_suspects
 from app.prepare.checks.teacher import check_teacher
+from app.prepare.checks.unlabeled import read_unlabeled_rows
 from app.settings import Settings
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.run_paths import RunPaths
@@ -71,7 +72,8 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
         except DataError as error:
             fault = Finding(level="fault", code="file", message=str(error), count=1)
             return CheckReport(task=config.task, splits={}, findings=[fault]), {}
-        rows, found = read_rows(task, files)
+        sources: dict[str, Path] = {str(split): path for split, path in files.items()}
+        rows, found = read_rows(task, sources)
     try:
         task = load_task(config.task, [row.example for row in rows["train"]])
     except DataError as error:
@@ -79,9 +81,14 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
     found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
     found += check_answers(rows) + check_references(rows, task)
     found += check_labels(rows, task)
-    found += check_near(rows) + check_private(rows) + check_suspects(rows, task)
-    splits = {split: SplitFacts(file=str(files[split]), rows=len(rows[split])) for split in SPLITS}
-    report = CheckReport(task=config.task, splits=dict(splits), findings=found)
+    found += check_near(rows)
+    if config.data.unlabeled:
+        sources[UNLABELED] = config.data.unlabeled
+        rows[UNLABELED], faults = read_unlabeled_rows(task, config.data.unlabeled, rows)
+        found += faults
+    found += check_private(rows) + check_suspects(rows, task)
+    splits = {name: SplitFacts(file=str(path), rows=len(rows[name])) for name, path in sources.items()}
+    report = CheckReport(task=config.task, splits=splits, findings=found)
     fill_in(report, rows, task.stratify_key)
     return report, rows
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.config.run_config import RunConfig
-from app.config.splits import SPLITS, Split
+from app.config.splits import SPLITS, UNLABELED
 from app.prepare.checks.findings import CheckReport, Finding, Lengths, Memory, finding
 from app.prepare.checks.rows import Rows
 from trainer.artifacts import read_json, write_json, write_jsonl
@@ -21,6 +21,8 @@ from trainer.specs import StudentSpec
 
 BINS = 20
 """Bars of a histogram."""
+CONSEQUENCES = {"train": "are left out", UNLABELED: "are never chosen"}
+"""What becomes of rows that are too long."""
 
 
 def check_lengths(config: RunConfig, rows: Rows, report: CheckReport) -> list[Finding]:
@@ -31,7 +33,7 @@ def check_lengths(config: RunConfig, rows: Rows, report: CheckReport) -> list[Fi
         return [Finding(level="fault", code="student", message=f"student.model: {measured}", count=1)]
     student = config.student
     found: list[Finding] = []
-    for split in SPLITS:
+    for split in measured.prompt:
         report.splits[split].lengths = lengths_of(measured, split, student)
         found += too_long(measured, rows, split, student)
         found += special_tokens(measured, rows, split)
@@ -41,14 +43,17 @@ def check_lengths(config: RunConfig, rows: Rows, report: CheckReport) -> list[Fi
 
 def measure(config: RunConfig, rows: Rows, folder: Path) -> LengthReport | str:
     """What the trainer counts; a text where it cannot, which says why."""
-    files = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    for split, path in files.items():
-        write_jsonl(path, [row.example for row in rows[split]])
+    names = [*SPLITS, *([UNLABELED] if rows.get(UNLABELED) else [])]
+    files = {name: folder / f"{name}.jsonl" for name in names}
+    for name, path in files.items():
+        write_jsonl(path, [row.example for row in rows[name]])
+    unlabeled = files.pop(UNLABELED, None)
     spec = LengthSpec(
         task=config.task,
         task_folder=config.task_folder,
         student=config.student,
-        files=dict(files),
+        files=files,
+        unlabeled=unlabeled,
         output=folder / "lengths.json",
     )
     write_json(folder / "spec.json", spec)
@@ -64,7 +69,7 @@ def measure(config: RunConfig, rows: Rows, folder: Path) -> LengthReport | str:
     return LengthReport(**read_json(spec.output))
 
 
-def lengths_of(measured: LengthReport, split: Split, student: StudentSpec) -> Lengths:
+def lengths_of(measured: LengthReport, split: str, student: StudentSpec) -> Lengths:
     """The lengths of a split in numbers."""
     tokens = whole(measured, split)
     edges = np.unique(np.linspace(tokens.min(), tokens.max() + 1, BINS + 1).astype(int))
@@ -77,27 +82,27 @@ def lengths_of(measured: LengthReport, split: Split, student: StudentSpec) -> Le
     )
 
 
-def whole(measured: LengthReport, split: Split) -> NDArray[np.int64]:
+def whole(measured: LengthReport, split: str) -> NDArray[np.int64]:
     """Tokens of each row, shape (rows,)."""
     pairs = zip(measured.prompt[split], measured.completion[split], strict=True)
     return np.array([prompt + completion for prompt, completion in pairs], dtype=np.int64)
 
 
-def too_long(measured: LengthReport, rows: Rows, split: Split, student: StudentSpec) -> list[Finding]:
+def too_long(measured: LengthReport, rows: Rows, split: str, student: StudentSpec) -> list[Finding]:
     """Rows that are left out, and answers that the student cannot give."""
     over = [
         row.place(f"{tokens:,} tokens")
         for row, tokens in zip(rows[split], whole(measured, split).tolist(), strict=True)
         if tokens > student.max_length
     ]
-    what = "are left out" if split == "train" else "count as wrong without an answer"
+    what = CONSEQUENCES.get(split, "count as wrong without an answer")
     found = finding(
         "fault" if split == "train" and len(over) == len(rows[split]) else "warning",
         "over_long",
         f"Rows of {split} {what}: they are longer than `student.max_length` ({student.max_length:,} tokens). Raise it.",
         over,
     )
-    if measured.generated:
+    if measured.generated and split != UNLABELED:
         # the token that ends a reply does not count against the limit
         cut = [
             row.place(f"{tokens - 1:,} tokens")
@@ -115,7 +120,7 @@ def too_long(measured: LengthReport, rows: Rows, split: Split, student: StudentS
     return found
 
 
-def special_tokens(measured: LengthReport, rows: Rows, split: Split) -> list[Finding]:
+def special_tokens(measured: LengthReport, rows: Rows, split: str) -> list[Finding]:
     """Rows that hold a special token as text."""
     named = set(measured.special[split])
     return finding(

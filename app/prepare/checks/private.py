@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.config.splits import UNLABELED
 from app.prepare.checks.findings import Finding, finding
 from app.prepare.checks.rows import Rows, every
 
@@ -17,14 +18,17 @@ PHONE = re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?:[ ().-]{0,2}\d){7,12}(?!\
 def check_private(rows: Rows) -> list[Finding]:
     """Rows with what looks like an address, a phone number, or the number of a card or account."""
     places = []
-    for row in every(rows):
+    for row in [*every(rows), *rows.get(UNLABELED, [])]:
         turns = [turn.content for turn in row.example.messages or []]
         kinds = sorted(
             {kind for text in (row.example.prompt, row.example.completion, *turns) for kind in kinds_in(text)}
         )
         if kinds:
             places.append(row.place(" and ".join(kinds)))
-    message = "Rows seem to hold personal data. Train rows and validation failures are sent to the teacher: replace it first."
+    message = (
+        "Rows seem to hold personal data. Train rows, validation failures and unlabelled rows are sent to the "
+        "teacher: replace it first."
+    )
     return finding("warning", "personal_data", message, places)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.config.data import reference_fault
-from app.config.splits import SPLITS, Split, comparable_prompt
+from app.config.splits import SPLITS, comparable_prompt
 from app.prepare.checks.findings import Finding, Place, finding
 from trainer.data_files import DataError, scan_examples
 from trainer.records import Example
@@ -22,7 +22,8 @@ FEWEST = 50
 class SourceRow:
     """A row with the place it comes from."""
 
-    split: Split
+    split: str
+    """Its split, or `unlabeled`."""
     file: Path
     line: int | None
     example: Example
@@ -35,10 +36,11 @@ class SourceRow:
         return f"{self.file}:{self.line}" if self.line else f"{self.file}, row {self.example.id!r}"
 
 
-Rows = dict[Split, list[SourceRow]]
+Rows = dict[str, list[SourceRow]]
+"""By split; rows without answers, if there are some, under `unlabeled`."""
 
 
-def read_rows(task: Task, files: dict[Split, Path]) -> tuple[Rows, list[Finding]]:
+def read_rows(task: Task, files: Mapping[str, Path]) -> tuple[Rows, list[Finding]]:
     """The sound rows of each split, and what is wrong with the others."""
     rows: Rows = {}
     found: list[Finding] = []

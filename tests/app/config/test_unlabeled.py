@@ -96,19 +96,6 @@ def test_what_is_no_prompt_is_named_with_its_line(tmp_path: Path, row: dict[str,
     assert message in str(caught.value)
 
 
-def test_rows_without_options_are_refused_where_the_task_chooses(tmp_path: Path) -> None:
-    choose = [
-        {"id": str(n), "prompt": f"Question {n}?\n\nA. yes {n}\nB. no {n}", "completion": "A"}
-        for n in range(9)
-    ]
-    data = tmp_path / "data"
-    data.mkdir()
-    for place, split in enumerate(("train", "validation", "test")):
-        write_rows(data / f"{split}.jsonl", choose[3 * place : 3 * place + 3])
-    with pytest.raises(DataError, match="line 2: the row offers no two options"):
-        prepare(tmp_path, {"prompt": "Q?\n\nA. one\nB. two"}, {"prompt": "Q?"}, task="multiple_choice_cloze")
-
-
 def test_another_file_cannot_take_its_place_in_a_run(tmp_path: Path) -> None:
     first, second = ({"prompt": rows("pool")[n]["prompt"]} for n in (0, 1))
     prepare(tmp_path, first)
