@@ -217,6 +217,9 @@ class Context(Strict):
     """Which model is trained, and how."""
     evaluate_untrained: bool = True
     """At the end, also score the student before any fine-tuning on the test rows."""
+    evaluate_teacher: Literal[False, True, "test"] = False
+    """Also have the teacher answer the validation rows, without seeing their answers, and score it: a ceiling. `test`: the test rows
+    too, which no teacher sees otherwise."""
     loop: LoopSpec = LoopSpec()
     """How the loop runs."""
     seed: int = Field(0, ge=0, lt=2**32)

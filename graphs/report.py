@@ -14,8 +14,10 @@ from graphs.artifacts import (
     Outcome,
     SealedAccess,
     TaskBrief,
+    TeacherScores,
     Tuning,
     UnansweredCall,
+    UnlabeledChoice,
 )
 from graphs.errors import Wait
 from graphs.teacher.cost import Cost, SpendPoint
@@ -103,6 +105,13 @@ class TrainerSummary(BaseModel):
     seconds: dict[str, float]
 
 
+class UnlabeledRows(UnlabeledChoice):
+    """Rows of `data.unlabeled` in a round."""
+
+    accepted: int
+    """Of the chosen ones, with the teacher's answers."""
+
+
 class RoundReport(BaseModel):
     """One student."""
 
@@ -121,6 +130,8 @@ class RoundReport(BaseModel):
     patterns: list[PatternOutcome]
     verdicts: dict[str, int]
     """Rows by verdict (`graphs.rows.Verdict`)."""
+    unlabeled: UnlabeledRows | None = None
+    """None for a round that looked at no unlabelled rows."""
     unanswered: list[UnansweredCall] = []
     """Calls that the teacher could not answer, and without which the round went on."""
     accepted_by_reviewer: int = 0
@@ -203,6 +214,8 @@ class Report(BaseModel):
     """None until the run has ended."""
     tuning: Tuning | None = None
     """How learning rate and steps were found. None where the config gives them."""
+    teacher_scores: TeacherScores | None = None
+    """What the teacher itself scores. None where it was not asked for."""
     minimal_detectable_effect: MinimalDetectableEffect
     """What the validation rows can show, stated before the first round."""
     cost: Cost

@@ -18,6 +18,7 @@ from graphs.artifacts import (
     PatternAccount,
     Purpose,
     UnansweredCall,
+    UnlabeledChoice,
 )
 from graphs.review import Drafts
 from graphs.rows import Batch, NewRow, Pattern, Strategy
@@ -180,6 +181,11 @@ class Round:
 
     def write_batches(self, batches: Sequence[Batch]) -> None:
         self._write_rows(self.paths.batches, batches)
+
+    def unlabeled_choice(self) -> UnlabeledChoice | None:
+        """How the round chose among unlabelled rows; None if it looked at none."""
+        path = self.paths.unlabeled_choice
+        return UnlabeledChoice(**read_json(path)) if path.exists() else None
 
     def batch_rows(self, batch: str) -> list[NewRow]:
         """The rows of one finished batch from all its attempts, by the batch's id."""

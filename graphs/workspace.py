@@ -18,6 +18,7 @@ from graphs.ports import Embedder, Student, Teacher
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from graphs.task_brief import write_brief
+from graphs.teacher.cost import NOTHING_SPENT, Cost
 from trainer.artifacts import read_json, read_jsonl, write_json
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
@@ -60,6 +61,8 @@ class Workspace:
     task: Task
     loop: LoopSpec
     paths: RunPaths
+    spent: Callable[[], Cost] = lambda: NOTHING_SPENT
+    """What the teacher has cost so far."""
     _read: dict[str, Any] = field(default_factory=dict)
     """Contents of files that are written once, so that thousands of branches read them once."""
     _corpus: asyncio.Task[Corpus] | None = None

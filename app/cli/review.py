@@ -64,6 +64,8 @@ def table(rows: list[NewRow]) -> Table:
         shown.add_column(name, overflow="fold")
     for row in rows:
         purpose = row.pattern or f"error {row.source}"
+        if row.origin == "unlabeled":
+            purpose = f"answer to {row.source}"
         texts = (row.id, purpose, row.verdict, row.prompt, row.completion)
         shown.add_row(*(Text(one_line(text, LONG)) for text in texts))
     return shown

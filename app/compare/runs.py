@@ -104,7 +104,9 @@ class Runs:
         files: Any = {split: RunPaths(self.root).data(split) for split in shared}
         # all students of a comparison are trained alike, with the learning rate of its config
         student = config.student.model_copy(update={"steps": self._steps, "tune": "off"})
-        return config.model_copy(update={"data": DataSpec(**files), "student": student, "output": None})
+        # the teacher would be asked anew in each run
+        alike = {"student": student, "evaluate_teacher": False}
+        return config.model_copy(update={"data": DataSpec(**files), "output": None} | alike)
 
     def _take(self, job: Job, first: Job, share: Callable[[RunPaths, RunPaths], None]) -> None:
         with owned(self.paths(job).root) as paths:

@@ -127,6 +127,10 @@ def parse_config(document: dict[str, Any], name: str, base: Path, *, repeat: boo
         raise ConfigError(
             f"{name}: teacher: missing; give `teacher.base_url` and `teacher.model`, or use `loop.method: vanilla`."
         )
+    if config.evaluate_teacher and config.teacher is None:
+        raise ConfigError(
+            f"{name}: evaluate_teacher: there is no `teacher` to evaluate; add one, or leave it out."
+        )
     return absolute(with_sources(config, name), base)
 
 

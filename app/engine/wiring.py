@@ -145,17 +145,19 @@ async def open_workspace(
         teacher: Teacher = NoTeacher()
         embedder = EmbeddingWorker(config.embedder)
         stack.push_async_callback(embedder.aclose)
-        if config.teacher and config.loop.last_round:
+        if config.teacher and (config.loop.last_round or config.evaluate_teacher):
             teacher = await stack.enter_async_context(
                 open_teacher(config, config.teacher, run_id, paths, fence, network)
             )
-            if not loop_has_ended(paths):
+            if config.loop.last_round and not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
         refuse_unknown_labels(config, task)
         if not task.self_contained:
             refuse_scoring_new_rows(config)
         workspace = Workspace(teacher, student, embedder, task, config.loop, paths)
+        if isinstance(teacher, ChatTeacher):
+            workspace.spent = teacher.totals
         stack.push_async_callback(workspace.aclose)
         yield workspace
 

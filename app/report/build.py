@@ -9,7 +9,15 @@ from typing import Literal
 
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
-from graphs.artifacts import DataReport, PatternAccount, SealedAccess, SealedScores, TaskBrief, Tuning
+from graphs.artifacts import (
+    DataReport,
+    PatternAccount,
+    SealedAccess,
+    SealedScores,
+    TaskBrief,
+    TeacherScores,
+    Tuning,
+)
 from graphs.artifacts import Outcome as FailureOutcome
 from graphs.errors import Wait
 from graphs.report import (
@@ -22,20 +30,20 @@ from graphs.report import (
     TeacherReport,
     TestResult,
     TrainerSummary,
+    UnlabeledRows,
     VersusBest,
 )
 from graphs.rounds import Round, failure_outcomes, judged_rounds
 from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
-from graphs.teacher.cost import Cost
+from graphs.teacher.cost import NOTHING_SPENT
 from trainer.artifacts import read_json, read_jsonl
 from trainer.records import Example
 
 Status = Literal["running", "paused", "finished", "failed"]
 SHOWN = 3
 """Number of rows, and of failures, that the report shows for a pattern."""
-NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ def build_report(
         best={"round": best.round, "validation": best.validation} if best else {},
         test=test_result(paths),
         tuning=Tuning(**read_json(paths.tuning)) if paths.tuning.exists() else None,
+        teacher_scores=TeacherScores(**read_json(paths.teacher)) if paths.teacher.exists() else None,
         minimal_detectable_effect=minimal_detectable_effect(validation_rows),
         cost=teacher.totals() if teacher else NOTHING_SPENT,
         spending=teacher.spending() if teacher else [],
@@ -143,6 +152,7 @@ class RoundView:
             train_rows=trainer.rows,
             patterns=self._patterns(),
             verdicts=dict(Counter(row.verdict for row in self._rows)),
+            unlabeled=self._unlabeled(),
             unanswered=self._round.unanswered(),
             accepted_by_reviewer=sum(row.overruled is not None for row in accepted),
             broken=self._gate.broken,
@@ -152,6 +162,13 @@ class RoundView:
             clusters=self._round.clusters(),
             trainer=trainer,
         )
+
+    def _unlabeled(self) -> UnlabeledRows | None:
+        choice = self._round.unlabeled_choice()
+        if choice is None:
+            return None
+        verdicts = Counter(row.verdict for row in self._rows if row.origin == "unlabeled")
+        return UnlabeledRows(**choice.model_dump(), accepted=verdicts["accepted"])
 
     def _versus_best(self) -> VersusBest | None:
         comparison = self._gate.versus_best

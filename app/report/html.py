@@ -100,6 +100,8 @@ def page_environment(*packages: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        ceiling=wording.ceiling,
+        unlabeled_rows=wording.unlabeled_rows,
         percent=wording.percent,
         points=wording.points,
         signed=wording.signed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.report.wording import (
+    ceiling,
     duration,
     headline,
     one_line,
@@ -11,6 +12,7 @@ from app.report.wording import (
     round_name,
     score_interval,
     spent,
+    unlabeled_rows,
     warnings,
 )
 from graphs.report import Report, RoundReport
@@ -39,7 +41,7 @@ def summary_lines(report: Report) -> list[str]:
 
 
 def _basis_lines(report: Report) -> list[str]:
-    """What the gain is to be seen against: how the baseline was tuned, and what the untrained student scores."""
+    """What the gain is to be seen against: how the baseline was tuned, and what the untrained student and the teacher score."""
     lines = []
     if report.tuning and (chosen := report.tuning.chosen):
         trials = plural(len(report.tuning.trials), "trial")
@@ -49,6 +51,9 @@ def _basis_lines(report: Report) -> list[str]:
         )
     if report.test and report.test.untrained is not None:
         lines.append(f"Before any fine-tuning: test {report.test.metric} {percent(report.test.untrained)}")
+    if found := report.teacher_scores:
+        score = f"{percent(found.validation.score)} ({score_interval(found.validation.ci95)})"
+        lines.append(f"The teacher itself: validation {score}. {ceiling(report)}")
     return lines
 
 
@@ -58,6 +63,8 @@ def _round_lines(item: RoundReport) -> list[str]:
         return [score]
     state = "promoted" if item.promoted else "not promoted"
     lines = [f"{score}, {plural(item.accepted, 'new row')}, {state}"]
+    if item.unlabeled:
+        lines.append(f"  {unlabeled_rows(item.unlabeled)[0].upper()}{unlabeled_rows(item.unlabeled)[1:]}")
     for pattern in item.patterns[:SHOWN]:
         regressed = f", {pattern.regressed} regressed" if pattern.regressed else ""
         outcome = f"{pattern.fixed} fixed, {pattern.unmoved} unmoved{regressed}"

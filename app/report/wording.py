@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from graphs.report import Report, TestResult
+from graphs.report import Report, TestResult, UnlabeledRows
 
 Tone = Literal["good", "bad", "neutral"]
 
@@ -83,6 +83,44 @@ def spent(report: Report) -> str:
         return money(cost.usd)
     total = cost.prompt_tokens + cost.completion_tokens
     return f"{tokens(total)} tokens" if total else money(0)
+
+
+def unlabeled_rows(rows: UnlabeledRows) -> str:
+    """What a round did with unlabelled rows, in a sentence."""
+    refused = f", {rows.refused:,} of them too close to other rows" if rows.refused else ""
+    return (
+        f"of {plural(rows.left, 'unlabelled row')} it looked at {rows.looked_at:,}{refused}; the teacher was asked about "
+        f"{rows.chosen:,}, and {rows.accepted:,} were accepted."
+    )
+
+
+def ceiling(report: Report) -> str:
+    """How the teacher's own score was found, what it cost, and how much of the way to it the best student has gone."""
+    found = report.teacher_scores
+    if found is None:
+        return ""
+    unanswered = found.validation.unanswered
+    cost = money(found.usd) if found.usd else f"{tokens(found.tokens)} tokens"
+    parts = [
+        f"It answered the {found.validation.n:,} validation rows without seeing their answers, asked as for new rows"
+        f"{f', and left {unanswered:,} unanswered' if unanswered else ''}: {plural(found.calls, 'call')}, {cost}."
+    ]
+    if found.test:
+        ends = score_interval(found.test.ci95)
+        parts.append(f"On the test rows it scores {percent(found.test.score)} ({ends}).")
+    top, first, best = (
+        (found.test.score, report.test.baseline, report.test.best)
+        if found.test and report.test
+        else (
+            found.validation.score,
+            *(each.get("validation", 0.0) for each in (report.baseline, report.best)),
+        )
+    )
+    if report.best.get("round") and top > first:
+        parts.append(
+            f"The best student has gone {(best - first) / (top - first):.0%} of the way to it from the baseline."
+        )
+    return " ".join(parts)
 
 
 def round_name(round_number: int) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphs.checks.corpus import Corpus
+from graphs.checks.train_examples import TrainExamples
 from graphs.context import Context
+from graphs.ports import Role
 from graphs.rows import Batch
 from graphs.schemas import BlindAnswers
 from graphs.unanswered import ask_or_note
@@ -15,6 +17,10 @@ from prompts import render
 from trainer.records import Example
 
 PromptData = dict[str, Any]
+Examples = Corpus | TrainExamples
+"""Finds the training rows nearest to some prompts."""
+ROLE: Role = "generator"
+"""Who answers: the role that otherwise writes prompts with their answers."""
 
 
 def answering() -> str:
@@ -31,7 +37,7 @@ def whole_prompt(row: Example) -> str:
 
 
 async def answering_data(
-    rows: Sequence[Example], vote: str, corpus: Corpus, context: Context, workspace: Workspace
+    rows: Sequence[Example], vote: str, train: Examples, context: Context, workspace: Workspace
 ) -> PromptData:
     """The data of a request for the answers to these rows, with the training rows nearest to them.
 
@@ -40,7 +46,7 @@ async def answering_data(
     """
     return {
         "task": await workspace.brief(context),
-        "examples": await corpus.nearest_to([row.prompt for row in rows], context.loop.examples_per_prompt),
+        "examples": await train.nearest_to([row.prompt for row in rows], context.loop.examples_per_prompt),
         "prompts": [whole_prompt(row) for row in rows],
         "vote": vote,
     }
@@ -58,7 +64,7 @@ async def answer_unlabeled(
         workspace.round(batch.round),
         "answers",
         f"{batch.id}, attempt {attempt}",
-        "generator",
+        ROLE,
         BlindAnswers,
         answering(),
         await answering_data(rows, vote, corpus, context, workspace),

@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 from graphs.analysis.statistics import mean_interval
 from graphs.artifacts import Evaluation
 from graphs.context import Context
+from graphs.nodes.evaluate_teacher import evaluate_teacher
 from graphs.state import LoopState
 from graphs.workspace import Workspace
 from trainer.records import Example
@@ -27,6 +28,8 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     scores = await asyncio.to_thread(workspace.score, state.round, "validation", examples)
     if current.paths.predictions("train").exists():
         await asyncio.to_thread(workspace.score, state.round, "train", workspace.examples("train"))
+    if state.round == 0:
+        await evaluate_teacher(context, workspace)
     values = [score.value for score in scores]
     mean = sum(values) / len(values)
     wrong = [example for example, score in zip(examples, scores, strict=True) if not score.correct]

@@ -60,6 +60,9 @@ class Cost(BaseModel):
     """role -> calls, prompt_tokens, completion_tokens, usd."""
 
 
+NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
+
+
 class SpendPoint(BaseModel):
     """Cumulative spending at one moment."""
 

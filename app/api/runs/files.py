@@ -88,7 +88,7 @@ class Lineage(BaseModel):
     pattern: dict[str, Any] | None
     strategy: Strategy | None
     source: str | None
-    """The training row whose error it corrects, or that it says in other words."""
+    """The training row whose error it corrects, or that it says in other words, or the unlabelled row that it answers."""
     failures: list[FailureFate]
     """The validation rows behind its pattern."""
     outcome: PatternAccount | None
