@@ -46,6 +46,10 @@ def init(
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.", metavar="NAME")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split.", min=0)] = 0,
+    unlabeled: Annotated[
+        str | None,
+        typer.Option(help="File of rows without answers, such as logs, in the same columns.", metavar="FILE"),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the guess without asking.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace `data/` and `config.yaml` of the folder.")
@@ -63,6 +67,7 @@ def init(
         Choices(prompt or [], answer, group, time, task),
         ReadOptions(encoding, separator, header, sheet),
         SplitOptions(validation, test, seed),
+        unlabeled=unlabeled,
         yes=yes,
         force=force,
     )

@@ -22,6 +22,7 @@ from app.prepare.output import CONFIG, default_folder, refuse_existing, write_pl
 from app.prepare.plan import Plan, SplitOptions, make_plan
 from app.prepare.sizes import shown_by
 from app.prepare.tables import InputError, ReadOptions, Table, excerpt, names
+from app.prepare.unlabeled import read_unlabeled
 
 NOTHING = 2
 """Exit code when no data were written."""
@@ -41,6 +42,7 @@ def prepare(
     reading: ReadOptions,
     splitting: SplitOptions,
     *,
+    unlabeled: str | None,
     yes: bool,
     force: bool,
 ) -> None:
@@ -53,10 +55,21 @@ def prepare(
         plan = make_plan(tables, said, splitting)
         show(plan, console)
         plan = _agreed(plan, tables, said, splitting, console, yes, files)
+        if unlabeled:
+            _add_unlabeled(plan, unlabeled, reading, console)
         write_plan(plan, folder, splitting.seed, force=force)
     except InputError as error:
         fail(str(error), code=NOTHING)
     _next_steps(plan, folder, console)
+
+
+def _add_unlabeled(plan: Plan, given: str, reading: ReadOptions, console: Console) -> None:
+    """Put the rows without answers into the plan, and say what they are."""
+    plan.unlabeled, skipped = read_unlabeled(given, plan.layout, reading)
+    left = f"; {len(skipped):,} left out, listed in data/skipped.jsonl" if skipped else ""
+    console.print(f"[bold]Without answers[/bold]: {len(plan.unlabeled):,} rows of {escape(given)}{left}")
+    plan.skipped += skipped
+    plan.read += len(plan.unlabeled) + len(skipped)
 
 
 def _agreed(
@@ -212,7 +225,7 @@ def _rest(count: int, console: Console) -> None:
 def _next_steps(plan: Plan, folder: Path, console: Console) -> None:
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     left = f"; {len(plan.skipped):,} left out" if plan.skipped else ""
-    written = sum(map(len, plan.rows.values()))
+    written = sum(map(len, plan.rows.values())) + len(plan.unlabeled)
     console.print(f"\n[bold]Written[/bold]: {written:,} rows of {plan.read:,}{left}.")
     console.print("[bold]Next[/bold]")
     console.print(

@@ -30,6 +30,20 @@ UNSUPPORTED = ("tool_calls", "function_call", "reasoning_content", "audio", "ref
 Turn = dict[str, str]
 
 
+def read_asked_turns(value: Any, system: Any = None) -> list[Turn]:
+    """The turns of a conversation up to the last of the user; an answer to it is left out.
+
+    Raises:
+        RowFault: see `read_turns`.
+    """
+    found = unpack(value)
+    turns = found if isinstance(found, list) else []
+    last = turns[-1] if turns and isinstance(turns[-1], dict) else {}
+    if ROLES.get(str(last.get("role", last.get("from"))).strip().casefold()) == "assistant":
+        found = turns[:-1]
+    return read_turns(found, system, "(not answered)")[:-1]
+
+
 def read_turns(value: Any, system: Any = None, answer: Any = None) -> list[Turn]:
     """The turns of a conversation, which end with the assistant's.
 

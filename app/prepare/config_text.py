@@ -31,6 +31,10 @@ data:
   folder: data                 # {counts}
 """
 
+POOL = """\
+  unlabeled: data/unlabeled.jsonl  # {rows:,} without answers; half of the new rows are such that the teacher answers (loop.sources)
+"""
+
 OUTPUT = "output: runs/first\n"
 
 TEMPLATE = """\
@@ -71,7 +75,7 @@ def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: boo
     return TEMPLATE.format(
         key=KEY,
         header="" if served else HEADER.format(key=KEY, name=name),
-        data="" if served else DATA.format(counts=counts),
+        data="" if served else DATA.format(counts=counts) + pool_line(plan),
         output="" if served else OUTPUT,
         task=plan.task.name if ":" not in plan.task.name else json.dumps(plan.task.name),
         task_note=f"  # {plan.task.kind}" if plan.task.kind != plan.task.name else "",
@@ -82,6 +86,11 @@ def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: boo
         seed=seed,
         embedder=_embedder(rows),
     )
+
+
+def pool_line(plan: Plan) -> str:
+    """The file of rows without answers, if there is one."""
+    return POOL.format(rows=len(plan.unlabeled)) if plan.unlabeled else ""
 
 
 def text_tokens(text: str) -> int:

@@ -151,11 +151,18 @@ def _chat(record: Record, layout: Layout) -> Draft:
     return Draft(record.place, turns[-2]["content"], turns[-1]["content"], messages=turns)
 
 
+def read_question(values: dict[str, Any], layout: Layout) -> tuple[str, str]:
+    """What is asked, with its passage before it; and the passage, which may be empty.
+
+    Raises:
+        RowFault: nothing is asked.
+    """
+    passage, prompt = _cell(values, layout.context), _prompt(values, layout)
+    return (f"{passage}\n\n{prompt}" if passage else prompt), passage
+
+
 def _pair(record: Record, layout: Layout, kind: str) -> Draft:
-    passage = _cell(record.values, layout.context)
-    prompt = _prompt(record.values, layout)
-    if passage:
-        prompt = f"{passage}\n\n{prompt}"
+    prompt, passage = read_question(record.values, layout)
     value = value_at(record.values, layout.answer or "")
     references = _references(value)
     if references is not None:
@@ -225,24 +232,30 @@ def _cell_fault(name: str, value: str) -> RowFault:
     return RowFault(f"`{name}` is the error {value}. Correct the formula")
 
 
-def _choice(record: Record, layout: Layout, start: int) -> Draft:
-    question = _prompt(record.values, layout)
-    if passage := _cell(record.values, layout.context):
-        question = f"{passage}\n\n{question}"
-    texts, labels = _options(record.values, layout.options)
+def read_choice(values: dict[str, Any], layout: Layout) -> tuple[str, str, list[str], list[str]]:
+    """What is asked with its options, the passage, the options' texts and their labels.
+
+    Raises:
+        RowFault: nothing is asked, or there are too few or too many options.
+    """
+    question, passage = read_question(values, layout)
+    texts, labels = _options(values, layout.options)
     if len(texts) < 2:
         raise RowFault(f"`{layout.options[0]}` has fewer than two options")
     if len(texts) > len(LETTERS):
         raise RowFault(f"{len(texts)} options; pada knows the letters A to Z")
+    # rows of benchmarks bring a prompt that has the options already
+    has_them = len(offered_letters(question)) >= len(texts)
+    return (question if has_them else prompt_with_options(question, texts)), passage, texts, labels
+
+
+def _choice(record: Record, layout: Layout, start: int) -> Draft:
+    prompt, passage, texts, labels = read_choice(record.values, layout)
     place = _place(_cell(record.values, layout.answer), texts, labels, start)
     if place is None:
         raise RowFault(
             f"the answer {excerpt(_cell(record.values, layout.answer), 40)!r} names none of the {len(texts)} options"
         )
-    # rows of benchmarks bring a prompt that has the options already
-    prompt = (
-        question if len(offered_letters(question)) >= len(texts) else prompt_with_options(question, texts)
-    )
     return Draft(record.place, prompt, LETTERS[place], extra={"choices": texts}, passage=passage)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import load_config
-from app.config.splits import SPLITS
+from app.config.splits import SPLITS, UNLABELED
 from app.prepare.config_text import config_text
 from app.prepare.drafts import Draft
 from app.prepare.plan import Plan
@@ -22,7 +22,8 @@ from trainer.data_files import DataError
 
 CONFIG = "config.yaml"
 DATA = "data"
-OURS = {*(f"{split}.jsonl" for split in SPLITS), "skipped.jsonl"}
+POOL = f"{UNLABELED}.jsonl"
+OURS = {*(f"{split}.jsonl" for split in SPLITS), "skipped.jsonl", POOL}
 """Files of `data/`."""
 
 
@@ -76,6 +77,8 @@ def _write(plan: Plan, folder: Path, seed: int) -> None:
         rows = (_row(draft, names[id(draft)]) for draft in plan.rows[split])
         write_jsonl(folder / DATA / f"{split}.jsonl", rows)
     write_jsonl(folder / DATA / "skipped.jsonl", [item.row() for item in plan.skipped])
+    if plan.unlabeled:
+        write_jsonl(folder / DATA / POOL, plan.unlabeled)
     write_text(folder / CONFIG, config_text(plan, seed))
 
 
@@ -109,7 +112,9 @@ def _check(plan: Plan, folder: Path, seed: int) -> None:
     load_config(folder / CONFIG)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            prepare_data(DataSpec(folder=folder / DATA), plan.task.name, seed, RunPaths(Path(scratch)))
+            pool = folder / DATA / POOL if plan.unlabeled else None
+            data = DataSpec(folder=folder / DATA, unlabeled=pool)
+            prepare_data(data, plan.task.name, seed, RunPaths(Path(scratch)))
     except DataError as error:
         raise InputError(f"Nothing was written, because `pada run` would refuse the rows: {error}") from None
 

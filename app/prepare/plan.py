@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.config.splits import SPLITS, Split
 from app.prepare.columns import describe, sample
@@ -37,6 +38,8 @@ class Plan:
     """What was decided on the way, a sentence each."""
     read: int = 0
     """Rows that the files hold, readable or not."""
+    unlabeled: list[dict[str, Any]] = field(default_factory=list)
+    """Rows without answers, as they are written."""
 
 
 @dataclass(frozen=True)

@@ -182,3 +182,37 @@ def test_from_a_spreadsheet_to_a_finished_run(
     assert run.report["status"] == "finished"
     assert run.report["task"] == "classification"
     assert run.report["test"]["n"] == len(rows_of(tmp_path / "out" / "data" / "test.jsonl")) == 30
+
+
+def test_rows_without_answers_become_data_unlabeled(tmp_path: Path) -> None:
+    """They have the columns of the rows with answers; one row has nothing that is asked."""
+    path = write(tmp_path / "tickets.csv", as_csv(mixed(200)))
+    logs = write(tmp_path / "logs.csv", "text;agent\nwhere is my parcel;Ann\n;Bob\nmy money is gone;Ann\n")
+    done = pada("init", path, "--unlabeled", logs, "--output", tmp_path / "out", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"Without answers: 2 rows of {logs}; 1 left out" in " ".join(done.stdout.split())
+    config = load_config(tmp_path / "out" / "config.yaml")
+    assert config.data.unlabeled == tmp_path / "out" / "data" / "unlabeled.jsonl"
+    assert config.loop.sources == {"generated": 0.5, "unlabeled": 0.5}
+    written = rows_of(tmp_path / "out" / "data" / "unlabeled.jsonl")
+    assert [(row["prompt"], row["place"]) for row in written] == [
+        ("where is my parcel", "logs.csv, line 2"),
+        ("my money is gone", "logs.csv, line 4"),
+    ]
+    assert [row["line"] for row in rows_of(tmp_path / "out" / "data" / "skipped.jsonl")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("logs", "message"),
+    [
+        ("question;agent\nhello;Ann\n", "--unlabeled: there is no column text, which is what is asked"),
+        ("text;agent\n;Ann\n", "no row can be used. logs.csv, line 2: `text` is empty"),
+    ],
+)
+def test_rows_without_answers_that_cannot_be_used_are_told(tmp_path: Path, logs: str, message: str) -> None:
+    path = write(tmp_path / "tickets.csv", as_csv(mixed(80)))
+    pool = write(tmp_path / "logs.csv", logs)
+    done = pada("init", path, "--unlabeled", pool, "--output", tmp_path / "out", "--yes")
+    assert done.returncode == 2
+    assert message in done.stderr.replace("'", "").replace("`text`,", "text,")
+    assert not (tmp_path / "out").exists()
