@@ -13,6 +13,7 @@ from app.config.run_config import RunConfig
 from graphs.artifacts import TaskBrief
 from graphs.context import LoopSpec
 from graphs.nodes.allocate import allocation, make_batches, unlabeled_batches
+from graphs.nodes.answer_prompts import ROLE
 from graphs.nodes.find_patterns import pattern_count
 from graphs.nodes.generate import writing
 from graphs.ports import Role
@@ -137,7 +138,7 @@ def questions(
         prompts, answers = [row["prompt"]] * batch.count, {"answers": [row["completion"]] * batch.count}
         if batch.origin == "unlabeled":
             shown = task | {"examples": examples, "prompts": prompts, "vote": batch.id}
-            yield Question("generator", BlindAnswers, render("blind"), shown, answers)
+            yield Question(ROLE, BlindAnswers, render("blind"), shown, answers, loop.max_attempts)
         else:
             write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
             yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)

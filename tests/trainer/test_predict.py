@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,48 @@ def test_the_likeliest_choice(write_spec: Any, tiny: Any, task: str) -> None:
         assert row["choice_logprobs"] == pytest.approx(expected, abs=1e-4)
         assert row["choice"] == weighed.index(max(weighed))
         assert row["text"] == choices[row["choice"]]
+
+
+def unlabeled(path: Path) -> Path:
+    """The spec, with rows that have no answers."""
+    spec = json.loads(path.read_text())
+    rows = Path(spec["predict"][0]["rows"])
+    asked = [json.loads(line) for line in rows.read_text().splitlines()]
+    rows.write_text("".join(json.dumps(row | {"completion": ""}) + "\n" for row in asked))
+    spec["predict"][0]["unlabeled"] = True
+    path.write_text(json.dumps(spec))
+    return path
+
+
+def test_rows_without_answers_have_the_probability_of_the_reply(write_spec: Any, tiny: Any) -> None:
+    """Of the reply with the token that ends it, or of the tokens that there are where it was cut."""
+    long = "and so on " * 40
+    texts = [*QUESTIONS[:3], long]
+    path, output = write_spec("exact_match", rows_of(texts), max_length=40, max_new_tokens=4)
+    assert main([str(unlabeled(path))]) == 0
+    model, tokenizer = tiny
+    *answers, too_long = predictions(output)
+    assert too_long["certainty"] is None
+    for row, text in zip(answers, texts, strict=False):
+        context = tokenizer(text)["input_ids"]
+        tokens, cut = reference_reply(model, context, 4, [tokenizer.eos_token_id])
+        whole = tokens if cut else [*tokens, tokenizer.eos_token_id]
+        assert row["certainty"] == pytest.approx(math.exp(reference_logprob(model, context, whole)), rel=1e-3)
+
+
+def test_rows_without_answers_have_the_share_of_the_chosen_choice(write_spec: Any) -> None:
+    choices = ["red", "a very dark green that is nearly black", "blue as the sea"]
+    path, output = write_spec(f"{__name__}:Choice", rows_of(QUESTIONS, choices=choices))
+    assert main([str(unlabeled(path))]) == 0
+    for row in predictions(output):
+        weights = [math.exp(logprob) for logprob in row["choice_logprobs"]]
+        assert row["certainty"] == pytest.approx(max(weights) / sum(weights), rel=1e-6)
+
+
+def test_rows_with_answers_say_nothing_of_certainty(write_spec: Any) -> None:
+    path, output = write_spec("exact_match", rows_of(QUESTIONS[:1]), max_new_tokens=4)
+    assert main([str(path)]) == 0
+    assert predictions(output)[0]["certainty"] is None
 
 
 def test_an_empty_choice_is_named(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:

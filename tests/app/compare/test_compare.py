@@ -28,7 +28,8 @@ from graphs.report import Report
 from tests.app.report.html_page import Page, values
 from tests.fakes import FakeStudent
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.tiny_task import config_for
+from tests.tiny_task import config_for, write_rows
+from tests.tiny_task import rows as tiny_rows
 from trainer.artifacts import read_json, read_jsonl
 from trainer.specs import TrainReport, TrainSpec
 
@@ -124,6 +125,37 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     assert (len(scripted_teacher.seen), len(student.trained)) == (calls, 3), (
         "done already: nothing is paid or trained again"
     )
+
+
+async def test_unlabelled_rows_are_shared_and_active_takes_no_others(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_KEY", "key")
+    write_rows(tmp_path / "logs.jsonl", [{"prompt": row["prompt"]} for row in tiny_rows("pool", 60)])
+    path = write_comparison(tmp_path, data, scripted_teacher, methods=["active", "pada"])
+    document = yaml.safe_load(path.read_text())
+    document["data"] = {"folder": document["data"], "unlabeled": "logs.jsonl"}
+    path.write_text(yaml.safe_dump(document))
+    runs = Runs(load_comparison(path), tmp_path / "out", lambda *_: None, Once())
+    plan = {one.method: one for one in (await make_plan(runs, Once())).methods}
+    # a description of the task, and 24 rows in batches of 4, each answered and judged
+    assert (plan["active"].rows, plan["active"].calls) == (24, 13)
+    reports = await runs.run()
+    origins = {
+        method: {row["origin"] for row in read_jsonl(runs.paths((method, 0)).round(1).rows)}
+        for method in ("active", "pada")
+    }
+    assert origins["active"] == {"unlabeled"}
+    assert {"unlabeled", "pattern"} <= origins["pada"]
+    for method in ("active", "pada"):
+        report = reports[method, 0]
+        assert report.data.unlabeled
+        assert report.data.unlabeled.rows == 60
+        assert report.rounds[1].unlabeled
+        asked = [request for request in scripted_teacher.seen if request.run == report.run_id]
+        assert report.cost.calls == len(asked), "the ledger counts each call"
+        assert plan[method].calls <= plan[method].most_calls
+    assert reports["active", 0].cost.calls == plan["active"].calls
 
 
 async def planned_before(runs: Runs, student: Once, scripted_teacher: ScriptedTeacherServer) -> Plan:

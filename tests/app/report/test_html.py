@@ -18,7 +18,8 @@ from app.report import wording
 from app.report.card import base_model, render_card
 from app.report.html import render_html
 from app.report.summary import summary_lines
-from graphs.report import Report, RoundReport
+from graphs.artifacts import TeacherScore, TeacherScores
+from graphs.report import Report, RoundReport, UnlabeledRows
 from tests.app.report import report_example
 from tests.app.report.html_page import Page, values
 from trainer.specs import LossPoint
@@ -339,6 +340,47 @@ def test_summary_tells_score_patterns_and_cost() -> None:
     assert lines[-1] == (
         "288 accepted rows, 358 teacher calls (12 more came from the ledger), $0.75, 9 min 15 s"
     )
+
+
+def test_the_teachers_own_score_stands_beside_the_students_with_its_cost() -> None:
+    scores = TeacherScores(
+        metric="accuracy",
+        validation=TeacherScore(n=300, score=0.905, ci95=(0.867, 0.933), unanswered=2),
+        test=TeacherScore(n=400, score=0.885, ci95=(0.85, 0.912), unanswered=0),
+        calls=141,
+        tokens=90_000,
+        usd=0.21,
+    )
+    report = STATES["finished"].model_copy(update={"teacher_scores": scores})
+    page = plain(Page(render_html(report)).text)
+    assert "The teacher itself 90.5 % 86.7 to 93.3 %" in page
+    assert "Teacher itself 88.5 % test accuracy, a ceiling" in page
+    (line,) = (line for line in map(plain, summary_lines(report)) if line.startswith("The teacher itself"))
+    assert line.startswith("The teacher itself: validation 90.5 % (86.7 to 93.3 %).")
+    assert "300 validation rows without seeing their answers" in line
+    assert "left 2 unanswered: 141 calls, $0.21." in line
+    # from 60.5 to 70.3 on the test rows, of the way to 88.5
+    assert "The best student has gone 35% of the way to it from the baseline." in line
+    assert line.partition("). ")[2] in page
+    assert "teacher itself" not in Page(PAGES["finished"]).text.lower()
+
+
+def test_rounds_say_what_became_of_unlabelled_rows() -> None:
+    report = STATES["finished"]
+    rows = UnlabeledRows(left=1200, looked_at=640, refused=7, chosen=40, accepted=36)
+    rounds = [report.rounds[0], report.rounds[1].model_copy(update={"unlabeled": rows}), *report.rounds[2:]]
+    said = (
+        "f 1,200 unlabelled rows it looked at 640, 7 of them too close to other rows; the teacher was asked about 40, and 36 "
+        "were accepted."
+    )
+    changed = report.model_copy(update={"rounds": rounds})
+    assert f"Round 1: o{said}" in plain(Page(render_html(changed)).text)
+    assert f"  O{said}" in summary_lines(changed)
+
+
+def plain(text: str) -> str:
+    """A text with all white space as single blanks."""
+    return " ".join(text.replace(wording.NARROW, " ").split())
 
 
 def with_trainer(item: RoundReport, **values: Any) -> RoundReport:
