@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Origin = Literal["pattern", "train_error", "train_row", "task", "explore", "unlabeled"]
+Origin = Literal["pattern", "train_error", "train_row", "task", "explore", "unlabeled", "person"]
 """What a row was written for: a failure pattern, a training error, a training row to reword, the task in general, or, beside
-patterns, rows of the task that no failure asked for. `unlabeled`: its prompt is real, of `data.unlabeled`."""
+patterns, rows of the task that no failure asked for. `unlabeled`: its prompt is real, of `data.unlabeled`. `person`: a
+person added it."""
 
 Source = Literal["generated", "unlabeled"]
 """Where prompts of new rows come from: a teacher writes them, or they are those of `data.unlabeled`."""

@@ -134,6 +134,8 @@ class RoundReport(BaseModel):
     """None for a round that looked at no unlabelled rows."""
     unanswered: list[UnansweredCall] = []
     """Calls that the teacher could not answer, and without which the round went on."""
+    by_people: dict[str, int] = {}
+    """Of these, rows that people added, by verdict."""
     accepted_by_reviewer: int = 0
     """Number of accepted rows that the checks had rejected."""
     broken: list[str]
@@ -205,6 +207,8 @@ class Report(BaseModel):
     seed: int
     student: str
     accepted: int
+    rows_waiting: int = 0
+    """Rows that people added and no round has taken."""
     rounds: list[RoundReport]
     baseline: dict[str, float]
     """`validation`: score of round 0. Empty before it is judged."""

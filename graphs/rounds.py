@@ -20,6 +20,7 @@ from graphs.artifacts import (
     UnansweredCall,
     UnlabeledChoice,
 )
+from graphs.person_rows import PersonRow
 from graphs.review import Drafts
 from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RoundPaths, RunPaths
@@ -178,6 +179,12 @@ class Round:
         """The batches of the round, in the order of the plan; empty for a round without new rows."""
         path = self.paths.batches
         return self._once(path, lambda: _rows(path, Batch)) if path.exists() else []
+
+    def person_row(self, name: str) -> PersonRow:
+        """One of the rows of people that the round takes, by its id."""
+        path = self.paths.person_rows
+        rows = self._once(path, lambda: {row.id: row for row in _rows(path, PersonRow)})
+        return rows[name]
 
     def write_batches(self, batches: Sequence[Batch]) -> None:
         self._write_rows(self.paths.batches, batches)

@@ -23,6 +23,7 @@ Verdict = Literal[
     "surplus",
     "unanswered",
     "reviewer",
+    "waiting",
 ]
 """Which check decided: `accepted`, or the one that rejected the row.
 
@@ -37,6 +38,7 @@ Verdict = Literal[
 - `surplus`: sound, but there were more rows than asked for.
 - `unanswered`: the judge could not answer about its batch.
 - `reviewer`: a person rejected it.
+- `waiting`: a person added it, and no round has taken it.
 """
 
 
@@ -48,7 +50,7 @@ class Decision(BaseModel):
 
 
 class NewRow(BaseModel):
-    """One row that the teacher wrote, with its verdict. Every row is kept, and each has exactly one verdict."""
+    """One row that the teacher wrote or a person added, with its verdict. Every row is kept, and each has exactly one verdict."""
 
     id: str
     prompt: str
@@ -117,6 +119,7 @@ class Batch(BaseModel):
     case: str | None = None
     """Id of the failure of the pattern that it is written for; None for the pattern as a whole."""
     source: str | None = None
+    """Id of the training row, or of the person's row that is the batch: nothing is asked for then."""
     prompts: list[str] = []
     """Ids of the unlabelled rows that the teacher answers; it then writes no prompts."""
 

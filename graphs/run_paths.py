@@ -43,6 +43,11 @@ class RoundPaths:
         return self.root / "batches.jsonl"
 
     @property
+    def person_rows(self) -> Path:
+        """The rows of people that the round takes."""
+        return self.root / "person_rows.jsonl"
+
+    @property
     def augmented(self) -> Path:
         return self.root / "augmented"
 
@@ -139,6 +144,15 @@ class RunPaths:
     def trial(self, learning_rate: float, steps: int) -> Path:
         """The folder of a training that tries settings, until it has ended."""
         return self.root / "tuning" / f"{learning_rate:g}-{steps}"
+
+    @property
+    def person_rows(self) -> Path:
+        """The rows that people added, a file each."""
+        return self.root / "person_rows"
+
+    def person_row(self, name: str) -> Path:
+        """The file of one of them, by its id."""
+        return self.person_rows / f"{name}.json"
 
     def round(self, round_number: int) -> RoundPaths:
         return RoundPaths(self.root / "rounds" / str(round_number))

@@ -34,7 +34,7 @@ FLOORS = {
     "graphs": [
         {"errors", "methods", "ports", "run_paths", "schemas", "state"},
         {"artifacts", "context", "routing", "rows", "teacher"},
-        {"analysis", "checks", "report", "review"},
+        {"analysis", "checks", "person_rows", "report", "review"},
         {"rounds", "task_brief"},
         {"unanswered", "workspace"},
         {"pattern_outcomes"},

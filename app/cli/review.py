@@ -63,7 +63,7 @@ def table(rows: list[NewRow]) -> Table:
     for name in ("prompt", "completion"):
         shown.add_column(name, overflow="fold")
     for row in rows:
-        purpose = row.pattern or f"error {row.source}"
+        purpose = row.pattern or (f"error {row.source}" if row.source else row.origin)
         if row.origin == "unlabeled":
             purpose = f"answer to {row.source}"
         texts = (row.id, purpose, row.verdict, row.prompt, row.completion)

@@ -20,6 +20,7 @@ from graphs.artifacts import (
 )
 from graphs.artifacts import Outcome as FailureOutcome
 from graphs.errors import Wait
+from graphs.person_rows import waiting
 from graphs.report import (
     BrokenExample,
     FailureExample,
@@ -89,6 +90,7 @@ def build_report(
         seed=config.seed,
         student=config.student.model,
         accepted=sum(item.accepted for item in rounds),
+        rows_waiting=len(waiting(paths)),
         rounds=rounds,
         baseline={"validation": rounds[0].validation} if rounds else {},
         best={"round": best.round, "validation": best.validation} if best else {},
@@ -153,6 +155,7 @@ class RoundView:
             patterns=self._patterns(),
             verdicts=dict(Counter(row.verdict for row in self._rows)),
             unlabeled=self._unlabeled(),
+            by_people=dict(Counter(row.verdict for row in self._rows if row.origin == "person")),
             unanswered=self._round.unanswered(),
             accepted_by_reviewer=sum(row.overruled is not None for row in accepted),
             broken=self._gate.broken,

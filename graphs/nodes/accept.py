@@ -16,9 +16,10 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     """Merge the batches in the order of the plan. The result does not depend on which batch came back first.
 
     Unlabelled rows were chosen before they were answered, so all that pass are kept. The choice is among the others.
+    People's rows come first: of two that are alike, theirs is kept. They are no part of the round's number of rows.
     """
     current = workspace.round(state.round)
-    batches = current.batches() if state.batches else []
+    batches = sorted(current.batches() if state.batches else [], key=lambda batch: batch.origin != "person")
     rows = [row for batch in batches for row in current.batch_rows(batch.id)]
     for row in rows:
         given = workspace.unlabeled().get(row.source or "") if row.origin == "unlabeled" else None
@@ -30,8 +31,8 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
             row.verdict, row.reason, row.evidence = result.check, result.reason, result.evidence
     if runtime.context.loop.chooses_rows(workspace.task.self_contained):
         sound = [row for row in passed if row.verdict == "accepted"]
-        passed = [row for row in sound if row.origin != "unlabeled"]
-        places = runtime.context.loop.synthetic_per_round - (len(sound) - len(passed))
+        passed = [row for row in sound if row.origin not in ("unlabeled", "person")]
+        places = runtime.context.loop.synthetic_per_round - sum(row.origin == "unlabeled" for row in sound)
         kept = await select(passed, places, current, runtime.context, corpus, workspace)
         for row in passed:
             if row.id not in kept:

@@ -14,6 +14,7 @@ from graphs.context import Context, LoopSpec
 from graphs.methods import Origin
 from graphs.nodes.choose_unlabeled import Chosen, choose_unlabeled
 from graphs.pattern_outcomes import expected_fixes
+from graphs.person_rows import PersonRow, take
 from graphs.rounds import Round
 from graphs.rows import Batch
 from graphs.state import LoopState
@@ -24,7 +25,8 @@ Purpose = tuple[Origin, str, int]
 
 
 async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
-    """Choose the unlabelled rows, and split the other rows of the round over what the method writes them for."""
+    """Choose the unlabelled rows, split the other rows of the round over what the method writes them for, and take the rows that
+    people added."""
     context, loop = runtime.context, runtime.context.loop
     previous, current = workspace.round(state.round - 1), workspace.round(state.round)
     patterns = expected_fixes(previous, current, state.patterns)
@@ -43,6 +45,7 @@ async def allocate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     cases = {name: pattern.failures for name, pattern in current.patterns().items()}
     batches = make_batches(plan, state.round, loop.samples_per_batch, cases if loop.cases else {})
     batches += unlabeled_batches(chosen, state.round, loop.samples_per_batch, len(batches))
+    batches += person_batches(take(workspace.paths, state.round), state.round, len(batches))
     current.write_batches(batches)
     return {"batches": len(batches)}
 
@@ -193,4 +196,22 @@ def unlabeled_batches(chosen: Chosen, round_number: int, size: int, first: int) 
             prompts=names,
         )
         for place, (pattern, names) in enumerate(pieces, first)
+    ]
+
+
+def person_batches(rows: Sequence[PersonRow], round_number: int, first: int) -> list[Batch]:
+    """A batch for each row that a person added, so that the judge's scores are about this row alone.
+
+    Args:
+        first: the number of the first batch.
+    """
+    return [
+        Batch(
+            id=f"r{round_number}-b{first + place}",
+            round=round_number,
+            origin="person",
+            count=1,
+            source=row.id,
+        )
+        for place, row in enumerate(rows)
     ]

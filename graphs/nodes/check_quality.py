@@ -52,7 +52,7 @@ async def check_quality(
     if unjudged:
         rows = [not_judged(row) if row.verdict in ("accepted", "surplus") else row for row in rows]
     missing = (state.missing or 0) - sum(row.verdict == "accepted" for row in rows)
-    again = missing > 0 and not last
+    again = missing > 0 and not last and batch.origin != "person"  # nobody writes a person's row anew
     judged = [*state.judged, *(row.model_dump(mode="json") for row in rows)]
     if again:
         return {
@@ -168,7 +168,7 @@ def verdicts(
             check, reason = result.check, result.reason
         rows.append(
             NewRow(
-                id=f"{batch.id}-a{state.attempt}-{index}",
+                id=f"{batch.id}-a{state.attempt}-{index}" if batch.origin != "person" else batch.source or "",
                 prompt=text["prompt"],
                 completion=text["completion"],
                 round=batch.round,
@@ -176,7 +176,7 @@ def verdicts(
                 origin=batch.origin,
                 pattern=batch.pattern,
                 case=batch.case,
-                source=text.get("source", batch.source),
+                source=text.get("source", batch.source) if batch.origin != "person" else None,
                 attempt=state.attempt,
                 verdict=check,
                 reason=reason,

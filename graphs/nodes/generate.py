@@ -25,7 +25,7 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
     """Ask for the rows still missing, with feedback if rows were sent back.
 
     Where all prompts of the task share a beginning or end, the writer sees and writes only what varies. Prompts of unlabelled
-    rows are there already, and the teacher only answers them.
+    rows are there already, and the teacher only answers them. A person's row is there already: nobody is asked for it.
     """
     form = workspace.prompt_form
     current = workspace.round(state.round)
@@ -33,6 +33,10 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
     if batch.origin == "unlabeled":
         answered = await answer_unlabeled(batch, state.attempt + 1, runtime.context, workspace)
         return {"samples": answered, "attempt": state.attempt + 1, "missing": batch.count}
+    if batch.origin == "person":
+        row = current.person_row(batch.source or "")
+        sample = {"prompt": row.prompt, "completion": row.completion}
+        return {"samples": [sample], "attempt": state.attempt + 1, "missing": batch.count}
     count = batch.count if state.missing is None else state.missing
     data = await build_prompt_data(batch, runtime.context, workspace) | {
         "count": count,
@@ -77,7 +81,8 @@ def writing(batch: Batch, loop: LoopSpec) -> Judging:
     """The prompt to use for a batch."""
     if batch.origin == "train_error" and loop.guidance.contrast:
         return "contrast"
-    return batch.origin
+    # of a person's row nothing is known but the task
+    return "task" if batch.origin == "person" else batch.origin
 
 
 async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace) -> dict[str, Any]:
@@ -159,4 +164,5 @@ PURPOSES = {
     "task": for_task,
     "explore": for_exploration,
     "unlabeled": for_unlabeled,
+    "person": for_task,
 }

@@ -67,7 +67,8 @@ def choose(
     """
     planned: dict[Group, int] = defaultdict(int)
     for batch in plan:
-        planned[batch.origin, batch.pattern] += batch.count
+        if batch.origin != "person":
+            planned[batch.origin, batch.pattern] += batch.count
     # a plan may have fewer rows than the round keeps, and then nothing fills the gap
     places = min(rows, sum(planned.values()))
     groups: dict[Group, list[NewRow]] = defaultdict(list)
