@@ -90,7 +90,7 @@ def all_rows(paths: RunPaths) -> list[PersonRow]:
 
 def taken(paths: RunPaths) -> dict[str, int]:
     """Row id -> the round that took it."""
-    found = {}
+    found: dict[str, int] = {}
     for file in paths.root.glob("rounds/*/person_rows.jsonl"):
         found |= {row["id"]: int(file.parent.name) for row in read_jsonl(file)}
     return found

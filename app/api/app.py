@@ -22,10 +22,11 @@ from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
+from app.api.pages import added_rows as row_pages
 from app.api.pages import api_keys, data_sets, new_run, playground, reviewing
 from app.api.pages import endpoints as pages
+from app.api.runs import added_rows, results
 from app.api.runs import endpoints as runs
-from app.api.runs import results
 from app.api.runs.event_stream import EventBroadcaster
 from app.api.serving import endpoints as serving
 from app.api.serving.queue import StudentQueue
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         runs.router,
         results.router,
+        added_rows.router,
         datasets.router,
         files.router,
         jobs.router,
@@ -92,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health.router,
         reviewing.router,
         playground.router,
+        row_pages.router,
         pages.router,
         new_run.router,
         data_sets.router,

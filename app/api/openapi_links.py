@@ -80,6 +80,16 @@ LINKS = (
         "/v1/runs/{run}/lineage/{sample}",
         {"run": "$request.path.run", "sample": "$response.body#/items/0/id"},
     ),
+    *(
+        Onward(
+            "post",
+            "/v1/runs/{run}/samples",
+            "201",
+            under,
+            {"run": "$request.path.run", "sample": "$response.body#/id"},
+        )
+        for under in ("/v1/runs/{run}/lineage/{sample}", "/v1/runs/{run}/samples/{sample}")
+    ),
 )
 
 

@@ -116,7 +116,7 @@ class RowChecks:
         train: the given training rows.
         guarded: validation and test rows, by split.
         guarded_vectors: unit embeddings of `template.strip(row.prompt)` for all guarded rows in that order,
-            shape (m, d).
+            shape (m, d). None compares words alone: without a model, rows with another's meaning are not found.
         invalid: the task's own check. It says why a prompt and its completion cannot be right, or None.
         loop: for `near_duplicate`, `leak_overlap` and `leak_similarity`.
 
@@ -129,7 +129,7 @@ class RowChecks:
         template: Template,
         train: Sequence[Example],
         guarded: Mapping[str, Sequence[Example]],
-        guarded_vectors: Vectors,
+        guarded_vectors: Vectors | None,
         invalid: Callable[[str, str], str | None],
         loop: LoopSpec,
     ):
@@ -140,6 +140,8 @@ class RowChecks:
         for example in train:
             self._known.add(_row(example.id, "train", example.prompt, example.completion))
         self._guarded = [_Row(row.id, split, row.prompt) for split, rows in guarded.items() for row in rows]
+        if guarded_vectors is None:
+            guarded_vectors = np.zeros((len(self._guarded), 1), np.float32)
         if guarded_vectors.ndim != 2 or len(guarded_vectors) != len(self._guarded):
             raise ValueError(
                 f"{len(self._guarded)} guarded rows need as many vectors: {guarded_vectors.shape}"

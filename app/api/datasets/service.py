@@ -212,15 +212,19 @@ async def count_rows(folder: Path) -> dict[str, int]:
     return rows
 
 
-async def run_module(name: str, *arguments: str) -> bytes:
+async def run_module(name: str, *arguments: str, given: bytes = b"") -> bytes:
     """What a module of ours prints, run as a process of its own.
+
+    Args:
+        given: its standard input.
 
     Raises:
         RuntimeError: it was killed, for example when memory ran out.
     """
-    child = await start_child(python_module(name, *arguments), stdout=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    child = await start_child(python_module(name, *arguments), stdin=pipe, stdout=pipe)
     try:
-        output, _ = await child.communicate()
+        output, _ = await child.communicate(given)
     finally:
         if child.returncode is None:
             child.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
@@ -29,6 +30,7 @@ from app.engine.events import TeacherSpend
 from app.engine.run_status import STATUSES, RunStatus
 from app.errors import Forbidden, Unprocessable
 from graphs.context import LoopSpec
+from graphs.methods import Origin
 from graphs.rounds import Round as RoundFiles
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
@@ -42,7 +44,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/assets/{name}")
 async def assets(
-    name: Literal["htmx.min.js", "charts.js", "rows.js", "vega.js", "page.css", "style.css"],
+    name: Literal["htmx.min.js", "charts.js", "rows.js", "playground.js", "vega.js", "page.css", "style.css"],
 ) -> PlainTextResponse:
     """A file that pages load; it needs no key."""
     headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
@@ -176,19 +178,22 @@ async def rows(
     round: Annotated[int | None, Query(ge=0, le=10_000), EMPTY_IS_NONE] = None,
     verdict: Annotated[Verdict | None, Query(), EMPTY_IS_NONE] = None,
     pattern: Annotated[str | None, Query(max_length=64), EMPTY_IS_NONE] = None,
+    origin: Annotated[Origin | None, Query(), EMPTY_IS_NONE] = None,
     start: Offset = 0,
     limit: Limit = 50,
 ) -> Response:
-    """The rows that were written, with their verdicts."""
-    written = files.samples(paths, round, verdict, pattern)
+    """The rows that were written or added, with their verdicts."""
+    written = files.samples(paths, round, verdict, pattern, origin)
     items, following = await run_in_threadpool(files.page, written, start, limit)
-    chosen = {"round": round, "verdict": verdict, "pattern": pattern}
+    chosen = {"round": round, "verdict": verdict, "pattern": pattern, "origin": origin}
     shown: dict[str, Any] = {
         "rows": items,
         "next": following,
         "chosen": chosen,
         "rounds": files.rounds(paths),
         "verdicts": get_args(Verdict),
+        "origins": get_args(Origin),
+        "further": urlencode({key: value for key, value in chosen.items() if value is not None}),
     }
     return page("rows.html", run=RunView.of(found), **shown, **frame(request, who))
 

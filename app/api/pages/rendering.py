@@ -25,6 +25,7 @@ ASSETS = {
     "htmx.min.js": "text/javascript",
     "charts.js": "text/javascript",
     "rows.js": "text/javascript",
+    "playground.js": "text/javascript",
     "vega.js": "text/javascript",
     "page.css": "text/css",
     "style.css": "text/css",
@@ -34,7 +35,12 @@ ASSETS = {
 
 def page(template: str, status: int = 200, **content: Any) -> HTMLResponse:
     """A page, or a part of one."""
-    return HTMLResponse(_environment().get_template(template).render(**content), status, headers=HEADERS)
+    return HTMLResponse(render(template, **content), status, headers=HEADERS)
+
+
+def render(template: str, **content: Any) -> str:
+    """The text of a page, or of a part of one."""
+    return _environment().get_template(template).render(**content)
 
 
 @cache

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.api.runs.schemas import Artifact
 from app.errors import NotFound
 from graphs.artifacts import Outcome, PatternAccount
+from graphs.person_rows import all_rows
 from graphs.rounds import Round, failure_outcomes
 from graphs.rows import NewRow, Strategy
 from graphs.run_paths import RunPaths
@@ -41,12 +42,32 @@ def strategies(paths: RunPaths, number: int | None) -> Rows:
             yield {"round": here.number, **here.strategy(path.stem).model_dump()}
 
 
-def samples(paths: RunPaths, number: int | None, verdict: str | None, pattern: str | None) -> Rows:
-    """Every row that was written, with its verdict; also those of a round that is not closed yet."""
+def samples(
+    paths: RunPaths,
+    number: int | None,
+    verdict: str | None,
+    pattern: str | None,
+    origin: str | None = None,
+) -> Rows:
+    """Every row that was written, with its verdict; also those of a round that is not closed yet.
+
+    Last come the rows of people on which no round has decided. They are of round 0.
+    """
+    decided: set[str] = set()
     for here in _rounds(paths, number):
         for row in _written(here):
-            if verdict in (None, row["verdict"]) and pattern in (None, row["pattern"]):
+            if row["origin"] == "person":
+                decided.add(row["id"])
+            if (
+                verdict in (None, row["verdict"])
+                and pattern in (None, row["pattern"])
+                and origin in (None, row["origin"])
+            ):
                 yield row
+    if number in (None, 0) and pattern is None and origin in (None, "person"):
+        for waiting in all_rows(paths):
+            if waiting.id not in decided and verdict in (None, waiting.checked.verdict):
+                yield waiting.as_new_row().model_dump(mode="json")
 
 
 def _written(here: Round) -> Rows:

@@ -77,6 +77,24 @@ SAMPLE: dict[str, Any] = {
     "judge": {"adherence": 9, "utility": 8, "relevance": 9},
     "overruled": None,
 }
+ROW: dict[str, Any] = {"prompt": "Just give me my money back for the blue one.", "completion": "refund"}
+ADDED: dict[str, Any] = {
+    "id": "person-3f0c1b7e5a9d",
+    "sample": SAMPLE
+    | ROW
+    | {
+        "id": "person-3f0c1b7e5a9d",
+        "round": 0,
+        "batch": "",
+        "origin": "person",
+        "pattern": None,
+        "attempt": 0,
+        "verdict": "waiting",
+        "reason": "It passed the checks that need no model.",
+        "judge": None,
+    },
+    "next": "The next round of this run checks it and trains on it, unless the loop ends before.",
+}
 PREDICTION: dict[str, Any] = {
     "id": "validation-17",
     "text": "exchange",

@@ -16,6 +16,7 @@ from app.api.runs.dependencies import Folder
 from app.api.runs.openapi_examples import example, page_of
 from app.api.runs.schemas import Artifacts, RowPage
 from app.errors import NotFound
+from graphs.methods import Origin
 from graphs.report import Report
 from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
@@ -62,11 +63,12 @@ async def samples(
     round: Round = None,
     verdict: Annotated[Verdict | None, Query()] = None,
     pattern: Annotated[str | None, Query(max_length=64)] = None,
+    origin: Annotated[Origin | None, Query(description="`person`: the rows that people added.")] = None,
     start: Offset = 0,
     limit: Limit = 100,
 ) -> RowPage:
-    """Every new row, with its verdict and reason."""
-    return await rows_page(files.samples(paths, round, verdict, pattern), start, limit)
+    """Every new row, with its verdict and reason. Rows of people that no round has decided on are of round 0."""
+    return await rows_page(files.samples(paths, round, verdict, pattern, origin), start, limit)
 
 
 @router.get(

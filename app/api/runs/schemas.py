@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.pagination import Page
 from app.api.runs import openapi_examples as examples
+from app.api.texts import Text
 from app.db.models import Run
 from app.db.run_summary import RunSummary
+from app.engine.row_text import LONGEST
 from app.engine.run_status import RunStatus
 from graphs.context import Reviewed
 from graphs.errors import Wait
+from graphs.rows import NewRow
 from graphs.teacher.spec import BudgetSpec
 
 
@@ -144,6 +147,27 @@ class RowPage(BaseModel):
 
     items: list[dict[str, Any]]
     next: str | None
+
+
+class RowRequest(BaseModel):
+    """A row to train on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ROW]})
+
+    prompt: Text = Field(min_length=1, max_length=LONGEST, description="As a student is asked.")
+    completion: Text = Field(min_length=1, max_length=LONGEST, description="The right answer.")
+
+
+class AddedRow(BaseModel):
+    """A row that a person added."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.ADDED})
+
+    id: str
+    sample: NewRow = Field(
+        description="With the verdict of the checks so far; the round that takes it decides."
+    )
+    next: str = Field(description="What happens to it.")
 
 
 class Artifact(BaseModel):

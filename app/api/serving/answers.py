@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,15 +125,19 @@ async def respond(request: Request, body: AnswerRequest, question: Question) -> 
         return JSONResponse(form.whole(answer).model_dump(mode="json"))
     # the status of a stream is sent with its first piece, so what can be refused is refused before
     first = await while_connected(request, anext(lines))
-    return AnswerStream(form, first, lines)
+    return AnswerStream(stream(form, first, lines), lines)
 
 
 class AnswerStream(StreamingResponse):
-    """Server-sent events of an answer, which is cancelled when the client leaves."""
+    """Server-sent events of an answer, which is cancelled when the client leaves.
 
-    def __init__(self, form: Form, first: AnswerLine, lines: Lines):
-        headers = {"X-Accel-Buffering": "no"}
-        super().__init__(stream(form, first, lines), media_type="text/event-stream", headers=headers)
+    Args:
+        lines: where the events come from.
+    """
+
+    def __init__(self, events: AsyncIterator[str], lines: Lines, headers: Mapping[str, str] | None = None):
+        all_headers = {"X-Accel-Buffering": "no", **(headers or {})}
+        super().__init__(events, media_type="text/event-stream", headers=all_headers)
         self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.serving import openapi_examples as examples
+from app.api.texts import Text
 
 SEED = 2**63 - 1
 ModelName = Annotated[
@@ -17,16 +18,6 @@ ModelName = Annotated[
 ]
 
 
-def unicode(text: str) -> str:
-    """Refuses half of a surrogate pair, which JSON can have and no text file can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text is not valid Unicode") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(unicode)]
 StopText = Annotated[Text, Field(min_length=1, max_length=1000)]
 
 

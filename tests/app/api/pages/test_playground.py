@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from httpx_sse import connect_sse
 
 from tests.app.api.http_service import Service, serve, settings_for
 from tests.app.api.keys.test_auth import make_key
@@ -40,9 +42,18 @@ def fields_of(form: str) -> dict[str, str]:
 def places(page: str) -> list[dict[str, str]]:
     """What the page sends for each answer as soon as it is shown."""
     forms = re.findall(
-        rf'<form class="row" hx-post="{PAGE}/answer" hx-trigger="load".*?</form>', page, re.DOTALL
+        rf'<form class="row" data-answer method="post" action="{PAGE}/answer".*?</form>', page, re.DOTALL
     )
     return [fields_of(form) for form in forms]
+
+
+def streamed(client: httpx.Client, place: dict[str, str]) -> tuple[list[str], str]:
+    """What the reply goes on with, piece by piece, and at the end the part of the page."""
+    with connect_sse(client, "POST", f"{PAGE}/answer", data=place) as source:
+        assert source.response.headers["content-security-policy"].startswith("default-src 'none'")
+        events = [(sent.event, json.loads(sent.data)) for sent in source.iter_sse()]
+    assert [name for name, _ in events] == ["text"] * (len(events) - 1) + ["whole"]
+    return [data for _, data in events[:-1]], events[-1][1]
 
 
 @pytest.mark.student
@@ -57,7 +68,14 @@ def test_a_validation_row_is_answered_by_three_students(playing: Service, whole_
         asked_for = places(asked)
         assert [each["student"] for each in asked_for] == [f"{SERVED}:base", f"{SERVED}:baseline", SERVED]
         assert {each["text"] for each in asked_for} == {row["prompt"]}
-        answers = [client.post(f"{PAGE}/answer", data=each).text for each in asked_for]
+        streams = [streamed(client, each) for each in asked_for]
+        # one click on a row that the best student gets wrong, or on one of the page of answers
+        assert len(places(open_page(client, f"{PAGE}?row={row['id']}&ask=1"))) == 3
+        assert f'href="{PAGE}?row={row["id"]}&amp;ask=1"' in open_page(
+            client, PAGE.replace("playground", "answers")
+        )
+    answers = [whole for _, whole in streams]
+    assert "".join(streams[2][0]).strip() == prompts_and_answers(whole_run.folder, 2)[0][1].strip()
     for answer, title in zip(answers, ("Untrained", "Baseline", "Best student"), strict=True):
         assert title in answer
         assert re.findall(r"<dt[^>]*>(\w+)</dt>", answer), "labels with their probabilities"
@@ -75,9 +93,9 @@ def test_an_error_is_shown_in_the_place_of_an_answer(playing: Service) -> None:
         sent = {"token": token_in(page), "text": f"{HOSTILE} " * 100}
         (first, *_) = places(client.post(PAGE, data=sent).text)
         assert first["text"] == sent["text"]
-        answer = client.post(f"{PAGE}/answer", data=first)
-        assert answer.status_code == 200
-        assert "`student.max_length`" in html.unescape(answer.text)
+        pieces, answer = streamed(client, first)
+        assert pieces == []
+        assert "`student.max_length`" in html.unescape(answer)
         assert client.post(f"{PAGE}/answer", data=first | {"student": "gpt-5"}).status_code == 404
 
 

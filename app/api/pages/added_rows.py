@@ -1,0 +1,51 @@
+"""Rows that people add in the playground, and take back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.api.pages.playground import Field, unix
+from app.api.pages.rendering import page
+from app.api.pages.routes import FormWriter, PageRoute, Token, check_token
+from app.api.runs.added_rows import add_row, remove_row
+from app.api.runs.dependencies import RunId
+from app.engine.row_text import RowText
+from app.errors import PadaError
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.post("/runs/{run}/playground/row")
+async def add(
+    request: Request, run: RunId, who: FormWriter, prompt: Field, completion: Field, token: Token = ""
+) -> Response:
+    """Add a row; the answer is a part of the page: its verdict, and what happens to it."""
+    check_token(request, who, token)
+    shown: dict[str, Any] = {"run": run, "token": token, "row": None, "next_step": "", "fault": ""}
+    text = RowText(prompt=unix(prompt), completion=unix(completion))
+    try:
+        added = await add_row(request, who, run, text)
+        shown |= {"row": added.sample, "next_step": added.next}
+    except PadaError as error:
+        shown["fault"] = str(error)
+    return page("playground_row.html", removed=False, **shown)
+
+
+@router.post("/runs/{run}/rows/{row}/remove")
+async def remove(
+    request: Request,
+    run: RunId,
+    row: Annotated[str, Path(pattern="^person-[0-9a-f]{12}$")],
+    who: FormWriter,
+    token: Token = "",
+    part: Annotated[bool, Header(alias="HX-Request")] = False,
+) -> Response:
+    """Take a row back; back to the rows of people, or a part of the page that asks."""
+    check_token(request, who, token)
+    await remove_row(request, who, run, row)
+    if part:
+        return page("playground_row.html", removed=True)
+    return RedirectResponse(f"/runs/{run}/rows?origin=person", 303)

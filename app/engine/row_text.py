@@ -1,0 +1,48 @@
+"""A row as a person gives it, and what becomes of it; light, because the service imports it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from app.engine.run_status import RunStatus
+from graphs.context import LoopSpec
+from graphs.person_rows import PersonRow
+from graphs.rounds import judged_rounds
+from graphs.run_paths import RunPaths
+from trainer.specs import Strict
+
+LONGEST = 100_000
+"""Characters of a text."""
+FOR_ANOTHER_RUN = "It is kept, and no round of this run takes it: start a run whose train rows have it."
+
+
+class RowText(Strict):
+    """A row as a person gives it."""
+
+    prompt: str = Field(min_length=1, max_length=LONGEST)
+    completion: str = Field(min_length=1, max_length=LONGEST)
+
+
+class Answer(BaseModel):
+    """What `app.engine.added_rows` prints."""
+
+    row: PersonRow | None = None
+    fault: str = ""
+    """Why the row is not kept."""
+
+
+def next_step(status: RunStatus, loop: LoopSpec, paths: RunPaths) -> str:
+    """What happens to a row that waits.
+
+    Args:
+        status: the run's, such as `running`.
+    """
+    if status in ("finished", "cancelled"):
+        return f"This run is {status}. {FOR_ANOTHER_RUN}"
+    if not loop.origins:
+        return f"This run only fine-tunes on the given rows. {FOR_ANOTHER_RUN}"
+    if paths.round(loop.last_round).batches.exists() or any(
+        here.gate().stopped for here in judged_rounds(paths)
+    ):
+        return f"This run has begun its last round. {FOR_ANOTHER_RUN}"
+    return "The next round of this run checks it and trains on it, unless the loop ends before."
