@@ -56,20 +56,14 @@ def row_id(prompt: str, completion: str) -> str:
 def add(
     paths: RunPaths, prompt: str, completion: str, checked: Decision, evidence: dict[str, Any] | None
 ) -> PersonRow:
-    """Keep a row for the next round. A row that is there already stays as it is."""
-    name = row_id(prompt, completion)
-    file = paths.person_row(name)
-    if not file.exists():
-        row = PersonRow(
-            id=name,
-            prompt=prompt,
-            completion=completion,
-            added=round(time.time(), 3),
-            checked=checked,
-            evidence=evidence,
-        )
-        write_json(file, row)
-    return PersonRow(**read_json(file))
+    """Keep a row for the next round. One that is there already gets the verdict of these checks."""
+    file = paths.person_row(row_id(prompt, completion))
+    since = read_json(file)["added"] if file.exists() else round(time.time(), 3)
+    row = PersonRow(
+        id=file.stem, prompt=prompt, completion=completion, added=since, checked=checked, evidence=evidence
+    )
+    write_json(file, row)
+    return row
 
 
 def remove(paths: RunPaths, name: str) -> None:

@@ -112,6 +112,19 @@ class Client:
         state: dict[str, Any] = self._post(f"{run_path(run)}/{step}", json=body).json()
         return state
 
+    def add_row(self, run: str, prompt: str, completion: str) -> dict[str, Any]:
+        """Add a row to train on; returns it with its verdict, and what happens to it."""
+        row = {"prompt": prompt, "completion": completion}
+        added: dict[str, Any] = self._post(f"{run_path(run)}/samples", json=row).json()
+        return added
+
+    def remove_row(self, run: str, row: str) -> None:
+        """Take back a row that no round has taken."""
+        try:
+            check(self._http.delete(f"{run_path(run)}/samples/{quote(row, safe='')}"))
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+
     def pending_review(self, run: str) -> dict[str, Any] | None:
         """The review that a run waits for, with its texts or rows; None if it waits for none."""
         review = self.get(run)["review"]

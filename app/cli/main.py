@@ -19,6 +19,8 @@ from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.init import init
 from app.cli.keys import keys
 from app.cli.pool import pool
+from app.cli.rows import add_row, remove_row
+from app.cli.run_folder import RunFolder, config_of, read_config
 from app.cli.runs import runs, start
 from app.errors import PadaError
 
@@ -39,7 +41,6 @@ app.add_typer(runs, name="runs")
 
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Output = Annotated[Path | None, typer.Option(help="The run's folder; overrides the config's `output`.")]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
 Server = Annotated[
     str | None,
     typer.Option(help="Address of a pada service that does the work; its key is in PADA_KEY.", metavar="URL"),
@@ -194,6 +195,8 @@ def export(
     typer.echo(str(target))
 
 
+app.command()(add_row)
+app.command()(remove_row)
 app.command()(compare)
 app.command()(pool)
 app.command()(check)
@@ -238,25 +241,6 @@ def models() -> None:
             [sys.executable, "-m", "trainer.model", "builtin:smollm2-135m"], check=False
         ).returncode
     )
-
-
-def config_of(folder: Path) -> Path:
-    """The config in a run's folder; raises PadaError when the folder holds no run."""
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise PadaError(f"{folder}: this is not the folder of a run (it has no config.yaml).")
-    return path
-
-
-def read_config(path: Path) -> RunConfig:
-    """A config file; from now on this process may import the task class that it names."""
-    from app.config.run_config import load_config
-    from trainer.tasks import add_task_folder
-
-    config = load_config(path)
-    if config.task_folder:
-        add_task_folder(config.task_folder)
-    return config
 
 
 def go(

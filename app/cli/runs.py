@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
+from app.cli.rows import Completion, Prompt, RowId, show_row
 
 if TYPE_CHECKING:
     from app.cli.client import Client
@@ -189,6 +190,22 @@ def read_answer(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         fail(f"{path}: cannot be read as JSON: {error}.")
     return document if isinstance(document, dict) else fail(f"{path}: an answer is a JSON object.")
+
+
+@runs.command("add-row")
+def add_row(run: Run, server: Server, prompt: Prompt, completion: Completion) -> None:
+    """Add a row with the right answer. The run's next round checks it, and trains on it where it passes."""
+    with connect(server) as client:
+        added = client.add_row(run, prompt, completion)
+    show_row(added["sample"], added["next"])
+
+
+@runs.command("remove-row")
+def remove_row(run: Run, row: RowId, server: Server) -> None:
+    """Take back a row that was added, as long as no round has taken it."""
+    with connect(server) as client:
+        client.remove_row(run, row)
+    typer.echo(f"{row}: removed")
 
 
 @runs.command()

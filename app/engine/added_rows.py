@@ -61,7 +61,11 @@ def check(paths: RunPaths, config: RunConfig, text: RowText, waiting: list[Perso
     checks = RowChecks(template, rows["train"], guarded, None, task.new_row_error, config.loop)
     own = person_rows.row_id(text.prompt, text.completion)
     known = [row for here in _closed(paths) for row in here.accepted()]
-    known += [Example(id=row.id, prompt=row.prompt, completion=row.completion) for row in waiting]
+    known += [
+        Example(id=row.id, prompt=row.prompt, completion=row.completion)
+        for row in waiting
+        if row.checked.verdict == "waiting"
+    ]
     others = [row for row in known if row.id != own]
     checks.add([row.id for row in others], [row.prompt for row in others], [row.completion for row in others])
     return checks.check([(text.prompt, text.completion)], np.zeros((1, 1), np.float32))[0]
