@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     holds for an address in `teacher_keys` holds for theirs, with the `api_key_env` and `headers_env` that they name."""
     prices: Path | None = None
     """JSON file of model prices for teachers that name none in `price_file`; it is read again when it has changed."""
+    students: dict[str, str] = {}
+    """Name -> student (`student.model`) of fine-tuning jobs that ask for this name, such as one of OpenAI's models."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
     ready_teachers: list[str] = []

@@ -27,6 +27,8 @@ MEDIA_TYPE = "application/problem+json"
 REFERENCE = "#/components/schemas/{model}"
 ALWAYS = (400, 401, 403, 422, 429)
 """Statuses that every operation with a key may answer."""
+SLOW = 408
+"""Status of a body that comes too slowly, which every operation with a body may answer."""
 UNEXPECTED = "Something went wrong in the service; its log says what. The request may be sent again."
 
 
@@ -197,6 +199,9 @@ def _document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = plain()
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
+        for operation in (each for item in document["paths"].values() for each in item.values()):
+            if "requestBody" in operation and "4XX" not in operation["responses"]:
+                operation["responses"].setdefault(str(SLOW), _documented(SLOW))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

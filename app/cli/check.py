@@ -32,7 +32,7 @@ def check(
     ] = None,
 ) -> None:
     """Find what is wrong with rows and settings before a run, in seconds. Exits with 2 if a run would stop at it."""
-    from app.cli.main import read_config
+    from app.cli.run_folder import read_config
     from app.prepare.checks.check import check_config
     from trainer.artifacts import write_text
 

@@ -10,7 +10,7 @@ from app.cli.run_folder import RunFolder, config_of, read_config
 from app.errors import PadaError
 
 if TYPE_CHECKING:
-    pass
+    from app.engine.run_status import RunStatus
 
 Prompt = Annotated[str, typer.Option(help="The row's prompt, as a student is asked.")]
 Completion = Annotated[str, typer.Option(help="The right answer.")]
@@ -26,7 +26,7 @@ def add_row(folder: RunFolder, prompt: Prompt, completion: Completion) -> None:
     paths = RunPaths(folder.expanduser().resolve())
     config = read_config(config_of(paths.root))
     row = add(paths, config, RowText(prompt=prompt, completion=completion))
-    status = "finished" if paths.test_scores.exists() else "running"
+    status: RunStatus = "finished" if paths.test_scores.exists() else "running"
     show_row(row.as_new_row().model_dump(mode="json"), next_step(status, config.loop, paths))
 
 

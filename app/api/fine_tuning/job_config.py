@@ -42,10 +42,12 @@ def asked_config(request: JobRequest, settings: Settings) -> dict[str, Any]:
     Raises:
         ParameterError: the model, the method, the teacher or a key of the metadata cannot be used.
     """
-    if OF_OPENAI.match(request.model):
+    student = settings.students.get(request.model, request.model)
+    if OF_OPENAI.match(student):
         raise ParameterError(
             f"The weights of {request.model} are OpenAI's. Give a student that can be trained here, such as "
-            "`builtin:smollm2-135m` or a name of the Hugging Face hub.",
+            "`builtin:smollm2-135m` or a name of the Hugging Face hub. Whoever runs the service can also choose one for "
+            "this name (PADA_STUDENTS).",
             "model",
             "model_not_found",
         )
@@ -55,7 +57,7 @@ def asked_config(request: JobRequest, settings: Settings) -> dict[str, Any]:
         raise ParameterError(f"metadata: `method` must be one of {', '.join(METHODS)}.", "metadata")
     config: dict[str, Any] = {
         "seed": request.seed or 0,
-        "student": {"model": request.model, **_trained(request.trained_with)},
+        "student": {"model": student, **_trained(request.trained_with)},
         "loop": {"method": method},
     }
     if method != "vanilla":

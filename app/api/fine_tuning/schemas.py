@@ -128,7 +128,9 @@ class JobRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.CREATE]})
 
     model: str = Field(
-        min_length=1, max_length=500, description="The student, as `student.model` of a config names it."
+        min_length=1,
+        max_length=500,
+        description="The student, as `student.model` of a config or PADA_STUDENTS of the service names it.",
     )
     training_file: str = Field(max_length=100, description="Id of an uploaded file.")
     validation_file: str | None = Field(
