@@ -30,7 +30,7 @@ MOST_WAITING = 1000
 """Rows that wait for a round of one run: each costs a call of the judge."""
 PASSED = Decision(
     verdict="waiting",
-    reason="It passed the checks that need no model. The round that takes it also compares its meaning, and asks the judge.",
+    reason="It passed the checks that need no model. A round that takes it also compares its meaning, and asks the judge.",
 )
 
 

@@ -13,7 +13,7 @@ from trainer.specs import Strict
 
 LONGEST = 100_000
 """Characters of a text."""
-FOR_ANOTHER_RUN = "It is kept, and no round of this run takes it: start a run whose train rows have it."
+FOR_ANOTHER_RUN = "The row is kept, but no round of this run takes it: start a run whose train rows have it."
 
 
 class RowText(Strict):
@@ -45,4 +45,4 @@ def next_step(status: RunStatus, loop: LoopSpec, paths: RunPaths) -> str:
         here.gate().stopped for here in judged_rounds(paths)
     ):
         return f"This run has begun its last round. {FOR_ANOTHER_RUN}"
-    return "The next round of this run checks it and trains on it, unless the loop ends before."
+    return "The next round of this run checks the row and trains on it, unless the loop ends before."

@@ -23,7 +23,7 @@ PAGE = f"runs/{RUN}/playground"
 TEXT = f"{BEFORE}nobody could say where the repay of last autumn went{AFTER}"
 ANSWER = "[aria-label=Answers] article.row"
 SECONDS = 120_000
-"""Until the weights are loaded, in milliseconds."""
+"""Until weights are loaded or a row is compared, in milliseconds."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_wrong_answer_becomes_a_row(visit: Visit, playing: Service) -> None:
     assert "it would be a leak" in page.inner_text("main")
     page.get_by_role("button", name="Add the row").click()
     added = page.locator("#added")
-    added.locator(".tag.leak").wait_for()
+    added.locator(".tag.leak").wait_for(timeout=SECONDS)
 
     page.locator("#text").fill(TEXT)
     page.get_by_role("button", name="Ask").click()
@@ -61,8 +61,8 @@ def test_a_wrong_answer_becomes_a_row(visit: Visit, playing: Service) -> None:
     assert "it would be a leak" not in page.inner_text("main")
     page.locator("#completion").fill("refund")
     page.locator("#completion").press("Enter")
-    added.locator(".tag.waiting").wait_for()
-    assert "This run is finished. It is kept" in added.inner_text()
+    added.locator(".tag.waiting").wait_for(timeout=SECONDS)
+    assert "This run is finished. The row is kept" in added.inner_text()
     assert visit.accessibility_faults() == []
 
     added.get_by_role("link", name="All rows of people").click()
@@ -84,7 +84,7 @@ def test_answers_are_accessible_and_fit_the_window(
         wait_for_answers(visit)
         visit.page.locator("summary", has_text="Tokens").last.click()
         visit.page.get_by_role("button", name="Add the row").click()
-        visit.page.locator("#added .tag.leak").wait_for()
+        visit.page.locator("#added .tag.leak").wait_for(timeout=SECONDS)
         assert visit.accessibility_faults() == []
         assert visit.overflow() <= 0
         assert visit.faults == []

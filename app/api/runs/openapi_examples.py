@@ -93,7 +93,7 @@ ADDED: dict[str, Any] = {
         "reason": "It passed the checks that need no model.",
         "judge": None,
     },
-    "next": "The next round of this run checks it and trains on it, unless the loop ends before.",
+    "next": "The next round of this run checks the row and trains on it, unless the loop ends before.",
 }
 PREDICTION: dict[str, Any] = {
     "id": "validation-17",

@@ -56,7 +56,7 @@ def test_what_happens_to_it_is_said_honestly(tmp_path: Path) -> None:
     paths, config = begin_run(tmp_path, rounds=2)
     loop = config.loop
     for status in ("finished", "cancelled"):
-        assert next_step(status, loop, paths).startswith(f"This run is {status}. It is kept")
+        assert next_step(status, loop, paths).startswith(f"This run is {status}. The row is kept")
     for status in ("queued", "running", "paused", "failed"):
         assert next_step(status, loop, paths).startswith("The next round of this run")  # type: ignore[arg-type]
     plain = loop.model_copy(update={"method": "vanilla"})

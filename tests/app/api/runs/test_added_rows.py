@@ -97,7 +97,7 @@ def test_a_row_that_a_round_has_taken_cannot_be_taken_back(service: Service, cli
 
 def test_of_a_run_that_has_ended_it_is_said_honestly(service: Service, client: httpx.Client) -> None:
     put_run(service, status="finished")
-    assert client.post(ROWS, json=NEW).json()["next"].startswith("This run is finished. It is kept")
+    assert client.post(ROWS, json=NEW).json()["next"].startswith("This run is finished. The row is kept")
     assert [row["id"] for row in client.get(ROWS).json()["items"]] == [person_rows.row_id(**NEW)]
 
 
