@@ -12,7 +12,8 @@ PadaError                400
 ├── TooLarge             413  a body, a file, or too many rows
 ├── Unprocessable        422  a request that cannot be understood
 ├── TooManyRequests      429  wait, then send the request again
-└── Unavailable          503  the service cannot work at the moment
+├── Unavailable          503  the service cannot work at the moment
+└── NoRoom               507  its disk is full or read-only, or too many files are open
 """
 
 # ruff: noqa: N818 - HTTP has names for these, without an Error at the end
@@ -113,3 +114,9 @@ class Unavailable(PadaError):
     @property
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+
+
+class NoRoom(PadaError):
+    """The service's machine cannot write or open a file."""
+
+    status = 507

@@ -8,14 +8,18 @@ RunPaused                the run stops with what it has and can go on later
 ├── BudgetExhausted      the next call could pass a cap
 ├── EndpointDown         an endpoint stayed down
 ├── TooManyUnanswered    the teacher leaves too many calls unanswered
-└── ClusterDown          the trainer's cluster stayed away, or had no room
+├── ClusterDown          the trainer's cluster stayed away, or had no room
+└── MachineBlocked       this machine cannot write or open a file
 """
 
 from __future__ import annotations
 
+import sqlite3
 from typing import ClassVar, Literal
 
-Wait = Literal["budget", "teacher", "cluster", "review", "user", "comparison"]
+from trainer.storage import is_blocked
+
+Wait = Literal["budget", "teacher", "cluster", "machine", "review", "user", "comparison"]
 """What a paused run waits for."""
 
 
@@ -63,3 +67,42 @@ class ClusterDown(RunPaused):
     """The cluster could not be reached within the waiting time, or had no room for a job."""
 
     waiting_for = "cluster"
+
+
+class MachineBlocked(RunPaused):
+    """This machine cannot write or open a file: the disk is full or read-only, a database stays locked, or too many
+    files are open. What was written before is whole."""
+
+    waiting_for = "machine"
+
+
+_SQLITE = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+)
+
+
+def machine_blocked(error: BaseException) -> MachineBlocked | None:
+    """The pause that an error stands for, if it or one of its causes comes from a machine that has no room."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MachineBlocked):
+            return cause
+        name = str(getattr(cause, "sqlite_errorname", "")) if isinstance(cause, sqlite3.Error) else ""
+        if name.startswith(_SQLITE) or (isinstance(cause, OSError) and is_blocked(cause)):
+            return MachineBlocked(
+                f"{_said(error)} The run keeps what it has. Make room on this machine, or give back what is missing, "
+                "and resume the run."
+            )
+        cause = cause.__cause__
+    return None
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'A file'}: {error.strerror}."
+    return f"{str(error).rstrip('.')}."

@@ -21,6 +21,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import ValidationError
+from safetensors import SafetensorError
 
 from trainer.artifacts import publish_folder, write_json
 from trainer.attention import attention_warning
@@ -37,12 +38,13 @@ from trainer.predict import predict_files, predict_served
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
+from trainer.storage import EXIT_BLOCKED, is_blocked
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
 from trainer.vllm import VllmError
 from trainer.weights import ModelError
 
-KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError)
+KNOWN = (DataError, ModelError, TrainingError, VllmError, OSError, SafetensorError)
 """Errors that speak for themselves."""
 
 DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
@@ -72,7 +74,7 @@ def main(arguments: list[str]) -> int:
         # The disk may be full.
         with contextlib.suppress(OSError):
             progress.write(stage="error", message=message)
-        return 1
+        return EXIT_BLOCKED if is_blocked(error) else 1
     except Superseded as error:
         sys.stderr.write(f"{error}\n")
         return 3

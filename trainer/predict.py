@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from safetensors import SafetensorError
 
 from trainer.artifacts import write_json, write_jsonl
 from trainer.data_files import DataError, read_examples
@@ -28,11 +29,12 @@ from trainer.predictor import Predictor
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
+from trainer.storage import EXIT_BLOCKED, is_blocked
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
 from trainer.weights import ModelError, resolve_model
 
-KNOWN = (DataError, ModelError, VllmError, OSError)
+KNOWN = (DataError, ModelError, VllmError, OSError, SafetensorError)
 """Errors that speak for themselves."""
 
 
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> int:
         # The disk may be full.
         with contextlib.suppress(OSError):
             progress.write(stage="error", message=message)
-        return 1
+        return EXIT_BLOCKED if is_blocked(error) else 1
     except Superseded as error:
         sys.stderr.write(f"{error}\n")
         return 3

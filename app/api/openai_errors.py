@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.api.problems import UNEXPECTED
+from app.api.problems import UNEXPECTED, blocked
 from app.errors import PadaError
 from trainer.data_files import DataError
 
@@ -115,6 +115,9 @@ def _answer(request: Request, error: Exception) -> JSONResponse:
             return _invalid(error)
         case HTTPException():
             return error_answer(error.status_code, error.detail, headers=error.headers)
+    if known := blocked(error):
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        return error_answer(known.status, str(known), headers=known.headers)
     log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
     return error_answer(500, UNEXPECTED)
 

@@ -15,11 +15,14 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import PadaError
+from app.db.engine import AWAY
+from app.errors import NoRoom, PadaError, Unavailable
+from graphs.errors import machine_blocked
 from trainer.data_files import DataError
 
 log = logging.getLogger("pada.service")
@@ -29,6 +32,8 @@ ALWAYS = (400, 401, 403, 422, 429)
 """Statuses that every operation with a key may answer."""
 SLOW = 408
 """Status of a body that comes too slowly, which every operation with a body may answer."""
+AWAY_SECONDS = 5.0
+"""`Retry-After` while the database is away."""
 UNEXPECTED = "Something went wrong in the service; its log says what. The request may be sent again."
 
 
@@ -60,6 +65,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DataError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _routed)
+    for kind in AWAY:
+        app.add_exception_handler(kind, _blocked)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_middleware(Guard)
     _document(app)
@@ -136,6 +143,25 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, PadaError):
         return respond(request, error.status, str(error), headers=error.headers)
     return respond(request, 422, str(error))
+
+
+def blocked(error: Exception) -> PadaError | None:
+    """What to say of an error of this machine or its database that passes; None for any other."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    if machine_blocked(cause) and "locked" not in str(cause):
+        detail = cause.strerror if isinstance(cause, OSError) else cause
+        return NoRoom(f"The service cannot store this now: {detail}. Nothing of it was kept.")
+    if isinstance(error, AWAY) and not isinstance(error, OSError):
+        return Unavailable("The database does not answer now. Send the request again.", AWAY_SECONDS)
+    return None
+
+
+async def _blocked(request: Request, error: Exception) -> JSONResponse:
+    known = blocked(error)
+    if known is None:
+        raise error
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return await _known(request, known)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

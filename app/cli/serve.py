@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -22,6 +24,7 @@ def serve(settings: Settings) -> None:
         ConfigError: see `create_app`.
     """
     install(settings.log_level)
+    allow_many_files()
     # uvicorn raises the signal again after its shutdown; a drained service exits with 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -32,3 +35,10 @@ def serve(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as this process may: each stream of events is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app.engine.run_store import Saver, open_checkpoints, strict_serializer
+from graphs.errors import MachineBlocked
 from graphs.run_paths import RunPaths
 from trainer.fencing import Superseded
 
@@ -36,8 +37,14 @@ BEGIN SELECT RAISE(ABORT, 'superseded'); END;
 """
 SQLITE_FENCED = ("checkpoints", "writes")
 POSTGRES_FENCED = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
+NO_ROOM = "53"
+"""SQLSTATE class of a PostgreSQL server without disk, memory or connections."""
 POSTGRES_LOCK = 823471
 """Of the advisory locks; `app.db.migrate` has another one."""
+
+
+class DatabaseAway(Exception):  # noqa: N818 - it is not an error of the run
+    """The database with the checkpoints does not answer; the run goes on from its last checkpoint once it does."""
 
 
 @asynccontextmanager
@@ -74,27 +81,35 @@ async def postgres_checkpoints(database: str, token: int) -> AsyncIterator[Saver
 
     Raises:
         Superseded: a write came after another process had taken the run over.
+        DatabaseAway: the server does not answer any more.
+        MachineBlocked: the server has no room.
     """
     import psycopg
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from psycopg.rows import dict_row
 
     url = database.replace("+psycopg", "")
-    async with await psycopg.AsyncConnection.connect(
-        url,
-        autocommit=True,
-        prepare_threshold=0,
-        row_factory=dict_row,
-        options=f"-c pada.token={token}",
-    ) as connection:
-        saver = AsyncPostgresSaver(connection, serde=strict_serializer())
-        await prepare_postgres(connection, saver)
-        try:
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            url,
+            autocommit=True,
+            prepare_threshold=0,
+            row_factory=dict_row,
+            options=f"-c pada.token={token}",
+        ) as connection:
+            saver = AsyncPostgresSaver(connection, serde=strict_serializer())
+            await prepare_postgres(connection, saver)
             yield saver
-        except psycopg.errors.RaiseException as error:
-            if "superseded" in str(error):
-                raise Superseded("The run was taken over by another process.") from None
-            raise
+    except psycopg.errors.RaiseException as error:
+        if "superseded" in str(error):
+            raise Superseded("The run was taken over by another process.") from None
+        raise
+    except psycopg.OperationalError as error:
+        if (error.sqlstate or "").startswith(NO_ROOM):
+            raise MachineBlocked(
+                f"The database has no room: {error}. Give it some, and resume the run."
+            ) from error
+        raise DatabaseAway(str(error)) from error
 
 
 async def prepare_postgres(connection: AsyncConnection, saver: AsyncPostgresSaver) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import event, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.db.models import clock
@@ -12,6 +14,8 @@ from app.db.models import clock
 Sessions = async_sessionmaker[AsyncSession]
 """Makes sessions: `async with sessions.begin() as session` is one transaction."""
 
+AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError)
+"""Errors of a database that does not answer at the moment: stopped, unreachable, locked, or without room."""
 POOL: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
 """Maximum number of connections of a process. All are kept open, because opening one takes longer than most queries."""
 READING: dict[str, dict[str, Any]] = {

@@ -24,6 +24,8 @@ Kind = TypeVar("Kind", bound=BaseEvent)
 COSTS = ("calls", "tokens", "usd", "retries")
 MOST_CRASHES = 5
 """Number of workers that may crash at one stage of a run before the run fails."""
+FARTHEST_LEASE = 10
+"""No lease lasts longer than so many of another process's, whose settings may differ."""
 CRASHED = "Its worker"
 """First words of the reason of a run whose worker has crashed."""
 
@@ -147,17 +149,22 @@ async def get_training_rates(session: AsyncSession) -> dict[str, float]:
     return {name: rate for name, rate in (await session.execute(query)).all() if rate}
 
 
-async def claim_next(session: AsyncSession, holder: str, seconds: float) -> Lease | None:
+async def claim_next(
+    session: AsyncSession, holder: str, seconds: float, *, lapsed: bool = True
+) -> Lease | None:
     """Claim the oldest run that is queued, or whose lease has lapsed; None if there is none.
 
     Args:
         holder: names the process that claims.
         seconds: how long the lease lasts.
+        lapsed: also runs whose lease has lapsed.
     """
-    lapsed = and_(Run.status == "running", Run.lease_until < clock())
+    # a lease far in the future is from before the clock was set back, and nobody has renewed it since
+    outside = or_(Run.lease_until < clock(), Run.lease_until > clock() + FARTHEST_LEASE * seconds)
+    silent = and_(Run.status == "running", outside)
     query = (
         select(Run)
-        .where(or_(Run.status == "queued", lapsed))
+        .where(or_(Run.status == "queued", silent) if lapsed else Run.status == "queued")
         .order_by(Run.created)
         .limit(1)
         .with_for_update(skip_locked=True)

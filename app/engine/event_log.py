@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import time
 from pathlib import Path
 from typing import Self
@@ -17,16 +19,28 @@ class EventLog:
     def __init__(self, path: Path, listen: Listener):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._last = path, drop_partial_line(path)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
         self._listen = listen
 
     def emit(self, event: Event) -> None:
-        """Number the event, write it and pass it on."""
+        """Number the event, write it and pass it on.
+
+        Raises:
+            OSError: it cannot be written, such as on a full disk; the file ends with the event before.
+        """
+        stored = event.model_copy(update={"id": self._last + 1, "time": round(time.time(), 3)})
+        self._append(json.dumps(stored.to_json(), ensure_ascii=False).encode() + b"\n")
         self._last += 1
-        stored = event.model_copy(update={"id": self._last, "time": round(time.time(), 3)})
-        self._file.write(json.dumps(stored.to_json(), ensure_ascii=False) + "\n")
-        self._file.flush()
         self._listen(stored)
+
+    def _append(self, line: bytes) -> None:
+        size = self._path.stat().st_size
+        try:
+            if self._file.write(line) < len(line):  # what still fitted on the disk
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        except OSError:
+            self._file.truncate(size)
+            raise
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -20,6 +21,8 @@ from graphs.run_paths import RunPaths
 from trainer.fencing import Fence
 
 Saver = BaseCheckpointSaver[Any]
+LOCK_SECONDS = 90.0
+"""How long a checkpoint waits for another process that has locked the file, such as a copy of it that is being made."""
 
 
 class RunStore(Protocol):
@@ -81,8 +84,8 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
     Raises:
         FolderError: the file cannot be written, such as on a full disk; everything committed before is kept.
     """
-    async with AsyncSqliteSaver.from_conn_string(str(paths.checkpoints)) as saver:
-        saver.serde = strict_serializer()
+    async with aiosqlite.connect(paths.checkpoints, timeout=LOCK_SECONDS) as connection:
+        saver = AsyncSqliteSaver(connection, serde=strict_serializer())
         await saver.setup()
         try:
             yield saver

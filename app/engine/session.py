@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from contextlib import suppress
 from threading import Thread
@@ -17,10 +18,11 @@ from app.engine.events import EventSink, RoundScore, RunStatusChanged, TeacherSp
 from app.engine.reviews import awaited_review, is_answer, review_event, waiting_reason
 from app.engine.stages import Stages
 from app.engine.wiring import Assembled, OpenRun, assemble
+from app.errors import PadaError
 from app.report.build import Outcome, ReportedRun, build_report
 from app.report.html import prepare
 from app.report.write import write_report
-from graphs.errors import LoopError, RunPaused
+from graphs.errors import LoopError, RunPaused, machine_blocked
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
@@ -65,12 +67,16 @@ class RunSession:
             except asyncio.CancelledError:
                 outcome = Outcome("paused", "It was stopped from outside.", "user")
                 raise
-            except LoopError as error:
-                outcome = Outcome("failed", str(error))
-                raise
+            except (LoopError, PadaError, OSError, sqlite3.Error) as error:
+                blocked = machine_blocked(error)
+                if blocked is None:
+                    outcome = Outcome("failed", str(error))
+                    raise
+                outcome = Outcome("paused", str(blocked), blocked.waiting_for)
             finally:
                 report = self._write_report(outcome, ready.teacher)
-                self._events.emit(RunStatusChanged(status=outcome.status, reason=outcome.reason))
+                with suppress(OSError):  # a full disk must not hide why the run stopped
+                    self._events.emit(RunStatusChanged(status=report.status, reason=report.stopped))
         return report
 
     async def _stream(self, ready: Assembled, answer: dict[str, Any] | None, finish: bool) -> Outcome:
@@ -117,8 +123,16 @@ class RunSession:
         run = self._run
         reported = ReportedRun(run.paths, run.config, run.run_id, run.options.stand_in)
         report = build_report(reported, outcome, teacher, self._events.stage_seconds())
-        with suppress(OSError):  # a full disk must not hide why the run stopped
+        try:
             write_report(report, run.paths)
+        except OSError as error:
+            pause = machine_blocked(error)
+            if outcome.status != "finished" or pause is None:
+                return report  # a full disk must not hide why the run stopped
+            # a run that has ended has its report: this one goes on once it can be written
+            report = report.model_copy(
+                update={"status": "paused", "stopped": str(pause), "waiting_for": pause.waiting_for}
+            )
         return report
 
 

@@ -6,10 +6,8 @@ import asyncio
 import time
 from typing import Self
 
-from sqlalchemy.exc import OperationalError
-
 from app.db import runs as run_repository
-from app.db.engine import Sessions
+from app.db.engine import AWAY, Sessions
 from app.db.run_summary import RunSummary, apply_event
 from app.db.runs import Lease
 from app.engine.events import Event, Listener, RunStatusChanged, StageDone, stage_seconds
@@ -86,8 +84,8 @@ class DatabaseEventLog:
                 async with self._sessions.begin() as session:
                     own = await run_repository.append_events(session, self._lease, batch, self._summary)
                 break
-            except OperationalError:
-                # if the database stays unreachable, the lost lease ends this process
+            except AWAY:
+                # the lease lapses meanwhile: where another process has taken the run over by then, this one is refused
                 await asyncio.sleep(RETRY_SECONDS)
         if not own:
             raise Superseded(f"The run {self._lease.run} was taken over by another process.")

@@ -13,11 +13,10 @@ import signal
 from contextlib import suppress
 from typing import Self
 
-from sqlalchemy.exc import OperationalError
-
 from app.db import runs as run_repository
-from app.db.engine import Sessions
-from app.db.runs import Lease
+from app.db.engine import AWAY, Sessions, now
+from app.db.runs import Lease, RunEnd
+from app.executor.clock import ClockWatch
 from app.launchers.processes import Process, python_module, start_child
 from app.settings import Settings
 
@@ -35,6 +34,7 @@ class Supervisor:
         self._holder = str(Process.find(os.getpid()))
         self._workers: dict[asyncio.Task[None], asyncio.subprocess.Process] = {}
         self._loop: asyncio.Task[None] | None = None
+        self._clock = ClockWatch(settings.lease_seconds)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.create_task(self._claim_for_ever())
@@ -66,8 +66,8 @@ class Supervisor:
                 released = released or await self._release_dead()
                 while len(self._workers) < self._settings.max_running and await self._claim():
                     pass
-            except OperationalError as error:
-                log.warning("The database does not answer: %s", error.orig)
+            except AWAY as error:
+                log.warning("The database does not answer: %s", error)
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _release_dead(self) -> bool:
@@ -81,18 +81,31 @@ class Supervisor:
 
     async def _claim(self) -> bool:
         """Start a worker for the next run; false when there is none."""
+        seconds = self._settings.lease_seconds
         async with self._sessions.begin() as session:
-            lease = await run_repository.claim_next(session, self._holder, self._settings.lease_seconds)
+            trusted = self._clock.trusts(await now(session))
+            lease = await run_repository.claim_next(session, self._holder, seconds, lapsed=trusted)
         if lease is None:
             return False
-        child = await start_child(
-            python_module("app.executor.worker", lease.run, str(lease.token)),
-            variables=self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
-        )
+        try:
+            child = await start_child(
+                python_module("app.executor.worker", lease.run, str(lease.token)),
+                variables=self._settings.environment() | {"LANGGRAPH_STRICT_MSGPACK": "true"},
+            )
+        except OSError as error:
+            await self._pause(lease, error)
+            return False
         task = asyncio.create_task(self._wait_for_worker(child, lease))
         self._workers[task] = child
         task.add_done_callback(lambda done: self._workers.pop(done, None))
         return True
+
+    async def _pause(self, lease: Lease, error: OSError) -> None:
+        """No worker can be started for a run, for example because too many files are open."""
+        log.error("No worker can be started for run %s: %s", lease.run, error)
+        reason = f"No process could be started for it: {error.strerror or error}. Look after this machine, and resume the run."
+        async with self._sessions.begin() as session:
+            await run_repository.release(session, lease, RunEnd("paused", reason, "machine"))
 
     async def _wait_for_worker(self, child: asyncio.subprocess.Process, lease: Lease) -> None:
         code = await child.wait()
@@ -103,5 +116,5 @@ class Supervisor:
         try:
             async with self._sessions.begin() as session:
                 await run_repository.requeue(session, lease, ended)
-        except OperationalError:
+        except AWAY:
             log.warning("The database does not answer: the run goes on when its lease has lapsed.")

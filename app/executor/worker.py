@@ -9,28 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sqlite3
 import sys
+import time
 from functools import partial
 from typing import Any
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app import logs
 from app.config.run_config import RunConfig
 from app.config.teacher_network import teacher_network
 from app.db import runs as run_repository
-from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.checkpoints import DatabaseAway
+from app.db.engine import AWAY, Sessions, make_engine, make_sessions
 from app.db.run_summary import RunSummary
 from app.db.runs import Lease, RunEnd
 from app.engine.events import Listener, RunStatusChanged
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from app.errors import PadaError
+from app.executor.events import RETRY_SECONDS
 from app.executor.heartbeat import LeaseHeartbeat
 from app.executor.leased_run import LeasedRunStore
 from app.executor.limits import watch_limits
 from app.launchers.ray import end_job
 from app.settings import Settings
 from app.telemetry import trace_run
-from graphs.errors import LoopError
+from graphs.errors import LoopError, MachineBlocked, machine_blocked
 from graphs.report import Report
 from trainer.data_files import DataError
 from trainer.fencing import Superseded
@@ -44,6 +50,7 @@ STOPPED = {
     "drain": RunEnd("queued", "Its process was asked to stop; the next one goes on."),
 }
 """What becomes of a run whose worker stops early. A worker that has lost the lease says nothing."""
+AWAY_MEANWHILE = RunEnd("queued", "The database went away; another process goes on.")
 
 
 class Worker:
@@ -69,8 +76,20 @@ class Worker:
                 await end_job(self._settings, self._root)
         if end:
             self._listen(RunStatusChanged(status=end.status))
-            async with self._sessions.begin() as session:
-                await run_repository.release(session, self._lease, end)
+            await self._release(end)
+
+    async def _release(self, end: RunEnd) -> None:
+        """Set the run's new status; while the database is away, try again until the lease has lapsed anyway."""
+        deadline = time.monotonic() + self._settings.lease_seconds
+        while True:
+            try:
+                async with self._sessions.begin() as session:
+                    await run_repository.release(session, self._lease, end)
+                return
+            except AWAY:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _run(self) -> Report:
         async with self._sessions() as session:
@@ -101,8 +120,12 @@ class Worker:
             return self._over if self._why == "over" else STOPPED.get(self._why or "")
         except Superseded:
             return None
-        except (LoopError, DataError, PadaError, OSError) as error:
-            return RunEnd("failed", str(error))
+        except (DatabaseAway, OperationalError, InterfaceError) as error:
+            log.warning("The database went away: %s", error)
+            return AWAY_MEANWHILE
+        except (LoopError, MachineBlocked, DataError, PadaError, OSError, sqlite3.Error) as error:
+            pause = machine_blocked(error)
+            return RunEnd("paused", str(pause), pause.waiting_for) if pause else RunEnd("failed", str(error))
         except Exception as error:
             log.exception("The run failed.")
             kind = type(error).__name__

@@ -23,11 +23,12 @@ from app.launchers.trainer_process import (
     last_word,
     pass_on,
 )
-from graphs.errors import TrainerError
+from graphs.errors import MachineBlocked, TrainerError
 from trainer.artifacts import write_json, write_text
 from trainer.fencing import Fence
 from trainer.forkserver import Order
 from trainer.specs import PredictSpec, Progress, TrainSpec
+from trainer.storage import EXIT_BLOCKED
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
@@ -70,6 +71,8 @@ class LocalStudent(Launcher):
             code = await self._run(module, processes, order, held)
             reached = furthest(progress)
             starts, best = 1 if reached > best else starts + 1, reached
+        if code == EXIT_BLOCKED:
+            raise MachineBlocked(f"{why(folder, code)} Make room on this machine, and resume the run.")
         if code:
             raise TrainerError(why(folder, code))
 

@@ -93,11 +93,15 @@ def asked_to_wait(headers: Mapping[str, str]) -> float | None:
     milliseconds = headers.get("retry-after-ms", "")
     if milliseconds.replace(".", "", 1).isdigit():
         return float(milliseconds) / 1000
-    return retry_after(headers.get("retry-after"))
+    return retry_after(headers.get("retry-after"), headers.get("date"))
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds in a Retry-After header, which is a number or an HTTP date (RFC 9110, 10.2.3)."""
+def retry_after(value: str | None, date: str | None = None) -> float | None:
+    """Seconds in a Retry-After header, which is a number or an HTTP date (RFC 9110, 10.2.3).
+
+    Args:
+        date: the header Date of the same answer: the server's clock, which need not agree with this machine's.
+    """
     if not value:
         return None
     try:
@@ -105,7 +109,8 @@ def retry_after(value: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        now = parsedate_to_datetime(date).timestamp() if date else time.time()
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except ValueError:
         return None
 

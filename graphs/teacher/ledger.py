@@ -16,9 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from graphs.errors import LoopError
 from graphs.teacher.cost import Charge, Committed, Cost, SpendPoint
 from graphs.teacher.ledger_file import LedgerFile
 from trainer.fencing import Superseded
@@ -87,7 +89,12 @@ class Ledger:
             charge: what it cost; None keeps the hold, for an attempt that may have been billed.
             answer: the usable answer, if there is one.
         """
-        await self._write(self._finalize, hold_id, outcome, charge, answer)
+        try:
+            await self._write(self._finalize, hold_id, outcome, charge, answer)
+        except LoopError as error:
+            if not self._file.use_reserve(error):
+                raise
+            await self._write(self._finalize, hold_id, outcome, charge, answer)
 
     def totals(self) -> Cost:
         """What this run has paid, over all its starts."""
@@ -113,7 +120,8 @@ class Ledger:
     def spending(self, points: int = 300) -> list[SpendPoint]:
         """Cumulative spending over time, thinned to at most `points`. The last point is kept."""
         rows = self._file.read(
-            "SELECT ended - (SELECT min(began) FROM attempts WHERE run = ?1), sum(usd) OVER w,"
+            # the clock may have been set back
+            "SELECT max(0.0, ended - (SELECT min(began) FROM attempts WHERE run = ?1)), sum(usd) OVER w,"
             " sum(prompt_tokens + completion_tokens) OVER w, sum(calls) OVER w"
             " FROM attempts WHERE run = ?1 AND calls > 0 WINDOW w AS (ORDER BY ended, id) ORDER BY ended, id",
             self.run_id,
@@ -128,7 +136,8 @@ class Ledger:
         self._thread.shutdown(wait=True)
         try:
             if self._repeats:
-                with self._file.transaction() as connection:
+                # a count of what cost nothing: a full disk must not end a run over it
+                with suppress(LoopError), self._file.transaction() as connection:
                     self._check(connection)
                     self._write_repeats(connection)
         finally:

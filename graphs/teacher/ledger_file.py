@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_random
 
 from graphs.errors import LoopError
 
+RESERVE_BYTES = 4 << 20
+"""Room on the disk that is kept for answers that are on their way."""
 _VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -51,6 +55,29 @@ class LedgerFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._open()
             self._reader = self._connect()
+        self._reserve = self._set_aside(RESERVE_BYTES)
+
+    def use_reserve(self, error: LoopError) -> bool:
+        """Give back the room that was set aside, where an error says that the disk is full; false where there is none left.
+
+        New requests stop then, and the answers of those that are already paid for can still be recorded.
+        """
+        name = getattr(error.__cause__, "sqlite_errorname", "")
+        if self._reserve is None or not str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return False
+        self._reserve.close()
+        self._reserve = None
+        return True
+
+    def _set_aside(self, size: int) -> IO[bytes] | None:
+        try:
+            # without a name: it is gone with this process, however that ends
+            reserve = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.posix_fallocate(reserve.fileno(), 0, size)
+        return reserve
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -72,6 +99,8 @@ class LedgerFile:
 
     def close(self) -> None:
         """Closes both connections."""
+        if self._reserve:
+            self._reserve.close()
         self._reader.close()
         self._writer.close()
 

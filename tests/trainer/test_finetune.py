@@ -16,6 +16,7 @@ from trainer.fitting import is_out_of_memory
 from trainer.loss import Layout
 from trainer.model import load_model
 from trainer.specs import StudentSpec, TrainReport
+from trainer.storage import EXIT_BLOCKED
 
 FAST = {
     "dtype": "float32",
@@ -235,7 +236,7 @@ def test_checkpoint_of_other_rows_is_refused(
     path, output = write_spec()
     with monkeypatch.context() as patch:
         patch.setattr(process, "_predict", full)
-        assert main([str(path)]) == 1
+        assert main([str(path)]) == EXIT_BLOCKED
     assert "No space left on device" in capsys.readouterr().err
     other = tmp_path / "other.jsonl"
     other.write_text(json.dumps({"id": "x", "prompt": "word", "completion": "red"}) + "\n")

@@ -8,10 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import OperationalError
-
 from app.db import runs as run_repository
-from app.db.engine import Sessions
+from app.db.engine import AWAY, Sessions
 from app.db.runs import EventPosition
 from app.engine.events import Event
 from app.errors import NotFound
@@ -112,7 +110,7 @@ class EventBroadcaster:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._seconds)
-            with suppress(OperationalError):
+            with suppress(*AWAY):
                 await self._look()
 
     async def _look(self) -> None:
