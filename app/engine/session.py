@@ -110,7 +110,7 @@ class RunSession:
 
     def _emit_numbers(self, task: dict[str, Any], teacher: ChatTeacher | None) -> None:
         """A score after each gate, and the spending now and then."""
-        if "result" in task and task["name"] == "gate":
+        if "result" in task and not task.get("error") and task["name"] == "gate":
             self._events.emit(latest_score(self._run.paths))
         if teacher and time.monotonic() - self._spend_emitted > SPEND_SECONDS:
             self._spend_emitted = time.monotonic()

@@ -169,3 +169,8 @@ async def test_no_more_calls_in_flight_than_allowed(tmp_path: Path) -> None:
 )
 def test_retry_after_header(header: str | None, seconds: float | None) -> None:
     assert retry_after(header) == seconds
+
+
+def test_a_date_to_wait_for_is_read_by_the_clock_of_the_server() -> None:
+    date, later = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:49 GMT"
+    assert retry_after(later, date) == 12
