@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from benchmarks.small_disk import SmallDisk, possible
 from tests import service as services
 from tests.conftest import Run
 from tests.duplicate_calls import needless, repeats
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, new_database, serving
-from tests.small_disk import fill, free, on_small_disk, possible, seen_by
 from tests.tcp_proxy import TcpProxy
 from tests.tiny_task import config_for
 
@@ -68,35 +68,27 @@ def test_a_full_disk_pauses_a_run_which_goes_on_when_there_is_room(
     whole_run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    home = tmp_path / "home"
     popen = services.subprocess.Popen
-
-    def on_disk(command: list[str], **options: Any) -> Any:
-        return popen(on_small_disk(command, home, SMALL_MEGABYTES), **options)
-
     database = {"PADA_DATABASE_URL": f"sqlite:///{tmp_path / 'pada.sqlite'}"}
-    with monkeypatch.context() as patch:
-        patch.setattr(services.subprocess, "Popen", on_disk)
-        context = serving(home, **settings, **database)
-        service = context.__enter__()
-    try:
-        assert service.process
-        disk = seen_by(service.process.pid, home)
-        run = service.start_run(config)
-        service.wait(run, stage="augment", seconds=240)
-        fill(disk)
-        paused = service.wait(run, "paused", seconds=240)
-        assert paused["waiting_for"] == "machine", paused
-        assert "full" in paused["reason"] or "No space" in paused["reason"], paused
-        upload = {"name": (None, "rows"), "train": b'{"id": "1", "prompt": "x", "completion": "y"}\n'}
-        refused = httpx.post(f"{service.url}/v1/datasets", files=upload)
-        assert refused.status_code in (422, 507), refused.text
-        free(disk)
-        assert service.post(f"/{run}/resume").status_code == 202
-        ended_as(service, run, whole_run)
-        assert repeats(teacher.of_run(run)) == [], "answers on their way had no room"
-    finally:
-        context.__exit__(None, None, None)
+    with SmallDisk(tmp_path / "home", SMALL_MEGABYTES) as disk, monkeypatch.context() as patch:
+        patch.setattr(
+            services.subprocess, "Popen", lambda line, **options: popen(disk.command(line), **options)
+        )
+        with serving(disk.folder, **settings, **database) as service:
+            run = service.start_run(config)
+            service.wait(run, stage="augment", seconds=240)
+            disk.fill()
+            paused = service.wait(run, "paused", seconds=240)
+            assert paused["waiting_for"] == "machine", paused
+            assert "full" in paused["reason"] or "No space" in paused["reason"], paused
+            rows = "".join(json.dumps(row) + "\n" for row in whole_run.rows("data/train.jsonl"))
+            splits = {split: (f"{split}.jsonl", rows) for split in ("train", "validation", "test")}
+            refused = httpx.post(f"{service.url}/v1/datasets", data={"name": "rows"}, files=splits)
+            assert refused.status_code == 507, refused.text
+            disk.free()
+            assert service.post(f"/{run}/resume").status_code == 202
+            ended_as(service, run, whole_run)
+            assert repeats(teacher.of_run(run)) == [], "answers on their way had no room"
 
 
 @pytest.mark.skipif("PADA_TEST_POSTGRES" in os.environ, reason="of SQLite")
