@@ -31,7 +31,8 @@ def test_a_row_of_a_folder(tmp_path: Path) -> None:
     first, _, following = call("add-row", tmp_path, *OPTIONS).partition("\n")
     assert first.startswith(f"{ROW}: waiting. ")
     assert (
-        following == "The next round of this run checks the row and trains on it, unless the loop ends before.\n"
+        following
+        == "The next round of this run checks the row and trains on it, unless the loop ends before.\n"
     )
     leak = call("add-row", tmp_path, "--prompt", LEAK["prompt"], "--completion", LEAK["completion"])
     assert ": leak. " in leak
