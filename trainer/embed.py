@@ -112,7 +112,7 @@ class Embedder:
 
     def _lengths(self, texts: list[str]) -> list[int]:
         """Number of tokens of each text, up to the model's limit."""
-        mask = self.model.tokenize(texts).get("attention_mask") if texts else None
+        mask = self.model.preprocess(texts).get("attention_mask") if texts else None
         # a model without a mask, such as static word vectors, does not pad
         return [0] * len(texts) if mask is None else mask.sum(dim=1).tolist()
 
