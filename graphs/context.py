@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -42,7 +42,7 @@ class LoopSpec(Strict):
     """Write each batch for one analysed failure of its pattern; false writes for the pattern as a whole (the paper)."""
     explore_share: float = Field(0.0, ge=0, le=1)
     """Share of the rows that `pada` writes for no failure: half for the answers that train has least of, half at random."""
-    sources: dict[Source, float] | None = None
+    sources: dict[Source, Annotated[float, Field(gt=0, le=1)]] | None = None
     """Where the prompts of a round's rows come from, with shares that add up to 1: `generated`, and `unlabeled`, which are rows
     of `data.unlabeled` that the teacher answers. A list gives equal shares. None is both where `pada` has `data.unlabeled`."""
     oversample: float | None = Field(None, ge=1, le=10)
