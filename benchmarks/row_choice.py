@@ -124,6 +124,14 @@ class Draw:
                 nearness[chosen[-1]] = -1
         return np.array(chosen)
 
+    def wrong_of_four(self, count: int) -> NDArray[np.int64]:
+        """What a run keeps of four times as many rows: medoids of those that the student gets wrong."""
+        answered = self.shuffled()[: 4 * count]
+        wrong, right = answered[self.wrong[answered]], answered[~self.wrong[answered]]
+        if len(wrong) <= count:
+            return np.concatenate([wrong, right[: count - len(wrong)]])
+        return wrong[representatives(self.pool.vectors[wrong], count, self.seed)]
+
     def unlabelled(self, count: int, *, patterns: bool) -> NDArray[np.int64]:
         """The rows that a run would have answered: with `patterns` as `pada`, else as `active`."""
         names = [str(place) for place in range(len(self.pool.labels))]
@@ -164,6 +172,7 @@ RULES: dict[str, Rule] = {
     "wrong, labels as in validation errors": lambda d, n: d.by_label(n, by_errors(d), d.wrong_first()),
     "oracle: labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.shuffled()),
     "oracle: wrong, labels as in held-out errors": lambda d, n: d.by_label(n, d.errors, d.wrong_first()),
+    "medoids of the wrong among four times as many": lambda d, n: d.wrong_of_four(n),
     "unlabelled: least certain": lambda d, n: np.argsort(d.certainty, kind="stable")[:n],
     "unlabelled: medoids of all": lambda d, n: representatives(d.pool.vectors, n, d.seed),
     "unlabelled: medoids of the least certain (`active`)": lambda d, n: d.unlabelled(n, patterns=False),

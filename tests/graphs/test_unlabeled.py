@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from graphs.errors import EndpointDown, RunPaused
+from graphs.nodes.allocate import allocate
 from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import Loop, new_loop, read_rows
 from tests.tiny_task import FILLER, KEYS, ask, label_of, rows
@@ -166,6 +167,23 @@ async def test_a_pause_loses_and_doubles_nothing(tmp_path: Path) -> None:
     for number in (1, 2):
         assert read_rows(loop, number, "rows") == read_rows(plain, number, "rows")
     assert len(loop.student.predicted) == len(plain.student.predicted)
+
+
+async def test_a_kill_after_the_choice_leaves_the_same_choice(tmp_path: Path) -> None:
+    """The node runs again from its start: the same batches, and the student is not asked again."""
+    loop = with_pool(new_loop(tmp_path, sources=BOTH, rounds=1))
+    state = await loop.until("allocate")
+    plans = []
+    for _ in range(2):
+        workspace = loop.workspace()
+        await allocate(state, loop.runtime, workspace=workspace)
+        await workspace.aclose()
+        plans.append(loop.round(1).batches())
+        # killed before the plan was on file
+        loop.paths.round(1).batches.unlink()
+    assert plans[0] == plans[1]
+    assert any(batch.prompts for batch in plans[0])
+    assert len(loop.student.predicted) == 1
 
 
 async def test_a_reply_with_too_few_answers_is_asked_for_again(tmp_path: Path) -> None:
