@@ -145,6 +145,8 @@ def test_every_operation_is_described(service: Service) -> None:
             if status >= "400":
                 kind = "application/json" if openais else "application/problem+json"
                 assert list(answer["content"]) == [kind], (name, status)
+        if "requestBody" in operation:
+            assert {"408", "4XX"} & set(operation["responses"]), f"{name}: a body may come too slowly"
 
 
 def shown(part: Any, schemas: dict[str, Any], open_: tuple[str, ...] = ()) -> bool:

@@ -26,7 +26,9 @@ TEACHERS = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve(settings_for(tmp_path_factory.mktemp("home"), teachers=TEACHERS)) as running:
+    with serve(
+        settings_for(tmp_path_factory.mktemp("home"), teachers=TEACHERS, students={"gpt-4o-mini": STUDENT})
+    ) as running:
         yield running
 
 
@@ -94,6 +96,13 @@ def test_a_job_is_a_run_on_the_file(service: Service, client: openai.OpenAI, fil
     assert (run["status"], run["method"], run["task"]) == ("queued", "vanilla", "classification")
     config = config_of(service, job.id)
     assert (config["student"]["model"], config["student"]["tune"], config["seed"]) == (STUDENT, "auto", 11)
+
+
+def test_a_name_of_the_service_stands_for_a_student(
+    service: Service, client: openai.OpenAI, file: str
+) -> None:
+    job = client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file)
+    assert (job.model, config_of(service, job.id)["student"]["model"]) == ("gpt-4o-mini", STUDENT)
 
 
 def test_rows_are_split_once_each(service: Service, client: openai.OpenAI, file: str, job: str) -> None:
