@@ -9,6 +9,9 @@ from app.config.run_config import RunConfig
 from app.report.build import Outcome, ReportedRun, build_report
 from app.report.write import write_report
 from graphs.artifacts import DataInputs, DataReport
+from graphs.person_rows import add
+from graphs.rows import Decision
+from tests.app.engine.rows_of_people import LEAK, NEW
 from tests.graphs.loop_harness import Loop, new_loop
 from trainer.artifacts import read_json, read_jsonl, write_json
 
@@ -85,3 +88,19 @@ def test_before_the_first_student_is_judged_the_report_is_empty(tmp_path: Path) 
     assert (report["rounds"], report["baseline"], report["best"], report["test"]) == ([], {}, {}, None)
     assert (report["test_access"], report["spending"], report["cost"]["calls"]) == ([], [], 0)
     assert report["seconds"] == {"fine_tune": 1.5}
+
+
+async def test_rows_of_people_are_counted(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path, rounds=1)
+    unchecked = Decision(verdict="waiting", reason="")
+    add(loop.paths, NEW["prompt"], NEW["completion"], unchecked, None)
+    add(loop.paths, LEAK["prompt"], LEAK["completion"], unchecked, None)
+    await loop.until("accept")
+    add(loop.paths, f"{NEW['prompt']} Again?", "refund", unchecked, None)
+    state, _ = await loop.go()
+    report = written(loop, Outcome("finished", state["stopped"]))
+    assert [item["by_people"] for item in report["rounds"]] == [{}, {"accepted": 1, "leak": 1}]
+    assert report["rows_waiting"] == 1
+    page = loop.paths.html.read_text()
+    assert "Round 1: people added 2 rows of these; 1 accepted." in page
+    assert "1 row that people added waits for a round; no student was trained on it." in page

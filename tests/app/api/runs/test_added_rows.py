@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,7 +99,15 @@ def test_a_row_that_a_round_has_taken_cannot_be_taken_back(service: Service, cli
 def test_of_a_run_that_has_ended_it_is_said_honestly(service: Service, client: httpx.Client) -> None:
     put_run(service, status="finished")
     assert client.post(ROWS, json=NEW).json()["next"].startswith("This run is finished. The row is kept")
-    assert [row["id"] for row in client.get(ROWS).json()["items"]] == [person_rows.row_id(**NEW)]
+    client.post(ROWS, json=LEAK)
+    place = f"/runs/{RUN}/rows.jsonl?origin=person&verdict=waiting"
+    assert place.replace("&", "&amp;") in open_page(
+        client, f"/runs/{RUN}/rows?origin=person&verdict=waiting"
+    ).replace("verdict=waiting&amp;origin=person", "origin=person&amp;verdict=waiting")
+    (row,) = (json.loads(line) for line in client.get(place).text.splitlines())
+    assert row == NEW | {"id": person_rows.row_id(**NEW), "origin": "person", "round": 0, "batch": ""}, (
+        "as train rows"
+    )
 
 
 def test_what_cannot_be_added(service: Service, client: httpx.Client) -> None:
