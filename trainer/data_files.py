@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
 
 def _parse(line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = _JSON.decode(line)
     except json.JSONDecodeError as error:
         raise _RowError(
             f"broken JSON at column {error.colno}: {error.msg}. Each line must be one complete JSON object."
@@ -169,6 +170,30 @@ def _parse(line: str) -> dict[str, Any]:
     if "\\u" in line:
         _refuse_surrogates(row)
     return row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers of JSON differ in which of two equal keys they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _RowError(f"the key {twice[:40]!r} stands twice in one object. Remove one of them.")
+    return found
+
+
+def _no_number(name: str) -> float:
+    raise _RowError(f"{name}, which JSON does not have. Write a number, null, or a text in quotes.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _RowError(f"the number {text[:40]}, which is too large. Write it as a text in quotes.")
+    return value
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
 
 
 def _refuse_surrogates(row: dict[str, Any]) -> None:

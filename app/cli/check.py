@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,25 @@ def check(
     ] = None,
 ) -> None:
     """Find what is wrong with rows and settings before a run, in seconds. Exits with 2 if a run would stop at it."""
+    with told_as_json() if as_json else nullcontext():
+        find(config, as_json, html)
+
+
+@contextmanager
+def told_as_json() -> Iterator[None]:
+    """Print an error on standard output too, for programs that read it there."""
+    from graphs.errors import LoopError
+    from trainer.data_files import DataError
+
+    try:
+        yield
+    except (PadaError, LoopError, DataError, OSError) as error:
+        typer.echo(json.dumps({"ok": False, "error": str(error)}, ensure_ascii=False))
+        raise
+
+
+def find(config: Path, as_json: bool, html: Path | None) -> None:
+    """Check, and print what was found."""
     from app.cli.run_folder import read_config
     from app.prepare.checks.check import check_config
     from trainer.artifacts import write_text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 import shutil
-import tempfile
 import uuid
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -19,6 +18,7 @@ from app.engine.wiring import open_student
 from app.errors import FolderError, PadaError
 from app.export.hub import check_upload, upload
 from app.export.options import ExportOptions
+from app.export.scratch import scratch_in
 from app.export.vllm import refuse_without_base, serve_command
 from app.launchers.processes import python_module, start_child
 from app.report.card import Export, base_model, render_card
@@ -73,17 +73,17 @@ async def export_run(root: Path, target: Path, options: ExportOptions) -> str:
     refuse_unfit(best, options)
     refuse_full(target, force=options.force)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
-        folder = Path(scratch) / "model"
+    with scratch_in(target.parent) as scratch:
+        folder = scratch / "model"
         if options.whole:
             await work(
                 "trainer.merge",
                 MergeSpec(student=best.spec, adapter=best.artifact, output=folder),
-                Path(scratch),
+                scratch,
             )
         else:
             await asyncio.to_thread(shutil.copytree, best.artifact, folder)
-        rows = sample(best, Path(scratch), options.check)
+        rows = sample(best, scratch, options.check)
         if options.gguf:
             folder, outcome = await to_gguf(best, folder, rows, options)
         elif options.check:

@@ -11,10 +11,10 @@ from typing import Any
 from app.config.splits import SPLITS, Split
 from app.prepare.columns import describe, sample
 from app.prepare.drafts import Draft, draft_all
-from app.prepare.duplicates import Conflict, conflicts, drop_repeats, unify_labels
+from app.prepare.duplicates import Conflict, conflicts, drop_repeats, same_question, unify_labels
 from app.prepare.guess import guess_layout
 from app.prepare.layout import Choices, Layout
-from app.prepare.sizes import Sizes, choose_sizes
+from app.prepare.sizes import FEWEST, Sizes, choose_sizes
 from app.prepare.split import assign, assign_by_time, find_clusters
 from app.prepare.tables import InputError, Skipped, Table, excerpt, names
 from app.prepare.task import TaskGuess, guess_task
@@ -81,7 +81,9 @@ def make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> 
     bad = [*unreadable, *without, *faulty]
     _refuse_most(len(drafts), bad)
     _settle_splits(drafts)
-    drafts, repeated = drop_repeats(drafts)
+    given = drafts
+    drafts, repeated = drop_repeats(given)
+    _refuse_emptied(given, drafts)
     plan = Plan(
         list(tables),
         layout,
@@ -144,6 +146,23 @@ def _refused_by_task(drafts: list[Draft], task_name: str) -> tuple[list[Draft], 
         else:
             kept.append(draft)
     return kept, skipped
+
+
+def _refuse_emptied(given: list[Draft], kept: list[Draft]) -> None:
+    """Refuse files for splits that hold the same rows: one of them would have none left."""
+    had, left = (Counter(draft.split for draft in drafts) for drafts in (given, kept))
+    for split in (split for split in had if left[split] < min(had[split], FEWEST)):
+        asked: dict[Split | None, set[str]] = {each: set() for each in had}
+        for draft in given:
+            asked[draft.split].add(same_question(draft))
+        shared = {each: len(asked[split] & asked[each]) for each in had if each != split}
+        other = max(shared, key=shared.__getitem__, default=None)
+        if other and shared[other] > len(asked[split]) / 2:
+            raise InputError(
+                f"{left[split]} of {had[split]:,} {split} rows can be used, because {other} rows ask the same, and no split may "
+                f"hold rows of another. Do both files hold the same rows? Give one of them alone, and {other} rows are taken "
+                "out of it, or remove the rows that both have."
+            )
 
 
 def _settle_splits(drafts: list[Draft]) -> None:

@@ -164,3 +164,23 @@ def test_20000_rows_in_about_a_second(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert len(read_examples(path)) == 20_000
     assert time.perf_counter() - start < 3  # 0.3 s when the machine is idle
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"prompt": "p", "prompt": "q", "completion": "c"}', "the key 'prompt' stands twice"),
+        ('{"prompt": "p", "completion": "c", "more": {"a": 1, "a": 2}}', "the key 'a' stands twice"),
+        ('{"prompt": "p", "completion": "c", "score": NaN}', "NaN, which JSON does not have"),
+        ('{"prompt": "p", "completion": "c", "score": [Infinity]}', "Infinity, which JSON does not have"),
+        ('{"prompt": "p", "completion": "c", "score": -Infinity}', "-Infinity, which JSON does not have"),
+        ('{"prompt": "p", "completion": "c", "score": 1e999}', "the number 1e999, which is too large"),
+        ('{"prompt": "p", "completion": NaN}', "NaN, which JSON does not have"),
+    ],
+)
+def test_what_readers_of_json_take_for_different_things_is_refused(
+    tmp_path: Path, line: str, reason: str
+) -> None:
+    message = error(write(tmp_path, GOOD, line))
+    assert "rows.jsonl, line 2: " in message
+    assert reason in message

@@ -54,12 +54,20 @@ class JobFiles:
 
         Raises:
             NoSuchObjectError: there is none of this id, or it is not this owner's.
+            ParameterError: both are the same file.
         """
         training = await files.find(session, request.training_file, owner, "training_file", lock=lock)
         if request.validation_file is None:
             return cls(training, None)
         name = request.validation_file
-        return cls(training, await files.find(session, name, owner, "validation_file", lock=lock))
+        validation = await files.find(session, name, owner, "validation_file", lock=lock)
+        if validation.files["file"]["sha256"] == training.files["file"]["sha256"]:
+            raise ParameterError(
+                "validation_file: it holds the same rows as the training file, so it would measure memory. Leave it out, and "
+                "validation rows are taken out of the training file; or upload other rows.",
+                "validation_file",
+            )
+        return cls(training, validation)
 
     def as_splits(self, settings: Settings) -> dict[str, tuple[Path, str]]:
         """File name that says the split -> where the rows are, and the name that the client knows."""

@@ -116,3 +116,39 @@ def test_the_page_overwrites_only_a_page(config: Path, tmp_path: Path) -> None:
         assert (done.returncode, "--html: " in done.stderr) == (1, True)
     assert config.read_text() == before
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("task: [", "not valid YAML"),
+        ("task: exact_match\nbudgets: {}\ndata: here\n", "did you mean `budget`"),
+        (None, "there is no such file"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_told_as_json_too(
+    tmp_path: Path, content: str | None, reason: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_text(content)
+    done = pada("check", path, "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["ok"], reason in told["error"]) == (False, True)
+    assert reason in done.stderr
+    assert pada("check", path).stdout == ""
+
+
+def test_keys_that_stand_twice_and_numbers_that_are_none_are_faults_with_their_lines(config: Path) -> None:
+    path = config.parent / "data" / "train.jsonl"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1][:-1] + ', "prompt": "again"}'
+    lines[4] = lines[4][:-1] + ', "score": NaN}'
+    path.write_text("\n".join(lines) + "\n")
+    done = pada("check", config, "--json")
+    assert done.returncode == 2
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["code"] == "row"]
+    assert [place["line"] for place in found["places"]] == [2, 5]
+    assert "stands twice" in found["places"][0]["detail"]
+    assert "NaN" in found["places"][1]["detail"]

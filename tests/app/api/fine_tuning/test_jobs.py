@@ -126,6 +126,19 @@ def test_a_validation_file_is_the_validation_rows(service: Service, client: open
     assert len(rows["test"]) > 0
 
 
+def test_the_training_file_is_no_validation_file(client: openai.OpenAI, file: str) -> None:
+    """Neither itself, nor a copy, nor one that holds nearly the same rows."""
+    for other in (file, upload(client, CHATS, "copy.jsonl")):
+        with pytest.raises(openai.BadRequestError, match="validation_file: it holds the same rows") as caught:
+            client.fine_tuning.jobs.create(model=STUDENT, training_file=file, validation_file=other)
+        assert caught.value.param == "validation_file"
+    nearly = upload(client, jsonl([chat(number) for number in range(1, 61)]), "nearly.jsonl")
+    with pytest.raises(
+        openai.BadRequestError, match="1 of 60 train rows can be used, because validation rows ask"
+    ):
+        client.fine_tuning.jobs.create(model=STUDENT, training_file=file, validation_file=nearly)
+
+
 def test_pairs_are_read_by_their_names(service: Service, client: openai.OpenAI) -> None:
     rows = [pair(number) | {"label": "other", "question": f"not this {number}"} for number in range(30)]
     job = client.fine_tuning.jobs.create(
