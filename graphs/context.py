@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from graphs.methods import GUIDANCE, Guidance, Method, Origin, Source
-from trainer.specs import Name, Strict, StudentSpec
+from trainer.specs import StudentSpec
+from trainer.strict import Name, Strict
 
 Promote = Literal["better", "later", "significant"]
 """When a round's student takes the place of the best one."""

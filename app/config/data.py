@@ -20,7 +20,7 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
 from trainer.records import Example, Prediction
-from trainer.specs import Name, Strict
+from trainer.strict import Name, Strict
 from trainer.tasks import Task, load_task
 
 LISTED = 5

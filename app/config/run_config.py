@@ -15,7 +15,8 @@ from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from graphs.context import Context, source_shares
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
-from trainer.specs import EXECUTION, Name
+from trainer.specs import EXECUTION
+from trainer.strict import Name
 
 
 class RunConfig(Context):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_va
 
 from graphs.ports import Role
 from graphs.teacher.cost import Usage
-from trainer.specs import Address, Name, Strict
+from trainer.strict import Address, Name, Strict
 
 OPENAI = "https://api.openai.com/v1"
 VARIABLE = r"^([A-Z_][A-Z0-9_]*)?$"

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.datasets import service
+from app.api.datasets.quotas import refuse_early
 from app.api.datasets.schemas import UPLOAD, DataSetPage, DataSetView, view
 from app.api.idempotency import Idempotent
 from app.api.keys.auth import Reader, Writer
@@ -42,7 +43,7 @@ Id = Annotated[
 async def upload(request: Request, caller: Writer, idempotent: Idempotent) -> JSONResponse:
     """Three JSONL files, checked line by line: either the whole data set is there afterwards, or nothing."""
     settings: Settings = request.app.state.settings
-    await service.refuse_early(request.app.state.reads, caller.owner, settings, idempotent.key)
+    await refuse_early(request.app.state.reads, caller.owner, settings, idempotent.key)
     with service.incoming(settings) as folder:
         kind = request.headers.get("content-type", "")
         received = await service.receive(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData, UploadFile
 
 from app.api.datasets import service as datasets
+from app.api.datasets.quotas import refuse_early
 from app.api.fine_tuning import files, results
 from app.api.fine_tuning.openapi_examples import UPLOAD
 from app.api.fine_tuning.schemas import FILE, FileDeleted, FileObject, FilePage
@@ -30,7 +31,7 @@ async def upload(request: Request, caller: Writer, idempotent: Idempotent) -> JS
     """A JSONL file of chats (`messages`) or of `prompt` and `completion`. Its rows are checked: a row that cannot be
     trained on is refused with its line."""
     settings: Settings = request.app.state.settings
-    await datasets.refuse_early(request.app.state.reads, caller.owner, settings, idempotent.key)
+    await refuse_early(request.app.state.reads, caller.owner, settings, idempotent.key)
     with datasets.incoming(settings) as folder:
         async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
             file = _file_of(form)

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from app.api.datasets import service as datasets
+from app.api.datasets.quotas import refuse_early
 from app.api.datasets.schemas import view
 from app.api.keys.auth import Caller, Reader
 from app.api.pages.rendering import page
@@ -98,7 +99,7 @@ async def upload(
     """Take the three files of a data set. The token is in the address, because the body is a data set and nothing else."""
     check_token(request, who, token)
     settings: Settings = request.app.state.settings
-    await datasets.refuse_early(request.app.state.reads, who.owner, settings)
+    await refuse_early(request.app.state.reads, who.owner, settings)
     with datasets.incoming(settings) as folder:
         kind = request.headers.get("content-type", "")
         received = await datasets.receive(
@@ -119,7 +120,7 @@ async def prepare(
     """
     check_token(request, who, token)
     settings: Settings = request.app.state.settings
-    await datasets.refuse_early(request.app.state.reads, who.owner, settings)
+    await refuse_early(request.app.state.reads, who.owner, settings)
     with datasets.incoming(settings) as folder:
         try:
             async with request.form(max_files=1, max_fields=0) as filled:
