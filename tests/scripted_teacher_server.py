@@ -40,6 +40,7 @@ class Asked:
     authorization: str
     text: str
     """The whole body."""
+    headers: dict[str, str]
     began: float
     sent: float | None = None
     """When the whole answer was on its way; None while it is not."""
@@ -77,7 +78,7 @@ class ScriptedTeacherServer(ChatServer):
         schema = body["response_format"]["json_schema"]["name"]
         data = data_of(body)
         run, authorization = (request.headers.get(name, "") for name in ("x-run-id", "authorization"))
-        seen = Asked(schema, data, run, authorization, text, time.time())
+        seen = Asked(schema, data, run, authorization, text, dict(request.headers), time.time())
         self.seen.append(seen)
         await asyncio.sleep(self.latency)
         if (other := self.fault(schema, data)) is not None:

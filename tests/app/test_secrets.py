@@ -27,6 +27,8 @@ from tests.tiny_task import config_for
 
 RAY_TOKEN = "ray-canary-5b1e9f0c72"
 COLLECTOR_KEY = "otel-canary-81d0c6b2f4"
+GATEWAY = "gateway-canary-2f61d8b09e"
+"""In a header of another name."""
 PASSWORD = "database-canary-7d3a9c"
 """Of PostgreSQL, where that keeps the runs; the server of the tests takes any."""
 
@@ -114,13 +116,15 @@ def test_secrets_are_nowhere(
         "PADA_AUTH": "on",
         "PADA_LOG_LEVEL": "debug",
         "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY", "GATEWAY_LOGIN"]}),
+        "GATEWAY_LOGIN": f"Basic {GATEWAY}",
         "RAY_AUTH_TOKEN": RAY_TOKEN,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{COLLECTOR_KEY}",
     }
     config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1}) | {
         "data": {"folder": str(data)}
     }
+    config["teacher"] |= {"headers_env": {"X-Gateway": "GATEWAY_LOGIN"}}
     with Collector() as collector, serving(tmp_path / "home", **settings) as service:
         service.terminate()
         service.settings = with_password(service.settings) | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
@@ -129,6 +133,7 @@ def test_secrets_are_nowhere(
         told = Told(
             {
                 "teacher": CANARY,
+                "gateway": GATEWAY,
                 "API": service.key,
                 "Ray": RAY_TOKEN,
                 "collector": COLLECTOR_KEY,
@@ -137,7 +142,7 @@ def test_secrets_are_nowhere(
         )
         good = service.wait(service.start_run(config), seconds=240)
         assert good["status"] == "finished"
-        scripted_teacher.fault = lambda schema, data: refuse(CANARY)
+        scripted_teacher.fault = lambda schema, data: refuse(f"{CANARY} {GATEWAY}")
         bad = service.wait(service.start_run(config | {"seed": 8}), seconds=240)
         assert bad["status"] == "failed"
         assert "refuses the key: HTTP 401" in bad["reason"]
@@ -152,6 +157,7 @@ def test_secrets_are_nowhere(
             told.places["pg_dump"] = dump(url)
         told.places["spans"] = b"".join(collector.bodies)
     assert {call.authorization for call in scripted_teacher.seen} == {f"Bearer {CANARY}"}, "the key was used"
+    assert {call.headers["x-gateway"] for call in scripted_teacher.seen} == {f"Basic {GATEWAY}"}
     assert collector.headers[0]["authorization"] == f"Bearer {COLLECTOR_KEY}"
     assert not told.found()
     # nothing was found in what is really there

@@ -121,6 +121,8 @@ def _refuse_data(config: RunConfig, task: Task) -> None:
             for split, path in split_files(data, config.task, config.seed, RunPaths(Path())).items():
                 if not path.is_file():
                     raise DataError(f"data.{split}: there is no file {path}.")
+        if data.unlabeled and not data.unlabeled.is_file():
+            raise DataError(f"data.unlabeled: there is no file {data.unlabeled}.")
     except DataError as error:
         raise ConfigError(f"config.{error}".replace("config.`data.hub`", "config.data.hub")) from None
     if data.hub and importlib.util.find_spec("datasets") is None:
