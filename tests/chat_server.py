@@ -7,13 +7,14 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 USAGE = (100, 20)
@@ -25,13 +26,16 @@ class ChatServer(ABC):
 
     url: str
     port: int
+    models: Sequence[dict[str, Any]] = ()
+    """What GET `/v1/models` lists; without one there is no such path."""
 
     @abstractmethod
     async def complete(self, request: Request) -> Response:
         """Answer one POST to `/v1/chat/completions`."""
 
     def __enter__(self) -> Self:
-        app = Starlette(routes=[Route("/v1/chat/completions", self.complete, methods=["POST"])])
+        routes = [Route("/v1/chat/completions", self.complete, methods=["POST"])]
+        app = Starlette(routes=[*routes, Route("/v1/models", self.list_models)])
         config = uvicorn.Config(
             app, port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="off"
         )
@@ -42,6 +46,11 @@ class ChatServer(ABC):
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
         return self
+
+    def list_models(self, request: Request) -> Response:
+        """Answer GET `/v1/models`."""
+        listed = [{"object": "model", "created": 0, "owned_by": "x", **model} for model in self.models]
+        return JSONResponse({"object": "list", "data": listed}, 200 if listed else 404)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -27,6 +27,12 @@ LABELS = 12
 
 def check(
     config: Annotated[Path, typer.Argument(help="The run's YAML file.", metavar="CONFIG.yaml")],
+    teacher: Annotated[
+        bool,
+        typer.Option(
+            "--teacher", help="Also send a small call for each part of the teacher. They cost money."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with charts.", metavar="FILE.html")
@@ -59,7 +65,7 @@ def find(config: Path, as_json: bool, html: Path | None) -> None:
     loaded = read_config(config)
     if html:
         refuse_other_file(html)
-    checked = check_config(loaded, lambda text: typer.echo(text, err=True))
+    checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=teacher)
     report, planned = checked.report, plan_of(loaded, checked)
     if html:
         from app.cli.check_page import render_check
@@ -106,11 +112,12 @@ def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
 def document(report: CheckReport, planned: Planned | None) -> dict[str, Any]:
     """Everything as JSON."""
     plan = planned.model_dump(include={"rows", "calls", "most_calls", "tokens", "usd"}) if planned else None
-    return report.model_dump(mode="json") | {"plan": plan, "ok": not report.faults}
+    return report.model_dump(mode="json", by_alias=True) | {"plan": plan, "ok": not report.faults}
 
 
 def lines_of(report: CheckReport, planned: Planned | None) -> Iterator[str]:
     """The report as text."""
+    from app.cli.check_teacher import teacher_lines
     from app.report.wording import percent
 
     yield f"Task: {report.task}"
@@ -130,6 +137,7 @@ def lines_of(report: CheckReport, planned: Planned | None) -> Iterator[str]:
             f"Plan: {planned.rows:,} new rows from at most {planned.calls:,} teacher calls ({planned.most_calls:,} if every "
             f"batch needs all its attempts), {planned.tokens:,} tokens {price}."
         )
+    yield from teacher_lines(report.teacher or [])
     for finding in report.findings:
         yield ""
         yield from finding_lines(finding)

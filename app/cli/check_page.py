@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 
 from app.cli.check import conclusion, lines_of
+from app.cli.check_teacher import abilities
 from app.compare.plan import Planned
 from app.prepare.checks.findings import CheckReport
 from app.report.charts import specs
@@ -19,9 +20,13 @@ COLORS = {"train": BLUE, "validation": ORANGE, "test": GREY, "unlabeled": INK}
 
 def render_check(report: CheckReport, planned: Planned | None) -> str:
     """One file that opens offline."""
-    facts = [line for line in lines_of(report.model_copy(update={"findings": []}), planned) if line][:-1]
+    shown = report.model_copy(update={"findings": [], "teacher": None})
+    facts = [line for line in lines_of(shown, planned) if line][:-1]
+    teacher = [(each, dict(abilities(each))) for each in report.teacher or []]
     charts = specs({"lengths": lengths(report), "labels": labels(report)})
-    return render_document("check.html", charts, report=report, facts=facts, conclusion=conclusion(report))
+    return render_document(
+        "check.html", charts, report=report, facts=facts, teacher=teacher, conclusion=conclusion(report)
+    )
 
 
 def color(report: CheckReport) -> Any:

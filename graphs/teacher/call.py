@@ -168,7 +168,7 @@ class TeacherCall:
         self, mode: Mode, explain: bool, arguments: dict[str, Any], hold_id: int, bound: Charge
     ) -> str | CallFailure:
         """Sends a request and finalizes its hold, whatever happens."""
-        outcome, charge, answer = "open", None, None
+        outcome, charge, answer, reply = "open", None, None, None
         began = time.monotonic()
         try:
             reply = await self._post(arguments)
@@ -178,13 +178,21 @@ class TeacherCall:
             answer = result if isinstance(result, str) else None
         finally:
             await self._budget.finalize(hold_id, outcome, charge, answer)
-            self._notify_watcher(outcome, charge, time.monotonic() - began)
+            self._notify_watcher(mode, outcome, charge, reply, time.monotonic() - began)
         if answer is not None:
             self._binding.endpoint.works(mode, explain)
         return result
 
-    def _notify_watcher(self, outcome: str, charge: Charge | None, seconds: float) -> None:
+    def _notify_watcher(
+        self,
+        mode: Mode,
+        outcome: str,
+        charge: Charge | None,
+        reply: Reply | CallFailure | None,
+        seconds: float,
+    ) -> None:
         if watch := watcher.get():
+            answered = reply if isinstance(reply, Reply) else None
             record = RequestRecord(
                 role=self._binding.role,
                 schema=self._call.name,
@@ -193,6 +201,9 @@ class TeacherCall:
                 outcome=outcome,
                 charge=charge,
                 seconds=seconds,
+                mode=mode,
+                usage_reported=answered is not None and answered.usage is not None,
+                thought=answered is not None and answered.thought,
             )
             watch(record)
 

@@ -96,6 +96,10 @@ class ChatTeacher:
             self._ledger.repeat(role)
         return parse_answer(schema, text)
 
+    def client(self, role: Role) -> ModelClient:
+        """The client of a role's model."""
+        return self._bindings[role].endpoint
+
     def totals(self) -> Cost:
         """What the run has paid so far, over all its starts."""
         return self._ledger.totals()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
-from openai import DefaultAsyncHttpxClient, OpenAIError
+from openai import AuthenticationError, DefaultAsyncHttpxClient, OpenAIError, PermissionDeniedError
 from pydantic import SecretStr
 
 from graphs.teacher.cost import Usage
@@ -21,6 +21,9 @@ from graphs.teacher.network import CheckedTransport, Network, RefusedAddressErro
 from graphs.teacher.rate_limit import AdaptiveConcurrency, CircuitBreaker
 from graphs.teacher.request import MODES, Dialect, Mode
 from graphs.teacher.spec import EndpointSpec, TeacherSpec
+
+TOKENS_AROUND = 32
+"""Completion tokens of an answer's frame, such as the name of a tool."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,27 @@ class Reply:
     """Why the model or a content filter did not answer."""
     model: str = ""
     """The model that answered, by its own account: a router's or an alias's may be another one than was asked for."""
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model thought before it answered: by its tags, by its usage, or by more tokens than bytes."""
+        took = self.usage
+        hidden = took.reasoning_tokens or took.completion_tokens > len(self.text.encode()) + TOKENS_AROUND if took else 0
+        return "</think>" in self.text or bool(hidden)
+
+
+@dataclass(frozen=True)
+class ServerTraits:
+    """What a client has learnt of its server."""
+
+    mode: Mode | None
+    """The mode of structured output that works; None while no answer was fit, unless the config names one."""
+    explained: bool
+    """Whether answers fit only since the instructions contain the schema."""
+    limit: str
+    """Name of the limit of completion tokens."""
+    temperature: bool
+    """Whether it takes a temperature."""
 
 
 class ModelClient:
@@ -74,6 +98,22 @@ class ModelClient:
     def modes(self) -> tuple[Mode, ...]:
         """The modes of structured output to try, in order. Only one, once it is known which works."""
         return MODES if self._mode is None else (self._mode,)
+
+    @property
+    def traits(self) -> ServerTraits:
+        """What is known by now."""
+        return ServerTraits(self._mode, self.explain, self.dialect.limits[0], self.dialect.temperature)
+
+    async def models(self, timeout_seconds: float) -> dict[str, dict[str, Any]] | None:
+        """What the server says of its models, by name; empty if it says nothing, None if there is no such API here."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                listed = await self._chat.root_async_client.models.list()
+            return {str(model.id): model.model_dump() for model in listed.data}
+        except (AuthenticationError, PermissionDeniedError):
+            return {}
+        except (OpenAIError, TimeoutError, RefusedAddressError, *MALFORMED):
+            return None
 
     def works(self, mode: Mode, explained: bool) -> None:
         """Remembers a mode that gave an answer that fits, and whether the instructions contained the schema."""

@@ -24,6 +24,12 @@ class RequestRecord:
     charge: Charge | None
     """What the request cost; None if it is not known."""
     seconds: float
+    mode: str
+    """How JSON was asked for (`graphs.teacher.request.Mode`)."""
+    usage_reported: bool = False
+    """Whether the answer said how many tokens it took."""
+    thought: bool = False
+    """Whether the model thought before it answered."""
 
 
 watcher: ContextVar[Callable[[RequestRecord], None] | None] = ContextVar("watcher", default=None)

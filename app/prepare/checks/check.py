@@ -26,7 +26,7 @@ from app.prepare.checks.rows import (
 )
 from app.prepare.checks.similar import check_near
 from app.prepare.checks.suspects import check_suspects
-from app.prepare.checks.teacher import check_teacher
+from app.prepare.checks.teacher import check_teacher, try_teacher
 from app.prepare.checks.unlabeled import read_unlabeled_rows
 from app.settings import Settings
 from graphs.analysis.statistics import minimal_detectable_effect
@@ -47,20 +47,29 @@ class Checked:
     """The train rows that can be used."""
 
 
-def check_config(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> Checked:
-    """Everything that can be known of a config before it runs. It trains nothing and asks no teacher.
+def check_config(
+    config: RunConfig, say: Callable[[str], None] = lambda _: None, *, ask_teacher: bool = False
+) -> Checked:
+    """Everything that can be known of a config before it runs. It trains nothing.
 
     Args:
         say: is told what is looked at, because lengths take seconds.
+        ask_teacher: also send a small call for each part of the teacher.
     """
     say("Comparing the rows ...")
     report, rows = check_rows(config)
     if all(rows.get(split) for split in SPLITS):
         say("Counting tokens ...")
         report.findings += check_lengths(config, rows, report)
-    report.findings += check_teacher(config, os.environ, Settings().prices)
+    train = [row.example for row in rows.get("train", [])]
+    prices = Settings().prices
+    lacking = check_teacher(config, os.environ, prices)
+    report.findings += lacking
+    if ask_teacher and not lacking:
+        report.teacher, found = try_teacher(config, train, os.environ, prices, say)
+        report.findings += found
     report.findings.sort(key=lambda each: LEVELS.index(each.level))
-    return Checked(report, [row.example for row in rows.get("train", [])])
+    return Checked(report, train)
 
 
 def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:

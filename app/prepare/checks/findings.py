@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from app.prepare.teacher.facts import ModelFacts
 from graphs.artifacts import MinimalDetectableEffect
 
 Level = Literal["fault", "warning", "note"]
@@ -78,6 +79,8 @@ class CheckReport(BaseModel):
     shows: dict[str, MinimalDetectableEffect] = {}
     """Split -> the smallest difference between two students that its rows can show."""
     memory: Memory | None = None
+    teacher: list[ModelFacts] | None = None
+    """What its models can do; None if they were not tried."""
 
     @property
     def faults(self) -> list[Finding]:

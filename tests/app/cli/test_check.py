@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import pada
+from tests.command import CANARY, pada
+from tests.flaky_server import FlakyServer
 from tests.tiny_task import config_for, rows, write_config, write_rows
 
 pytestmark = pytest.mark.student
@@ -152,3 +153,23 @@ def test_keys_that_stand_twice_and_numbers_that_are_none_are_faults_with_their_l
     assert [place["line"] for place in found["places"]] == [2, 5]
     assert "stands twice" in found["places"][0]["detail"]
     assert "NaN" in found["places"][1]["detail"]
+
+
+def test_the_teacher_is_asked_only_on_request_and_the_key_is_nowhere(config: Path, tmp_path: Path) -> None:
+    page = tmp_path / "check.html"
+    with FlakyServer(lambda n: "ok" if n < 5 else "401") as server:
+        config.write_text(config.read_text().replace("http://127.0.0.1:9/v1", server.url))
+        assert json.loads(pada("check", config, "--json").stdout)["teacher"] is None
+        assert server.calls == []
+        done = pada("check", config, "--teacher", "--html", page)
+        refused = pada("check", config, "--teacher", "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"Teacher: scripted_teacher at {server.url} (analyst, generator, judge)" in done.stdout
+    assert "  structured output: json_schema\n" in done.stdout
+    assert "  writer (SampleBatch): " in done.stdout
+    assert ">json_schema<" in page.read_text().replace("</td>", "<")
+    assert refused.returncode == 2
+    (model,) = json.loads(refused.stdout)["teacher"]
+    assert [call["schema"] for call in model["calls"]][:2] == ["ErrorAnalysis", "FailurePattern"]
+    for text in (done.stdout, done.stderr, page.read_text(), refused.stdout, refused.stderr):
+        assert CANARY not in text

@@ -1,0 +1,1 @@
+"""What a teacher can do: a few small calls through the client that a run uses."""
