@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from graphs.ports import Role
 from graphs.teacher.spec import TeacherSpec
+from trainer.tracking import TrackerName
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     """Name -> student (`student.model`) of fine-tuning jobs that ask for this name, such as one of OpenAI's models."""
     vllm_urls: list[str] = []
     """vLLM servers that runs posted over HTTP may name in `student.vllm_url`: a server is told to load a run's adapter."""
+    trackers: list[TrackerName] = []
+    """Experiment trackers that runs posted over HTTP may name in `track`: they are logged with the service's own accounts."""
     ready_teachers: list[str] = []
     """Teacher addresses (`base_url`) that `/readyz` checks."""
     max_body_bytes: int = Field(1 << 20, ge=1)

@@ -185,6 +185,16 @@ class RunPaths:
         return self.root / "checkpoints.sqlite"
 
     @property
+    def tracking(self) -> Path:
+        """What experiment trackers keep of the run here, and how far they are."""
+        return self.root / "tracking"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's files; it calls a run by the path of their folder."""
+        return self.root / "tensorboard"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.json"
 

@@ -119,7 +119,9 @@ class Runs:
                 self.config(job),
                 self.paths(job).root,
                 lambda event: self._listen(job, event),
-                RunOptions(student=self._student, sealed=sealed),
+                RunOptions(
+                    student=self._student, sealed=sealed, name=f"{self.root.name}/{job[0]}/seed-{job[1]}"
+                ),
             )
             report = await runner.run()
         if report.status == "paused" and report.waiting_for != "comparison":

@@ -17,6 +17,7 @@ from graphs.context import Context, source_shares
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from trainer.specs import EXECUTION
 from trainer.strict import Name
+from trainer.tracking import TrackerName
 
 
 class RunConfig(Context):
@@ -35,6 +36,8 @@ class RunConfig(Context):
     """`builtin:minilm`, or any sentence-transformers name or folder (the paper: all-mpnet-base-v2)."""
     task_folder: Path | None = None
     """Folder of the module of a task of your own; None is the config file's own folder."""
+    track: list[TrackerName] = []
+    """Experiment trackers that the run is logged to; see the guide on trackers."""
     output: Path | None = None
     """The run's folder; None is `runs/<name of the config file>` in the current folder."""
 
@@ -45,10 +48,10 @@ class RunConfig(Context):
     def identity(self) -> dict[str, Any]:
         """The keys that may not change while a run goes on.
 
-        All but `teacher`, `budget`, `output` and `task_folder`, how the student's work is done (`trainer.specs.EXECUTION`), and
+        All but `teacher`, `budget`, `track`, `output` and `task_folder`, how the student's work is done (`trainer.specs.EXECUTION`), and
         where the data files lie: what is in them may not change, and `data/report.json` knows it.
         """
-        free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "output", "task_folder"), True)
+        free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "track", "output", "task_folder"), True)
         places = {"folder", "train", "validation", "test", "unlabeled"}
         return self.model_dump(mode="json", exclude=free | {"student": set(EXECUTION), "data": places})
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from app.config.data import prepare_data
 from app.config.run_config import RunConfig
-from app.engine.events import Listener, PowerEstimate, RunStatusChanged
+from app.config.tracker_packages import refuse_missing_trackers
+from app.engine.events import Event, Listener, PowerEstimate, RunStatusChanged
 from app.engine.run_folder import open_run
 from app.engine.session import RunSession
+from app.engine.tracking import RunTracking
 from app.engine.wiring import OpenRun, RunOptions
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.report import Report
@@ -40,13 +42,21 @@ class Runner:
             LoopError, DataError, PadaError: the run cannot go on; its folder keeps what it has.
         """
         store = self._options.store
+        refuse_missing_trackers(self._config)
         async with store.own(self._root) as paths:
             metadata = open_run(paths, self._config, store.run_id)
             if not paths.data_report.exists():
                 log_test_access(paths, "checked and compared with the other splits at the start")
             data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
             run = OpenRun(self._config, metadata.run_id, paths, self._options)
-            async with store.events(paths, self._listen) as events:
+            tracking = RunTracking(run)
+
+            def listen(event: Event) -> None:
+                self._listen(event)
+                tracking.hear(event)
+
+            async with store.events(paths, listen) as events:
                 events.emit(PowerEstimate(**minimal_detectable_effect(data.rows["validation"]).model_dump()))
                 events.emit(RunStatusChanged(status="running", run_id=run.run_id, folder=str(paths.root)))
-                return await RunSession(run, events).run(answer, finish)
+                async with tracking.started(events):
+                    return await RunSession(run, events).run(answer, finish)

@@ -109,15 +109,16 @@ class RunSession:
         return Outcome("paused", waiting_reason(waiting), "review")
 
     def _emit_numbers(self, task: dict[str, Any], teacher: ChatTeacher | None) -> None:
-        """A score after each gate, and the spending now and then."""
-        if "result" in task and not task.get("error") and task["name"] == "gate":
-            self._events.emit(latest_score(self._run.paths))
-        if teacher and time.monotonic() - self._spend_emitted > SPEND_SECONDS:
+        """A score after each gate, and the spending before it and now and then."""
+        judged = "result" in task and not task.get("error") and task["name"] == "gate"
+        if teacher and (judged or time.monotonic() - self._spend_emitted > SPEND_SECONDS):
             self._spend_emitted = time.monotonic()
             total = teacher.totals()
             tokens = total.prompt_tokens + total.completion_tokens
             usd = round(total.usd, 6)
             self._events.emit(TeacherSpend(calls=total.calls, usd=usd, tokens=tokens, retries=total.retries))
+        if judged:
+            self._events.emit(latest_score(self._run.paths))
 
     def _write_report(self, outcome: Outcome, teacher: ChatTeacher | None) -> Report:
         run = self._run

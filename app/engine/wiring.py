@@ -45,6 +45,7 @@ class RunOptions:
         sealed: pause before the test rows are opened; a later start without it opens them.
         stand_in: the teacher is the embedded one; the report says so.
         network: where teachers may live.
+        name: of the run in experiment trackers; None is the name of its folder.
     """
 
     store: RunStore = field(default_factory=FolderRunStore)
@@ -52,6 +53,7 @@ class RunOptions:
     sealed: bool = False
     stand_in: bool = False
     network: Network = ANYWHERE
+    name: str | None = None
 
 
 @dataclass(frozen=True)

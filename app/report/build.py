@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from app.config.public_config import public_config
 from app.config.run_config import RunConfig
 from graphs.analysis.statistics import minimal_detectable_effect
 from graphs.artifacts import (
@@ -105,7 +106,7 @@ def build_report(
         task_brief=TaskBrief(**read_json(paths.task_brief)) if paths.task_brief.exists() else None,
         teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=run.stand_in),
         test_access=test_access(paths),
-        config=config.model_dump(mode="json"),
+        config=public_config(config),
     )
 
 

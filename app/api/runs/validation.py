@@ -40,6 +40,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
     _refuse_servers(config, settings)
+    _refuse_trackers(config, settings)
     _refuse_sizes(config, settings)
     refuse_missing(config, settings, files=dataset is None)
     refuse_unpriced(config.teacher, config.budget, settings)
@@ -103,6 +104,15 @@ def _refuse_servers(config: RunConfig, settings: Settings) -> None:
         raise ConfigError(
             "config.student.vllm_url: this server is not one that runs may use. Ask whoever runs the service to add it to "
             "PADA_VLLM_URLS, or leave it out."
+        )
+
+
+def _refuse_trackers(config: RunConfig, settings: Settings) -> None:
+    """Refuse to log to accounts and servers of whoever runs the service."""
+    if others := [name for name in config.track if name not in settings.trackers]:
+        raise ConfigError(
+            f"config.track: this service does not log to {' or '.join(others)}. Ask whoever runs it to add to PADA_TRACKERS, "
+            "or leave it out."
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.config.data import split_files
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
+from app.config.tracker_packages import missing_trackers
 from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
 from app.prepare.checks.lengths import check_lengths
 from app.prepare.checks.private import check_private
@@ -62,6 +63,8 @@ def check_config(
         say("Counting tokens ...")
         report.findings += check_lengths(config, rows, report)
     train = [row.example for row in rows.get("train", [])]
+    if fault := missing_trackers(config):
+        report.findings.append(Finding(level="fault", code="track", message=fault, count=1))
     prices = Settings().prices
     lacking = check_teacher(config, os.environ, prices)
     report.findings += lacking

@@ -58,7 +58,13 @@ def questions(config: RunConfig, train: Sequence[Example]) -> list[Question]:
     shown = sorted(train, key=lambda row: len(row.prompt) + len(row.completion))[:ROWS] or PLACEHOLDERS
     rows = [{"prompt": row.prompt, "completion": row.completion} for row in shown]
     task = brief(config, train)
-    writing: dict[str, Any] = {"task": task, "strategy": STRATEGY, "case": ANALYSIS, "error": None, "right": None}
+    writing: dict[str, Any] = {
+        "task": task,
+        "strategy": STRATEGY,
+        "case": ANALYSIS,
+        "error": None,
+        "right": None,
+    }
     writing |= {"original": None, "examples": rows}
     order = {"count": NEW_ROWS, "batch": "a trial", "feedback": None, "previous": None}
     to_write = render("write/pattern", count=NEW_ROWS, feedback=False, fixed=form.fixed)

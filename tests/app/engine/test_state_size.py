@@ -28,7 +28,6 @@ from tests import fakes
 from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.tiny_task import rows, write_rows
 from trainer.artifacts import read_jsonl, write_jsonl
-from trainer.fencing import Fence
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictReport
 from trainer.tasks import load_task
@@ -76,7 +75,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @asynccontextmanager
     async def open_workspace(
-        config: RunConfig, run_id: str, paths: RunPaths, student: FakeStudent, fence: Fence | None
+        config: RunConfig, run_id: str, paths: RunPaths, student: FakeStudent, *_: Any
     ) -> AsyncIterator[Workspace]:
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
         yield Workspace(ScriptedTeacher(), student, FakeEmbedder(), task, config.loop, paths)
