@@ -1,16 +1,19 @@
 """Logs a run to its trackers: `python -m trainer.track`, with the lines of `trainer.tracking` as its input.
 
 It is a process of its own, so that a tracker that fails or hangs cannot touch the run. Each tracker has a thread, so
-that one does not wait for another. What a tracker has had is kept in the run's folder, and is written before it is
-logged: after a kill nothing is logged twice, and the points of that moment may be missing.
+that one does not wait for another. When the run is killed, this process logs what it has got, and ends; the process of
+the next start waits for it. What a tracker has had is kept in the run's folder, and is written before it is logged: if
+this process itself is killed, nothing is logged twice, and the points of that moment are missing.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
 import sys
+import time
 from queue import Queue
 from threading import Lock, Thread
 from typing import IO
@@ -26,6 +29,8 @@ from trainer.tracking import Axis, Ending, Point, Tracked, TrackedRun, TrackerAn
 SECRET_NAME = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")
 SHORTEST_SECRET = 8
 LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+END_SECONDS = 90.0
+"""How long trackers may take after the input has ended, where nobody ends them before."""
 LONGEST_ERROR = 300
 """Characters."""
 QUIET = {
@@ -133,6 +138,8 @@ def main() -> None:
     answers = Answers(own_stdout())
     run = TrackedRun.model_validate_json(sys.stdin.readline())
     run.home.mkdir(parents=True, exist_ok=True)
+    lock = (run.home / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends
     PartialState()  # accelerate's trackers ask it whether this is the main process
     threads = [TrackerThread(name, run, answers) for name in dict.fromkeys(run.trackers)]
     for thread in threads:
@@ -143,8 +150,9 @@ def main() -> None:
             thread.lines.put(line)
     for thread in threads:
         thread.lines.put(None)
+    end = time.monotonic() + END_SECONDS
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 if __name__ == "__main__":

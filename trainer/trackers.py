@@ -43,7 +43,7 @@ class RunTracker(ABC):
         return self.run.run_id
 
     def configure(self) -> None:
-        """Log the configuration; once a run."""
+        """Log the configuration, in the first start of the run."""
         self.inner.store_init_configuration(dict(self.run.config))
 
     def log(self, point: Point) -> None:
@@ -98,7 +98,10 @@ class MLflow(RunTracker):
 
 
 class Chosen(RunTracker):
-    """A tracker whose charts are drawn by a metric, and whose own steps only ever grow."""
+    """A tracker whose charts are drawn by a metric, and whose own steps only ever grow. Each start gives it the configuration."""
+
+    def configure(self) -> None:
+        pass
 
     def log(self, point: Point) -> None:
         self.inner.log({**point.values, AXES[point.axis]: point.step}, step=None)
@@ -131,6 +134,7 @@ class WandB(Chosen):
         for metrics, axis in (("train/*", "train"), ("validation/*", "round"), ("rows/*", "round")):
             self.inner.tracker.define_metric(metrics, step_metric=AXES[axis])  # type: ignore[index]
         self.inner.tracker.define_metric("cost/*", step_metric=AXES["round"])
+        self.inner.store_init_configuration(dict(self.run.config))
         return name
 
     def attach(self, ending: Ending, number: int) -> None:
@@ -156,7 +160,13 @@ class Trackio(Chosen):
         # it tells runs apart by their names
         name = f"{self.run.name} {self.run.run_id[:8]}"
         return TrackioTracker(
-            project, name=name, resume="allow", embed=False, auto_log_gpu=False, auto_log_cpu=False
+            project,
+            name=name,
+            resume="allow",
+            embed=False,
+            auto_log_gpu=False,
+            auto_log_cpu=False,
+            config=dict(self.run.config),
         )
 
     def attach(self, ending: Ending, number: int) -> None:

@@ -22,19 +22,24 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 
 async def start_child(
-    line: Sequence[str], *, variables: Mapping[str, str] | None = None, **options: Any
+    line: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    outlives: bool = False,
+    **options: Any,
 ) -> asyncio.subprocess.Process:
     """Start a process in a session of its own that ends when this process does, however that ends.
 
     Args:
         variables: environment variables in addition to those of this process.
+        outlives: it does not: it ends by itself, soon after its input has ended.
         options: as for `asyncio.create_subprocess_exec`; without `stdin` the child reads nothing.
     """
     return await asyncio.create_subprocess_exec(
         *line,
         **{"stdin": asyncio.subprocess.DEVNULL, **options},
         start_new_session=True,
-        preexec_fn=dying_with_me(),
+        preexec_fn=None if outlives else dying_with_me(),
         env=os.environ | (variables or {}),
     )
 

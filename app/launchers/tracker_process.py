@@ -42,6 +42,7 @@ class TrackerProcess:
         with (self._run.home / LOG).open("ab") as log:
             return await start_child(
                 python_module("trainer.track"),
+                outlives=True,
                 # it computes nothing
                 variables={"CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
                 stdin=asyncio.subprocess.PIPE,
