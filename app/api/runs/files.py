@@ -19,8 +19,8 @@ from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, read_jsonl
 
 Rows = Iterator[dict[str, Any]]
-PRIVATE = ("ledger.sqlite", "checkpoints.sqlite", "owners")
-"""What is the service's own business: answers of teachers, and the graph's state."""
+PRIVATE = ("ledger.sqlite", "checkpoints.sqlite", "owners", "tracking")
+"""What is the service's own business: answers of teachers, the graph's state, and accounts of trackers."""
 
 
 def rounds(paths: RunPaths) -> list[int]:

@@ -42,6 +42,12 @@ def test_a_teacher_may_move_and_a_seed_may_not(tmp_path: Path) -> None:
     assert "seed: 0" in paths.config.read_text()
 
 
+def test_trackers_may_be_added_while_a_run_goes_on(tmp_path: Path) -> None:
+    with owned(tmp_path) as paths:
+        first = open_run(paths, config())
+        assert open_run(paths, config().model_copy(update={"track": ["tensorboard"]})) == first
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with owned(tmp_path) as paths, pytest.raises(FolderError, match=r"thesis\.tex"):

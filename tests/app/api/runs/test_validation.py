@@ -143,3 +143,14 @@ def test_a_pasted_key_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="never the key itself") as error:
         admit(asked, tmp_path, settings_for(tmp_path / "home"))
     assert "canary" not in str(error.value)
+
+
+def test_only_trackers_that_the_settings_name_are_logged_to(tmp_path: Path) -> None:
+    """They use the accounts of whoever runs the service."""
+    asked = document() | {"track": ["tensorboard", "wandb"]}
+    settings = settings_for(tmp_path / "home").model_copy(update={"trackers": ["tensorboard"]})
+    with pytest.raises(
+        ConfigError, match=r"config\.track: this service does not log to wandb\. .*PADA_TRACKERS"
+    ):
+        admit(asked, tmp_path, settings)
+    assert admit(document() | {"track": ["tensorboard"]}, tmp_path, settings).track == ["tensorboard"]
