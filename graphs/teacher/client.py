@@ -43,7 +43,11 @@ class Reply:
     def thought(self) -> bool:
         """Whether the model thought before it answered: by its tags, by its usage, or by more tokens than bytes."""
         took = self.usage
-        hidden = took.reasoning_tokens or took.completion_tokens > len(self.text.encode()) + TOKENS_AROUND if took else 0
+        hidden = (
+            took.reasoning_tokens or took.completion_tokens > len(self.text.encode()) + TOKENS_AROUND
+            if took
+            else 0
+        )
         return "</think>" in self.text or bool(hidden)
 
 
