@@ -48,8 +48,8 @@ class RunConfig(Context):
     def identity(self) -> dict[str, Any]:
         """The keys that may not change while a run goes on.
 
-        All but `teacher`, `budget`, `track`, `output` and `task_folder`, how the student's work is done (`trainer.specs.EXECUTION`), and
-        where the data files lie: what is in them may not change, and `data/report.json` knows it.
+        All but `teacher`, `budget`, `track`, `output` and `task_folder`, how the student's work is done
+        (`trainer.specs.EXECUTION`), and where the data files lie: what is in them may not change, and `data/report.json` knows it.
         """
         free: dict[str, Any] = dict.fromkeys(("teacher", "budget", "track", "output", "task_folder"), True)
         places = {"folder", "train", "validation", "test", "unlabeled"}
