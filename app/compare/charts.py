@@ -8,7 +8,7 @@ import altair as alt
 
 from app.compare.results import Results
 from app.report.charts.intervals import difference_row, intervals
-from app.report.charts.style import BLUE, GREY, PALETTE, SHAPES, finish, top_legend
+from app.report.charts.style import BLUE, GREY, PALETTE, SHAPES, counted, finish, top_legend
 
 
 def charts(results: Results) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def curves(results: Results) -> Any:
         return None
     names = list(dict.fromkeys(row["method"] for row in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("accepted:Q", title="New rows", axis=alt.Axis(tickCount=6)),
+        x=alt.X("accepted:Q", title="New rows", axis=counted(row["accepted"] for row in rows)),
         y=alt.Y(
             "validation:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format="%", tickCount=5)
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +12,7 @@ from app.api.datasets import service
 from app.api.datasets.quotas import refuse_early
 from app.api.datasets.schemas import UPLOAD, DataSetPage, DataSetView, view
 from app.api.idempotency import Idempotent
+from app.api.ids import id_path, refuse_unknown
 from app.api.keys.auth import Reader, Writer
 from app.api.pagination import PageQuery
 from app.api.problems import problems
@@ -24,11 +25,8 @@ router = APIRouter(prefix=PATH, tags=["datasets"])
 
 Id = Annotated[
     str,
-    Path(
-        pattern="^[0-9a-f]{32}$",
-        description="Id of a data set.",
-        examples=["3f0c1b7e5a9d4c2f8e6b0d1a2c3e4f50"],
-    ),
+    id_path("Id of a data set.", examples=["3f0c1b7e5a9d4c2f8e6b0d1a2c3e4f50"]),
+    refuse_unknown(service.MISSING),
 ]
 
 

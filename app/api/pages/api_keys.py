@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from app.api.ids import id_path, refuse_unknown
 from app.api.keys.auth import Caller, caller
 from app.api.pages.rendering import page
 from app.api.pages.routes import PageRoute, Token, check_token, frame
@@ -17,6 +18,8 @@ from app.settings import Settings
 FormAdmin = Annotated[Caller, Depends(caller("admin", form=True))]
 Name = Annotated[str, Form(max_length=1000)]
 LONGEST_NAME = 200
+MISSING = "There is no such key, or it was revoked before."
+KeyId = Annotated[str, id_path("Id of a key."), refuse_unknown(MISSING)]
 Grantable = Annotated[Literal["read", "write"], Form()]
 """Scopes of a key that the page makes. Keys with `admin` are made on the machine itself, with `pada keys create`."""
 
@@ -49,14 +52,12 @@ async def create(
 
 
 @router.post("/keys/{id}/revoke")
-async def revoke(
-    request: Request, id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], who: FormAdmin, token: Token = ""
-) -> Response:
+async def revoke(request: Request, id: KeyId, who: FormAdmin, token: Token = "") -> Response:
     """Revoke a key; its runs and data sets stay."""
     check(request, who, token)
     async with request.app.state.sessions.begin() as session:
         if not await key_repository.revoke(session, id):
-            raise NotFound("There is no such key, or it was revoked before.")
+            raise NotFound(MISSING)
     return RedirectResponse("/keys", 303)
 
 

@@ -56,12 +56,12 @@ def asset(name: str) -> str:
 
 
 def age(then: float) -> str:
-    """How long ago a moment was, in the largest unit: `3 min`."""
+    """How long ago a moment was, in the largest unit: `3 min ago`."""
     seconds = max(0.0, time.time() - then)
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return "now"
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
 
 
 @cache

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.ids import id_path, refuse_unknown
 from app.api.keys.auth import Caller, Reader
 from app.api.runs.service import Runs
 from app.db.models import Run
 from graphs.run_paths import RunPaths
 
-RunId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of the run.")]
+RunId = Annotated[str, id_path("Id of the run."), refuse_unknown("There is no run {}.")]
 
 
 def runs_of(request: Request, session: AsyncSession, caller: Caller) -> Runs:

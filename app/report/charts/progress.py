@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from app.report.charts.style import BLUE, PALETTE, finish, thin, top_legend
+from app.report.charts.style import BLUE, PALETTE, counted, finish, thin, top_legend
 from app.report.wording import round_name
 from graphs.teacher.cost import SpendPoint
 from trainer.specs import LossPoint
@@ -50,7 +50,7 @@ def loss(curves: Mapping[int, Sequence[LossPoint]]) -> Any:
         return None
     order = alt.EncodingSortField("order", op="min")
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("step:Q", title="Optimizer step", axis=alt.Axis(tickCount=6)),
+        x=alt.X("step:Q", title="Optimizer step", axis=counted(row["step"] for row in rows)),
         color=alt.Color(
             "round:N", sort=order, scale=alt.Scale(range=PALETTE), legend=top_legend(110, "stroke")
         ),

@@ -49,7 +49,7 @@ def scores(rounds: Sequence[ScoredStudent]) -> Any:
     x = alt.X(
         "round:O", title="Round", axis=alt.Axis(labelExpr="datum.value == 0 ? 'baseline' : datum.value")
     )
-    scale = alt.Scale(zero=False, nice=True, padding=8)
+    scale = alt.Scale(domain=score_domain([end for item in rounds for end in item.ci95]), nice=True)
     axis = alt.Axis(format="%", tickCount=5)
     y = alt.Y("score:Q", title=None, scale=scale, axis=axis)
     base = alt.Chart(alt.Data(values=rows)).encode(x=x)
@@ -73,6 +73,13 @@ def scores(rounds: Sequence[ScoredStudent]) -> Any:
     labels = base.mark_text(align="left", dx=11, color=INK, fontWeight=600).encode(y=y, text="label:N")
     level = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color=MUTED).encode(y=y)
     return finish(level + whiskers + line + dots + labels, 280, "Validation score by round")
+
+
+def score_domain(ends: Sequence[float]) -> list[float]:
+    """The part of an axis that shows these scores, with a little room, and never below 0 or above 1."""
+    low, high = min(ends), max(ends)
+    room = max(0.1 * (high - low), 0.01)
+    return [max(0.0, low - room), min(1.0, high + room)]
 
 
 def differences(report: Report) -> Any:

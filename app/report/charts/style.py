@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import altair as alt
@@ -71,6 +71,12 @@ def row_labels(base: Any, offset: int) -> Any:
         return placed.encode(x=alt.value(0), text="label:N")
 
     return text(stroke=PAPER, strokeWidth=5, aria=False) + text(color=INK)
+
+
+def counted(numbers: Iterable[Any]) -> alt.Axis:
+    """An axis of whole numbers: never more ticks than there are numbers between its ends."""
+    all_numbers = list(numbers)
+    return alt.Axis(tickCount=max(1, min(6, int(max(all_numbers) - min(all_numbers)))), format=",d")
 
 
 def finish(chart: Any, height: int, description: str) -> Any:

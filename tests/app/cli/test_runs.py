@@ -53,6 +53,12 @@ def test_runs_are_listed_shown_and_steered(service: Service) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["nope", "0" * 32, "<b>"])
+def test_a_run_that_is_not_there_is_said_to_be_missing(service: Service, name: str) -> None:
+    with pytest.raises(PadaError, match=f"There is no run '{name}'"):
+        call(service, "show", name)
+
+
 def test_a_paused_run_goes_on_with_a_larger_budget(service: Service) -> None:
     run = start_run(service)
     call(service, "pause", run)
