@@ -26,6 +26,9 @@ class Settings(BaseSettings):
 
     home: Path = Path("pada-home")
     """Folder of runs, data sets and, by default, the database."""
+    comparisons: list[Path] = [Path("runs")]
+    """Folders whose comparisons (`pada compare`) are shown, besides `comparisons` in `home`; `runs` is where `pada compare`
+    writes by default."""
     database_url: str = ""
     """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; empty is `pada.sqlite` in `home`."""
     host: str = "127.0.0.1"
@@ -136,6 +139,14 @@ class Settings(BaseSettings):
     def datasets(self) -> Path:
         """Where uploaded data sets are."""
         return self.home.resolve() / "datasets"
+
+    @property
+    def comparison_folders(self) -> list[Path]:
+        """Where comparisons are looked for."""
+        return [
+            self.home.resolve() / "comparisons",
+            *(each.expanduser().resolve() for each in self.comparisons),
+        ]
 
     @property
     def keys_required(self) -> bool:

@@ -16,6 +16,12 @@ def compare(
         Path, typer.Argument(help="A run's YAML file with a section `compare`.", metavar="CONFIG.yaml")
     ],
     output: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+    owner: Annotated[
+        str,
+        typer.Option(
+            help="Id of the API key that may see it on a service's page; default: admins.", metavar="ID"
+        ),
+    ] = "",
     plan: Annotated[
         bool, typer.Option("--plan", help="Only print the expected calls, cost and time.")
     ] = False,
@@ -35,7 +41,7 @@ def compare(
         add_task_folder(comparison.base.task_folder)
     folder = (output or comparison.base.output or Path("runs") / config.stem).expanduser().resolve()
     watch = Watch(len(comparison.configs))
-    runs = Runs(comparison, folder, watch.show)
+    runs = Runs(comparison, folder, watch.show, owner=owner)
     if plan:
         show_plan(asyncio.run(make_plan(runs)))
         return

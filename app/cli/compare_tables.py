@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from app.compare.models import Difference, Results, Row
 from app.compare.plan import SECONDS_PER_CALL, Plan, Planned, total
 from app.compare.pooled import Pooled, PooledDifference
-from app.compare.results import Difference, Results, Row
 from app.compare.wording import basis, pooled_basis
 from app.report.wording import duration, percent, plural, tokens
 

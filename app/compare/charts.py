@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import altair as alt
 
-from app.compare.results import Results
+from app.compare.models import CurvePoint, Results
 from app.report.charts.intervals import difference_row, intervals
 from app.report.charts.style import BLUE, GREY, PALETTE, SHAPES, counted, finish, top_legend
 
 
 def charts(results: Results) -> dict[str, Any]:
     """Name -> Vega-Lite specification."""
-    drawn = {"differences": differences(results), "curves": curves(results)}
+    drawn = {"differences": differences(results), "curves": curves(results.rows)}
     return {name: chart.to_dict() for name, chart in drawn.items() if chart is not None}
 
 
@@ -31,7 +32,16 @@ def differences(results: Results) -> Any:
     return intervals(rows, color, "Method", "p, Holm-corrected", "Differences to vanilla")
 
 
-def curves(results: Results) -> Any:
+class Scored(Protocol):
+    """A method with its validation scores so far."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def curve(self) -> Sequence[CurvePoint]: ...
+
+
+def curves(methods: Sequence[Scored]) -> Any:
     """Validation score by new rows so far, one line per method."""
     rows = [
         {
@@ -40,7 +50,7 @@ def curves(results: Results) -> Any:
             "accepted": point.accepted,
             "validation": point.validation,
         }
-        for row in results.rows
+        for row in methods
         for point in row.curve
         if len(row.curve) > 1
     ]

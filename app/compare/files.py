@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from app.compare.models import Results, Row
 from app.compare.page import render_page
-from app.compare.results import Results, Row
 from trainer.artifacts import write_json, write_text
 
 

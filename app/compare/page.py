@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.compare.results import Results
+from app.compare.models import Results
 from app.compare.wording import basis, headline
 from app.report.html import render_document
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from app.compare.results import Results, binary, corrected_verdict, test_scores
+from app.compare.models import Results
+from app.compare.results import binary, corrected_verdict, test_scores
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_tasks
 from app.errors import ConfigError

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.compare.record import write_record
 from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
@@ -40,13 +41,22 @@ class Runs:
     Args:
         listen: receives the events of all runs.
         student: None is the trainer that the settings name.
+        owner: id of the API key that may see the comparison on a service; empty is nobody but admins.
     """
 
-    def __init__(self, comparison: Comparison, root: Path, listen: Listener, student: Student | None = None):
+    def __init__(
+        self,
+        comparison: Comparison,
+        root: Path,
+        listen: Listener,
+        student: Student | None = None,
+        owner: str = "",
+    ):
         self.root, self.jobs = root, list(comparison.configs)
         self.places = len(devices(os.environ))
         """Number of runs at a time."""
         self._comparison, self._listen, self._student = comparison, listen, student
+        self._owner = owner
         self._free = asyncio.Semaphore(self.places)
         self._steps: int | None = None
 
@@ -72,6 +82,7 @@ class Runs:
         """
         with owned(self.root):
             self.prepare()
+            write_record(self.root, self._comparison, self._owner)
             firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
             for sealed, share in ((True, share_baseline), (False, share_test)):
                 reports = await self._all(list(firsts.values()), sealed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from app.compare.models import Results
 from app.compare.pooled import Pooled
-from app.compare.results import Results
 from app.report.wording import plural
 
 NAMED = 3

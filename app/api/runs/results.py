@@ -22,6 +22,9 @@ from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json
 
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
+"""Of a report as a page: it shows texts of models and rows, so it may load nothing and send nothing."""
+
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 Round = Annotated[int | None, Query(ge=0, le=10_000, description="Of this round only.")]
@@ -120,9 +123,7 @@ async def report_page(paths: Folder) -> HTMLResponse:
     if not paths.html.exists():
         raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
     text = await run_in_threadpool(paths.html.read_text, "utf-8")
-    # the page shows texts of models and rows, so it may load nothing and send nothing
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
-    return HTMLResponse(text, headers={"Content-Security-Policy": policy})
+    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/{run}/artifacts", summary="List files", responses=problems(404) | example(examples.ARTIFACTS))

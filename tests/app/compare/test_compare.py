@@ -12,11 +12,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from app.api.comparisons.progress import Followed, compared_runs
 from app.cli.compare_tables import show
 from app.compare.files import write
+from app.compare.models import Results, Row
 from app.compare.plan import Plan, baseline_seconds, make_plan
 from app.compare.probe import Throughput
-from app.compare.results import Results, Row, corrected_verdict, find_results, training
+from app.compare.record import read_record
+from app.compare.results import corrected_verdict, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
 from app.compare.spec import CompareSpec, load_comparison
 from app.compare.statistics import Estimate, over_rows_and_seeds
@@ -117,6 +120,15 @@ async def test_methods_share_what_is_the_same_and_open_the_test_last(
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [line["method"] for line in lines] == ["vanilla", "random", "pada"]
     assert float(lines[2]["vs_vanilla_difference"]) == pada.vs_vanilla.difference
+
+    record = read_record(tmp_path / "out")
+    assert record
+    assert (record.methods, record.seeds) == (["vanilla", "random", "pada"], [0])
+    shown, _ = compared_runs(tmp_path / "out", record, Followed())
+    assert [(run.method, run.status, run.has_report) for run in shown] == [
+        (row.method, "finished", True) for row in results.rows
+    ]
+    assert [run.curve for run in shown] == [row.curve for row in results.rows], "what a service shows of it"
 
     calls = len(scripted_teacher.seen)
     moved = (tmp_path / "out").rename(tmp_path / "moved")

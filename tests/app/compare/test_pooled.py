@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.compare.files import write
+from app.compare.models import Results
 from app.compare.pooled import pool
-from app.compare.results import Results, find_results
+from app.compare.results import find_results
 from app.compare.runs import Job, Runs
 from app.compare.spec import load_comparison
 from app.compare.statistics import over_rows_and_seeds, over_tasks

@@ -1,0 +1,1 @@
+"""Comparisons of `pada compare`, read from their folders while they work."""

@@ -1,0 +1,59 @@
+"""`comparison.json`: what a comparison's folder is about, from its first minute on. It is light, because the service reads it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, Field, ValidationError
+
+from trainer.artifacts import read_json, write_json
+
+if TYPE_CHECKING:
+    from app.compare.spec import Comparison
+
+FILE = "comparison.json"
+RESULTS = "compare.json"
+PAGE = "compare.html"
+
+ArmName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
+"""Name of a method in tables and folders."""
+
+
+class ComparisonRecord(BaseModel):
+    """What is compared."""
+
+    created: float
+    """Seconds since the epoch."""
+    owner: str = ""
+    """Id of the API key that may see it on a service."""
+    task: str
+    student: str
+    methods: list[ArmName]
+    seeds: list[Annotated[int, Field(ge=0)]]
+    rounds: dict[str, int] = {}
+    """Method -> its last round."""
+
+
+def write_record(folder: Path, comparison: Comparison, owner: str) -> None:
+    """Write or update the record; when it was begun, and whose it is, stays."""
+    before = read_record(folder)
+    new = ComparisonRecord(
+        created=before.created if before else time.time(),
+        owner=owner or (before.owner if before else ""),
+        task=comparison.base.task,
+        student=comparison.base.student.model,
+        methods=[arm.name for arm in comparison.spec.methods],
+        seeds=comparison.spec.seeds,
+        rounds={name: config.loop.last_round for (name, _), config in comparison.configs.items()},
+    )
+    write_json(folder / FILE, new)
+
+
+def read_record(folder: Path) -> ComparisonRecord | None:
+    """The record of a folder; None if it holds no comparison."""
+    try:
+        return ComparisonRecord.model_validate(read_json(folder / FILE))
+    except (OSError, ValueError, ValidationError):
+        return None
