@@ -40,7 +40,7 @@ def check(
 ) -> None:
     """Find what is wrong with rows and settings before a run, in seconds. Exits with 2 if a run would stop at it."""
     with told_as_json() if as_json else nullcontext():
-        find(config, as_json, html)
+        find(config, as_json, html, ask_teacher=teacher)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def told_as_json() -> Iterator[None]:
         raise
 
 
-def find(config: Path, as_json: bool, html: Path | None) -> None:
+def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -> None:
     """Check, and print what was found."""
     from app.cli.run_folder import read_config
     from app.prepare.checks.check import check_config
@@ -65,7 +65,7 @@ def find(config: Path, as_json: bool, html: Path | None) -> None:
     loaded = read_config(config)
     if html:
         refuse_other_file(html)
-    checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=teacher)
+    checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=ask_teacher)
     report, planned = checked.report, plan_of(loaded, checked)
     if html:
         from app.cli.check_page import render_check
