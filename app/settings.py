@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     """Name -> the `teacher` section of a config, for fine-tuning jobs that name it; `default` is for those that name none. What
     holds for an address in `teacher_keys` holds for theirs, with the `api_key_env` and `headers_env` that they name."""
     prices: Path | None = None
-    """JSON file of model prices for teachers that name none in `price_file`; it is read again when it has changed."""
+    """JSON file of model prices for teachers that name none in `price_file`; read when a run starts or goes on."""
     students: dict[str, str] = {}
     """Name -> student (`student.model`) of fine-tuning jobs that ask for this name, such as one of OpenAI's models."""
     vllm_urls: list[str] = []

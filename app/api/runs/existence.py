@@ -42,8 +42,8 @@ def refuse_missing(config: RunConfig, settings: Settings, *, files: bool) -> Non
     _refuse_embedder(config.embedder)
     if files:
         _refuse_data(config, task)
-    if settings.launcher == "local":
-        _refuse_machine(config)
+    if settings.launcher == "local" and settings.max_running:
+        _refuse_machine(config, task)
 
 
 def refuse_labels(config: RunConfig) -> None:
@@ -71,12 +71,9 @@ def _at_config() -> Iterator[None]:
 
 def _task_of(config: RunConfig) -> Task:
     try:
-        task = load_task(config.task)
+        return load_task(config.task)
     except DataError as error:
         raise ConfigError(f"config.task: {error}") from None
-    if reason := task.unavailable_reason():
-        raise ConfigError(f"config.task: {reason}")
-    return task
 
 
 def _refuse_student(name: str) -> None:
@@ -125,14 +122,16 @@ def _refuse_data(config: RunConfig, task: Task) -> None:
             raise DataError(f"data.unlabeled: there is no file {data.unlabeled}.")
     except DataError as error:
         raise ConfigError(f"config.{error}".replace("config.`data.hub`", "config.data.hub")) from None
-    if data.hub and importlib.util.find_spec("datasets") is None:
+
+
+def _refuse_machine(config: RunConfig, task: Task) -> None:
+    """What this machine lacks, where this process works on runs. Other machines and a cluster are not known here."""
+    if reason := task.unavailable_reason():
+        raise ConfigError(f"config.task: {reason}")
+    if config.data.hub and importlib.util.find_spec("datasets") is None:
         raise ConfigError(
             "config.data.hub: this service lacks the datasets library; upload a data set instead."
         )
-
-
-def _refuse_machine(config: RunConfig) -> None:
-    """What the trainers of this machine cannot do. Those of a cluster are not known here."""
     student = config.student
     if student.engine == "vllm" and student.vllm_url is None and importlib.util.find_spec("vllm") is None:
         raise ConfigError(

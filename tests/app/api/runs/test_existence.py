@@ -11,10 +11,13 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+from app.api.runs import existence
 from app.api.runs.validation import admit
 from app.config.run_config import RunConfig
 from app.errors import ConfigError
+from app.launchers.devices import CPU
 from tests.app.api.http_service import ROWS, Service, problem, serve, settings_for, upload
+from trainer.tasks.programs import ProgramTask
 
 TEACHER = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": ""}
 LABELS = "".join(
@@ -79,9 +82,7 @@ def test_a_sound_config_is_accepted(client: httpx.Client, folder: Path, dataset:
         ({"student": {"model": "builtin:llama"}}, "student.model", "there is builtin:smollm2-135m"),
         ({"student": {"model": "HERE/none"}}, "student.model", "no config.json"),
         ({"student": {"model": "HERE/none.gguf"}}, "student.model", "there is no file"),
-        ({"student": {"engine": "vllm"}}, "student.engine", "vLLM is not installed here"),
         ({"student": {"vllm_url": "not an address"}}, "student.vllm_url", "an address such as"),
-        ({"student": {"method": "qlora"}}, "student.method", "needs a GPU"),
         ({"student": {"lora": {"target_modules": []}}}, "student.lora.target_modules", "names of layers"),
         ({"student": {"lora": {"target_modules": "(q_proj"}}}, "student.lora.target_modules", "no pattern"),
         ({"embedder": "builtin:mpnet"}, "embedder", "there is builtin:minilm"),
@@ -122,6 +123,27 @@ def test_what_is_not_there_is_refused_at_once(
     assert answer["detail"].startswith((f"config.{key}", f"config: {key}")), answer["detail"]
     assert reason in answer["detail"]
     assert "\0" not in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "reason"),
+    [
+        ({"student": {"engine": "vllm"}}, "student.engine", "vLLM is not installed here"),
+        ({"student": {"method": "qlora"}}, "student.method", "needs a GPU"),
+        ({"task": "mbpp"}, "task", "no sandbox"),
+    ],
+)
+def test_what_this_machine_lacks_is_refused_where_it_works_on_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], key: str, reason: str
+) -> None:
+    """A process that only answers HTTP, or a cluster, may have other machines behind it."""
+    monkeypatch.setattr(existence, "devices", lambda _: [CPU])
+    monkeypatch.setattr(ProgramTask, "unavailable_reason", lambda _: "There is no sandbox here.")
+    document = {"task": "exact_match", "teacher": TEACHER, **config}
+    with pytest.raises(ConfigError, match=rf"config\.{key}: .*{reason}"):
+        admit(document, tmp_path, settings_for(tmp_path / "home", max_running=1))
+    for elsewhere in ({"max_running": 0}, {"max_running": 1, "launcher": "ray"}):
+        assert admit(document, tmp_path, settings_for(tmp_path / "home", **elsewhere))
 
 
 def leaves(model: type[BaseModel], *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
