@@ -113,6 +113,12 @@ def test_a_sound_config_is_accepted(client: httpx.Client, folder: Path, dataset:
         ({"task_description": "a\0b"}, "task_description", "without NUL"),
         ({"teacher": TEACHER | {"model": " m"}}, "teacher.model", "printable"),
         ({"teacher": TEACHER | {"extra_body": {"a": ["\0"]}}}, "teacher.extra_body", "without NUL"),
+        (
+            {"teacher": TEACHER | {"extra_body": {"a": [float("nan")]}}},
+            "teacher.extra_body",
+            "finite numbers",
+        ),
+        ({"student": {"template_kwargs": {"a": float("inf")}}}, "student.template_kwargs", "finite"),
     ],
 )
 def test_what_is_not_there_is_refused_at_once(
