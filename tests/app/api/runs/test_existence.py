@@ -116,7 +116,7 @@ def test_a_sound_config_is_accepted(client: httpx.Client, folder: Path, dataset:
         (
             {"teacher": TEACHER | {"extra_body": {"a": [float("nan")]}}},
             "teacher.extra_body",
-            "finite numbers",
+            "finite number",
         ),
         ({"student": {"template_kwargs": {"a": float("inf")}}}, "student.template_kwargs", "finite"),
     ],
