@@ -149,7 +149,7 @@ async def worker(spec: Spec) -> Spec:
     began, gap = time.perf_counter(), 1 / len(spec["runs"])
     for number, run in zip(range(int(spec["seconds"] / gap)), cycle(spec["runs"]), strict=False):
         await asyncio.sleep(max(0.0, began + number * gap - time.perf_counter()))
-        event = TrainerProgress(stage="train", step=number, steps=10_000, loss=0.5)
+        event = TrainerProgress(stage="train", step=number, steps=10_000, loss=0.5, time=time.time())
         summary = apply_event(RunSummary(stage="fine_tune"), event)
         due = time.perf_counter()
         async with sessions.begin() as session:

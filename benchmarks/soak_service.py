@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-TRAINING_SECONDS = 2.0
+TRAINING_SECONDS = float(os.environ.get("SOAK_TRAINING_SECONDS", "2"))
 DIMENSIONS = 64
 
 

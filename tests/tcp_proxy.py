@@ -28,6 +28,7 @@ class TcpProxy:
 
     def __exit__(self, *_: object) -> None:
         self.go_away()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def go_away(self) -> None:
@@ -39,14 +40,20 @@ class TcpProxy:
         """Forward again."""
         self._up = True
 
+    async def _end(self) -> None:
+        while self._open:
+            await asyncio.sleep(0.01)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._up:
             writer.transport.abort()
             return
         there, away = await asyncio.open_connection("127.0.0.1", self._target)
         self._open |= {writer, away}
-        await asyncio.gather(self._forward(reader, away), self._forward(there, writer))
-        self._open -= {writer, away}
+        try:
+            await asyncio.gather(self._forward(reader, away), self._forward(there, writer))
+        finally:
+            self._open -= {writer, away}
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -18,6 +18,7 @@ from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
 from app.api.fine_tuning import file_endpoints as files
 from app.api.fine_tuning import job_endpoints as jobs
+from app.api.keys.cache import RecentKeys
 from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
@@ -27,7 +28,7 @@ from app.api.pages import api_keys, data_sets, new_run, playground, reviewing
 from app.api.pages import endpoints as pages
 from app.api.runs import added_rows, results
 from app.api.runs import endpoints as runs
-from app.api.runs.event_stream import EventBroadcaster
+from app.api.runs.event_stream import LOOK_SECONDS, EventBroadcaster
 from app.api.serving import endpoints as serving
 from app.api.serving.queue import StudentQueue
 from app.db.engine import Sessions, make_engine, make_sessions
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.end_traces = traces.end
     app.state.settings = settings
+    app.state.keys = RecentKeys()
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
@@ -132,7 +134,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await sweep(sessions, settings)
         await idempotency.delete_old_replies(sessions)
         app.state.broadcaster = await stack.enter_async_context(
-            EventBroadcaster(reads, settings.poll_seconds)
+            EventBroadcaster(reads, min(LOOK_SECONDS, settings.poll_seconds))
         )
         app.state.students = await stack.enter_async_context(StudentQueue(settings))
         await _start_executor(stack, settings, sessions)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.keys.cache import RecentKeys
 from app.api.keys.cookies import COOKIE, Signer
 from app.api.keys.rate_limit import Rates
 from app.db import api_keys as key_repository
@@ -64,7 +65,8 @@ def caller(scope: Scope, *, form: bool = False) -> Callable[..., Awaitable[Calle
         if not settings.keys_required:
             _count(request, None)
             return ANYBODY
-        known = await _known(request, credentials, cookies=form or request.method in ("GET", "HEAD"))
+        reads = request.method in ("GET", "HEAD")
+        known = await _known(request, credentials, cookies=form or reads, recent=reads)
         _count(request, known)
         return _scoped(known, scope)
 
@@ -82,17 +84,31 @@ async def caller_of_key(request: Request, key: str) -> Caller | None:
 
 
 async def _known(
-    request: Request, credentials: HTTPAuthorizationCredentials | None, *, cookies: bool
+    request: Request, credentials: HTTPAuthorizationCredentials | None, *, cookies: bool, recent: bool
 ) -> Caller | None:
+    """Whose key a request has.
+
+    Args:
+        cookies: a browser's cookie counts too.
+        recent: a look-up of a moment ago is good enough, because the request changes nothing.
+    """
     reads: Sessions = request.app.state.reads
+    keys: RecentKeys[Caller] = request.app.state.keys
     if credentials is not None:
-        return await _by_digest(reads, credentials.credentials)
-    signer: Signer = request.app.state.signer
-    name = signer.key_of(request.cookies.get(COOKIE, "")) if cookies else None
-    if name is None:
-        return None
+        key = credentials.credentials
+        name, look = f"key {key_repository.digest_of(key)}", partial(_by_digest, reads, key)
+    else:
+        signer: Signer = request.app.state.signer
+        identifier = signer.key_of(request.cookies.get(COOKIE, "")) if cookies else None
+        if identifier is None:
+            return None
+        name, look = f"id {identifier}", partial(_by_id, reads, identifier)
+    return await (keys.get(name, look) if recent else look())
+
+
+async def _by_id(reads: Sessions, identifier: str) -> Caller | None:
     async with reads() as session:
-        return _caller(await key_repository.get_by_id(session, name))
+        return _caller(await key_repository.get_by_id(session, identifier))
 
 
 async def _by_digest(reads: Sessions, key: str) -> Caller | None:

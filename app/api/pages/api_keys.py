@@ -58,6 +58,7 @@ async def revoke(request: Request, id: KeyId, who: FormAdmin, token: Token = "")
     async with request.app.state.sessions.begin() as session:
         if not await key_repository.revoke(session, id):
             raise NotFound(MISSING)
+    request.app.state.keys.forget()
     return RedirectResponse("/keys", 303)
 
 

@@ -14,6 +14,9 @@ from app.db.runs import EventPosition
 from app.engine.events import Event
 from app.errors import NotFound
 
+LOOK_SECONDS = 0.2
+"""Time between two looks for new events. One look is one small query for all runs with readers; longer pauses would also
+wake all readers at once, and everybody else would wait for them."""
 PAGE = 500
 """Events that one query reads, and that are kept in memory of each run with readers."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.api.app import create_app
+from app.api.keys.cache import SECONDS
 from app.api.keys.rate_limit import Rates
 from app.cli.keys import keys
 from app.db import api_keys as key_repository
@@ -104,6 +106,8 @@ def test_a_revoked_key_counts_no_more(service: Service, monkeypatch: pytest.Monk
     with service.client(text) as client:
         assert client.get("/v1/datasets").status_code == 200
         assert CliRunner().invoke(keys, ["revoke", identifier]).exit_code == 0
+        problem(client.post("/v1/datasets"), 401)
+        time.sleep(SECONDS)  # by another process than the service: it may read for that much longer
         problem(client.get("/v1/datasets"), 401)
 
 
