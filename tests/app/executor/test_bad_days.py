@@ -99,6 +99,7 @@ def test_a_full_disk_pauses_a_run_which_goes_on_when_there_is_room(
         paused = service.wait(run, "paused", seconds=240)
         assert paused["waiting_for"] == "machine", paused
         assert "full" in paused["reason"] or "No space" in paused["reason"], paused
+        disk.fill()  # what the worker has given back
         splits = {split: (data / f"{split}.jsonl").open("rb") for split in ("train", "validation", "test")}
         refused = httpx.post(f"{service.url}/v1/datasets", data={"name": "rows"}, files=splits)
         assert refused.status_code == 507, refused.text
