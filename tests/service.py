@@ -62,7 +62,7 @@ class Service:
             self.process = subprocess.Popen(
                 self.command, env=environment() | told | self.settings, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if httpx.get(f"{self.url}/readyz").status_code == 200:
@@ -79,7 +79,7 @@ class Service:
     def worker(self, run: str) -> int:
         """The process that works on a run; waits for it. That of another one may still be on its way out."""
         assert self.process
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             for child in children_of(self.process.pid):
                 if f"app.executor.worker {run}" in command_of(child):
