@@ -39,6 +39,8 @@ PADA = str(Path(sys.executable).with_name("pada"))
 STARTS = 5
 RUNS, WAITING, READERS, FOLLOWED = 200, 50, 500, 20
 """Runs posted at once; waiting runs when memory is read; streams; runs that they follow and a worker writes to."""
+PAGES = 50
+"""Reads of the page with the list of runs."""
 RATE, SECONDS = 100, 20
 """Polls per second, and the duration of each load in seconds."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -156,12 +158,13 @@ def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
 
 
 def load(folder: Path, database: str) -> dict[str, Any]:
-    """Posts, then polls under three loads."""
+    """Posts, the first page, then polls under three loads."""
     service = Service(folder, database)
     service.start()
     posted = service.run_client("posts", body=service.body, count=RUNS)
     runs = posted.pop("runs")
     figures: dict[str, Any] = {"posts": posted, "mb_after_posts": service.megabytes()}
+    figures["first_page"] = service.run_client("pages", count=PAGES)
     poll = {"runs": runs, "rate": RATE, "seconds": SECONDS}
     figures["polls_alone"] = service.run_client("polls", **poll)
 

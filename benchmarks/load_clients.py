@@ -1,9 +1,9 @@
 """The clients of the service in `load.py`, each in its own process. Takes a JSON object and prints one.
 
-    python benchmarks/load_clients.py posts|polls|readers|worker '{"url": ..., "key": ..., ...}'
+    python benchmarks/load_clients.py posts|polls|pages|readers|worker '{"url": ..., "key": ..., ...}'
 
 `posts` starts runs, all at once. `polls` requests runs at a fixed rate. Its times count from when a request was due, so an
-answer that delays the next request counts for both. `readers` follows runs until SIGTERM, and prints `open` when every
+answer that delays the next request counts for both. `pages` reads the page with the list of runs. `readers` follows runs until SIGTERM, and prints `open` when every
 stream has its first event. `worker` writes events as workers do, each in its own transaction.
 """
 
@@ -97,6 +97,19 @@ async def polls(spec: Spec) -> Spec:
     return {"requests": len(answered), **spread(answered), "sent_late": spread(late)}
 
 
+async def pages(spec: Spec) -> Spec:
+    """Request the page with the list of runs, `count` times, one after the other."""
+    seconds: list[float] = []
+    async with client(spec) as session:
+        for _ in range(spec["count"]):
+            began = time.perf_counter()
+            async with session.get("/") as answer:
+                assert answer.status == 200, answer.status
+                assert b"<table" in await answer.read()
+            seconds.append(time.perf_counter() - began)
+    return {"requests": len(seconds), "first_ms": round(seconds[0] * 1000, 1), **spread(seconds)}
+
+
 async def readers(spec: Spec) -> Spec:
     """`count` streams over `runs`, until SIGTERM."""
     delays: list[float] = []
@@ -164,6 +177,7 @@ def main() -> None:
     parts: dict[str, Callable[[Spec], Coroutine[Any, Any, Spec]]] = {
         "posts": posts,
         "polls": polls,
+        "pages": pages,
         "readers": readers,
         "worker": worker,
     }
