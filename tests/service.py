@@ -158,8 +158,8 @@ def new_database() -> dict[str, str]:
 def serving(home: Path, command: Sequence[str] = (PADA, "serve"), **settings: str) -> Iterator[Service]:
     """A started service that is gone afterwards."""
     service = Service(home, new_database() | settings, command=command)
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         if service.process and service.process.poll() is None:
