@@ -11,8 +11,8 @@ The service is real, apart from its students and its embedder (`soak_service.py`
 workers are killed, so that the memory and the open files of one long life of the service can be looked at.
 
 At the end nothing may be lost: every run that was posted is there once and has ended, its events are numbered without a
-gap, its files are whole, and no answer that had arrived was paid for again, unless a kill or a full disk came before it
-was recorded.
+gap, its files are whole, and no answer that a ledger has was asked for again. The teacher's log also shows the answers
+that were sent and never recorded, and why.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Soak:
                 "model": "flaky",
                 "api_key_env": "SOAK_KEY",
                 "max_concurrency": 4,
-                "timeout_seconds": 5,
+                "timeout_seconds": 10,
                 "backoff_seconds": 0.1,
             },
             "loop": {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sqlite3
 import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ class Evidence:
 def check(evidence: Evidence, seen: Seen, calls: Path, home: Path) -> dict[str, Any]:
     """The results, with `checks`: what must hold -> whether it does."""
     made = [json.loads(line) for line in calls.read_text().splitlines()]
-    again, needless = repeated(evidence, made)
+    again = repeated(evidence, made)
+    recorded, asked_again = ledgers(home / "runs")
     runs = list(evidence.ended.values())
     life = evidence.last_life()
     size = {"first": {}, "last": {}, "growth": None} if len(life) < 4 else growth(life)
@@ -114,7 +116,7 @@ def check(evidence: Evidence, seen: Seen, calls: Path, home: Path) -> dict[str, 
             numbers == list(range(1, len(numbers) + 1)) for numbers in evidence.events.values()
         ),
         "readers saw no gap": seen.gaps == 0,
-        "no answer that was recorded was paid for again": needless == 0,
+        "no answer that was recorded was asked for again": asked_again == 0 and recorded > 0,
         "every file is whole": not broken(home / "runs"),
         "memory is flat": size["growth"] is None or size["growth"] <= MOST_GROWTH,
         "open files are flat": size["growth"] is None
@@ -129,7 +131,8 @@ def check(evidence: Evidence, seen: Seen, calls: Path, home: Path) -> dict[str, 
         "stops": evidence.stops,
         "calls": len(made),
         "calls_by_what_was_done": Counter(call["kind"] for call in made),
-        "repeated_calls": again,
+        "recorded_answers": recorded,
+        "usable_answers_asked_for_again": again,
         "clients": {
             "requests": len(seen.seconds),
             "statuses": seen.statuses,
@@ -152,8 +155,21 @@ def growth(life: list[Sample]) -> dict[str, Any]:
     return {"first": first, "last": last, "growth": round(last["mb"] / first["mb"], 3)}
 
 
-def repeated(evidence: Evidence, made: list[dict[str, Any]]) -> tuple[dict[str, int], int]:
-    """Usable answers that were asked for again: why, and how many without need."""
+def ledgers(runs: Path) -> tuple[int, int]:
+    """Answers that are recorded in the runs' ledgers, and how many were asked for again after that."""
+    recorded = again = 0
+    for path in runs.glob("*/ledger.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            recorded += connection.execute("SELECT count(*) FROM answers").fetchone()[0]
+            again += connection.execute(
+                "SELECT count(*) FROM attempts AS later JOIN attempts AS first ON later.key = first.key"
+                " WHERE first.outcome = 'answered' AND later.began > first.ended"
+            ).fetchone()[0]
+    return recorded, again
+
+
+def repeated(evidence: Evidence, made: list[dict[str, Any]]) -> dict[str, int]:
+    """Why usable answers were asked for again, by the teacher's log -> how many."""
     by_call = defaultdict(list)
     for call in made:
         by_call[call["run"], call["asked"]].append(call)
@@ -163,7 +179,7 @@ def repeated(evidence: Evidence, made: list[dict[str, Any]]) -> tuple[dict[str, 
         for first, _ in itertools.pairwise(calls):
             if first["usable"]:
                 reasons[reason(evidence, first)] += 1
-    return dict(reasons), reasons["none"]
+    return dict(reasons)
 
 
 def reason(evidence: Evidence, call: dict[str, Any]) -> str:
@@ -173,7 +189,7 @@ def reason(evidence: Evidence, call: dict[str, Any]) -> str:
         return "a kill came before it was recorded"
     if any(began <= until and since <= ended for since, until in evidence.full_times):
         return "the disk was full"
-    return "none"
+    return "the run had stopped waiting for it, or was taken over"
 
 
 def broken(runs: Path) -> list[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 
 from app.errors import TooManyRequests
 from tests.app.api.http_service import Service, problem, serve, settings_for
@@ -37,10 +41,24 @@ def extend(app: FastAPI) -> None:
     def busy() -> None:
         raise TooManyRequests("Wait.", retry_after=7.2)
 
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/path")
+
+    def database_full() -> None:
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute("PRAGMA max_page_count = 1")
+            try:
+                connection.execute("CREATE TABLE one (two)")
+            except sqlite3.Error as error:
+                raise OperationalError("CREATE ...", {}, error) from error
+
+    def away() -> None:
+        raise OperationalError("SELECT ...", {}, RuntimeError("the server closed the connection"))
+
     async def echo(body: Body) -> Body:
         return body
 
-    for function in (crash, data, busy):
+    for function in (crash, data, busy, full, database_full, away):
         app.add_api_route(f"/{function.__name__}", function)
     app.add_api_route("/echo", echo, methods=["POST"])
 
@@ -50,6 +68,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = settings_for(tmp_path_factory.mktemp("home"), max_body_bytes=5000)
     with serve(settings, extend) as running:
         yield running
+
+
+def test_a_service_without_room_says_so_and_names_no_path(service: Service) -> None:
+    with service.client() as client:
+        assert "No space left" in problem(client.get("/full"), 507)["detail"]
+        assert "/secret" not in client.get("/full").text
+        assert "disk is full" in problem(client.get("/database_full"), 507)["detail"]
+
+
+def test_a_database_that_is_away_is_worth_another_try(service: Service) -> None:
+    with service.client() as client:
+        answer = client.get("/away")
+    problem(answer, 503)
+    assert answer.headers["retry-after"] == "5"
 
 
 def test_nothing_there(service: Service) -> None:
