@@ -14,6 +14,8 @@ from app.api import health, idempotency, problems
 from app.api import openapi_links as links
 from app.api.body_limit import BodyLimit
 from app.api.body_pace import BodyPace
+from app.api.comparisons import endpoints as comparisons
+from app.api.comparisons.progress import Followed
 from app.api.datasets import endpoints as datasets
 from app.api.datasets.service import sweep
 from app.api.fine_tuning import file_endpoints as files
@@ -24,7 +26,8 @@ from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.pages import added_rows as row_pages
-from app.api.pages import api_keys, data_sets, new_run, playground, reviewing
+from app.api.pages import api_keys, data_sets, new_run, playground, reviewing, tables
+from app.api.pages import comparisons as comparison_pages
 from app.api.pages import endpoints as pages
 from app.api.runs import added_rows, results
 from app.api.runs import endpoints as runs
@@ -40,6 +43,7 @@ DESCRIPTION = "Makes a small language model better at one task, and proves it."
 TAGS = [
     {"name": "runs", "description": "Start, watch, steer and read runs."},
     {"name": "datasets", "description": "Rows that were uploaded once and can be used by many runs."},
+    {"name": "comparisons", "description": "Comparisons of `pada compare` on this machine, to look at."},
     {
         "name": "fine-tuning",
         "description": "Files and fine-tuning jobs as OpenAI's API has them, for its clients. A job is a run.",
@@ -85,10 +89,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
+    app.state.followed = Followed()
     for router in (
         runs.router,
         results.router,
         added_rows.router,
+        comparisons.router,
         datasets.router,
         files.router,
         jobs.router,
@@ -99,6 +105,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         row_pages.router,
         pages.router,
         new_run.router,
+        tables.router,
+        comparison_pages.router,
         data_sets.router,
         api_keys.router,
     ):

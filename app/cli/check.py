@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,6 @@ from app.errors import PadaError
 
 if TYPE_CHECKING:
     from app.compare.plan import Planned
-    from app.config.run_config import RunConfig
-    from app.prepare.checks.check import Checked
     from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
 
 FAULTY = 2
@@ -59,6 +57,7 @@ def told_as_json() -> Iterator[None]:
 def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -> None:
     """Check, and print what was found."""
     from app.cli.run_folder import read_config
+    from app.compare.single import document, plan_of
     from app.prepare.checks.check import check_config
     from trainer.artifacts import write_text
 
@@ -96,23 +95,6 @@ def is_page(path: Path) -> bool:
     """Whether a file begins as our pages do."""
     with path.open("rb") as file:
         return file.read(15).lower() == b"<!doctype html>"
-
-
-def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
-    """What a run would ask of its teacher, if its students got every validation row wrong; None without a teacher."""
-    from app.compare.plan import plan_run
-    from app.compare.questions import Failures
-
-    if checked.report.faults or config.teacher is None or not config.loop.last_round:
-        return None
-    failures = Failures(checked.report.splits["validation"].rows, len(checked.train))
-    return plan_run(config.loop.method, config, checked.train, failures)
-
-
-def document(report: CheckReport, planned: Planned | None) -> dict[str, Any]:
-    """Everything as JSON."""
-    plan = planned.model_dump(include={"rows", "calls", "most_calls", "tokens", "usd"}) if planned else None
-    return report.model_dump(mode="json", by_alias=True) | {"plan": plan, "ok": not report.faults}
 
 
 def lines_of(report: CheckReport, planned: Planned | None) -> Iterator[str]:

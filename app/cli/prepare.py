@@ -18,6 +18,7 @@ from app.cli.exit_codes import fail
 from app.config.splits import SPLITS
 from app.prepare.files import read_all
 from app.prepare.layout import Choices, Layout
+from app.prepare.look import asked_text, file_line, first_drafts, shortened
 from app.prepare.output import CONFIG, default_folder, refuse_existing, write_plan
 from app.prepare.plan import Plan, SplitOptions, make_plan
 from app.prepare.sizes import shown_by
@@ -124,9 +125,7 @@ def _command(plan: Plan, files: Sequence[str]) -> str:
 def show(plan: Plan, console: Console) -> None:
     """The first rows as the student will see them, the guess with its reasons, and the splits."""
     for table in plan.tables:
-        console.print(
-            f"{table.name}: {len(table.records) + len(table.skipped):,} rows, {table.format}", markup=False
-        )
+        console.print(file_line(table), markup=False)
         console.print(f"  columns: {names(table.columns)}", markup=False)
     console.print(_grid(plan))
     _guess(plan, console)
@@ -138,24 +137,9 @@ def _grid(plan: Plan) -> Grid:
     grid = Grid(title="The first rows, as the student will see them", title_justify="left", show_lines=True)
     grid.add_column("asked", ratio=3)
     grid.add_column("answer", ratio=1)
-    first = sorted(
-        (draft for drafts in plan.rows.values() for draft in drafts), key=lambda draft: draft.place.number
-    )[:SHOWN_ROWS]
-    for draft in first:
-        asked = (
-            "\n".join(f"{turn['role']}: {turn['content']}" for turn in draft.messages[:-1])
-            if draft.messages
-            else draft.prompt
-        )
-        grid.add_row(escape(_cell(asked)), escape(_cell(draft.answer)))
+    for draft in first_drafts(plan, SHOWN_ROWS):
+        grid.add_row(escape(shortened(asked_text(draft), CELL)), escape(shortened(draft.answer, CELL)))
     return grid
-
-
-def _cell(text: str) -> str:
-    # the end of a prompt often tells more than its beginning, which all rows may share
-    shown = text if len(text) <= CELL else f"{text[: CELL // 2]} … {text[-CELL // 2 :]}"
-    # control signs of a stranger's file must not reach the terminal
-    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in shown)
 
 
 def _guess(plan: Plan, console: Console) -> None:

@@ -54,6 +54,17 @@ async def get_stored(session: AsyncSession, owner: str) -> tuple[int, int]:
     return sum(source is None for _, source in rows), size
 
 
+async def get_outdated(
+    session: AsyncSession, purpose: str, seconds: float, owner: str, kept: int
+) -> list[DataSet]:
+    """The files of a purpose that were uploaded longer ago than this, and those of an owner before the newest ones."""
+    before = await now(session) - seconds
+    old = select(DataSet).where(DataSet.purpose == purpose, DataSet.created < before)
+    many = _owned(owner, purpose).order_by(DataSet.created.desc(), DataSet.id).offset(kept)
+    found = [*await session.scalars(old), *await session.scalars(many)]
+    return list({row.id: row for row in found}.values())
+
+
 async def is_in_use(session: AsyncSession, names: Collection[str]) -> bool:
     """Whether an unfinished run uses one of these data sets."""
     query = select(exists().where(Run.dataset.in_(names), Run.status.in_(UNFINISHED)))

@@ -65,7 +65,8 @@ class DataSet(Base):
     files: Mapped[dict[str, Any]]
     """split -> {rows, bytes, sha256}; of a single file, `file` -> the same."""
     purpose: Mapped[str | None] = mapped_column(String(32))
-    """Of a single file that was uploaded to `/v1/files`: what for. None is a data set with its three splits."""
+    """Of a single file that was uploaded to `/v1/files` or to the page: what for. None is a data set with its three
+    splits."""
     source: Mapped[str | None] = mapped_column(String(32), index=True)
     """Id of the uploaded file that the rows were taken from; they are deleted with it."""
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Sequence
 
 from app.prepare.drafts import Draft
 from app.prepare.plan import Plan
+from app.prepare.proposal import KEY, Proposal, yaml_text
 from trainer.tasks import load_task
 
 MAX_LENGTHS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 MAX_NEW = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FOREIGN = 0.2
 """Share of letters that are not Latin from which the default embedder, which knows English, is blind."""
-
-KEY = "OPENAI_API_KEY"
 
 HEADER = """\
 # Written by `pada init`. Every key is explained in docs/guides/configuration.md.
@@ -37,30 +35,6 @@ POOL = """\
 
 OUTPUT = "output: runs/first\n"
 
-TEMPLATE = """\
-{header}task: {task}{task_note}
-# Say what decides doubtful rows. Without this, the teacher drafts a description from train rows.
-# task_description: ...
-{data}student:
-  model: HuggingFaceTB/SmolLM2-135M-Instruct   # a hub name, a local folder, a .gguf file, or builtin:smollm2-135m
-  method: lora                 # lora, qlora (GPU), or full
-  tune: auto                   # finds learning rate and steps on validation, in about eleven trainings; or set
-  # learning_rate: 2.0e-4      # these two
-  # epochs: 3
-  batch_size: 8
-  max_length: {max_length:<16} # tokens of a row; the longest here has about {longest:,}
-{new_tokens}teacher:
-  base_url: https://api.openai.com/v1          # or vLLM, Ollama, llama.cpp: any OpenAI-compatible endpoint
-  model: gpt-5-mini
-  api_key_env: {key}  # the name of the variable that holds the key; never the key itself
-loop:
-  rounds: 3
-  synthetic_per_round: {synthetic:<7} # new rows in each round
-budget:
-  max_usd: 5                   # a hard cap: at it the run pauses. For a model without a known price, set teacher.prices or remove it
-seed: {seed}
-{embedder}{output}"""
-
 
 def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: bool = False) -> str:
     """The YAML text of a config that runs these rows as they are.
@@ -68,23 +42,28 @@ def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: boo
     Args:
         served: for a service, which has places of its own for rows and runs.
     """
-    rows = [draft for split in plan.rows.values() for draft in split]
-    longest = max(map(row_tokens, rows))
-    train = len(plan.rows["train"])
+    proposal = propose(plan, seed)
+    if served:
+        return yaml_text(proposal)
     counts = ", ".join(f"{len(drafts):,} {split}" for split, drafts in plan.rows.items())
-    return TEMPLATE.format(
-        key=KEY,
-        header="" if served else HEADER.format(key=KEY, name=name),
-        data="" if served else DATA.format(counts=counts) + pool_line(plan),
-        output="" if served else OUTPUT,
-        task=plan.task.name if ":" not in plan.task.name else json.dumps(plan.task.name),
-        task_note=f"  # {plan.task.kind}" if plan.task.kind != plan.task.name else "",
+    header, data = HEADER.format(key=KEY, name=name), DATA.format(counts=counts) + pool_line(plan)
+    return header + yaml_text(proposal, data=data, output=OUTPUT)
+
+
+def propose(plan: Plan, seed: int) -> Proposal:
+    """The settings of a run on these rows."""
+    rows = [draft for split in plan.rows.values() for draft in split]
+    longest, answer = max(map(row_tokens, rows)), max(text_tokens(draft.answer) for draft in rows)
+    return Proposal(
+        task=plan.task.name,
+        kind=plan.task.kind,
         max_length=_at_least(longest, MAX_LENGTHS),
         longest=longest,
-        new_tokens=_new_tokens(plan, rows),
-        synthetic=min(200, max(20, train // 4)),
+        max_new_tokens=_new_tokens(plan, answer),
+        longest_answer=answer,
+        synthetic=min(200, max(20, len(plan.rows["train"]) // 4)),
         seed=seed,
-        embedder=_embedder(rows),
+        foreign=foreign_share(rows) >= FOREIGN,
     )
 
 
@@ -108,13 +87,11 @@ def _at_least(tokens: int, steps: Sequence[int]) -> int:
     return next((step for step in steps if step >= tokens), steps[-1])
 
 
-def _new_tokens(plan: Plan, rows: Sequence[Draft]) -> str:
-    """A line where the task's own limit would cut answers off."""
-    longest = max(text_tokens(draft.answer) for draft in rows)
-    own = load_task(plan.task.name).max_new_tokens
-    if longest <= own or plan.task.name == "multiple_choice":
-        return ""
-    return f"  max_new_tokens: {_at_least(longest, MAX_NEW):<12} # tokens of a reply; the longest answer has about {longest:,}\n"
+def _new_tokens(plan: Plan, longest: int) -> int | None:
+    """A limit where the task's own would cut answers off."""
+    if longest <= load_task(plan.task.name).max_new_tokens or plan.task.name == "multiple_choice":
+        return None
+    return _at_least(longest, MAX_NEW)
 
 
 def foreign_share(rows: Sequence[Draft]) -> float:
@@ -126,13 +103,3 @@ def foreign_share(rows: Sequence[Draft]) -> float:
         not sign.isascii() and not unicodedata.name(sign, "").startswith("LATIN") for sign in letters
     )
     return foreign / max(len(letters), 1)
-
-
-def _embedder(rows: Sequence[Draft]) -> str:
-    if foreign_share(rows) < FOREIGN:
-        return ""
-    return (
-        "# Many texts here are not in Latin script, and the built-in embedder knows English only: name one that knows them,\n"
-        "# a sentence-transformers name or folder.\n"
-        "# embedder: sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2\n"
-    )

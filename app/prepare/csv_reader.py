@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from app.prepare.decisions import SAID, Decision, Sureness
 from app.prepare.encoding import Line, open_text
 from app.prepare.header import looks_like_names
 from app.prepare.json_reader import refuse_signs
@@ -71,6 +72,7 @@ def read_csv(source: Source, options: ReadOptions) -> list[Table]:
         sample, separator, prefer_tab=source.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
     )
     table = Table(source.name, source.split, f"CSV, {dialect.spoken}, {file.spoken}", notes=file.notes)
+    table.decisions = [file.decision, _why(dialect, options, sample)]
     records = _records(file.lines(), dialect, skip_first=bool(_declared(sample)))
     _fill(table, records, options, dialect)
     return [table]
@@ -102,6 +104,17 @@ def choose(sample: list[str], separator: str | None, *, prefer_tab: bool = False
     whole = [f"{line}\n" for line in _without_tail(sample) if line.strip()]
     # max keeps the first of equals: the order of the separators, then quotes
     return max(tried, key=lambda dialect: _agreement(dialect, whole))
+
+
+def _why(dialect: Dialect, options: ReadOptions, sample: list[str]) -> Decision:
+    """The separator, and how well the first lines speak for it."""
+    sign = "tab" if dialect.separator == "\t" else dialect.separator
+    if options.separator or _declared(sample):
+        said = SAID if options.separator else "the file's first line says so"
+        return Decision("separator", f"Fields are {dialect.spoken}: {said}.", value=sign)
+    share, _ = _agreement(dialect, [f"{line}\n" for line in _without_tail(sample) if line.strip()])
+    reason = f"Fields are {dialect.spoken}: so {share:.0%} of the first lines have as many as the first one."
+    return Decision("separator", reason, "sure" if share > 0.95 else "a guess", sign)
 
 
 def _agreement(dialect: Dialect, lines: list[str]) -> tuple[float, int]:
@@ -209,6 +222,12 @@ def _fill(table: Table, records: Iterator[Parsed], options: ReadOptions, dialect
     header = options.header
     if header is None:
         header = looks_like_names(first[2], [fields for _, _, fields, fault in ahead if not fault])
+    names_columns = "names the columns" if header else "is a row"
+    why = SAID if options.header is not None else "it looks so"
+    sureness: Sureness = "sure" if options.header is not None else "likely"
+    table.decisions.append(
+        Decision("header", f"The first line {names_columns}: {why}.", sureness, "yes" if header else "no")
+    )
     width = len(first[2])
     if width == 1:
         raise _one_column(table.name, first[2][0], header)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from charset_normalizer import from_bytes
-
+from app.prepare.decisions import SAID, Decision
+from app.prepare.legacy_encodings import detect
 from app.prepare.tables import MAX_BYTES, MAX_LINE, InputError
 
 BOMS = (
@@ -23,13 +23,6 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LEGACY = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
-    "koi8_r", "mac_roman", "cp932", "euc_jp", "gb18030", "big5", "cp949", "euc_kr",
-]  # fmt: skip
-"""Encodings other than Unicode that files of people come in, as Python names them."""
-WESTERN = set("äöüßéèêëàâáãåçîïíìôóòõûùúœæñøÿÄÖÜẞÉÈÊËÀÂÁÃÅÇÎÏÍÌÔÓÒÕÛÙÚŒÆÑØ€£§°–—“”„‘’‚«»‹›…·´•™®©¿¡ºª\xa0")
-"""Signs of Western European texts, most of which have the same bytes in the Central European encoding."""
 SPOKEN = {"cp1252": "Windows-1252 (Latin-1)", "utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16",
           "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32": "UTF-32", "cp932": "Shift-JIS",
           "cp874": "Windows-874 (Thai)"}  # fmt: skip
@@ -70,6 +63,18 @@ class TextFile:
     legacy: str = ""
     """The encoding of the lines that are not UTF-8, where there are both."""
     legacy_lines: int = 0
+    said: bool = False
+    """The user has named the encoding."""
+
+    @property
+    def decision(self) -> Decision:
+        """The encoding, and what speaks for it."""
+        if self.said:
+            return Decision("encoding", f"The text is {self.spoken}: {SAID}.", value=self.encoding)
+        if self.encoding.startswith("utf") and not self.legacy:
+            return Decision("encoding", f"The text is {self.spoken}: all lines fit it.", value=self.encoding)
+        reason = f"The text is {self.spoken}: its letters are most likely then."
+        return Decision("encoding", reason, "a guess", "" if self.legacy else self.encoding)
 
     @property
     def spoken(self) -> str:
@@ -218,7 +223,7 @@ def open_text(path: Path, name: str, encoding: str | None = None) -> TextFile:
         raise InputError(f"{name}: the file is empty. Give a file with rows.")
     refuse_binary(head, name)
     if encoding:
-        return TextFile(path, name, _known(encoding))
+        return TextFile(path, name, _known(encoding), said=True)
     for mark, found in BOMS:
         if head.startswith(mark):
             return TextFile(path, name, "utf-8" if found == "utf-8-sig" else found)
@@ -279,12 +284,3 @@ def _eight_bit(path: Path, name: str) -> TextFile:
         return TextFile(path, name, "utf-8")
     legacy = detect(b"\n".join(odd))
     return TextFile(path, name, "utf-8", legacy, count) if beyond else TextFile(path, name, legacy)
-
-
-def detect(data: bytes) -> str:
-    """The likeliest encoding of bytes that are not Unicode; Windows-1252 where nothing speaks for another."""
-    best = from_bytes(data, cp_isolation=LEGACY, enable_fallback=False).best()
-    western = data.decode("cp1252", "replace")
-    if best is None or {sign for sign in western if not sign.isascii()} <= WESTERN:
-        return "cp1252"
-    return best.encoding

@@ -9,10 +9,10 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 
+from app.prepare.excel_sheets import choose_sheets, library, note_others, other_sheets, sheet_xml, why_sheet
 from app.prepare.header import looks_like_names
-from app.prepare.json_reader import SPLIT_NAMES, refuse_signs
+from app.prepare.json_reader import refuse_signs
 from app.prepare.tables import (
-    MAX_BYTES,
     MAX_ROWS,
     CellError,
     InputError,
@@ -24,7 +24,6 @@ from app.prepare.tables import (
     names,
 )
 
-INSTALL = "Install the extra: pip install 'pada[tables]', or export the sheet as CSV (UTF-8)."
 NO_VALUE = "#FORMULA"
 """What stands for a formula whose value is not in the file."""
 _MERGE = re.compile(rb'<mergeCell ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
@@ -41,8 +40,8 @@ def read_excel(source: Source, options: ReadOptions) -> list[Table]:
     Raises:
         InputError: openpyxl is missing, the file cannot be opened, or its sheet has no usable header.
     """
-    openpyxl = _library(source.name)
-    xml = _sheet_xml(source)
+    openpyxl = library(source.name)
+    xml = sheet_xml(source)
     try:
         book = openpyxl.load_workbook(source.path, read_only=True, data_only=True)
         formulas = (
@@ -51,8 +50,8 @@ def read_excel(source: Source, options: ReadOptions) -> list[Table]:
             else None
         )
         return [
-            _read_sheet(source, sheet, split, formulas, xml, options)
-            for sheet, split in _chosen(book, source, options)
+            _read_or_hint(source, sheet, split, formulas, xml, options)
+            for sheet, split in choose_sheets(book, source, options)
         ]
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
@@ -61,45 +60,15 @@ def read_excel(source: Source, options: ReadOptions) -> list[Table]:
         ) from None
 
 
-def _library(name: str) -> Any:
+def _read_or_hint(
+    source: Source, sheet: Any, split: Any, formulas: Any, xml: dict[str, bytes], options: ReadOptions
+) -> Table:
+    """A sheet's rows; where it is no table, the other sheets are named."""
     try:
-        import openpyxl
-    except ImportError:
-        raise InputError(f"{name}: Excel files need openpyxl. {INSTALL}") from None
-    return openpyxl
-
-
-def _sheet_xml(source: Source) -> dict[str, bytes]:
-    """The XML of each sheet, by its path in the workbook; the sizes are checked before anything is unpacked."""
-    with zipfile.ZipFile(source.path) as archive:
-        if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
-            raise InputError(
-                f"{source.name}: the workbook unpacks to more than {MAX_BYTES >> 20} MB. Split it."
-            )
-        return {
-            name: archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/sheet")
-        }
-
-
-def _chosen(book: Any, source: Source, options: ReadOptions) -> list[tuple[Any, Any]]:
-    """The sheets to read, with the split that their names say."""
-    sheets = list(book.worksheets)
-    titles = [sheet.title for sheet in sheets]
-    if options.sheet is not None:
-        if options.sheet not in titles:
-            raise InputError(
-                f"--sheet: {source.name} has no sheet {options.sheet!r}; it has {names(titles)}."
-            )
-        return [(sheets[titles.index(options.sheet)], source.split)]
-    splits = {sheet.title: SPLIT_NAMES.get(sheet.title.strip().casefold()) for sheet in sheets}
-    if any(splits.values()) and source.split is None:
-        return [(sheet, splits[sheet.title]) for sheet in sheets if splits[sheet.title]]
-    for sheet in sheets:
-        if sheet.sheet_state == "visible" and any(
-            any(cell for cell in row) for row in sheet.iter_rows(max_row=50, values_only=True)
-        ):
-            return [(sheet, source.split)]
-    raise InputError(f"{source.name}: no visible sheet has rows.")
+        return _read_sheet(source, sheet, split, formulas, xml, options)
+    except InputError as error:
+        others = [other.title for other in sheet.parent.worksheets if other.title != sheet.title]
+        raise InputError(f"{error}{other_sheets(sheet.title, others)}") from None
 
 
 def _read_sheet(
@@ -107,7 +76,8 @@ def _read_sheet(
 ) -> Table:
     table = Table(source.name, split, f"Excel, sheet {sheet.title!r}")
     unit = "row" if len(sheet.parent.worksheets) == 1 else f"sheet {sheet.title!r}, row"
-    _note_others(table, sheet)
+    table.decisions.append(why_sheet(sheet, split, options))
+    note_others(table, sheet)
     merges = [
         (match[1].decode(), int(match[2]), match[3].decode(), int(match[4]))
         for match in _MERGE.finditer(xml.get(sheet._worksheet_path.lstrip("/"), b""))
@@ -116,20 +86,6 @@ def _read_sheet(
     number, header = _header(rows, merges, options, table, unit)
     _fill(table, unit, number, header, rows, merges)
     return table
-
-
-def _note_others(table: Table, sheet: Any) -> None:
-    others = [
-        other.title
-        for other in sheet.parent.worksheets
-        if other.title != sheet.title and SPLIT_NAMES.get(other.title.strip().casefold()) is None
-    ]
-    if others:
-        table.notes.append(
-            f"{table.name}: the sheet {sheet.title!r} was read, and not {names(others)}; --sheet names another."
-        )
-    if sheet.sheet_state != "visible":
-        table.notes.append(f"{table.name}: the sheet {sheet.title!r} is hidden.")
 
 
 def _rows(sheet: Any, formulas: Any, table: Table) -> Iterator[tuple[int, list[Any]]]:

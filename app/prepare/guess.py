@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.prepare.columns import Column
+from app.prepare.decisions import SAID, Decision
 from app.prepare.layout import NONE, Choices, Layout
 from app.prepare.names import (
     ANSWERS,
@@ -77,16 +78,20 @@ def _chat(columns: dict[str, Column], said: Choices) -> Layout | None:
         return None
     chat = found[0]
     reason = f"The column `{chat}` holds conversations; the last turn, the assistant's, is the answer."
-    layout = Layout([], "completion" if "completion" in columns else None, chat=chat, reasons=[reason])
+    layout = Layout(
+        [],
+        "completion" if "completion" in columns else None,
+        chat=chat,
+        decisions=[Decision("prompt", reason)],
+    )
     if columns[chat].filled < 1.0:
         usable = {name: column for name, column in columns.items() if name != chat and column.filled > 0}
         answers = _named(usable, ANSWERS)
         layout.prompt = _prompt_by_name(usable, {*answers})
         layout.answer = answers[0] if answers else None
         if layout.prompt and layout.answer:
-            layout.reasons.append(
-                f"Rows without one have {names(layout.prompt)} as what is asked and `{layout.answer}` as the answer."
-            )
+            reason = f"Rows without one have {names(layout.prompt)} as what is asked and `{layout.answer}` as the answer."
+            layout.decisions.append(Decision("answer", reason))
     return layout
 
 
@@ -117,7 +122,7 @@ def _columns(columns: dict[str, Column], said: Choices) -> Layout:
     if not answer:
         layout.answer = _answer_by_content(usable, {*layout.prompt, *options})
     layout.sureness = ("a guess", "likely", "sure")[sum(by_name)]
-    layout.reasons = _reasons(layout, columns, said, by_name)
+    layout.decisions = _decisions(layout, columns, said, by_name)
     _context(layout, usable, said)
     return layout
 
@@ -156,7 +161,10 @@ def _answer_by_name(
 
 
 def _prompt_by_name(columns: dict[str, Column], taken: set[str | None]) -> list[str]:
-    found = [name for name in _named(columns, PROMPTS) if name not in taken]
+    # `Ticket` may be a text or a number of the ticket
+    found = [
+        name for name in _named(columns, PROMPTS) if name not in taken and not columns[name].mostly("number")
+    ]
     if not found:
         return []
     folded = {fold(name): name for name in found}
@@ -200,24 +208,28 @@ def _answer_by_content(columns: dict[str, Column], taken: set[str]) -> str:
     return found[-1].name
 
 
-def _reasons(layout: Layout, columns: dict[str, Column], said: Choices, by_name: list[bool]) -> list[str]:
+def _decisions(
+    layout: Layout, columns: dict[str, Column], said: Choices, by_name: list[bool]
+) -> list[Decision]:
     prompt, answer = names(layout.prompt), f"`{layout.answer}`"
     what = "are what is asked, joined by a blank line" if len(layout.prompt) > 1 else "is what is asked"
     if said.prompt:
-        reasons = [f"{prompt} {what}: you said so."]
+        asked = Decision("prompt", f"{prompt} {what}: {SAID}.")
     elif by_name[0]:
-        reasons = [f"{prompt} {what}, by name."]
+        asked = Decision("prompt", f"{prompt} {what}, by name.")
     else:
-        reasons = [f"{prompt} {what}: of all columns its texts are the longest and differ most."]
+        why = "of all columns its texts are the longest and differ most"
+        asked = Decision("prompt", f"{prompt} {what}: {why}.", "a guess")
     column = columns[layout.answer or ""]
     shown = "1 value" if column.values == 1 else f"{column.values:,} different values"
     if said.answer:
-        reasons.append(f"{answer} is the answer: you said so.")
+        answered = Decision("answer", f"{answer} is the answer: {SAID}.")
     elif by_name[1]:
-        reasons.append(f"{answer} is the answer, by name.")
+        answered = Decision("answer", f"{answer} is the answer, by name.")
     else:
-        reasons.append(f"{answer} is the answer: {shown} in the rows looked at, and it is not what is asked.")
-    return reasons
+        why = f"{shown} in the rows looked at, and it is not what is asked"
+        answered = Decision("answer", f"{answer} is the answer: {why}.", "a guess")
+    return [asked, answered]
 
 
 def _context(layout: Layout, columns: dict[str, Column], said: Choices) -> None:
@@ -238,37 +250,38 @@ def _context(layout: Layout, columns: dict[str, Column], said: Choices) -> None:
         "คำถาม",
     ):
         layout.context = found[0]
-        layout.reasons.append(
-            f"`{found[0]}` is the passage that the question is about; it goes before the question."
-        )
+        reason = f"`{found[0]}` is the passage that the question is about; it goes before the question."
+        layout.decisions.append(Decision("context", reason))
 
 
 def _group(layout: Layout, columns: dict[str, Column], said: Choices, taken: set[str | None]) -> None:
     if said.group:
         layout.group = None if said.group == NONE else said.group
         if layout.group:
-            layout.reasons.append(f"Rows of one `{layout.group}` stay in one split: you said so.")
+            reason = f"Rows of one `{layout.group}` stay in one split: {SAID}."
+            layout.decisions.append(Decision("group", reason))
         return
     for name in _named(columns, GROUPS):
         column = columns[name]
         if name not in taken and column.filled > 0.5 and column.values >= 10 and column.distinct < 0.95:
             layout.group = name
-            layout.reasons.append(
+            reason = (
                 f"Rows of one `{name}` stay in one split, so that the test has nobody that train has "
                 f"(--group {NONE} turns it off)."
             )
+            layout.decisions.append(Decision("group", reason, "likely"))
             return
 
 
 def _time(layout: Layout, columns: dict[str, Column], said: Choices, taken: set[str | None]) -> None:
     layout.time = said.time
     if said.time:
-        layout.reasons.append(
-            f"The oldest rows by `{said.time}` are for training and the newest for the test: you said so."
-        )
+        reason = f"The oldest rows by `{said.time}` are for training and the newest for the test: {SAID}."
+        layout.decisions.append(Decision("time", reason))
         return
     dates: Sequence[str] = [
         name for name, column in columns.items() if name not in taken and column.mostly("date")
     ]
     if dates:
-        layout.reasons.append(f"`{dates[0]}` holds dates. Pass --time {dates[0]} to test on the newest rows.")
+        reason = f"`{dates[0]}` holds dates. Pass --time {dates[0]} to test on the newest rows."
+        layout.decisions.append(Decision("time", reason, "a guess"))

@@ -46,6 +46,7 @@ def read_jsonl(source: Source, options: ReadOptions) -> Table:
 def _finished(tables: list[Table], file: TextFile) -> list[Table]:
     for table in tables:
         table.notes = [*file.notes, *table.notes]
+        table.decisions = [file.decision]
         table.columns = _columns(table)
     return tables
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-Sureness = Literal["sure", "likely", "a guess"]
+from app.prepare.decisions import Decision, Sureness
+
 NONE = "none"
 """What the user writes for `no such column`."""
 
@@ -38,5 +38,9 @@ class Layout:
     time: str | None = None
     identifier: str | None = None
     sureness: Sureness = "sure"
-    reasons: list[str] = field(default_factory=list)
-    """Why, a sentence each."""
+    decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why, a sentence each."""
+        return [decision.reason for decision in self.decisions]

@@ -12,11 +12,12 @@ from app.config.splits import SPLITS, Split
 from app.prepare.columns import describe, sample
 from app.prepare.drafts import Draft, draft_all
 from app.prepare.duplicates import Conflict, conflicts, drop_repeats, same_question, unify_labels
+from app.prepare.excel_sheets import other_sheets
 from app.prepare.guess import guess_layout
 from app.prepare.layout import Choices, Layout
-from app.prepare.sizes import FEWEST, Sizes, choose_sizes
+from app.prepare.sizes import Sizes, choose_sizes
 from app.prepare.split import assign, assign_by_time, find_clusters
-from app.prepare.tables import InputError, Skipped, Table, excerpt, names
+from app.prepare.tables import FEWEST, InputError, Skipped, Table, excerpt, names
 from app.prepare.task import TaskGuess, guess_task
 from trainer.records import Example
 from trainer.tasks import load_task
@@ -57,6 +58,21 @@ def make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> 
     Raises:
         InputError: nothing, or less than half of the rows, can be used; or a choice of the user's cannot be met.
     """
+    try:
+        return _make_plan(tables, said, options)
+    except InputError as error:
+        raise InputError(f"{error}{_sheet_hint(tables)}") from None
+
+
+def _sheet_hint(tables: Sequence[Table]) -> str:
+    """Where one sheet of a workbook was read, perhaps the wrong one: what the others are called."""
+    if len(tables) != 1 or len(tables[0].sheets) < 2:
+        return ""
+    title = next(each.value for each in tables[0].decisions if each.about == "sheet")
+    return other_sheets(title, [name for name in tables[0].sheets if name != title])
+
+
+def _make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> Plan:
     records = [record for table in tables for record in table.records]
     unreadable = [item for table in tables for item in table.skipped]
     if not records:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from app.prepare.tables import InputError
+from app.prepare.tables import FEWEST, InputError
 from graphs.analysis.statistics import minimal_detectable_effect
 
 TEST_EFFECT, VALIDATION_EFFECT = 0.05, 0.07
 """Differences of accuracy that test and validation should show."""
 TEST_SHARE, VALIDATION_SHARE = 0.25, 0.2
 """Most that they take of all rows."""
-FEWEST = 10
-"""Rows that there must be."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ def choose_sizes(rows: int, validation: int | None = None, test: int | None = No
     """
     if rows < FEWEST:
         raise InputError(
-            f"Only {rows} rows can be used; three splits need {FEWEST} at least, and some hundred to learn from."
+            f"Only {rows} row{'s' * (rows != 1)} can be used; three splits need {FEWEST} at least, and some hundred to learn from."
         )
     if test is None:
         test = max(1, min(rows_to_show(TEST_EFFECT), int(rows * TEST_SHARE)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from app.config.splits import Split
 from app.errors import PadaError
+from app.prepare.decisions import Decision
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet")
 """Of files that are read; each may be gzipped."""
@@ -21,6 +22,10 @@ MAX_DOCUMENT = 256 << 20
 """Most bytes of a file that is one JSON document: it is held in memory as a whole."""
 MAX_ROWS = 1_000_000
 """Most rows of all files together."""
+
+
+FEWEST = 10
+"""Rows that there must be."""
 
 
 class InputError(PadaError):
@@ -102,7 +107,11 @@ class Table:
     records: list[Record] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What was decided while reading, a sentence each."""
+    """What a person should know of the reading, a sentence each."""
+    decisions: list[Decision] = field(default_factory=list)
+    """How it was read."""
+    sheets: list[str] = field(default_factory=list)
+    """Of a workbook: the names of all its sheets."""
 
     def skip(self, unit: str, number: int, reason: str, text: object = "") -> None:
         """List a row that cannot be used."""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.prepare.decisions import Sureness
 from app.prepare.drafts import Draft
-from app.prepare.layout import Sureness
 from app.prepare.tables import InputError
 from trainer.data_files import DataError
 from trainer.tasks import known_tasks, load_task

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from app.db.api_keys import Scope
 from graphs.run_paths import RunPaths
+from tests.app.api.comparisons.folders import add_comparison, finish, say, scored, started
 from tests.app.api.http_service import Service, upload
 from tests.app.api.keys.test_auth import make_key
 from tests.app.api.pages.browsing import HOSTILE, LONG, RUN, add_answers, add_files, add_run
@@ -25,6 +26,16 @@ def add_everything(service: Service) -> None:
     add_answers(service)
     add_training(service)
     add_events(service)
+    add_comparisons(service)
+
+
+def add_comparisons(service: Service) -> None:
+    """One at work and one that has ended, with hostile texts."""
+    root = service.settings.home / "comparisons"
+    at_work = add_comparison(root / f"at work {LONG[:60]}", task=HOSTILE, student=LONG)
+    say(at_work, "pada", 0, started(), scored(0, 0.5), scored(1, 0.75))
+    say(at_work, "random", 1, started(), {"type": "run", "status": "failed", "reason": f"{HOSTILE} {LONG}"})
+    finish(add_comparison(root / "ended"))
 
 
 def add_training(service: Service) -> None:

@@ -34,7 +34,7 @@ def test_a_reader_sees_its_runs_without_buttons(visit: Visit, keyed: Service) ->
     add_run(keyed, owner=reader)
     add_training(keyed)
     sign_in(visit, keyed, key)
-    for path in ("", "new", "data-sets", f"runs/{RUN}", f"runs/{RUN}/rows"):
+    for path in ("", "new", "comparisons", "data-sets", f"runs/{RUN}", f"runs/{RUN}/rows"):
         page = visit.opens(f"{keyed.url}/{path}")
         buttons = page.locator("button").all_inner_texts()
         assert set(buttons) <= {"Sign out", "Show"}, path

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 PAGES = (
     "",
     "new",
+    "new/yaml",
+    "comparisons",
     "data-sets",
     *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/playground", "/rows", "/events")),
 )
@@ -42,6 +44,21 @@ def test_a_page_is_accessible_fits_its_window_and_reports_no_error(
 ) -> None:
     with visiting(browser, scheme, width) as visit:
         visit.opens(f"{filled.url}/{path}")
+        assert visit.accessibility_faults() == []
+        assert visit.overflow() <= 0
+        assert visit.faults == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize(("name", "chart"), [("at work", "curves"), ("ended", "differences")])
+def test_a_comparison_is_accessible_and_draws_its_charts(
+    browser: Browser, filled: Service, name: str, chart: str, width: int, scheme: Scheme
+) -> None:
+    with visiting(browser, scheme, width) as visit:
+        page = visit.opens(f"{filled.url}/comparisons")
+        page.click(f"a:has-text('{name}')")
+        page.wait_for_selector(f"#figure-{chart} svg")
         assert visit.accessibility_faults() == []
         assert visit.overflow() <= 0
         assert visit.faults == []

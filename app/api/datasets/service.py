@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.datastructures import UploadFile
 
-from app.api.datasets.preparation import Preparation, safe_name
+from app.api.datasets.preparation import Preparation
 from app.api.datasets.quotas import refuse_full
 from app.api.datasets.upload import LONGEST_NAME, Upload
 from app.db import datasets as dataset_repository
@@ -25,7 +24,6 @@ from app.db.engine import Sessions
 from app.db.models import DataSet
 from app.errors import Conflict, NotFound, TooLarge
 from app.launchers.processes import python_module, start_child
-from app.prepare.tables import InputError
 from app.settings import Settings
 from trainer.artifacts import publish_folder
 from trainer.data_files import DataError
@@ -96,30 +94,6 @@ async def receive(
         for split, saved in upload.files.items()
     }
     return Received(folder, name, upload.digest, files)
-
-
-async def receive_table(
-    file: UploadFile, folder: Path, settings: Settings, turn: AbstractAsyncContextManager[Any]
-) -> tuple[Received, Preparation]:
-    """Write a file as people have it to `folder`, and make a data set of it.
-
-    Raises:
-        InputError: it is no file that `pada init` reads, or no rows can be made of it.
-        TooLarge: it has too many rows.
-    """
-    given = file.filename or ""
-    name = safe_name(given)
-
-    def save() -> None:
-        with (folder / name).open("xb") as copy:
-            shutil.copyfileobj(file.file, copy)
-
-    await asyncio.to_thread(save)
-    files, made = await split_rows(folder, settings, turn, "app.api.datasets.prepare", name)
-    if made.fault:
-        raise InputError(made.fault.replace(name, given))
-    (folder / name).unlink()
-    return Received(folder, printable(given) or name, "", files), made
 
 
 async def split_rows(

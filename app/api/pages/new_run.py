@@ -1,28 +1,35 @@
-"""`/new`: a data set, a config, and the run that they make."""
+"""`/new`: a data set, the settings that are proposed for it, what a run would take, and the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import UploadFile
+from pydantic import ValidationError
 
 from app.api.datasets import service as datasets
+from app.api.datasets import tables
 from app.api.datasets.quotas import refuse_early
 from app.api.datasets.schemas import view
 from app.api.keys.auth import Caller, Reader
 from app.api.pages.rendering import page
 from app.api.pages.routes import FormWriter, PageRoute, Token, check_token, frame
 from app.api.runs.dependencies import runs_of
+from app.api.runs.estimate import estimate
 from app.api.runs.schemas import RunRequest
 from app.config.run_config import parse_text
 from app.db import datasets as dataset_repository
 from app.db.pages import PageRequest
-from app.errors import ConfigError, NotFound, TooLarge, TooManyRequests
-from app.prepare.tables import ENDINGS, InputError
+from app.errors import ConfigError, NotFound, PadaError, TooManyRequests
+from app.prepare.proposal import Proposal, yaml_text
+from app.prepare.students import known_students
+from app.prepare.tables import ENDINGS
 from app.settings import Settings
+from graphs.methods import Method
+from trainer.tasks import known_tasks
 
 UPLOADS = "/datasets"
 """Takes uploads: its body may be long, and is read in pieces."""
@@ -33,63 +40,176 @@ TABLES = "/prepare"
 SHOWN = 100
 """Data sets to choose from, the newest."""
 
-EXAMPLE = """\
-task: classification
-student:
-  model: builtin:smollm2-135m
-teacher:
-  base_url: https://api.openai.com/v1
-  model: gpt-5-mini
-loop:
-  rounds: 3
-  synthetic_per_round: 50
-budget:
-  max_usd: 5
-"""
+EMBEDDED = "builtin:smollm2-135m"
+
+NAMES = {
+    "task": "Task",
+    "student": "Student",
+    "tuning": "Fine-tuning",
+    "max_length": "Tokens of a row",
+    "max_new_tokens": "Tokens of a reply",
+    "base_url": "Address",
+    "model": "Model",
+    "api_key_env": "Key",
+    "method": "Method",
+    "rounds": "Rounds",
+    "synthetic": "New rows in each round",
+    "max_usd": "US dollars",
+    "max_calls": "Calls",
+    "max_tokens": "Tokens",
+    "seed": "Seed",
+}
+"""Field of a proposal -> its name on the page."""
+
+Config = Annotated[str, Form(max_length=100_000)]
+DataSetId = Annotated[str, Form(max_length=64)]
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-async def form(
-    request: Request,
-    who: Caller,
-    *,
-    config: str = EXAMPLE,
-    dataset: str = "",
-    fault: str = "",
-    notes: Sequence[str] = (),
-) -> Response:
-    """The form, with what was already filled in, and what is to be said about it."""
+async def choose(request: Request, who: Caller, *, fault: str = "") -> Response:
+    """Asks for rows: a file, or a data set that is there."""
     async with request.app.state.reads() as session:
         rows, _ = await dataset_repository.get_page(session, who.sees, PageRequest(None, SHOWN))
-    shown: dict[str, Any] = {"config": config, "dataset": dataset, "fault": fault, "notes": notes}
-    shown |= {"datasets": [view(row) for row in rows], "endings": ",".join((*ENDINGS, ".gz"))}
+    shown: dict[str, Any] = {"datasets": [view(row) for row in rows], "fault": fault}
+    shown |= {"endings": ",".join((*ENDINGS, ".gz"))}
     return page("new.html", 422 if fault else 200, **shown, **frame(request, who))
 
 
 @router.get("/new")
-async def new(request: Request, who: Reader, dataset: Annotated[str, Query(max_length=64)] = "") -> Response:
-    """Asks for what a run needs."""
-    return await form(request, who, dataset=dataset)
+async def new(
+    request: Request,
+    who: Reader,
+    dataset: Annotated[str, Query(max_length=64)] = "",
+    task: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Asks for rows first, and then for the settings, which the address holds."""
+    if not dataset or "write" not in who.scopes:
+        return await choose(request, who)
+    if "method" in request.query_params:
+        return await settings_form(request, who, dataset, request.query_params)
+    state = request.app.state
+    async with state.reads() as session:
+        row = await datasets.find(session, dataset, who.sees)
+    proposal = await tables.propose(row, task, state.settings, state.check_turn)
+    return RedirectResponse(f"/new?{urlencode({'dataset': dataset, **fields_of(proposal)})}", 303)
+
+
+async def settings_form(
+    request: Request, who: Caller, dataset: str, values: Mapping[str, Any], fault: str = ""
+) -> Response:
+    """The settings, with what was filled in before."""
+    async with request.app.state.reads() as session:
+        row = await datasets.find(session, dataset, who.sees)
+    try:
+        fields = fields_of(proposal_in(values))
+    except ConfigError as error:
+        fields, fault = {name: str(values.get(name, "")) for name in Proposal.model_fields}, str(error)
+    settings: Settings = request.app.state.settings
+    shown: dict[str, Any] = {
+        "dataset": view(row),
+        "fields": fields,
+        "names": NAMES,
+        "fault": fault,
+        "tasks": list(known_tasks()),
+        "students": known_students(),
+        "embedded": EMBEDDED,
+        "methods": get_args(Method),
+        "addresses": sorted(settings.known_teachers),
+        "variables": sorted({name for names in settings.known_teachers.values() for name in names}),
+    }
+    return page("settings.html", 422 if fault else 200, **shown, **frame(request, who))
+
+
+@router.get("/new/plan")
+async def plan(
+    request: Request, who: FormWriter, dataset: Annotated[str, Query(max_length=64)] = ""
+) -> Response:
+    """What `pada check` says of the settings in the address: the part of the page below them."""
+    try:
+        text = yaml_text(proposal_in(request.query_params))
+    except ConfigError as error:
+        return page("plan.html", fault=str(error), config="", plan=None, **frame(request, who))
+    found, fault = None, ""
+    try:
+        found = await estimate(request, who, RunRequest(config=parse_text(text, "config"), dataset=dataset))
+    except PadaError as error:
+        fault = str(error)
+    return page("plan.html", fault=fault, config=text, plan=found, **frame(request, who))
 
 
 @router.post("/new")
-async def start(
-    request: Request,
-    who: FormWriter,
-    dataset: Annotated[str, Form(max_length=64)] = "",
-    config: Annotated[str, Form(max_length=100_000)] = "",
-    token: Token = "",
+async def start(request: Request, who: FormWriter, dataset: DataSetId = "", token: Token = "") -> Response:
+    """Start the run that the fields say, or show them again with what is wrong."""
+    check_token(request, who, token)
+    async with request.form(max_files=0) as filled:
+        values = {name: str(value) for name, value in filled.items()}
+    try:
+        return await _start(request, who, yaml_text(proposal_in(values)), dataset)
+    except (ConfigError, TooManyRequests) as error:
+        return await settings_form(request, who, dataset, values, str(error))
+
+
+@router.get("/new/yaml")
+async def yaml_form(
+    request: Request, who: FormWriter, dataset: Annotated[str, Query(max_length=64)] = ""
 ) -> Response:
-    """Start the run, or show the form again with what is wrong."""
+    """The same settings as a text that can be changed."""
+    proposal = proposal_in(request.query_params) if "method" in request.query_params else Proposal()
+    return _yaml_page(request, who, yaml_text(proposal), dataset)
+
+
+@router.post("/new/yaml")
+async def start_yaml(
+    request: Request, who: FormWriter, dataset: DataSetId = "", config: Config = "", token: Token = ""
+) -> Response:
+    """Start the run of a config, or show it again with what is wrong."""
     check_token(request, who, token)
     try:
-        body = RunRequest(config=parse_text(config, "config"), dataset=dataset or None)
-        async with request.app.state.sessions.begin() as session:
-            run = await runs_of(request, session, who).start(body)
+        return await _start(request, who, config, dataset)
     except (ConfigError, NotFound, TooManyRequests) as error:
-        return await form(request, who, config=config, dataset=dataset, fault=str(error))
+        return _yaml_page(request, who, config, dataset, str(error))
+
+
+def _yaml_page(request: Request, who: Caller, config: str, dataset: str, fault: str = "") -> Response:
+    shown = {"config": config, "dataset": dataset, "fault": fault}
+    return page("new_yaml.html", 422 if fault else 200, **shown, **frame(request, who))
+
+
+async def _start(request: Request, who: Caller, config: str, dataset: str) -> Response:
+    body = RunRequest(config=parse_text(config, "config"), dataset=dataset or None)
+    async with request.app.state.sessions.begin() as session:
+        run = await runs_of(request, session, who).start(body)
     return RedirectResponse(f"/runs/{run.id}", 303)
+
+
+def proposal_in(values: Mapping[str, Any]) -> Proposal:
+    """The settings in filled fields; an empty field is none.
+
+    Raises:
+        ConfigError: a value cannot be.
+    """
+    given = {name: values[name] for name in Proposal.model_fields if name in values}
+    given["student"] = values.get("other_student") or values.get("student") or ""
+    optional = {name for name, field in Proposal.model_fields.items() if field.default is None} | {"max_usd"}
+    given = {name: None if name in optional and value == "" else value for name, value in given.items()}
+    try:
+        return Proposal.model_validate(given)
+    except ValidationError as error:
+        faults = (
+            f"{NAMES.get(str(each['loc'][0]), each['loc'][0])}: {each['msg']}." for each in error.errors()
+        )
+        raise ConfigError(" ".join(faults)) from None
+
+
+def fields_of(proposal: Proposal) -> dict[str, str]:
+    """The settings as the fields of a form."""
+    values = proposal.model_dump(mode="json")
+    return {name: "" if value is None else _field(value) for name, value in values.items()}
+
+
+def _field(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @router.post(UPLOADS)
@@ -108,30 +228,3 @@ async def upload(
         async with request.app.state.sessions.begin() as session:
             row = await datasets.publish(session, who.owner, received, settings)
     return RedirectResponse(f"/new?dataset={row.id}", 303)
-
-
-@router.post(TABLES)
-async def prepare(
-    request: Request, who: FormWriter, token: Annotated[str, Query(max_length=500)] = ""
-) -> Response:
-    """Make a data set of one file as people have it, and show a config for it and what was guessed.
-
-    The file is read here, and not by the framework, which would take it before it knows who sends it.
-    """
-    check_token(request, who, token)
-    settings: Settings = request.app.state.settings
-    await refuse_early(request.app.state.reads, who.owner, settings)
-    with datasets.incoming(settings) as folder:
-        try:
-            async with request.form(max_files=1, max_fields=0) as filled:
-                file = filled.get("file")
-                if not isinstance(file, UploadFile):
-                    raise InputError("A file is needed.")
-                received, made = await datasets.receive_table(
-                    file, folder, settings, request.app.state.check_turn
-                )
-        except (InputError, TooLarge) as error:
-            return await form(request, who, fault=str(error))
-        async with request.app.state.sessions.begin() as session:
-            row = await datasets.publish(session, who.owner, received, settings)
-    return await form(request, who, config=made.config, dataset=row.id, notes=made.notes)

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from fastapi.responses import HTMLResponse
 
+from app.prepare.preview import in_a_form
 from app.report.html import page_environment
 
 POLICY = (
@@ -64,8 +65,15 @@ def age(then: float) -> str:
     return "just now"
 
 
+def combine(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Both as one, for a list of choices."""
+    return first | second
+
+
 @cache
 def _environment() -> jinja2.Environment:
-    environment = page_environment("app.api.pages")
-    environment.filters.update(age=age, share=math.exp)  # of a log-probability
+    environment = page_environment("app.api.pages", "app.compare")
+    environment.filters.update(
+        age=age, in_a_form=in_a_form, combine=combine, share=math.exp
+    )  # of a log-probability
     return environment

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.prepare.encoding import detect, open_text
+from app.prepare.encoding import open_text
+from app.prepare.legacy_encodings import detect
 from app.prepare.tables import InputError
 from tests.input_files import (
     GERMAN,

@@ -1,0 +1,89 @@
+"""What a run would take, for a request that starts none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from app.api.datasets import service as datasets
+from app.api.keys.auth import Caller
+from app.api.runs.schemas import RunRequest
+from app.api.runs.validation import admit
+from app.config.run_config import RunConfig
+from app.config.teacher_network import refuse_addresses
+from app.db import runs as run_repository
+from app.db.pages import PageRequest
+from app.errors import Unavailable
+from app.settings import Settings
+from graphs.run_paths import RunPaths
+from trainer.artifacts import write_json
+
+LOOKED_AT = 100
+"""Newest runs among which one with such a student is looked for."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether somebody still waits."""
+ALIKE = ("model", "method", "batch_size", "max_length", "num_processes")
+"""Settings of a student that decide how fast it trains."""
+
+
+async def estimate(request: Request, who: Caller, body: RunRequest) -> dict[str, Any]:
+    """What `pada check` says of a run, and how long it takes.
+
+    Raises:
+        ConfigError, NotFound: the run could not be started.
+        Unavailable: whoever asked has left.
+    """
+    state, settings = request.app.state, request.app.state.settings
+    folder = None
+    if body.dataset is not None:
+        async with state.reads() as session:
+            folder = settings.datasets / (await datasets.find(session, body.dataset, who.sees)).id
+    config = admit(body.config, folder, settings)
+    await refuse_addresses(config, settings)
+    before = await earlier_training(request, who, config, settings)
+    with datasets.incoming(settings) as place:
+        write_json(place / "config.json", config)
+        async with state.check_turn:
+            output = await unless_left(
+                request,
+                datasets.run_module("app.api.runs.plan", str(place / "config.json"), str(before or "")),
+            )
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+async def unless_left(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """The result of some work, which ends when whoever asked for it has left.
+
+    Raises:
+        Unavailable: nobody waits for the result any more.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            if await request.is_disconnected():
+                raise Unavailable("Whoever asked has left.")
+            await asyncio.wait([task], timeout=LOOK_SECONDS)
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def earlier_training(
+    request: Request, who: Caller, config: RunConfig, settings: Settings
+) -> Path | None:
+    """The report of an earlier training of such a student, in the caller's newest runs."""
+    async with request.app.state.reads() as session:
+        runs, _ = await run_repository.get_page(session, who.sees, None, PageRequest(None, LOOKED_AT))
+    student = config.model_dump(mode="json")["student"]
+    for run in runs:
+        other = run.config.get("student", {})
+        report = RunPaths(settings.runs / run.id).round(0).student / "report.json"
+        if all(other.get(name) == student[name] for name in ALIKE) and report.exists():
+            return report
+    return None
