@@ -21,7 +21,6 @@ from app.db.pages import PageRequest
 from app.errors import Unavailable
 from app.settings import Settings
 from graphs.run_paths import RunPaths
-from trainer.artifacts import write_json
 
 LOOKED_AT = 100
 """Newest runs among which one with such a student is looked for."""
@@ -46,13 +45,9 @@ async def estimate(request: Request, who: Caller, body: RunRequest) -> dict[str,
     config = admit(body.config, folder, settings)
     await refuse_addresses(config, settings)
     before = await earlier_training(request, who, config, settings)
-    with datasets.incoming(settings) as place:
-        write_json(place / "config.json", config)
-        async with state.check_turn:
-            output = await unless_left(
-                request,
-                datasets.run_module("app.api.runs.plan", str(place / "config.json"), str(before or "")),
-            )
+    module, given = "app.api.runs.plan", config.model_dump_json().encode()
+    async with state.check_turn:
+        output = await unless_left(request, datasets.run_module(module, str(before or ""), given=given))
     found: dict[str, Any] = json.loads(output)
     return found
 

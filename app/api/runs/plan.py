@@ -1,4 +1,4 @@
-"""What is known of a run before it starts: `python -m app.api.runs.plan CONFIG.json REPORT`.
+"""What is known of a run before it starts: `python -m app.api.runs.plan REPORT < CONFIG.json`.
 
 It runs in a separate process, as `app.api.datasets.check` does: it does what `pada check` does with a resolved config, and
 prints the same JSON, with the time. REPORT is the report of an earlier training of such a student, or empty.
@@ -27,6 +27,6 @@ def plan(config: RunConfig, before: TrainReport | None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    given, report = sys.argv[1:]
+    (report,) = sys.argv[1:]
     earlier = TrainReport(**read_json(Path(report))) if report else None
-    sys.stdout.write(json.dumps(plan(RunConfig.model_validate(read_json(Path(given))), earlier)))
+    sys.stdout.write(json.dumps(plan(RunConfig.model_validate_json(sys.stdin.read()), earlier)))

@@ -18,6 +18,7 @@ import openpyxl
 import pytest
 import yaml
 
+from app.api.datasets import tables
 from tests.app.api.http_service import Service, parts, serve, settings_for
 from tests.app.api.keys.test_auth import make_key
 from tests.app.api.pages.browsing import (
@@ -224,7 +225,9 @@ def test_the_plan_says_what_a_check_finds_and_what_a_run_takes(tmp_path: Path, s
     assert not {"output", "data"} & set(config)
 
 
-def test_files_that_were_only_looked_at_are_deleted_after_a_day(service: Service) -> None:
+def test_files_that_were_only_looked_at_are_deleted_after_a_day_or_where_there_are_many(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with service.client(follow_redirects=True) as client:
         seen = send_table(client, "tickets.csv", TABLE.encode())
         assert len(service.folders()) == 1
@@ -233,6 +236,9 @@ def test_files_that_were_only_looked_at_are_deleted_after_a_day(service: Service
         assert len(service.folders()) == 1
         gone = client.get(str(seen.url))
         assert (gone.status_code, "It is kept for a day" in gone.text) == (404, True)
+        monkeypatch.setattr(tables, "MOST_KEPT", 0)
+        send_table(client, "tickets.csv", TABLE.encode())
+        assert len(service.folders()) == 1
 
 
 def test_another_key_does_not_see_the_file(keyed: Service) -> None:
