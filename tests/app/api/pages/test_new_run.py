@@ -70,7 +70,7 @@ def test_settings_that_cannot_be_come_back_with_the_reason(service: Service) -> 
             ({"base_url": "ftp://x"}, "an address such as https://host/v1"),
             ({"other_student": "/etc/model"}, "lies in no folder of PADA_ALLOWED_PATHS"),
             ({"api_key_env": "HOME"}, "may not go to https://api.openai.com/v1"),
-            ({"model": "x: y\nloop: {method: vanilla}"}, ""),
+            ({"model": "x: y # {loop: [vanilla]}", "max_usd": ""}, ""),
         ]:
             answer = client.post("/new", data=filled | changes)
             if fault:
@@ -80,7 +80,7 @@ def test_settings_that_cannot_be_come_back_with_the_reason(service: Service) -> 
                 assert fault in html.unescape(plan.text), changes
     runs = [json.loads(config) for (config,) in service.sql("select config from runs")]
     assert [(run["teacher"]["model"], run["loop"]["method"]) for run in runs] == [
-        ("x: y\nloop: {method: vanilla}", "pada")
+        ("x: y # {loop: [vanilla]}", "pada")
     ], "a text of a field is a text of the config"
 
 
