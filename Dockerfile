@@ -12,11 +12,12 @@ COPY scripts/setup scripts/setup
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY app app
 COPY graphs graphs
+COPY pada pada
 COPY prompts prompts
 COPY trainer trainer
 RUN PADA_CACHE=/tmp/models TORCH_INDEX=${TORCH_INDEX} scripts/setup "${EXTRAS}" && rm -rf /tmp/models \
     # a read-only root could not keep what Python compiles
-    && .venv/bin/python -m compileall -q app graphs prompts trainer
+    && .venv/bin/python -m compileall -q app graphs pada prompts trainer
 # what is in the image, as CycloneDX: docker run --rm --entrypoint cat pada /opt/pada/sbom.json
 RUN python3 -m venv /tmp/sbom && /tmp/sbom/bin/pip install --quiet --constraint requirements.lock cyclonedx-bom \
     && /tmp/sbom/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json .venv/bin/python \

@@ -29,10 +29,10 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md", *ROOT.glob("examples/**/*.md"), *DOCS.rglob("*.md")]
 )
 PAGES.remove(ROOT / "CHANGELOG.md")  # it names what there was
-SOURCES = sorted(path for package in ("app", "graphs", "trainer") for path in (ROOT / package).rglob("*.py"))
+SOURCES = sorted(path for package in ("app", "graphs", "pada", "trainer") for path in (ROOT / package).rglob("*.py"))
 WIDTH = 120
 PICTURE_BYTES = 200_000
-FOLDERS = "app|graphs|prompts|trainer|tests|docs|scripts|benchmarks|examples"
+FOLDERS = "app|graphs|pada|prompts|trainer|tests|docs|scripts|benchmarks|examples"
 COMMANDS = {name.removeprefix("pada "): command for name, command in commands()}
 GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

@@ -1,4 +1,4 @@
-"""Imports run one way, app -> graphs -> {prompts, trainer}, and heavy libraries stay where they belong."""
+"""Imports run one way, pada -> app -> graphs -> {prompts, trainer}, and heavy libraries stay where they belong."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("app", "graphs", "prompts", "trainer")
+OURS = ("app", "graphs", "pada", "prompts", "trainer")
 ALLOWED = {
+    "pada": {"pada", "app", "graphs", "prompts", "trainer"},
     "app": {"app", "graphs", "prompts", "trainer"},
     "graphs": {"graphs", "prompts", "trainer"},
     "prompts": {"prompts"},
@@ -128,6 +129,8 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
     assert not imported & {"pickle", "dill", "joblib", "shelve"}
     if package != "app":
         assert not imported & WEB
+    if package != "pada":
+        assert not imported & {"pandas"}
     if package != "trainer":
         assert not imported & TORCH
     if package in ("trainer", "prompts"):
@@ -154,6 +157,13 @@ def test_the_service_is_light() -> None:
         TORCH | {"langgraph", "langchain_core", "openai", "faiss", "numpy", "scipy", "altair"}
     )
     assert {"fastapi", "sqlalchemy"} <= loaded
+
+
+def test_the_python_interface_is_light() -> None:
+    """`import pada` needs neither pandas nor the graph: runs are worked on in processes of their own."""
+    loaded = tops(loaded_by("pada"))
+    assert not loaded & (TORCH | WEB | {"pandas", "langgraph", "langchain_core", "openai", "faiss", "scipy", "numpy"})
+    assert {"pada", "app"} <= loaded
 
 
 def test_contracts_of_the_trainer_stand_alone() -> None:

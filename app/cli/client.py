@@ -42,6 +42,10 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def start(self, config: RunConfig) -> str:
@@ -71,14 +75,14 @@ class Client:
 
     def watch(self, run: str, show: Callable[[Event], None]) -> dict[str, Any]:
         """Show a run's events until the run ends or waits; returns the run."""
-        for event in self._events(run):
+        for event in self.events(run):
             show(event)
             if isinstance(event, RunStatusChanged) and event.status not in AT_WORK:
                 break
         return self.get(run)
 
-    def _events(self, run: str) -> Iterator[Event]:
-        """Events without a gap; reconnects when the connection is lost."""
+    def events(self, run: str) -> Iterator[Event]:
+        """The events of a run from its beginning, without a gap, until it ends; reconnects when the connection is lost."""
         last, answered = 0, time.monotonic()
         while True:
             try:
@@ -143,6 +147,26 @@ class Client:
     def report(self, run: str) -> Report:
         """The run's report."""
         return Report(**self._get(f"{run_path(run)}/report").json())
+
+    def files(self, run: str) -> list[str]:
+        """The paths of the files that a run has left."""
+        return [str(item["path"]) for item in self._get(f"{run_path(run)}/artifacts").json()["items"]]
+
+    def download(self, run: str, name: str, target: Path) -> None:
+        """Write one file of a run; it is complete or absent."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part")
+        try:
+            with self._http.stream("GET", f"{run_path(run)}/artifacts/{quote(name)}") as response:
+                check(response)
+                with partial.open("wb") as file:
+                    for chunk in response.iter_bytes():
+                        file.write(chunk)
+            partial.replace(target)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _items(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """The items of all pages."""

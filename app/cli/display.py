@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -66,6 +66,8 @@ def choose(*, as_json: bool) -> Display:
     if as_json:
         return JsonDisplay()
     console = Console(stderr=True)
+    if console.is_jupyter:  # a notebook shows standard error as if something were wrong
+        return PlainDisplay(file=sys.stdout)
     return LiveDisplay(console) if console.is_terminal else PlainDisplay()
 
 
@@ -87,10 +89,11 @@ class PlainDisplay:
 
     Args:
         name: prefix of each line, where several runs are shown.
+        file: where lines go; None is standard error.
     """
 
-    def __init__(self, name: str = "") -> None:
-        self._name = name
+    def __init__(self, name: str = "", file: TextIO | None = None) -> None:
+        self._name, self._file = name, file
         self._last = 0.0
         self._spent = ""
 
@@ -105,7 +108,7 @@ class PlainDisplay:
             self._spent = f", {spent(event)}"
         elif line := self._line(event):
             self._last = time.monotonic()
-            print(f"{self._name}{line}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{self._name}{line}", file=self._file or sys.stderr, flush=True)
 
     def _line(self, event: Event) -> str:
         due = time.monotonic() - self._last > PLAIN_SECONDS

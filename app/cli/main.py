@@ -277,3 +277,7 @@ def conclude(result: Report, folder: Path) -> None:
         say(line)
     say(f"Report: {folder / 'report.html'}")
     say(str(folder))
+
+
+if __name__ == "__main__":
+    main()

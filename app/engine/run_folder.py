@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.run_config import RunConfig
 from app.errors import FolderError
+from app.launchers.processes import Process
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json, write_json, write_text
 
@@ -32,7 +33,7 @@ class RunMetadata(BaseModel):
 
 @contextmanager
 def owned(root: Path) -> Iterator[RunPaths]:
-    """The folder, locked for this process. The lock ends with the process, however that ends.
+    """The folder, locked for this process. The lock ends with the process, however that ends. Its file names the process.
 
     Raises:
         FolderError: another process works on the run, or the folder cannot be made.
@@ -49,9 +50,29 @@ def owned(root: Path) -> Iterator[RunPaths]:
             raise FolderError(
                 f"{root}: another process is running this run. Wait for it, or end it first."
             ) from None
-        yield RunPaths(root)
+        name_owner(handle, str(Process.find(os.getpid()) or ""))
+        try:
+            yield RunPaths(root)
+        finally:
+            name_owner(handle, "")
     finally:
         os.close(handle)
+
+
+def name_owner(handle: int, name: str) -> None:
+    """Write who holds the lock into its file; a full disk must not stop a run that could go on without it."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, name.encode(), 0)
+
+
+def owner_of(root: Path) -> Process | None:
+    """The process that works on the run, on this machine or another one; None if there is none."""
+    try:
+        owner = Process.parse((root / ".lock").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return None if owner is None or owner.is_gone else owner
 
 
 def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> RunMetadata:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.runs.schemas import Artifact
 from app.errors import NotFound
 from graphs.artifacts import Outcome, PatternAccount
 from graphs.person_rows import all_rows
@@ -21,6 +20,13 @@ from trainer.artifacts import read_json, read_jsonl
 Rows = Iterator[dict[str, Any]]
 PRIVATE = ("ledger.sqlite", "checkpoints.sqlite", "owners", "tracking")
 """What is the service's own business: answers of teachers, the graph's state, and accounts of trackers."""
+
+
+class Artifact(BaseModel):
+    """One file of a run."""
+
+    path: str
+    bytes: int
 
 
 def rounds(paths: RunPaths) -> list[int]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.pagination import Page
 from app.api.runs import openapi_examples as examples
+from app.api.runs.files import Artifact
 from app.api.texts import Text
 from app.db.models import Run
 from app.db.run_summary import RunSummary
@@ -168,13 +169,6 @@ class AddedRow(BaseModel):
         description="With the verdict of the checks so far; the round that takes it decides."
     )
     next: str = Field(description="What happens to it.")
-
-
-class Artifact(BaseModel):
-    """One file of a run."""
-
-    path: str
-    bytes: int
 
 
 class Artifacts(BaseModel):

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from app.api.runs.existence import refuse_missing
 from app.config.run_config import RunConfig, parse_config
+from app.config.splits import SPLITS
 from app.errors import ConfigError, Unavailable
 from app.settings import Settings
 from graphs.ports import Role
@@ -35,14 +36,24 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
     elif "data" not in document:
         raise ConfigError("config.data: missing; upload a data set and give its id as `dataset`.")
     config = parse_config(document, "config", settings.home.resolve(), repeat=False)
-    _refuse_code(config)
     _refuse_places(config)
-    _refuse_logins(config)
     _refuse_paths(config, dataset, settings)
+    admitted = restrict(config, settings)
+    refuse_missing(config, settings, files=dataset is None)
+    return admitted
+
+
+def restrict(config: RunConfig, settings: Settings) -> RunConfig:
+    """The config of somebody who may start runs, but not run code, send keys anywhere, or ask for work without end.
+
+    Raises:
+        ConfigError: it names a class, a login, a server, a size or a key that the settings do not allow.
+    """
+    _refuse_code(config)
+    _refuse_logins(config)
     _refuse_servers(config, settings)
     _refuse_trackers(config, settings)
     _refuse_sizes(config, settings)
-    refuse_missing(config, settings, files=dataset is None)
     refuse_unpriced(config.teacher, config.budget, settings)
     return _resolve_keys(config, settings)
 
@@ -84,17 +95,20 @@ def _refuse_logins(config: RunConfig) -> None:
 
 def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -> None:
     """Refuse local files outside of `allowed_paths`."""
-    named = {"student.model": local_path(config.student), "embedder": _path(config.embedder)}
-    if dataset is None:
-        names = ("train", "validation", "test", "unlabeled")
-        named |= {f"data.{split}": getattr(config.data, split) for split in names}
-        named["data.hub"] = _path(str(config.data.hub))
-    for key, path in named.items():
-        if path is not None and not _allowed(path, settings):
+    for key, path in local_files(config).items():
+        if not (dataset and key.startswith("data.")) and not _allowed(path, settings):
             raise ConfigError(
                 f"config.{key}: {path} lies in no folder of PADA_ALLOWED_PATHS. Upload a data set, or ask whoever runs "
                 "the service to allow the folder."
             )
+
+
+def local_files(config: RunConfig) -> dict[str, Path]:
+    """The local files and folders that a run of the config would read, by key."""
+    named = {"student.model": local_path(config.student), "embedder": _path(config.embedder)}
+    named |= {f"data.{name}": getattr(config.data, name) for name in (*SPLITS, "unlabeled")}
+    named["data.hub"] = _path(str(config.data.hub))
+    return {key: path for key, path in named.items() if path is not None}
 
 
 def _refuse_servers(config: RunConfig, settings: Settings) -> None:
