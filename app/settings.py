@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import re
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,19 @@ from graphs.teacher.spec import TeacherSpec
 from trainer.tracking import TrackerName
 
 ROLES: tuple[Role, ...] = get_args(Role)
+
+
+SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+"""Names of variables whose values nobody should see."""
+SHORTEST_SECRET = 8
+
+
+def secrets() -> list[str]:
+    """The secrets in the environment, the longest first."""
+    values = {
+        value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= SHORTEST_SECRET
+    }
+    return sorted(values, key=len, reverse=True)
 
 
 class Settings(BaseSettings):

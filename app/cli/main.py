@@ -18,6 +18,7 @@ from app.cli.compare import compare
 from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.init import init
 from app.cli.keys import keys
+from app.cli.mcp.command import mcp
 from app.cli.pool import pool
 from app.cli.rows import add_row, remove_row
 from app.cli.run_folder import RunFolder, config_of, read_config
@@ -200,6 +201,7 @@ app.command()(remove_row)
 app.command()(compare)
 app.command()(pool)
 app.command()(check)
+app.command()(mcp)
 
 
 @app.command()

@@ -71,13 +71,17 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or a key stands twice in it.
     """
+    return with_description(parse_text(read_text(path), str(path)), path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file; raises ConfigError when it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
-    return with_description(parse_text(text, str(path)), path)
 
 
 def parse_text(text: str, name: str) -> dict[str, Any]:

@@ -5,31 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import pada
-from app.config.run_config import parse_config
-from app.engine import wiring
 from app.engine.events import Event, StageStarted
-from app.engine.runner import Runner
-from app.engine.wiring import RunOptions
 from app.report.tables import ANSWER, PATTERN
-from graphs.run_paths import RunPaths
-from graphs.workspace import Workspace
 from tests.command import CANARY
 from tests.conftest import Run
-from tests.fakes import FakeEmbedder, FakeStudent, ScriptedTeacher
 from tests.processes import processes_of
+from tests.reviewed_run import run_to_review
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, label_of, write_data
-from trainer.artifacts import read_jsonl
-from trainer.records import Example
-from trainer.tasks import load_task
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +53,17 @@ def test_patterns_are_a_frame_with_what_became_of_them(loaded: pada.Run, whole_r
     }
     for row in frame.to_dict("records"):
         told = reported[row["id"]]
-        for column in ("strategy", "instructions", "size", "accepted", "rejected", "fixed", "unmoved", "regressed", "failures"):
+        for column in (
+            "strategy",
+            "instructions",
+            "size",
+            "accepted",
+            "rejected",
+            "fixed",
+            "unmoved",
+            "regressed",
+            "failures",
+        ):
             assert row[column] == told[column], column
     assert set(frame["id"]) < set(loaded.patterns["id"])
 
@@ -114,7 +113,9 @@ def test_a_folder_without_a_run_is_one_error(tmp_path: Path) -> None:
         pada.load(tmp_path)
 
 
-def test_another_project_with_a_package_of_the_same_name_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_project_with_a_package_of_the_same_name_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pada.namesakes import refuse_namesakes
 
     refuse_namesakes()
@@ -178,7 +179,9 @@ def stop_at(name: str) -> Callable[[Event], None]:
 
 
 @pytest.mark.student
-def test_interrupting_python_stops_a_run_that_is_waited_for(tmp_path: Path, data: Path, student: Path) -> None:
+def test_interrupting_python_stops_a_run_that_is_waited_for(
+    tmp_path: Path, data: Path, student: Path
+) -> None:
     config = config_for(data, student, None, loop={"method": "vanilla"})
     with pytest.raises(KeyboardInterrupt):
         pada.run(config, tmp_path / "run", show=stop_at("fine_tune"))
@@ -188,7 +191,9 @@ def test_interrupting_python_stops_a_run_that_is_waited_for(tmp_path: Path, data
 
 
 @pytest.mark.student
-def test_a_run_goes_on_by_itself_and_is_stopped_from_elsewhere(tmp_path: Path, data: Path, student: Path) -> None:
+def test_a_run_goes_on_by_itself_and_is_stopped_from_elsewhere(
+    tmp_path: Path, data: Path, student: Path
+) -> None:
     config = config_for(data, student, None, loop={"method": "vanilla"})
     started = pada.run(config, tmp_path / "run", wait=False)
     first = next(event for event in started.events() if isinstance(event, StageStarted))
@@ -204,55 +209,28 @@ def test_a_run_goes_on_by_itself_and_is_stopped_from_elsewhere(tmp_path: Path, d
 # reviews
 
 
-@pytest.fixture
-async def reviewed(
-    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch
-) -> pada.Run:
-    """A run that waits for a review of its patterns; fakes have brought it there."""
-
-    @asynccontextmanager
-    async def open_workspace(config: Any, run_id: str, paths: RunPaths, student: Any, *_: Any) -> AsyncIterator[Workspace]:
-        task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
-        yield Workspace(ScriptedTeacher(), student, FakeEmbedder(), task, config.loop, paths)
-
-    monkeypatch.setattr(wiring, "open_workspace", open_workspace)
-    document = config_for(data, tmp_path / "none", scripted_teacher.url, loop={"review": True})
-    config = parse_config(document, "config", tmp_path)
-    report = await Runner(config, tmp_path / "run", lambda _: None, RunOptions(student=FakeStudent())).run()
-    assert report.waiting_for == "review"
-    return pada.load(tmp_path / "run")
-
-
 @pytest.mark.student
-def test_a_review_is_read_and_answered(reviewed: pada.Run) -> None:
-    review = reviewed.review
+async def test_a_review_is_read_and_answered(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer
+) -> None:
+    await run_to_review(tmp_path / "run", data, scripted_teacher.url)
+    run = pada.load(tmp_path / "run")
+    review, patterns = run.review, run.rounds[1].patterns
     assert review is not None
-    assert (reviewed.status, review.about, review.round) == ("paused", "patterns", 1)
-    patterns = reviewed.rounds[1].patterns
+    assert (run.status, review.about, review.round) == ("paused", "patterns", 1)
     assert list(patterns["id"]) == review.patterns
     assert patterns["accepted"].isna().all()
     assert patterns["instructions"].str.len().min() > 0
     with pytest.raises(pada.PadaError, match="No such pattern: r9-p9"):
-        reviewed.answer({"veto": ["r9-p9"]})
+        run.answer({"veto": ["r9-p9"]})
     vetoed, *kept = review.patterns
-    reviewed.answer({"veto": [vetoed]}, wait=False)
-    begun = [event.name for event in before_training(reviewed)]
-    assert {"augment", "accept"} <= set(begun)
-    reviewed.stop()
-    rows = reviewed.rounds[1].rows
-    assert len(rows) > 0
-    assert vetoed not in set(rows["pattern"])
-    assert set(rows["pattern"].dropna()) <= set(kept)
+    run.answer({"veto": [vetoed]}, show=False)
+    following, rows = run.review, run.rounds[1].rows
+    assert following is not None
+    assert (following.about, following.accepted) == ("rows", (rows["verdict"] == "accepted").sum())
+    assert set(rows["pattern"].dropna()) == set(kept)
+
+
+def test_a_run_that_waits_for_nothing_takes_no_answer(loaded: pada.Run) -> None:
     with pytest.raises(pada.PadaError, match="does not wait for a review"):
-        reviewed.answer()
-
-
-def before_training(run: pada.Run) -> list[StageStarted]:
-    """The stages of this start up to the next training, for which there is no student."""
-    begun = []
-    for event in run.events():
-        if isinstance(event, StageStarted):
-            begun.append(event)
-            if event.name == "fine_tune":
-                break
-    return begun
+        loaded.answer()

@@ -1,0 +1,1 @@
+"""`pada mcp`: runs for coding agents, by the Model Context Protocol."""

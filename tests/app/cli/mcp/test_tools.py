@@ -1,0 +1,170 @@
+"""What the tools of `pada mcp` refuse: everything outside of their folders, and what strangers may not ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.cli.mcp.folders import Folders
+from app.cli.mcp.server import without_secrets
+from app.cli.mcp.tools import Tools
+from app.errors import ConfigError, PadaError
+from app.settings import Settings
+from graphs.review import ReviewAnswer
+from tests.tiny_task import config_for, write_data
+
+MARK = "a text that only the files outside have"
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The allowed folder, with rows and a config that can be used."""
+    folder = tmp_path / "work"
+    write_data(folder / "rows")
+    write(folder)
+    return folder
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    write_data(folder / "rows")
+    (folder / "text.txt").write_text(MARK)
+    (folder / "config.yaml").write_text(f"task: {MARK}")
+    return folder
+
+
+def write(folder: Path, **changes: Any) -> str:
+    """A config in the folder, with other keys than the good one's; its name."""
+    document = config_for(Path("rows"), "builtin:smollm2-135m", "http://127.0.0.1:9/v1") | {"data": "rows"}
+    document["teacher"]["api_key_env"] = ""
+    for key, value in changes.items():
+        section = document.get(key)
+        document[key] = section | value if isinstance(section, dict) else value
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    return "config.yaml"
+
+
+def tools_for(folder: Path, **settings: Any) -> Tools:
+    return Tools(Folders([folder]), Settings(**settings))
+
+
+def test_a_good_config_is_checked(work: Path) -> None:
+    answer = tools_for(work).check("config.yaml")
+    assert answer["ok"]
+    assert answer["plan"]["calls"] > 0
+    assert tools_for(work).check(str(work / "config.yaml"))["ok"]
+
+
+@pytest.mark.parametrize("tool", ["check", "run", "status", "stop", "patterns", "rows", "review", "report"])
+def test_no_tool_leaves_the_folders(tool: str, work: Path, outside: Path) -> None:
+    (work / "link").symlink_to(outside)
+    (work / "link.yaml").symlink_to(outside / "config.yaml")
+    call = getattr(tools_for(work), tool)
+    for path in (
+        "../outside/config.yaml",
+        "rows/../../outside/config.yaml",
+        str(outside / "config.yaml"),
+        str(work / "rows" / ".." / ".." / "outside"),
+        str(outside),
+        "link",
+        "link/config.yaml",
+        "link.yaml",
+        "~/config.yaml\0",
+        f"{work}-other",
+    ):
+        with pytest.raises(PadaError) as caught:
+            call(path)
+        assert MARK not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": "OUTSIDE/rows"}, "data.train"),
+        ({"data": "../outside/rows"}, "data.train"),
+        ({"data": "linked"}, "data.train"),
+        ({"data": {"train": "rows/train.jsonl", "validation": "rows/validation.jsonl", "test": "OUTSIDE/text.txt"}}, "data.test"),
+        ({"student": {"model": "OUTSIDE"}}, "student.model"),
+        ({"student": {"model": "../outside"}}, "student.model"),
+        ({"embedder": "OUTSIDE"}, "embedder"),
+        ({"output": "OUTSIDE/run"}, "output"),
+        ({"teacher": {"ledger": "OUTSIDE/ledger.sqlite"}}, "teacher.ledger"),
+        ({"task_description": {"file": "OUTSIDE/text.txt"}}, "task_description.file"),
+        ({"task": "code:Task"}, "a class of your own"),
+        ({"teacher": {"api_key_env": "OPENAI_API_KEY"}}, "OPENAI_API_KEY may not go to"),
+        ({"teacher": {"base_url": "http://me:pw@127.0.0.1/v1"}}, "user name or a password"),
+        ({"student": {"engine": "vllm", "vllm_url": "http://10.0.0.1:8000"}}, "vllm_url"),
+        ({"loop": {"rounds": 21}}, "loop.rounds"),
+    ],
+)  # fmt: skip
+def test_a_config_that_leads_outside_is_refused(
+    changes: dict[str, Any], said: str, work: Path, outside: Path
+) -> None:
+    (work / "linked").symlink_to(outside / "rows")
+    before = sorted(path.name for path in outside.rglob("*"))
+    placed = yaml.safe_load(yaml.safe_dump(changes).replace("OUTSIDE", str(outside)))
+    config = write(work, **placed)
+    for tool in (tools_for(work).check, tools_for(work).run):
+        with pytest.raises(PadaError) as caught:
+            tool(config)
+        assert said in str(caught.value)
+        assert MARK not in str(caught.value)
+    assert sorted(path.name for path in outside.rglob("*")) == before
+    assert not (work / "runs").exists()
+
+
+def test_a_run_goes_only_into_the_folders(work: Path, outside: Path) -> None:
+    (work / "link").symlink_to(outside)
+    for output in (str(outside / "run"), "../run", "link/run", "link"):
+        with pytest.raises(PadaError):
+            tools_for(work).run("config.yaml", output=output)
+    assert not (outside / "run").exists()
+
+
+def test_a_link_inside_of_a_run_is_not_followed(work: Path, outside: Path) -> None:
+    run = work / "run"
+    shutil.copytree(work / "rows", run / "data")
+    (run / "config.yaml").write_text("task: classification")
+    assert tools_for(work).status("run")["status"] == "paused"
+    (run / "rounds" / "1").mkdir(parents=True)
+    os.symlink(outside / "text.txt", run / "rounds" / "1" / "rows.jsonl")
+    for tool in ("status", "stop", "patterns", "rows", "review", "report"):
+        with pytest.raises(PadaError, match=r"rows\.jsonl in it is a symbolic link"):
+            getattr(tools_for(work), tool)("run")
+
+
+def test_an_answer_to_a_review_goes_on_only_with_a_config_that_may_run(work: Path, outside: Path) -> None:
+    """The config in the run's folder may have been changed since."""
+    run = work / "run"
+    run.mkdir()
+    write(run, data=str(outside / "rows"))
+    with pytest.raises(PadaError, match="none of the folders"):
+        tools_for(work).review("run", ReviewAnswer())
+
+
+def test_a_budget_above_the_users_is_refused(work: Path) -> None:
+    tools = Tools(Folders([work]), Settings(), max_usd=2.0)
+    for budget in ({}, {"max_usd": None}, {"max_usd": 3.0}):
+        write(work, budget=budget)
+        assert tools.check("config.yaml")
+        with pytest.raises(PadaError, match="set it to 2 or less"):
+            tools.run("config.yaml")
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="none is no folder"):
+        Folders([tmp_path / "none"])
+
+
+def test_secrets_of_the_environment_are_in_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-canary-1234")
+    monkeypatch.setenv("SHORT_TOKEN", "abc")
+    answer = {"rows": [{"text": "use sk-canary-1234 twice: sk-canary-1234", "n": 1}], "sk-canary-1234": None}
+    assert without_secrets(answer) == {"rows": [{"text": "use *** twice: ***", "n": 1}], "***": None}
+    assert without_secrets("abc") == "abc"
