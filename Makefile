@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets everything up by itself.
-.PHONY: demo test pytest docs slow chaos soak postgres ray fuzz browser audit setup lint format lock
+.PHONY: demo test pytest docs slow notebook chaos soak postgres ray fuzz browser audit setup lint format lock
 export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
@@ -15,8 +15,14 @@ pytest:
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 slow:
-	@scripts/setup dev,studio
+	@scripts/setup dev,studio,notebook
 	.venv/bin/python -m pytest -m slow
+
+# examples/python.ipynb once more, with a run of its own; the outputs are written into the file
+notebook:
+	@scripts/setup dev,notebook
+	rm -rf examples/runs
+	.venv/bin/jupyter-execute --inplace examples/python.ipynb
 
 # a service that is killed at random moments, 30 times or PADA_CHAOS_KILLS; prints what was seen
 chaos:

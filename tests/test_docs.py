@@ -29,7 +29,9 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md", *ROOT.glob("examples/**/*.md"), *DOCS.rglob("*.md")]
 )
 PAGES.remove(ROOT / "CHANGELOG.md")  # it names what there was
-SOURCES = sorted(path for package in ("app", "graphs", "pada", "trainer") for path in (ROOT / package).rglob("*.py"))
+SOURCES = sorted(
+    path for package in ("app", "graphs", "pada", "trainer") for path in (ROOT / package).rglob("*.py")
+)
 WIDTH = 120
 PICTURE_BYTES = 200_000
 FOLDERS = "app|graphs|pada|prompts|trainer|tests|docs|scripts|benchmarks|examples"

@@ -162,7 +162,9 @@ def test_the_service_is_light() -> None:
 def test_the_python_interface_is_light() -> None:
     """`import pada` needs neither pandas nor the graph: runs are worked on in processes of their own."""
     loaded = tops(loaded_by("pada"))
-    assert not loaded & (TORCH | WEB | {"pandas", "langgraph", "langchain_core", "openai", "faiss", "scipy", "numpy"})
+    assert not loaded & (
+        TORCH | WEB | {"pandas", "langgraph", "langchain_core", "openai", "faiss", "scipy", "numpy"}
+    )
     assert {"pada", "app"} <= loaded
 
 

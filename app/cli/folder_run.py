@@ -107,7 +107,7 @@ class FolderRun:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                env=os.environ | {"NO_COLOR": "1"},
+                env=plain_environment(),
             )
         if self._process.stdin:
             with suppress(BrokenPipeError), self._process.stdin as pipe:
@@ -223,6 +223,14 @@ class FolderRun:
                 f"{self.paths.root}: a process of another machine works on this run; stop it there."
             )
         return owner.pid
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment for a process that prints into a file; a notebook asks its children for colours and live bars."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "CLICOLOR_FORCE")
+    }
+    return kept | {"NO_COLOR": "1", "TERM": "dumb"}
 
 
 def size_of(path: Path) -> int:

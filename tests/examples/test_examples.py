@@ -108,4 +108,4 @@ def test_the_readme_names_the_config_that_is_there(folder: Path) -> None:
 def test_every_example_is_listed() -> None:
     text = (ROOT / "examples" / "README.md").read_text()
     assert EXAMPLES
-    assert {f"{folder.name}/README.md" for folder in EXAMPLES} == set(re.findall(r"\]\((\S+)\)", text))
+    assert {f"{folder.name}/README.md" for folder in EXAMPLES} == set(re.findall(r"\]\((\S+\.md)\)", text))

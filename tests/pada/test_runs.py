@@ -131,8 +131,9 @@ def test_another_project_with_a_package_of_the_same_name_is_named(
 
 
 def test_a_run_that_has_ended_is_started_again_without_work(
-    whole_run: Run, scripted_teacher: ScriptedTeacherServer, tmp_path: Path
+    whole_run: Run, scripted_teacher: ScriptedTeacherServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a notebook sets it
     folder = shutil.copytree(whole_run.folder, tmp_path / "run")
     asked, heard = len(scripted_teacher.seen), list[Event]()
     run = pada.run(whole_run.config, folder, show=heard.append)
@@ -142,7 +143,9 @@ def test_a_run_that_has_ended_is_started_again_without_work(
     )
     assert len(scripted_teacher.seen) == asked
     assert [event.type for event in heard] == ["power", "run", "run"], "only the events of this start"
-    assert "report.html" in (folder / "run.log").read_text()
+    log = (folder / "run.log").read_text()
+    assert "report.html" in log
+    assert "\x1b" not in log
 
 
 def test_configs_that_cannot_be_used_are_errors_before_anything_starts(tmp_path: Path, data: Path) -> None:

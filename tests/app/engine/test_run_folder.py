@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.config.run_config import RunConfig, parse_config
-from app.engine.run_folder import differences, open_run, owned
+from app.engine.run_folder import differences, open_run, owned, owner_of
 from app.errors import FolderError
 
 
@@ -60,6 +61,15 @@ def test_a_folder_has_one_owner(tmp_path: Path) -> None:
         pass
     with owned(tmp_path):
         pass
+
+
+def test_the_lock_names_its_process_while_it_is_held(tmp_path: Path) -> None:
+    assert owner_of(tmp_path) is None
+    with owned(tmp_path):
+        owner = owner_of(tmp_path)
+        assert owner is not None
+        assert owner.pid == os.getpid()
+    assert owner_of(tmp_path) is None
 
 
 def test_a_run_of_an_earlier_version_goes_on_where_new_options_have_their_defaults(tmp_path: Path) -> None:
