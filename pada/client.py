@@ -52,8 +52,8 @@ class Client:
         """
         return RemoteRun(self._rest, self._rest.start(read_config(config)))
 
-    def run(self, id: str) -> RemoteRun:
-        """The run with this id.
+    def load(self, id: str) -> RemoteRun:
+        """Open the run with this id.
 
         Raises:
             PadaError: there is none that the key sees.

@@ -46,11 +46,11 @@ def test_runs_are_started_listed_and_steered(
         assert first.pause().status == "paused"
         assert [run.id for run in client.runs("paused")] == [first.id]
         assert first.resume(max_calls=500).status == "queued"
-        assert client.run(first.id).cancel().status == "cancelled"
+        assert client.load(first.id).cancel().status == "cancelled"
         with pytest.raises(pada.PadaError, match="does not wait for a review"):
             second.answer({"veto": []})
         with pytest.raises(pada.PadaError, match="There is no run"):
-            client.run("0" * 32)
+            client.load("0" * 32)
     ((budget,),) = service.sql("select json_extract(config, '$.budget') from runs where id = ?", first.id)
     assert json.loads(budget)["max_calls"] == 500
 
@@ -127,7 +127,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[pada.Remot
     thread.start()
     try:
         with pada.Client(f"http://127.0.0.1:{server.server_address[1]}") as client:
-            yield client.run("0" * 32)
+            yield client.load("0" * 32)
     finally:
         server.shutdown()
         server.server_close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.cli.folder_run import FolderRun
 from app.errors import ConfigError, Forbidden
 
 
@@ -48,11 +47,11 @@ class Folders:
         """Refuse a path that a config names, if it leads out of the folders.
 
         Raises:
-            Forbidden: it does, if only over a link.
+            Forbidden: it does, or a link in that folder does.
         """
-        whole = path.expanduser().resolve()
-        if not any(whole.is_relative_to(root) for root in self.roots):
-            raise Forbidden(f"{key}: {path}: {self._outside}")
+        for each in (path.expanduser(), *links_in(path.expanduser())):
+            if not any(each.resolve().is_relative_to(root) for root in self.roots):
+                raise Forbidden(f"{key}: {each}: {self._outside}")
 
     @property
     def _outside(self) -> str:
@@ -61,16 +60,23 @@ class Folders:
             f"it is in none of the folders that `pada mcp` may use ({roots}). Add its folder with --folder."
         )
 
-    def run(self, given: str) -> FolderRun:
-        """The run in a folder.
+    def run_folder(self, given: str) -> Path:
+        """The folder of a run, or for one.
 
         Raises:
-            Forbidden: the folder is outside, or has a symbolic link in it.
-            FolderError: it holds no run.
+            Forbidden: it is outside, or there is a symbolic link in it.
         """
         root = self.place(given)
-        for folder, folders, files in os.walk(root):
-            for name in (*folders, *files):
-                if os.path.islink(os.path.join(folder, name)):
-                    raise Forbidden(f"{given}: {name} in it is a symbolic link, which is not followed.")
-        return FolderRun(root)
+        for link in links_in(root):
+            inside = link.relative_to(root)
+            raise Forbidden(f"{given}: {inside} in it is a symbolic link, which is not followed.")
+        return root
+
+
+def links_in(root: Path) -> Iterator[Path]:
+    """The symbolic links in a folder, at any depth; none where it is no folder."""
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if path.is_symlink():
+                yield path

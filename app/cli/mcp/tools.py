@@ -91,7 +91,7 @@ class Tools:
         hours, asks the config's teacher, which may cost money up to `budget`, and goes on when this server ends."""
         loaded = read_allowed(config, self._folders, self._settings, self._max_usd)
         named = Path(output) if output else loaded.output or Path("runs", Path(config).stem)
-        root = self._folders.place(str(named))
+        root = self._folders.run_folder(str(named))
         with self._starting:
             if root in self._started and self._started[root].working:
                 raise FolderError(f"{named}: this run is at work already; `status` follows it.")
@@ -188,8 +188,8 @@ class Tools:
 
     def _open(self, run: str) -> FolderRun:
         """A run, as it was started here if it was."""
-        found = self._folders.run(run)
-        return self._started.get(found.paths.root, found)
+        root = self._folders.run_folder(run)
+        return self._started.get(root) or FolderRun(root)
 
 
 def standing(run: FolderRun) -> dict[str, Any]:

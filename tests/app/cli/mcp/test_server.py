@@ -85,7 +85,8 @@ async def test_a_run_is_read_by_an_agent(whole_run: Run, tmp_path: Path) -> None
         ]
         assert "Say ***" in {pattern["strategy"] for pattern in patterns}
 
-        rows, offset = [], 0
+        rows: list[dict[str, Any]] = []
+        offset: int | None = 0
         while offset is not None:
             page = await peer.call("rows", run="run", round=1, offset=offset, limit=7)
             rows, offset = rows + page["rows"], page["next"]

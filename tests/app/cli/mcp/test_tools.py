@@ -121,10 +121,27 @@ def test_a_config_that_leads_outside_is_refused(
 
 def test_a_run_goes_only_into_the_folders(work: Path, outside: Path) -> None:
     (work / "link").symlink_to(outside)
-    for output in (str(outside / "run"), "../run", "link/run", "link"):
+    (work / "begun").mkdir()
+    shutil.copy(work / "config.yaml", work / "begun")
+    (work / "begun" / "run.log").symlink_to(outside / "text.txt")
+    for output in (str(outside / "run"), "../run", "link/run", "link", "begun"):
         with pytest.raises(PadaError):
             tools_for(work).run("config.yaml", output=output)
     assert not (outside / "run").exists()
+    assert (outside / "text.txt").read_text() == MARK
+
+
+def test_a_link_in_a_students_folder_does_not_lead_outside(work: Path, outside: Path) -> None:
+    """Inside of the folders a link is fine: the hub's cache is made of them."""
+    student = work / "student"
+    student.mkdir()
+    (work / "weights").write_text("{}")
+    (student / "config.json").symlink_to(work / "weights")
+    config = write(work, student={"model": "student"})
+    assert not tools_for(work).check(config)["ok"], "it is no model, but it may be looked at"
+    (student / "tokenizer.json").symlink_to(outside / "text.txt")
+    with pytest.raises(PadaError, match=r"student\.model.*tokenizer\.json"):
+        tools_for(work).check(config)
 
 
 def test_a_link_inside_of_a_run_is_not_followed(work: Path, outside: Path) -> None:
@@ -135,7 +152,7 @@ def test_a_link_inside_of_a_run_is_not_followed(work: Path, outside: Path) -> No
     (run / "rounds" / "1").mkdir(parents=True)
     os.symlink(outside / "text.txt", run / "rounds" / "1" / "rows.jsonl")
     for tool in ("status", "stop", "patterns", "rows", "review", "report"):
-        with pytest.raises(PadaError, match=r"rows\.jsonl in it is a symbolic link"):
+        with pytest.raises(PadaError, match=r"rounds/1/rows\.jsonl in it is a symbolic link"):
             getattr(tools_for(work), tool)("run")
 
 
