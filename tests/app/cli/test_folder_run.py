@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from app.cli.folder_run import LOG, FolderRun, whole_lines
-from app.engine.event_log import EventLog
 from app.engine.events import (
     Event,
     ReviewRequested,
@@ -22,7 +21,7 @@ from app.engine.events import (
 from app.engine.run_folder import owned
 from app.errors import FolderError, PadaError
 from app.launchers.processes import Process
-from trainer.artifacts import write_json
+from trainer.artifacts import write_json, write_jsonl
 
 RUNNING = RunStatusChanged(status="running")
 SCORE = RoundScore(
@@ -32,9 +31,9 @@ SCORE = RoundScore(
 
 def run_with(folder: Path, *events: Event) -> FolderRun:
     (folder / "config.yaml").write_text("task: classification")
-    log = EventLog(folder / "events.jsonl", lambda _: None)
-    for event in events:
-        log.emit(event)
+    stored = (event.model_copy(update={"id": number}) for number, event in enumerate(events, 1))
+    if events:
+        write_jsonl(folder / "events.jsonl", [event.to_json() for event in stored])
     return FolderRun(folder)
 
 
