@@ -43,6 +43,8 @@ def places(config: RunConfig) -> Iterator[tuple[str, Path]]:
         yield "output", config.output
     if config.teacher and config.teacher.ledger:
         yield "teacher.ledger", config.teacher.ledger
+    if config.teacher and config.teacher.price_file:
+        yield "teacher.price_file", config.teacher.price_file
 
 
 def refuse_budget(config: RunConfig, given: str, max_usd: float | None) -> None:
