@@ -170,8 +170,9 @@ def test_an_answer_to_a_review_goes_on_only_with_a_config_that_may_run(work: Pat
 
 def test_a_budget_above_the_users_is_refused(work: Path) -> None:
     tools = Tools(Folders([work]), Settings(), max_usd=2.0)
+    prices = {"scripted_teacher": {"input_per_million": 1, "output_per_million": 1}}
     for budget in ({}, {"max_usd": None}, {"max_usd": 3.0}):
-        write(work, budget=budget)
+        write(work, budget=budget, teacher={"prices": prices})
         assert tools.check("config.yaml")
         with pytest.raises(PadaError, match="set it to 2 or less"):
             tools.run("config.yaml")
