@@ -1,108 +1,21 @@
-"""`pada mcp` as a real process, driven over stdio by the client of the `mcp` package."""
+"""`pada mcp` as a real process: an agent checks, starts, follows, stops and reviews runs."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from app.cli.mcp.command import mcp
 from app.errors import PadaError
-from tests.command import CANARY, PADA, environment
-from tests.conftest import Run
+from tests.app.cli.mcp.agent import agent
+from tests.command import CANARY
 from tests.reviewed_run import run_to_review
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, write_config, write_data
-
-TOOLS = {"check", "run", "status", "patterns", "rows", "review", "report", "stop"}
-
-
-class Agent:
-    """A client that has connected."""
-
-    def __init__(self, client: Client):
-        self.client = client
-        self.heard = ""
-        """All that the server has answered."""
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        """The answer of a tool."""
-        result = await self.client.call_tool(tool, arguments)
-        self.heard += result.model_dump_json()
-        assert not result.is_error, result.content
-        assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
-        return result.structured_content
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        """The error of a tool."""
-        result = await self.client.call_tool(tool, arguments)
-        self.heard += result.model_dump_json()
-        assert result.is_error
-        return str(result.content[0].text)  # type: ignore[union-attr]
-
-
-@asynccontextmanager
-async def agent(folder: Path, **variables: str) -> AsyncIterator[Agent]:
-    """A server that may use one folder."""
-    server = StdioServerParameters(
-        command=PADA, args=["mcp", "--folder", str(folder)], env=environment() | variables, cwd=folder.parent
-    )
-    async with Client(stdio_client(server)) as client:
-        yield Agent(client)
-
-
-async def test_a_run_is_read_by_an_agent(whole_run: Run, tmp_path: Path) -> None:
-    run = shutil.copytree(whole_run.folder, tmp_path / "work" / "run")
-    told = run / "rounds" / "1" / "strategies"
-    first = sorted(told.iterdir())[0]
-    first.write_text(json.dumps(json.loads(first.read_text()) | {"title": f"Say {CANARY}"}))
-    report = whole_run.report
-    async with agent(tmp_path / "work") as peer:
-        listed = {tool.name: tool for tool in (await peer.client.list_tools()).tools}
-        assert set(listed) == TOOLS
-        assert all(tool.description and tool.annotations for tool in listed.values())
-        writing = {name for name, tool in listed.items() if not tool.annotations.read_only_hint}  # type: ignore[union-attr]
-        assert writing == {"run", "review", "stop"}
-
-        state = await peer.call("status", run="run")
-        assert (state["status"], state["reason"]) == ("finished", report["stopped"])
-        assert [score["validation"] for score in state["scores"]] == [
-            item["validation"] for item in report["rounds"]
-        ]
-
-        patterns = (await peer.call("patterns", run="run", round=1))["patterns"]
-        assert [pattern["id"] for pattern in patterns] == [
-            pattern["id"] for pattern in report["rounds"][1]["patterns"]
-        ]
-        assert "Say ***" in {pattern["strategy"] for pattern in patterns}
-
-        rows: list[dict[str, Any]] = []
-        offset: int | None = 0
-        while offset is not None:
-            page = await peer.call("rows", run="run", round=1, offset=offset, limit=7)
-            rows, offset = rows + page["rows"], page["next"]
-        assert Counter(row["verdict"] for row in rows) == report["rounds"][1]["verdicts"]
-        accepted = await peer.call("rows", run="run", verdict="accepted", limit=200)
-        assert len(accepted["rows"]) == report["accepted"]
-
-        answer = await peer.call("report", run="run")
-        assert answer["report"]["test"] == report["test"]
-        assert "config" not in answer["report"]
-        assert answer["summary"].splitlines()[0] in whole_run.done.stdout
-
-        assert (await peer.call("review", run="run")) == {"review": None}
-        assert "none of the folders" in await peer.refused("status", run=str(whole_run.folder))
-        assert "not the folder of a run" in await peer.refused("report", run="run/data")
-        assert CANARY not in peer.heard
 
 
 @pytest.mark.student
