@@ -22,7 +22,7 @@ slow:
 notebook:
 	@scripts/setup dev,notebook
 	rm -rf examples/runs
-	.venv/bin/jupyter-execute --inplace examples/python.ipynb
+	.venv/bin/jupyter-execute --inplace --NotebookClient.record_timing=False examples/python.ipynb
 
 # a service that is killed at random moments, 30 times or PADA_CHAOS_KILLS; prints what was seen
 chaos:
