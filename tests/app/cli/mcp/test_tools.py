@@ -103,6 +103,7 @@ def test_no_tool_leaves_the_folders(tool: str, work: Path, outside: Path) -> Non
         ({"teacher": {"api_key_env": "OPENAI_API_KEY"}}, "OPENAI_API_KEY may not go to"),
         ({"teacher": {"base_url": "http://me:pw@127.0.0.1/v1"}}, "user name or a password"),
         ({"student": {"engine": "vllm", "vllm_url": "http://10.0.0.1:8000"}}, "vllm_url"),
+        ({"track": ["wandb"]}, "config.track"),
         ({"loop": {"rounds": 21}}, "loop.rounds"),
     ],
 )  # fmt: skip
