@@ -92,6 +92,8 @@ class Client:
                 ) as source:
                     check(source.response)
                     for sent in source.iter_sse():
+                        if not sent.data:  # what httpx-sse makes of a comment that keeps the connection alive
+                            continue
                         last, answered = int(sent.id), time.monotonic()
                         yield read_event({"type": sent.event, **json.loads(sent.data)})
                 return

@@ -25,7 +25,7 @@ EVENTS = [
 
 
 class Dropping(BaseHTTPRequestHandler):
-    """Sends one event of the stream for each connection, and cuts the connection in the next one."""
+    """Sends one event of the stream for each connection, keeps it alive with a comment, and cuts it in the next event."""
 
     last_ids: list[str] = []
 
@@ -50,7 +50,9 @@ class Dropping(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", "100000")
         self.end_headers()
-        self.wfile.write(f"id: {int(last) + 1}\nevent: {event['type']}\ndata: {data}\n\nid: 99\n".encode())
+        self.wfile.write(
+            f"id: {int(last) + 1}\nevent: {event['type']}\ndata: {data}\n\n: ping\n\nid: 99\n".encode()
+        )
 
     def log_message(self, *_: object) -> None:
         pass
