@@ -53,6 +53,7 @@ def table(tmp_path: Path) -> Path:
 def start(visit: Visit, url: str, table: Path, student: Path, teacher: str) -> None:
     """Upload the table, correct a guess, choose the settings, look at the plan, and start."""
     page = visit.page
+    page.set_default_timeout(DEADLINE * 1000)  # each page reads the table in a process of its own
     page.goto(f"{url}/new")
     page.set_input_files("#file", table)
     page.click("text=Look at it")
