@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import sqlite3
 import statistics
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,13 +160,20 @@ def growth(life: list[Sample]) -> dict[str, Any]:
 def ledgers(runs: Path) -> tuple[int, int]:
     """Answers that are recorded in the runs' ledgers, and how many were asked for again after that."""
     recorded = again = 0
-    for path in runs.glob("*/ledger.sqlite"):
-        with closing(sqlite3.connect(path)) as connection:
+    for folder in runs.iterdir():
+        # SQLite follows links by itself, out of the other namespace
+        with tempfile.TemporaryDirectory() as copy:
+            for path in folder.glob("ledger.sqlite*"):
+                shutil.copy(path, copy)
+            if not (Path(copy) / "ledger.sqlite").exists():
+                continue
+            connection = sqlite3.connect(Path(copy) / "ledger.sqlite")
             recorded += connection.execute("SELECT count(*) FROM answers").fetchone()[0]
             again += connection.execute(
                 "SELECT count(*) FROM attempts AS later JOIN attempts AS first ON later.key = first.key"
                 " WHERE first.outcome = 'answered' AND later.began > first.ended"
             ).fetchone()[0]
+            connection.close()
     return recorded, again
 
 
