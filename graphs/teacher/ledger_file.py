@@ -58,15 +58,17 @@ class LedgerFile:
         self._reserve = self._set_aside(RESERVE_BYTES)
 
     def use_reserve(self, error: LoopError) -> bool:
-        """Give back the room that was set aside, where an error says that the disk is full; false where there is none left.
+        """Give back the room that was set aside, if an error says that the disk is full; whether to try again.
 
         New requests stop then, and the answers of those that are already paid for can still be recorded.
         """
         name = getattr(error.__cause__, "sqlite_errorname", "")
-        if self._reserve is None or not str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        if not str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             return False
-        self._reserve.close()
-        self._reserve = None
+        # several answers may have met the full disk before the first of them comes here
+        if self._reserve is not None:
+            self._reserve.close()
+            self._reserve = None
         return True
 
     def _set_aside(self, size: int) -> IO[bytes] | None:

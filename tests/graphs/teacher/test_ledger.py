@@ -1,5 +1,7 @@
 """The ledger alone: sums, kills, two processes, a full disk."""
 
+import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from graphs.errors import LoopError
 from graphs.teacher.cost import Charge, Committed
 from graphs.teacher.ledger import Ledger
 
@@ -186,3 +189,26 @@ asyncio.run(main())
     found = [ledger.recall(str(n), "analyst") for n in range(int(count) + 1)]
     ledger.close()
     assert sum(answer is not None for answer in found) == int(count) > 10
+
+
+async def test_answers_on_their_way_are_recorded_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own limit is the disk; giving the reserve back raises it."""
+    ledger = Ledger(tmp_path / "ledger.sqlite", "r")
+    writer, give_back = ledger._file._writer, ledger._file.use_reserve
+    held = {key: await hold(ledger, key) for key in "abcd"}
+    full = asyncio.Event()
+
+    def use_reserve(error: LoopError) -> bool:
+        writer.execute("PRAGMA max_page_count = 1000000")
+        full.set()
+        return give_back(error)
+
+    monkeypatch.setattr(ledger._file, "use_reserve", use_reserve)
+    writer.execute("PRAGMA max_page_count = 1")
+    answer = json.dumps("x" * 100_000)
+    await asyncio.gather(*(ledger.finalize(held[key], "answered", Charge(1), answer) for key in held))
+    assert full.is_set()
+    assert {key: ledger.recall(key, "analyst") for key in held} == dict.fromkeys(held, answer)
+    ledger.close()
