@@ -198,7 +198,7 @@ def reason(evidence: Evidence, call: dict[str, Any]) -> str:
         return "a kill came before it was recorded"
     if any(began <= until and since <= ended for since, until in evidence.full_times):
         return "the disk was full"
-    return "the run had stopped waiting for it, or was taken over"
+    return "neither"
 
 
 def broken(runs: Path) -> list[str]:

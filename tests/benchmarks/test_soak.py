@@ -49,7 +49,7 @@ def call(began: float, ended: float, *, usable: bool = True, run: str = "run") -
 @pytest.mark.parametrize(
     ("first", "why"),
     [
-        (call(10, 11), "the run had stopped waiting for it, or was taken over"),
+        (call(10, 11), "neither"),
         (call(18, 19), "a kill came before it was recorded"),
         (call(29, 30), "the disk was full"),
     ],
