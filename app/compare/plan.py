@@ -8,7 +8,7 @@ from collections import Counter
 from pydantic import BaseModel
 
 from app.compare.probe import Throughput, baseline, probe
-from app.compare.questions import Data, Failures, Question, drafting, expected_brief, questions
+from app.compare.questions import Data, Failures, Question, drafting, evaluating, expected_brief, questions
 from app.compare.runs import Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
@@ -84,19 +84,26 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
 
 
 def plan_run(
-    name: str, config: RunConfig, train: list[Example], failures: Failures, trained: float = 0.0
+    name: str,
+    config: RunConfig,
+    train: list[Example],
+    failures: Failures,
+    trained: float = 0.0,
+    evaluated: int = 0,
 ) -> Planned:
     """The estimate for one run.
 
     Args:
         failures: what each student is expected to get wrong.
         trained: seconds of training and prediction.
+        evaluated: rows that the teacher itself is scored on.
     """
     row, brief = typical(train), expected_brief(config, train)
     expected = Failures(failures.validation, min(failures.train, config.loop.max_train_failures))
     a_round = list(questions(config, brief, row, len(train), expected))
     seconds = trained + teacher_seconds(config, a_round)
-    return one_run(name, config, drafting(config, brief, row), a_round, seconds)
+    once = drafting(config, brief, row) + evaluating(config, brief, row, evaluated)
+    return one_run(name, config, once, a_round, seconds)
 
 
 def one_run(

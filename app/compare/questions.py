@@ -96,6 +96,28 @@ def drafting(config: RunConfig, brief: TaskBrief, row: Data) -> list[Question]:
     return [Question("analyst", TaskDescription, render("describe_task"), data, answer)]
 
 
+def evaluating(config: RunConfig, brief: TaskBrief, row: Data, rows: int) -> list[Question]:
+    """The questions of `evaluate_teacher`, about so many rows."""
+    loop = config.loop
+    sizes = [min(loop.samples_per_batch, rows - start) for start in range(0, rows, loop.samples_per_batch)]
+    examples = [row] * loop.examples_per_prompt
+    return [
+        Question(
+            ROLE,
+            BlindAnswers,
+            render("blind"),
+            {
+                "task": brief.for_teacher(),
+                "examples": examples,
+                "prompts": [row["prompt"]] * size,
+                "vote": f"validation {number}",
+            },
+            {"answers": [row["completion"]] * size},
+        )
+        for number, size in enumerate(sizes)
+    ]
+
+
 def questions(
     config: RunConfig, brief: TaskBrief, row: Data, train: int, failures: Failures
 ) -> Iterator[Question]:

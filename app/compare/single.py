@@ -37,8 +37,11 @@ def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
     the rows have a fault."""
     if _faulty_rows(checked) or config.teacher is None or not config.loop.last_round:
         return None
-    failures = Failures(checked.report.splits["validation"].rows, len(checked.train))
-    return plan_run(config.loop.method, config, checked.train, failures)
+    splits = checked.report.splits
+    failures = Failures(splits["validation"].rows, len(checked.train))
+    evaluated = splits["validation"].rows if config.evaluate_teacher else 0
+    evaluated += splits["test"].rows if config.evaluate_teacher == "test" else 0
+    return plan_run(config.loop.method, config, checked.train, failures, evaluated=evaluated)
 
 
 def _faulty_rows(checked: Checked) -> bool:

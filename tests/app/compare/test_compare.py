@@ -16,8 +16,9 @@ from app.api.comparisons.progress import Followed, compared_runs
 from app.cli.compare_tables import show
 from app.compare.files import write
 from app.compare.models import Results, Row
-from app.compare.plan import Plan, baseline_seconds, make_plan
+from app.compare.plan import Plan, baseline_seconds, make_plan, plan_run
 from app.compare.probe import Throughput
+from app.compare.questions import Failures
 from app.compare.record import read_record
 from app.compare.results import corrected_verdict, find_results, training
 from app.compare.runs import ComparisonPaused, Runs
@@ -34,6 +35,7 @@ from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, write_rows
 from tests.tiny_task import rows as tiny_rows
 from trainer.artifacts import read_json, read_jsonl
+from trainer.records import Example
 from trainer.specs import TrainReport, TrainSpec
 
 METHODS: list[Any] = ["random", "pada"]
@@ -339,6 +341,16 @@ def test_the_plan_counts_the_answers_of_the_untrained_student(data: Path, tmp_pa
     without = baseline_seconds(config, rows, throughput)
     asked = config.model_copy(update={"evaluate_untrained": True})
     assert baseline_seconds(asked, rows, throughput) - without == 5 + 30
+
+
+def test_the_plan_counts_the_answers_by_which_the_teacher_is_scored(data: Path) -> None:
+    """Eleven rows in calls of four."""
+    config = parse_config(config_for(data, "any", "http://localhost:9/v1"), "config", data)
+    train = [Example(**row) for row in tiny_rows("train")]
+    plain = plan_run("pada", config, train, Failures(40, 10))
+    asked = plan_run("pada", config, train, Failures(40, 10), evaluated=11)
+    assert asked.calls - plain.calls == 3
+    assert asked.tokens > plain.tokens
 
 
 def test_the_reference_is_named_or_else_pada() -> None:
