@@ -6,6 +6,7 @@ python benchmarks/soak_service.py RUN TOKEN        one worker, started by the su
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import hashlib
 import os
@@ -62,8 +63,12 @@ def work(arguments: list[str]) -> None:
 
 def main() -> None:
     """Serve, or work on a run."""
-    if len(sys.argv) == 3:
-        work(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("worker", nargs="*", help="RUN TOKEN, of a worker")
+    if arguments := parser.parse_args().worker:
+        work(arguments)
         return
     from app.cli.serve import serve
     from app.executor import supervisor
