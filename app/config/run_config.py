@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from app.config.data import DataSpec
 from app.config.splits import SPLITS
@@ -15,6 +15,7 @@ from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from graphs.context import Context, source_shares
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
+from trainer.presets import BUILTIN_EMBEDDERS, refuse_unknown_builtin
 from trainer.specs import EXECUTION
 from trainer.strict import Name
 from trainer.tracking import TrackerName
@@ -40,6 +41,12 @@ class RunConfig(Context):
     """Experiment trackers that the run is logged to; see the guide on trackers."""
     output: Path | None = None
     """The run's folder; None is `runs/<name of the config file>` in the current folder."""
+
+    @field_validator("embedder")
+    @classmethod
+    def _known_builtin(cls, value: str) -> str:
+        refuse_unknown_builtin(value, BUILTIN_EMBEDDERS)
+        return value
 
     def context(self) -> Context:
         """The part of the config that nodes read."""

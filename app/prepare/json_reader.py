@@ -62,7 +62,9 @@ def parse(text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise RowFault(f"broken JSON at {where}: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RowFault("JSON that is nested too deeply to be read") from None
+    except ValueError as error:
         raise RowFault(f"JSON that cannot be read: {excerpt(error)}") from None
     return value
 

@@ -157,7 +157,10 @@ def _exact(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
     lengths = sorted(map(len, answers))
     if lengths[len(lengths) // 2] > SHORT or lengths[int(0.9 * (len(lengths) - 1))] > 2 * SHORT:
         return None
-    reason = f"The answers are short (half have {lengths[len(lengths) // 2]} characters or fewer) and mostly different."
+    different = "mostly different" if len(set(answers)) > len(answers) / 2 else "no set of labels"
+    reason = (
+        f"The answers are short (half have {lengths[len(lengths) // 2]} characters or fewer) and {different}."
+    )
     return TaskGuess("exact_match", "short texts, compared word for word", "likely", [reason])
 
 

@@ -77,7 +77,6 @@ def _task_of(config: RunConfig) -> Task:
 
 
 def _refuse_student(name: str) -> None:
-    _refuse_builtin("student.model", name, BUILTIN_STUDENTS)
     path = Path(name).expanduser()
     if name.endswith(".gguf"):
         if not path.is_file():
@@ -93,7 +92,6 @@ def _refuse_student(name: str) -> None:
 
 
 def _refuse_embedder(name: str) -> None:
-    _refuse_builtin("embedder", name, BUILTIN_EMBEDDERS)
     if name.startswith(("/", "./", "../", "~")):
         if not Path(name).expanduser().is_dir():
             raise ConfigError(f"config.embedder: there is no folder {name}.")
@@ -102,11 +100,6 @@ def _refuse_embedder(name: str) -> None:
             f"config.embedder: {name[:200]!r} is no name on the hub (`owner/name`), no folder, and not "
             f"{', '.join(BUILTIN_EMBEDDERS)}."
         )
-
-
-def _refuse_builtin(key: str, name: str, known: dict[str, str]) -> None:
-    if name.startswith("builtin:") and name not in known:
-        raise ConfigError(f"config.{key}: there is no {name!r}; there is {', '.join(known)}.")
 
 
 def _refuse_data(config: RunConfig, task: Task) -> None:

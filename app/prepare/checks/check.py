@@ -23,6 +23,7 @@ from app.prepare.checks.rows import (
     check_prompts,
     check_references,
     check_sizes,
+    check_systems,
     read_rows,
 )
 from app.prepare.checks.similar import check_near
@@ -90,7 +91,7 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
         task = load_task(config.task, [row.example for row in rows["train"]])
     except DataError as error:
         found.append(Finding(level="fault", code="task", message=str(error), count=1))
-    found += check_sizes(rows) + check_ids(rows) + check_prompts(rows)
+    found += check_sizes(rows) + check_ids(rows) + check_prompts(rows) + check_systems(rows)
     found += check_answers(rows) + check_references(rows, task)
     found += check_labels(rows, task)
     found += check_near(rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.config.data import reference_fault
 from app.config.splits import SPLITS, comparable_prompt
 from app.prepare.checks.findings import Finding, Place, finding
+from graphs.checks.prompt_form import PromptForm
 from trainer.data_files import DataError, scan_examples
 from trainer.records import Example
 from trainer.tasks import Task
@@ -173,6 +174,21 @@ def check_answers(rows: Rows) -> list[Finding]:
         message = "All train rows have the same answer: there is nothing to learn. Look whether the right column was taken."
         return [Finding(level="warning", code="one_answer", message=message, count=len(train))]
     return []
+
+
+def check_systems(rows: Rows) -> list[Finding]:
+    """System turns that differ from row to row, which new rows then do without."""
+    given = [row for row in rows.get("train", []) if row.example.messages]
+    with_system = [row for row in given if row.example.messages and row.example.messages[0].role == "system"]
+    if not with_system or PromptForm.from_rows([row.example for row in rows["train"]]).system:
+        return []
+    return finding(
+        "warning",
+        "mixed_systems",
+        "Train rows have different system turns, or only some have one. New rows get none: a system turn is put before them "
+        "only where nearly all train rows have the same.",
+        [row.place() for row in with_system],
+    )
 
 
 def check_sizes(rows: Rows) -> list[Finding]:

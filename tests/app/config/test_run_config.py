@@ -64,6 +64,22 @@ def test_half_of_the_rows_of_pada_are_unlabelled_ones_where_there_are_some(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"student": {"model": "builtin:smollm"}},
+            "student.model: there is no 'builtin:smollm'; there is builtin:smol",
+        ),
+        ({"embedder": "builtin:mpnet"}, "embedder: there is no 'builtin:mpnet'; there is builtin:minilm"),
+    ],
+)
+def test_an_embedded_model_that_is_not_there_is_refused_as_the_file_is_read(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    assert message in refused(tmp_path, GOOD | change)
+
+
+@pytest.mark.parametrize(
     ("loop", "key"),
     [
         ({"sources": ["unlabeled"]}, "loop.sources: `unlabeled`"),

@@ -60,7 +60,7 @@ def test_broken_lines_are_listed_and_the_others_kept(tmp_path: Path) -> None:
     reasons = [item.reason for item in table.skipped]
     for reason, words in zip(
         reasons,
-        ("column 24", "a list", "surrogate", "NUL", "'text' stands twice", "cannot be read", "null"),
+        ("column 24", "a list", "surrogate", "NUL", "'text' stands twice", "nested too deeply", "null"),
         strict=True,
     ):
         assert words in reason
@@ -141,3 +141,10 @@ def test_a_few_answers_of_another_kind_are_listed(tmp_path: Path) -> None:
     assert [(item.place.number, item.reason) for item in made.skipped] == [
         (6, "the answer `completion` is a text, and most are objects")
     ]
+
+
+def test_nesting_without_an_end_is_said_to_be_that(tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"deep\.json: JSON that is nested too deeply to be read"):
+        read(path)

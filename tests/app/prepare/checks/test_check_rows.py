@@ -242,6 +242,22 @@ def test_few_rows_and_rare_labels(tmp_path: Path) -> None:
     assert codes["unmeasured_label"].count == 5
 
 
+def test_system_turns_that_differ_are_a_warning_and_one_for_all_is_none(tmp_path: Path) -> None:
+    """New rows get a system turn only where nearly all train rows have the same."""
+    splits = sound()
+    for number, row in enumerate(splits["train"]):
+        instruction = "Route the message." if number % 2 else "You route messages to teams."
+        row["messages"] = [
+            {"role": "system", "content": instruction},
+            {"role": "user", "content": row.pop("prompt")},
+        ]
+    found = {finding.code: finding for finding in check(tmp_path, splits).findings}
+    assert found["mixed_systems"].count == 72
+    for row in splits["train"]:
+        row["messages"][0]["content"] = "Route the message."
+    assert "mixed_systems" not in {finding.code for finding in check(tmp_path, splits).findings}
+
+
 def test_suspected_labels(tmp_path: Path) -> None:
     """Twenty rows a label that share their words; one of them has another label."""
     splits = sound()
