@@ -240,7 +240,7 @@ def models() -> None:
 
     raise SystemExit(
         subprocess.run(
-            [sys.executable, "-m", "trainer.model", "builtin:smollm2-135m"], check=False
+            [sys.executable, "-P", "-m", "trainer.model", "builtin:smollm2-135m"], check=False
         ).returncode
     )
 

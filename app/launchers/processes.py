@@ -14,6 +14,8 @@ from typing import Any, Self
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
+ROOT = Path(__file__).resolve().parents[2]
+"""The folder that our packages are in."""
 
 
 def python_module(module: str, *arguments: str) -> list[str]:
@@ -40,8 +42,13 @@ async def start_child(
         **{"stdin": asyncio.subprocess.DEVNULL, **options},
         start_new_session=True,
         preexec_fn=None if outlives else dying_with_me(),
-        env=os.environ | (variables or {}),
+        env=os.environ | our_modules() | (variables or {}),
     )
+
+
+def our_modules() -> dict[str, str]:
+    """Environment variables with which `python -m` finds our modules, and not a folder `app` or `trainer` of the user's."""
+    return {} if Path.cwd() == ROOT else {"PYTHONSAFEPATH": "1"}
 
 
 def dying_with_me() -> Callable[[], None]:

@@ -49,7 +49,9 @@ def asset(name: str) -> str:
     """The text of a file that pages load. The first `vega.js` takes two seconds."""
     if name == "vega.js":
         # in a process of its own: the package that has it would stay in this one with 100 MB
-        made = subprocess.run([sys.executable, "-m", "app.report.vega"], capture_output=True, check=True)
+        made = subprocess.run(
+            [sys.executable, "-P", "-m", "app.report.vega"], capture_output=True, check=True
+        )
         return made.stdout.decode()
     package = "app.report" if name == "style.css" else "app.api.pages"
     folder = "templates" if name == "style.css" else "assets"

@@ -58,7 +58,7 @@ def measure(config: RunConfig, rows: Rows, folder: Path) -> LengthReport | str:
     )
     write_json(folder / "spec.json", spec)
     done = subprocess.run(
-        [sys.executable, "-m", "trainer.lengths", str(folder / "spec.json")],
+        [sys.executable, "-P", "-m", "trainer.lengths", str(folder / "spec.json")],
         capture_output=True,
         text=True,
         check=False,

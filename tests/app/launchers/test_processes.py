@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
-from app.launchers.processes import Process, start_child
+import pytest
+
+from app.launchers.processes import Process, python_module, start_child
 
 
 def test_a_process_lives_until_it_ends_also_where_nobody_has_waited_for_it() -> None:
@@ -64,6 +67,18 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
             break
         time.sleep(0.05)
     assert not child.lives
+
+
+async def test_folders_of_the_user_do_not_stand_for_our_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m` looks into the current folder first."""
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer" / "__init__.py").write_text("raise SystemExit('a folder of the user')\n")
+    monkeypatch.chdir(tmp_path)
+    child = await start_child(python_module("trainer.presets"), stderr=asyncio.subprocess.PIPE)
+    _, said = await child.communicate()
+    assert (child.returncode, said) == (0, b"")
 
 
 async def test_a_child_gets_our_variables_and_more_and_reads_nothing() -> None:
