@@ -12,7 +12,7 @@ test: setup
 
 # two processes, each with one thread for matrices: threads that wait for each other spin
 pytest:
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 slow:
 	@scripts/setup dev,studio,notebook

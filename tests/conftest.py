@@ -8,14 +8,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.command import pada
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.tiny_task import config_for, make_student, write_config, write_data
+
+ROOT = Path(__file__).resolve().parents[1]
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Trainers of one machine wait for each other by a lock in its temporary folder. Each process of the tests has a core of
@@ -25,16 +29,32 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process of the tests, and all files that use the whole run to the same, which makes it once.
+SHARED = "whole_run"
+"""Files with this fixture go to one process of the tests, which makes the run once."""
 
-    The files that train students take minutes, so they come first: the last file must not keep one process waiting.
-    """
-    shared = {item.path for item in items if "whole_run" in getattr(item, "fixturenames", ())}
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each file to one process of the tests, and all files that use the whole run to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid.partition("::")[0])
+
+
+@cache
+def scope_of(file: str) -> str:
+    """The name of the work that a file belongs to."""
+    return SHARED if SHARED in (ROOT / file).read_text(encoding="utf-8") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """See `ByFile`. Groups by mark (`loadgroup`) have no effect since pytest 9.2, which xdist 3.8 does not know."""
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that train students take minutes, so they come first: the last file must not keep one process waiting."""
+    shared = {item.path for item in items if SHARED in getattr(item, "fixturenames", ())}
     trains = {item.path for item in items if item.get_closest_marker("student")}
-    for item in items:
-        group = "whole run" if item.path in shared else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: (item.path not in shared, item.path not in trains))
 
 

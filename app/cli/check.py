@@ -57,13 +57,15 @@ def told_as_json() -> Iterator[None]:
 def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -> None:
     """Check, and print what was found."""
     from app.cli.run_folder import read_config
-    from app.compare.single import document, plan_of
-    from app.prepare.checks.check import check_config
-    from trainer.artifacts import write_text
 
     loaded = read_config(config)
     if html:
         refuse_other_file(html)
+    # these take seconds to load, and a faulty config needs none of them
+    from app.compare.single import document, plan_of
+    from app.prepare.checks.check import check_config
+    from trainer.artifacts import write_text
+
     checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=ask_teacher)
     report, planned = checked.report, plan_of(loaded, checked)
     if html:

@@ -35,7 +35,7 @@ def choose_sizes(rows: int, validation: int | None = None, test: int | None = No
     """
     if rows < FEWEST:
         raise InputError(
-            f"Only {rows} row{'s' * (rows != 1)} can be used; three splits need {FEWEST} at least, and some hundred to learn from."
+            f"Only {rows} of the rows can be used; three splits need {FEWEST} at least, and some hundred to learn from."
         )
     if test is None:
         test = max(1, min(rows_to_show(TEST_EFFECT), int(rows * TEST_SHARE)))

@@ -14,11 +14,11 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def training(monkeypatch: pytest.MonkeyPatch, tiny_student: Path) -> Any:
-    """The script with a student of two layers."""
+def training(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script, with settings for a student of two layers."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     module = importlib.import_module("training")
-    tiny = {"model": str(tiny_student), "dtype": "float32", "learning_rate": 1e-2}
+    tiny = {"dtype": "float32", "learning_rate": 1e-2}
     monkeypatch.setattr(module, "STUDENT", module.STUDENT | tiny)
     return module
 
@@ -31,16 +31,18 @@ def rows(training: Any, tmp_path: Path) -> Path:
     return path
 
 
-def test_ours_is_timed_step_by_step(training: Any, rows: Path, tmp_path: Path) -> None:
-    found = training.train_ours(rows, tmp_path / "ours")
+def test_ours_is_timed_step_by_step(training: Any, rows: Path, tiny_student: Path, tmp_path: Path) -> None:
+    found = training.train_ours(str(tiny_student), rows, tmp_path / "ours")
     assert len(found["times"]) == len(found["loss"]) == 32 // training.BATCH
     assert found["loss"][-1] < found["loss"][0]
     assert set(training.rates(found["times"])) == {"samples_per_second", "median_step_seconds"}
 
 
-def test_trl_gets_our_rows_in_our_order_and_our_adapter(training: Any, rows: Path) -> None:
+def test_trl_gets_our_rows_in_our_order_and_our_adapter(
+    training: Any, rows: Path, tiny_student: Path
+) -> None:
     pytest.importorskip("datasets")
-    found = training.tuned_arguments(rows, {"adapter": "float32", "autocast": False})
+    found = training.tuned_arguments(str(tiny_student), rows, {"adapter": "float32", "autocast": False})
     data = found["train_dataset"]
     assert len(data) == 32
     prompts = {row["prompt"] for row in training.synthetic(32)}

@@ -17,6 +17,7 @@ from trainer.model import load_model
 from trainer.optimizer import MasterAdamW
 from trainer.precision import pick_dtype
 from trainer.specs import StudentSpec
+from trainer.storage import EXIT_BLOCKED
 from trainer.training import Trainer
 
 CPU = torch.device("cpu")
@@ -116,7 +117,7 @@ def test_the_scale_goes_on_after_an_interruption(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_report", report)
-        assert main([str(write_spec("broken", dtype="float16", checkpoint_every=2)[0])]) == 1
+        assert main([str(write_spec("broken", dtype="float16", checkpoint_every=2)[0])]) == EXIT_BLOCKED
     found = run(write_spec("broken", dtype="float16", checkpoint_every=2))
     assert found.resumed_from == [(stopped - 1) // 2 * 2]
     assert found.skipped == calm.skipped

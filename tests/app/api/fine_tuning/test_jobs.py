@@ -255,7 +255,7 @@ def test_too_few_rows_are_an_error_of_the_file(service: Service, client: openai.
     before = service.folders()
     with pytest.raises(openai.BadRequestError) as caught:
         client.fine_tuning.jobs.create(model=STUDENT, training_file=few)
-    assert "Only 5 rows can be used" in caught.value.message
+    assert "Only 5 of the rows can be used" in caught.value.message
     assert (caught.value.param, caught.value.code) == ("training_file", "invalid_training_file")
     assert service.folders() == before
 

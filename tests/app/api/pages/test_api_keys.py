@@ -81,7 +81,7 @@ def test_a_key_does_not_write_here_by_its_cookie_alone(keyed: Service) -> None:
 
 def test_without_keys_nobody_makes_one_for_later(service: Service) -> None:
     with service.client() as client:
-        home = open_page(client, "/new")
+        home = open_page(client, "/new/yaml")
         assert 'href="/keys"' not in home
         open_page(client, "/keys", 404)
         form = {"token": token_in(home), "name": "later", "scope": "write"}
