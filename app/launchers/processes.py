@@ -42,7 +42,7 @@ async def start_child(
         **{"stdin": asyncio.subprocess.DEVNULL, **options},
         start_new_session=True,
         preexec_fn=None if outlives else dying_with_me(),
-        env=os.environ | our_modules() | (variables or {}),
+        env={**os.environ, **our_modules(), **(variables or {})},
     )
 
 
