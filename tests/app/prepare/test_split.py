@@ -179,7 +179,7 @@ def test_sizes_follow_the_smallest_difference_that_can_be_shown(tmp_path: Path) 
     assert (asked.train, asked.validation, asked.test) == (180, 20, 200)
     with pytest.raises(InputError, match="leave 0 of 400"):
         choose_sizes(400, test=400)
-    with pytest.raises(InputError, match="Only 9 rows"):
+    with pytest.raises(InputError, match="Only 9 of the rows"):
         choose_sizes(9)
 
 

@@ -12,6 +12,7 @@ from graphs.artifacts import DataInputs, DataReport
 from graphs.person_rows import add
 from graphs.rows import Decision
 from tests.app.engine.rows_of_people import LEAK, NEW
+from tests.fakes import ScriptedTeacher
 from tests.graphs.loop_harness import Loop, new_loop
 from trainer.artifacts import read_json, read_jsonl, write_json
 
@@ -90,8 +91,14 @@ def test_before_the_first_student_is_judged_the_report_is_empty(tmp_path: Path) 
     assert report["seconds"] == {"fine_tune": 1.5}
 
 
+def content(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+    """A judge without low marks: which batch gets one depends on the order in which people add rows."""
+    marks = dict.fromkeys(("adherence", "utility", "relevance"), 8)
+    return reply | marks if schema == "QualityReport" else reply
+
+
 async def test_rows_of_people_are_counted(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, rounds=1)
+    loop = new_loop(tmp_path, ScriptedTeacher(change=content), rounds=1)
     unchecked = Decision(verdict="waiting", reason="")
     add(loop.paths, NEW["prompt"], NEW["completion"], unchecked, None)
     add(loop.paths, LEAK["prompt"], LEAK["completion"], unchecked, None)
