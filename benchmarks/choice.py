@@ -77,6 +77,7 @@ def read(folder: Path, count: int) -> list[dict[str, Any]]:
 def score_ours(path: Path, student_name: str, dtype: str) -> dict[str, Any]:
     import torch
 
+    from trainer.engines import local_engine
     from trainer.model import load_model, load_tokenizer
     from trainer.predict import Counter
     from trainer.predictor import Predictor
@@ -89,7 +90,7 @@ def score_ours(path: Path, student_name: str, dtype: str) -> dict[str, Any]:
     examples = task.load(path)
     model = load_model(student, trainable=False, dtype=getattr(torch, dtype))
     done = Counter(ProgressLog(path, enabled=False), REPEATS * len(examples))
-    predictor = Predictor(model, load_tokenizer(student), task, student, done)
+    predictor = Predictor(local_engine(model, student), load_tokenizer(student), task, student, done)
     seconds, (predictions, _) = best_of(lambda: predictor.answer(examples))
     return {"seconds": seconds, "logprobs": [row.choice_logprobs for row in predictions]}
 

@@ -62,6 +62,7 @@ def train(model: str, rows: Path) -> dict[str, Any]:
 def answer_ours(name: str, rows: Path, adapter: Path, dtype: str) -> dict[str, Any]:
     import torch
 
+    from trainer.engines import local_engine
     from trainer.merged import ready
     from trainer.model import load_model, load_tokenizer
     from trainer.predict import Counter
@@ -75,7 +76,8 @@ def answer_ours(name: str, rows: Path, adapter: Path, dtype: str) -> dict[str, A
     start = time.perf_counter()
     with ready(model, student):
         done = Counter(ProgressLog(rows, enabled=False), len(examples))
-        predictions, _ = Predictor(model, tokenizer, task, student, done).answer(examples)
+        predictor = Predictor(local_engine(model, student), tokenizer, task, student, done)
+        predictions, _ = predictor.answer(examples)
     seconds = time.perf_counter() - start
     return {"seconds": seconds, "answers": [prediction.text for prediction in predictions]}
 
