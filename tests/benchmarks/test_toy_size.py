@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from tests.tiny_task import rows
 
@@ -33,7 +36,10 @@ def test_training_compares_loss_curves_of_all_contenders(tmp_path: Path, tiny_st
 
 
 def test_generation_gives_the_answers_of_the_plain_loop(tmp_path: Path, tiny_student: Path) -> None:
-    options = ["--student", str(tiny_student), "--rows", "12", "--train", "16"]
+    # the script loads bf16 weights, as those of the embedded student are
+    student = shutil.copytree(tiny_student, tmp_path / "student")
+    AutoModelForCausalLM.from_pretrained(tiny_student, dtype=torch.bfloat16).save_pretrained(student)
+    options = ["--student", str(student), "--rows", "12", "--train", "16"]
     found = result("generation", tmp_path / "out.json", *options)
     assert found["same_answers_as_plain_float32"]["ours float32"] == 1
     assert len(found["rows_per_second"]) == 5
