@@ -68,7 +68,11 @@ class ForkServer:
                 await self._open()
             self._started = asyncio.get_running_loop().create_future()
             self._send(order, files)
-            fork = await self._started
+            try:
+                fork = await self._started
+            except asyncio.CancelledError:
+                self._kill()  # the trainer that it may start still has nobody to wait for it
+                raise
             self._usable = fork is not None
             return fork
 
@@ -116,7 +120,11 @@ class ForkServer:
         """Kill the process and its trainers. They also end when this process does."""
         if self._server and self._reading and self._orders:
             self._orders.close()
-            with suppress(ProcessLookupError):
-                self._server.kill()
+            self._kill()
             await self._server.wait()
             await self._reading
+
+    def _kill(self) -> None:
+        if self._server:
+            with suppress(ProcessLookupError):
+                self._server.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.prepare.decisions import Sureness
@@ -112,10 +112,10 @@ def fold_label(text: str) -> str:
     return " ".join(fold(text).split())
 
 
-def count_labels(answers: object) -> Counter[str]:
+def count_labels(answers: Iterable[str]) -> Counter[str]:
     """How many rows have each label, spelled as most rows spell it."""
     spellings: dict[str, Counter[str]] = {}
-    for answer in answers:  # type: ignore[attr-defined]
+    for answer in answers:
         spellings.setdefault(fold_label(answer), Counter())[answer] += 1
     return Counter({count.most_common(1)[0][0]: count.total() for count in spellings.values()})
 

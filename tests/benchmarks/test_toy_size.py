@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM
 
 from tests.tiny_task import rows
 
@@ -36,6 +34,9 @@ def test_training_compares_loss_curves_of_all_contenders(tmp_path: Path, tiny_st
 
 
 def test_generation_gives_the_answers_of_the_plain_loop(tmp_path: Path, tiny_student: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     # the script loads bf16 weights, as those of the embedded student are
     student = shutil.copytree(tiny_student, tmp_path / "student")
     AutoModelForCausalLM.from_pretrained(tiny_student, dtype=torch.bfloat16).save_pretrained(student)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "python.ipynb"
+
+
+ABSOLUTE = re.compile(r"(?<![\w:/.<])/[\w.-]+/[\w.-]*")
 
 
 def code_cells(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -29,7 +33,7 @@ def test_it_was_executed_in_order_and_shows_a_run() -> None:
     assert "finished" in outputs
     assert "95 % interval" in outputs
     assert '"error"' not in outputs
-    assert [place for place in ("/home/", "/root/", "/tmp/", "/work/") if place in outputs] == []
+    assert ABSOLUTE.findall(outputs.replace("\\n", "\n")) == [], "no path of the machine that it was made on"
 
 
 @pytest.mark.slow
