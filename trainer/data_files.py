@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,13 +172,18 @@ def _parse(line: str) -> dict[str, Any]:
     return row
 
 
+def repeated_key(pairs: Sequence[tuple[str, Any]]) -> str:
+    """The first key that stands twice in a JSON object; readers differ in which of the two they take."""
+    keys = [key for key, _ in pairs]
+    return next(key for key in keys if keys.count(key) > 1)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers of JSON differ in which of two equal keys they take."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _RowError(f"the key {twice[:40]!r} stands twice in one object. Remove one of them.")
+        raise _RowError(
+            f"the key {repeated_key(pairs)[:40]!r} stands twice in one object. Remove one of them."
+        )
     return found
 
 

@@ -56,6 +56,28 @@ TAGS = [
 ]
 
 
+ROUTERS = (
+    runs.router,
+    results.router,
+    added_rows.router,
+    comparisons.router,
+    datasets.router,
+    files.router,
+    jobs.router,
+    serving.router,
+    health.router,
+    reviewing.router,
+    playground.router,
+    row_pages.router,
+    pages.router,
+    new_run.router,
+    tables.router,
+    comparison_pages.router,
+    data_sets.router,
+    api_keys.router,
+)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings it reads the environment.
 
@@ -90,26 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.check_turn = asyncio.Lock()
     app.state.followed = Followed()
-    for router in (
-        runs.router,
-        results.router,
-        added_rows.router,
-        comparisons.router,
-        datasets.router,
-        files.router,
-        jobs.router,
-        serving.router,
-        health.router,
-        reviewing.router,
-        playground.router,
-        row_pages.router,
-        pages.router,
-        new_run.router,
-        tables.router,
-        comparison_pages.router,
-        data_sets.router,
-        api_keys.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     links.install(app)

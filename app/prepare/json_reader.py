@@ -20,6 +20,7 @@ from app.prepare.tables import (
     excerpt,
     names,
 )
+from trainer.data_files import repeated_key
 
 
 def read_json(source: Source, options: ReadOptions) -> list[Table]:
@@ -88,9 +89,9 @@ def refuse_signs(text: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise RowFault(f"the key {excerpt(twice, 40)!r} stands twice in one object. Remove one of them")
+        raise RowFault(
+            f"the key {excerpt(repeated_key(pairs), 40)!r} stands twice in one object. Remove one of them"
+        )
     return found
 
 
