@@ -19,11 +19,11 @@ from graphs.analysis.clustering import representatives
 from graphs.artifacts import UnlabeledChoice
 from graphs.checks.corpus import Corpus
 from graphs.context import Context
+from graphs.nodes.ask_student import last_students_answers
 from graphs.rounds import Round
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, write_json, write_jsonl
-from trainer.records import Example, Prediction
-from trainer.specs import PredictFile, PredictSpec
+from trainer.artifacts import write_json
+from trainer.records import Example
 
 Vector = NDArray[np.float32]
 Vectors = NDArray[np.float32]
@@ -81,27 +81,10 @@ async def without_known(rows: Sequence[Example], corpus: Corpus) -> tuple[Vector
 async def certainties(
     rows: Sequence[Example], current: Round, context: Context, workspace: Workspace
 ) -> dict[str, float]:
-    """Row id -> how certain the last student is of its answer, without rows that are too long for it.
-
-    Finished predictions are kept.
-    """
-    folder = current.paths.unlabeled
-    file, answers = folder / "rows.jsonl", folder / "predictions.jsonl"
-    if not rows:
-        return {}
-    if not answers.exists():
-        write_jsonl(file, rows)
-        await workspace.student.predict(
-            PredictSpec(
-                task=context.task,
-                student=context.student,
-                train=[workspace.paths.data("train")],
-                adapter=workspace.round(current.number - 1).artifact(),
-                output=folder,
-                predict=[PredictFile(name="unlabeled", rows=file, output=answers, unlabeled=True)],
-            )
-        )
-    predictions = [Prediction(**row) for row in read_jsonl(answers)]
+    """Row id -> how certain the last student is of its answer, without rows that are too long for it."""
+    predictions = await last_students_answers(
+        rows, current.paths.unlabeled, current, context, workspace, unlabeled=True
+    )
     return {reply.id: reply.certainty for reply in predictions if reply.certainty is not None}
 
 

@@ -18,12 +18,11 @@ from graphs.checks.corpus import Corpus
 from graphs.context import Context
 from graphs.methods import Origin
 from graphs.nodes.allocate import apportion_with_floor
+from graphs.nodes.ask_student import last_students_answers
 from graphs.rounds import Round
 from graphs.rows import Batch, NewRow
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, write_jsonl
-from trainer.records import Example, Prediction
-from trainer.specs import PredictFile, PredictSpec
+from trainer.records import Example
 
 Vector = NDArray[np.float32]
 Group = tuple[Origin, str | None]
@@ -103,26 +102,12 @@ async def answered_right(
     passed: Sequence[NewRow], current: Round, context: Context, workspace: Workspace
 ) -> dict[str, bool]:
     """Let the last student answer the rows: row id -> whether it was right. Finished predictions are kept."""
-    folder = current.paths.selection
-    rows, answers = folder / "rows.jsonl", folder / "predictions.jsonl"
     examples = {
         row.id: Example(id=row.id, prompt=row.prompt, completion=row.completion, messages=row.messages)
         for row in passed
     }
-    if not examples:
-        return {}
-    if not answers.exists():
-        write_jsonl(rows, list(examples.values()))
-        await workspace.student.predict(
-            PredictSpec(
-                task=context.task,
-                student=context.student,
-                train=[workspace.paths.data("train")],
-                adapter=workspace.round(current.number - 1).artifact(),
-                output=folder,
-                predict=[PredictFile(name="rows", rows=rows, output=answers)],
-            )
-        )
-    predictions = [Prediction(**row) for row in read_jsonl(answers)]
+    predictions = await last_students_answers(
+        list(examples.values()), current.paths.selection, current, context, workspace
+    )
     scores = workspace.task.score_all([examples[p.id] for p in predictions], predictions)
     return {score.id: score.correct for score in scores}
