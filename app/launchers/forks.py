@@ -64,6 +64,8 @@ class ForkServer:
         async with self._one_order:
             if not self._usable:
                 return None
+            if self._reading and self._started and self._started.cancelled():
+                await self._reading  # it was killed
             if self._reading is None or self._reading.done():
                 await self._open()
             self._started = asyncio.get_running_loop().create_future()

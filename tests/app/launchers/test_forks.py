@@ -121,6 +121,21 @@ async def test_a_killed_server_takes_its_trainers_along_and_the_next_order_start
     assert still_alive([fork.pid], 10) == []
 
 
+async def test_a_start_that_nobody_waits_for_leaves_no_trainer(tmp_path: Path) -> None:
+    """It is cancelled while the libraries load. The next order gets a trainer of its own."""
+    async with aclosing(ForkServer(VARIABLES)) as server:
+        (tmp_path / "first").mkdir()
+        given_up = asyncio.create_task(waiting(server, tmp_path / "first"))
+        await asyncio.sleep(0.5)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        (tmp_path / "spec.json").write_text("{}")
+        assert await (await start(server, tmp_path / "spec.json", tmp_path / "log")).wait() == 2
+        title = str(tmp_path / "first" / "spec.json")
+        assert [child for child in children_of(os.getpid()) if title in command_of(child)] == []
+
+
 async def test_without_the_libraries_there_is_no_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
