@@ -137,9 +137,7 @@ def become(order: Order, files: list[int], parent: int) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended already
-        os._exit(1)
+    die_with(parent)
     setproctitle(f"{sys.executable} -m {order.module} {order.spec}")
     tell(Answer(pid=os.getpid()))
     nothing, log = os.open(os.devnull, os.O_RDONLY), files[0]
@@ -148,6 +146,13 @@ def become(order: Order, files: list[int], parent: int) -> None:
     os.close(nothing)
     os.close(log)
     os.environ.update(order.variables)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 if __name__ == "__main__":

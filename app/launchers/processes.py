@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
+from trainer.forkserver import die_with
+
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that our packages are in."""
 
@@ -53,14 +52,7 @@ def our_modules() -> dict[str, str]:
 
 def dying_with_me() -> Callable[[], None]:
     """A function that a child calls before it starts, so that it ends when this process does."""
-    parent = os.getpid()
-
-    def prepare() -> None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # the parent has ended already
-            os._exit(1)
-
-    return prepare
+    return partial(die_with, os.getpid())
 
 
 @dataclass(frozen=True)
