@@ -18,3 +18,10 @@ def comparable_prompt(example: Example) -> str:
     may be a bare "yes"."""
     turns = [turn.content for turn in example.messages] if example.messages else [example.prompt]
     return comparable("\n".join(turns))
+
+
+def asked_of(example: Example) -> str:
+    """What a row asks: its prompt, or all turns of a chat but the system's."""
+    if not example.messages:
+        return example.prompt
+    return "\n".join(turn.content for turn in example.messages if turn.role != "system")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+
+from graphs.checks.template import Template
+from trainer.text import comparable
 
 RUN = 4
 """Characters of one run (shingle)."""
@@ -32,6 +36,21 @@ PAIRS = 200_000
 """Pairs compared at once: bounds the memory."""
 
 Ints = NDArray[np.int64]
+
+
+def near_prompts(prompts: Sequence[str]) -> tuple[list[int], float]:
+    """A number for each prompt, the same for those that are nearly the same; and the threshold that was taken.
+
+    The order of the prompts makes no difference: `pada init`, which keeps such rows in one split, and `pada check`, which
+    reads the rows split by split, find the same.
+    """
+    template = Template.ends_of(prompts)
+    texts = [comparable(template.strip(prompt)) for prompt in prompts]
+    counts = Counter(texts)
+    unique = sorted(counts)
+    groups, threshold = near_groups(unique, [counts[text] for text in unique])
+    found = dict(zip(unique, groups.tolist(), strict=True))
+    return [found[text] for text in texts], threshold
 
 
 def near_groups(texts: Sequence[str], weights: Sequence[int] | None = None) -> tuple[Ints, float]:

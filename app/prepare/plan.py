@@ -205,10 +205,12 @@ def _split(plan: Plan, drafts: list[Draft], options: SplitOptions) -> None:
         _drop_unseen(plan)
 
 
-def _divide(plan: Plan, drafts: list[Draft], options: SplitOptions, sizes: Sizes) -> None:
-    """Split rows that came without a split."""
+def _divide(
+    plan: Plan, drafts: list[Draft], options: SplitOptions, sizes: Sizes, others: Sequence[Draft] = ()
+) -> None:
+    """Split rows that came without a split, beside others that have theirs."""
     shown = plan.task.name == "classification"
-    clusters, notes = find_clusters(drafts, plan.task.name)
+    clusters, notes = find_clusters(drafts, plan.task.name, others)
     if plan.layout.time:
         found = assign_by_time(clusters, drafts, sizes, plan.layout.time, shown=shown)
     else:
@@ -224,7 +226,8 @@ def _fill_missing(plan: Plan, missing: list[str], options: SplitOptions) -> None
     sizes = choose_sizes(len(train), options.validation, options.test)
     wanted = {split: getattr(sizes, split) if split in missing else 0 for split in ("validation", "test")}
     left = len(train) - sum(wanted.values())
-    _divide(plan, train, options, Sizes(left, wanted["validation"], wanted["test"]))
+    others = [draft for split in SPLITS[1:] for draft in kept[split]]
+    _divide(plan, train, options, Sizes(left, wanted["validation"], wanted["test"]), others)
     plan.rows |= {split: kept[split] for split in SPLITS[1:] if split not in missing}
     plan.notes.append(f"{' and '.join(missing)} rows were taken out of train.")
 

@@ -15,12 +15,11 @@ from scipy.sparse.csgraph import connected_components
 from app.config.splits import SPLITS, Split
 from app.prepare.drafts import Draft
 from app.prepare.duplicates import same_question
-from app.prepare.near import THRESHOLDS, near_groups
+from app.prepare.near import THRESHOLDS, near_prompts
 from app.prepare.sizes import Sizes
 from app.prepare.tables import InputError
 from app.prepare.times import parse_times
 from trainer.tasks.json_fields import parse
-from trainer.text import comparable
 
 
 @dataclass
@@ -41,17 +40,17 @@ class Assignment:
     notes: list[str] = field(default_factory=list)
 
 
-def find_clusters(drafts: Sequence[Draft], task: str) -> tuple[list[Cluster], list[str]]:
-    """Rows that ask the same or nearly the same, share a passage, or belong to one group; and what to say of it."""
-    questions = [same_question(draft) for draft in drafts]
-    unique = list(dict.fromkeys(questions))
-    number = {text: place for place, text in enumerate(unique)}
-    own = np.array([number[text] for text in questions])
-    bare = ["" for _ in unique]
-    for place, draft in enumerate(drafts):
-        bare[own[place]] = comparable(draft.asked)
-    near, threshold = near_groups(bare, np.bincount(own).tolist())
-    labels = [near[own].tolist()]
+def find_clusters(
+    drafts: Sequence[Draft], task: str, others: Sequence[Draft] = ()
+) -> tuple[list[Cluster], list[str]]:
+    """Rows that ask the same or nearly the same, share a passage, or belong to one group; and what to say of it.
+
+    Args:
+        others: rows whose split is given. What is nearly the same is a question of all rows of the data.
+    """
+    near, threshold = near_prompts([draft.asked for draft in (*drafts, *others)])
+    near, questions = near[: len(drafts)], [same_question(draft) for draft in drafts]
+    labels = [near, _codes(questions)]
     labels += [
         _codes(values) for values in ([d.group for d in drafts], [d.passage for d in drafts]) if any(values)
     ]
@@ -61,7 +60,7 @@ def find_clusters(drafts: Sequence[Draft], task: str) -> tuple[list[Cluster], li
         clusters[key].rows.append(place)
         clusters[key].strata[stratum(draft, task)] += 1
     notes = []
-    alike = len(unique) - len(set(near.tolist()))
+    alike = len(set(questions)) - len(set(near))
     if alike:
         notes.append(
             f"{alike:,} {'prompt is' if alike == 1 else 'prompts are'} nearly the same as another; such rows stay in one split."

@@ -35,12 +35,7 @@ class Template:
         """
         if len(prompts) < 3:
             return cls()
-        split = [prompt.split() for prompt in prompts]
-        prefix = common_start(split, share)
-        suffix = common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
-        ends = cls(tuple(prefix), tuple(suffix))
-        lead, trail = unspaced_ends([ends.strip(prompt) for prompt in prompts], share)
-        ends = cls(tuple(prefix), tuple(suffix), lead=lead, trail=trail)
+        ends = cls.ends_of(prompts, share)
         bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
         least = max(3, line_share * len(prompts))
         lines = Counter(line for body in bodies if len(body) > 1 for line in {line.strip() for line in body})
@@ -50,9 +45,21 @@ class Template:
             ends.suffix,
             frozenset(line for line, count in lines.items() if line and count >= least),
             frozenset(head for head, count in heads.items() if head and count >= least),
-            lead,
-            trail,
+            ends.lead,
+            ends.trail,
         )
+
+    @classmethod
+    def ends_of(cls, prompts: Sequence[str], share: float = 0.9) -> Template:
+        """What this share of the prompts begins and ends with, and nothing from inside of them."""
+        if len(prompts) < 3:
+            return cls()
+        split = [prompt.split() for prompt in prompts]
+        prefix = common_start(split, share)
+        suffix = common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
+        ends = cls(tuple(prefix), tuple(suffix))
+        lead, trail = unspaced_ends([ends.strip(prompt) for prompt in prompts], share)
+        return cls(tuple(prefix), tuple(suffix), lead=lead, trail=trail)
 
     def strip(self, prompt: str) -> str:
         """The prompt's own text. Empty if there is only template."""

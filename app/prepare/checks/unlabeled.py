@@ -52,7 +52,7 @@ def read_unlabeled_rows(task: Task, path: Path, rows: Rows) -> tuple[list[Source
 
 def check_near_unlabeled(pool: list[SourceRow], rows: Rows) -> list[Finding]:
     """Rows that differ in a few characters from one of a split: a run refuses most of them when it looks at them."""
-    groups, _ = near_rows([*(row for split in SPLITS for row in rows.get(split, [])), *pool], rows)
+    groups, _ = near_rows([*(row for split in SPLITS for row in rows.get(split, [])), *pool])
     near = [
         row.place(f"nearly the prompt of {same[0]}")
         for same in groups
