@@ -12,7 +12,7 @@ from app.config.splits import Split
 from app.prepare.chats import Turn, read_turns
 from app.prepare.columns import as_text, is_empty, unpack, value_at
 from app.prepare.layout import Layout
-from app.prepare.tables import CellError, InputError, Place, Record, RowFault, Skipped, Table, excerpt
+from app.prepare.tables import CellError, InputError, NoText, Place, Record, RowFault, Skipped, Table, excerpt
 from trainer.tasks.multiple_choice import offered_letters, prompt_with_options
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -140,6 +140,8 @@ def _draft(record: Record, layout: Layout, split: Split | None, kind: str, start
 
 def _cell(values: dict[str, Any], name: str | None) -> str:
     value = value_at(values, name) if name else None
+    if isinstance(value, CellError):
+        raise _cell_fault(name or "", value)
     return "" if is_empty(value) else as_text(value).strip()
 
 
@@ -224,7 +226,9 @@ def _answer(value: Any, name: str, kind: str) -> str:
     return as_text(value).strip()
 
 
-def _cell_fault(name: str, value: str) -> RowFault:
+def _cell_fault(name: str, value: CellError) -> RowFault:
+    if isinstance(value, NoText):
+        return RowFault(f"`{name}` holds {value}. Write them as UTF-8, or leave the row out")
     if value.startswith("#FORMULA"):
         return RowFault(
             f"`{name}` is a formula whose value is not in the file. Open the file in Excel, save it, and try again"

@@ -65,6 +65,9 @@ def _load(datasets: Any, place: str, config: str | None) -> Any:
 def _table(datasets: Any, name: str, split: Split | None, rows: Any) -> Table:
     table = Table(name, split, "data set of the hub", list(rows.column_names))
     check_columns(table.columns, name)
+    media = [key for key, feature in rows.features.items() if _is_media(feature)]
+    rows = rows.remove_columns(media)
+    table.leave_out(media)
     classes = {
         key: feature.int2str
         for key, feature in rows.features.items()
@@ -84,3 +87,13 @@ def _table(datasets: Any, name: str, split: Split | None, rows: Any) -> Table:
         except RowFault as fault:
             table.skip("row", number, str(fault), values)
     return table
+
+
+def _is_media(feature: Any) -> bool:
+    """Whether a column has pictures, sound or the like, which the library would decode."""
+    if isinstance(feature, dict | list):
+        return any(map(_is_media, feature.values() if isinstance(feature, dict) else feature))
+    inner = getattr(feature, "feature", None)
+    if inner is not None:
+        return _is_media(inner)
+    return hasattr(feature, "decode") and type(feature).__name__ != "Json"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from app.prepare.json_reader import refuse_signs
 from app.prepare.memory import at_most
@@ -14,11 +14,13 @@ from app.prepare.tables import (
     MAX_BYTES,
     MAX_ROWS,
     InputError,
+    NoText,
     ReadOptions,
     RowFault,
     Source,
     Table,
     check_columns,
+    excerpt,
 )
 
 BATCH = 1000
@@ -49,11 +51,12 @@ def read_parquet(source: Source, options: ReadOptions) -> list[Table]:
             check_columns(table.columns, source.name)
             # one thread, so that a column that unfolds meets the bound before others are read
             _read(table, file.iter_batches(batch_size=BATCH, use_threads=False))
+            table.leave_out_no_text()
     except (MemoryError, pyarrow.ArrowMemoryError):
         raise _unfolds(source.name) from None
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
-            f"{source.name}: the Parquet file cannot be read: {str(error)[:200]}. Write it again."
+            f"{source.name}: the Parquet file cannot be read: {excerpt(error, 200).rstrip('.')}. Write it again."
         ) from None
     return [table]
 
@@ -118,20 +121,23 @@ def _size(value: Any) -> int:
 
 
 def plain(value: Any) -> Any:
-    """A value of a typed column as JSON has it; dates in ISO form, bytes as UTF-8 text or base64."""
+    """A value of a typed column as JSON has it: dates in ISO form, bytes as UTF-8 text; `NoText` where that is not possible."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        items = {str(key): plain(item) for key, item in value.items()}
+        return NoText() if any(isinstance(item, NoText) for item in items.values()) else items
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        parts = [plain(item) for item in value]
+        return NoText() if any(isinstance(part, NoText) for part in parts) else parts
     if isinstance(value, float) and value != value:
         return None
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
-    if isinstance(value, date | time | Decimal):
+    if isinstance(value, date | time | timedelta | Decimal | UUID):
         return str(value)
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            text = value.decode()
         except UnicodeDecodeError:
-            return base64.b64encode(value).decode()
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+            return NoText()
+        return NoText() if "\x00" in text else text
+    return value if value is None or isinstance(value, str | int | float | bool) else NoText()

@@ -61,7 +61,8 @@ def make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) -> 
     try:
         return _make_plan(tables, said, options)
     except InputError as error:
-        raise InputError(f"{error}{_sheet_hint(tables)}") from None
+        left_out = "".join(f" {table.left_out}" for table in tables if table.left_out)
+        raise InputError(f"{error}{_sheet_hint(tables)}{left_out}") from None
 
 
 def _sheet_hint(tables: Sequence[Table]) -> str:

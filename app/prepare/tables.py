@@ -53,6 +53,13 @@ class CellError(str):
     """What an Excel cell holds in place of a value, such as `#REF!`."""
 
 
+class NoText(CellError):  # noqa: N818 - a value, no exception
+    """What stands for a value that no text can hold, such as the bytes of a picture."""
+
+    def __new__(cls) -> NoText:
+        return super().__new__(cls, "bytes that are no text")
+
+
 class Place(NamedTuple):
     """Where a row stands."""
 
@@ -112,6 +119,8 @@ class Table:
     """How it was read."""
     sheets: list[str] = field(default_factory=list)
     """Of a workbook: the names of all its sheets."""
+    left_out: str = ""
+    """A sentence on the columns that hold no texts."""
 
     def skip(self, unit: str, number: int, reason: str, text: object = "") -> None:
         """List a row that cannot be used."""
@@ -120,6 +129,27 @@ class Table:
     def add(self, unit: str, number: int, values: dict[str, Any]) -> None:
         """Keep a row."""
         self.records.append(Record(Place(self.name, unit, number), values))
+
+    def leave_out_no_text(self) -> None:
+        """Leave out the columns with more values that are no text than others."""
+        counts = {name: [0, 0] for name in self.columns}
+        for record in self.records:
+            for name, value in record.values.items():
+                if value is not None:
+                    counts[name][isinstance(value, NoText)] += 1
+        self.leave_out([name for name, (texts, others) in counts.items() if others > texts])
+
+    def leave_out(self, found: list[str]) -> None:
+        """Take out columns that hold no texts; a note names them."""
+        if not found:
+            return
+        for record in self.records:
+            for name in found:
+                record.values.pop(name, None)
+        self.columns = [name for name in self.columns if name not in found]
+        what = f"the column {names(found)} was" if len(found) == 1 else f"the columns {names(found)} were"
+        self.left_out = f"{self.name}: {what} left out: pictures, or other bytes that are no text."
+        self.notes.append(self.left_out)
 
 
 class Source(NamedTuple):

@@ -64,6 +64,18 @@ def test_formulas_without_a_saved_value_and_errors_are_listed(tmp_path: Path) ->
     ]
 
 
+def test_an_error_in_a_passage_is_listed_too(tmp_path: Path) -> None:
+    rows = [
+        ["context", "question", "answer"],
+        *[[f"passage {n}", text, a] for n, (text, a) in enumerate(mixed(40))],
+    ]
+    rows[6][0] = "#N/A"
+    made = plan(workbook(tmp_path / "a.xlsx", ("Sheet", rows)))
+    assert [(item.place.number, item.reason) for item in made.skipped] == [
+        (7, "`context` is the error #N/A. Correct the formula")
+    ]
+
+
 def test_a_title_and_blank_rows_above_the_header_are_left_out_and_said(tmp_path: Path) -> None:
     rows: list[list[Any]] = [["Support tickets 2024", None], [None, None], *rows_of(), [None, None]]
     table = read_one(workbook(tmp_path / "a.xlsx", ("Sheet", rows)))

@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from app.prepare.layout import Choices
 from app.prepare.tables import InputError
 from tests.input_files import as_csv, as_jsonl, mixed, pairs, plan, read, read_one, requests, write
 
@@ -43,6 +44,42 @@ def test_parquet_keeps_types_as_text_and_lists_as_they_are(tmp_path: Path) -> No
     assert read_one(parquet(tmp_path / "a.parquet", rows)).records[0].values == {
         "day": "2024-03-09", "price": "1.50", "blob": "é", "nan": None, "turns": [{"role": "user", "content": "a"}],
     }  # fmt: skip
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\xff"
+PICTURES = {
+    "bytes": PICTURE,
+    "as the hub stores them": {"bytes": PICTURE, "path": "1.png"},
+    "several": [PICTURE, PICTURE],
+    "zeros": bytes(8),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
+def test_bytes_that_are_no_text_are_left_out_and_said(tmp_path: Path, picture: object) -> None:
+    made = plan(parquet(tmp_path / "a.parquet", [{"image": picture, **row} for row in ROWS]))
+    assert made.tables[0].columns == ["text", "label"]
+    assert [note for note in made.notes if note.startswith("a.parquet: the column `image` was left out")]
+    assert sorted((d.prompt, d.answer) for rows in made.rows.values() for d in rows) == sorted(mixed(40))
+
+
+def test_bytes_in_the_place_of_what_is_asked_are_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", [{"prompt": PICTURE, "label": row["label"]} for row in ROWS])
+    with pytest.raises(InputError, match=r"only one column, `label`.*`prompt` was left out"):
+        plan(path)
+    with pytest.raises(InputError, match=r"--prompt: there is no column 'prompt'.*`prompt` was left out"):
+        plan(path, said=Choices(prompt=["prompt"]))
+
+
+def test_texts_stored_as_bytes_are_read_and_a_row_of_other_bytes_is_listed(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": row["text"].encode(), "label": row["label"]} for row in ROWS]
+    rows[6]["text"] = PICTURE
+    made = plan(parquet(tmp_path / "a.parquet", rows))
+    assert [str(item.place) for item in made.skipped] == ["a.parquet, row 7"]
+    assert "`text` holds bytes that are no text" in made.skipped[0].reason
+    assert {d.prompt for kept in made.rows.values() for d in kept} == {
+        text for n, (text, _) in enumerate(mixed(40)) if n != 6
+    }
 
 
 def test_a_damaged_parquet_file(tmp_path: Path) -> None:
@@ -129,6 +166,23 @@ def test_the_hub_by_a_local_folder(tmp_path: Path) -> None:
     assert [(table.split, len(table.records)) for table in tables] == [("train", 20), ("test", 5)]
     assert pairs(tables[0])[:2] == [("text 0", "no"), ("text 1", "yes")]
     assert any("`unsupervised`" in note for note in tables[0].notes)
+
+
+def test_pictures_of_the_hub_are_left_out_and_said(tmp_path: Path) -> None:
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "label": datasets.Value("string"),
+            "image": datasets.Image(),
+            "frames": datasets.List(datasets.Image()),
+        }
+    )
+    picture = {"bytes": PICTURE, "path": None}
+    rows = [{"text": t, "label": a, "image": picture, "frames": [picture]} for t, a in mixed(40)]
+    datasets.Dataset.from_list(rows, features=features).save_to_disk(tmp_path / "saved")
+    [table] = read(f"hub:{tmp_path / 'saved'}")
+    assert pairs(table) == mixed(40)
+    assert "the columns `image`, `frames` were left out" in " ".join(table.notes)
 
 
 @pytest.mark.parametrize(
