@@ -20,6 +20,8 @@ TODAY = datetime(2024, 7, 26, tzinfo=UTC)
 answer with other prompts on another day."""
 THOUGHT = "<think>"
 """Begins the reasoning of a reply."""
+UNWRITABLE = (TemplateError, TypeError, ValueError, KeyError, AttributeError)
+"""What a template raises at turns that it does not know."""
 
 Turns = Sequence[dict[str, str]]
 SYSTEM = {"role": "system", "content": "instruction"}
@@ -41,6 +43,8 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any, student: StudentSpec):
         self._tokenizer = tokenizer
         self._template = without_clock(tokenizer.get_chat_template())
+        self.control = control_tokens(tokenizer, self._template)
+        """Finds what controls a student where a turn spells it."""
         self._options = student.template_kwargs
         self._parts, self._joins_system = False, False
         reason = self._fault()
@@ -60,11 +64,23 @@ class ChatTemplate:
         Some templates open a thought there. Our answers have none, so such a prompt ends where the template writes an
         answer that is already known.
         """
-        text = self._write(turns, add_generation_prompt=True)
-        if not text.rstrip().endswith(THOUGHT):
-            return text
-        whole = self._write([*turns, ANSWERED])
-        return whole[: whole.rindex(SENTINEL)]
+        return str(self._ask(turns))
+
+    def tokens(self, turns: Turns) -> list[int]:
+        """The tokens of `prompt`. Only the template's own tokens control the student: where a turn spells one, it is text.
+
+        Raises:
+            ValueError, or another of `UNWRITABLE`: the template refuses the turns, or the tokenizer knows no other tokens for
+                such a text.
+        """
+        if any(self.control.search(turn["content"]) for turn in turns):
+            return list(self._ask(turns, tokenize=True, return_dict=False, sanitize_control_tokens=True))
+        return list(self._tokenizer(self.prompt(turns), add_special_tokens=False)["input_ids"])
+
+    def _ask(self, turns: Turns, **form: bool) -> Any:
+        if self._write(turns, add_generation_prompt=True).rstrip().endswith(THOUGHT):
+            return self._apply([*turns, ANSWERED], before_answer(self._template), **form)
+        return self._apply(turns, self._template, add_generation_prompt=True, **form)
 
     def end_of_reply(self) -> int | None:
         """The special token that the template writes after an answer; None if there is none."""
@@ -75,35 +91,46 @@ class ChatTemplate:
         return next((int(token) for token in tail if token in special), None)
 
     def _write(self, turns: Turns, *, add_generation_prompt: bool = False) -> str:
+        return str(self._apply(turns, self._template, add_generation_prompt=add_generation_prompt))
+
+    def _apply(self, turns: Turns, template: str, *, tokenize: bool = False, **form: bool) -> Any:
         asked = joined(turns) if self._joins_system else turns
         content = [
             {**turn, "content": [{"type": "text", "text": turn["content"]}]} if self._parts else dict(turn)
             for turn in asked
         ]
-        return str(
-            self._tokenizer.apply_chat_template(
-                content,
-                chat_template=self._template,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                **self._options,
-            )
+        return self._tokenizer.apply_chat_template(
+            content, chat_template=template, tokenize=tokenize, **form, **self._options
         )
 
     def _fault(self) -> str:
         """Why the template cannot write a question and its answer; empty if it can."""
         try:
             text = self._write([ASKED, ANSWERED])
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
-            return " ".join(str(error).split())[:200] or type(error).__name__
+        except UNWRITABLE as error:
+            return reason_of(error)
         return "" if ASKED["content"] in text and SENTINEL in text else "it leaves out what the turns say"
 
     def _writes_system(self) -> bool:
         """Whether there may be a system turn. Some templates refuse it, others leave it out."""
         try:
             return SYSTEM["content"] in self._write([SYSTEM, ASKED, ANSWERED])
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+        except UNWRITABLE:
             return False
+
+
+def control_tokens(tokenizer: Any, template: str = "") -> re.Pattern[str]:
+    """Finds tokens that control a student: the special ones, and others that its template writes, such as `<think>`."""
+    added = [(str(token.content), token.special) for token in tokenizer.added_tokens_decoder.values()]
+    names = {name for name, special in added if special or (name in template and not name.isspace())}
+    # the longest first; a pattern that finds nothing where there are none
+    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+
+
+def before_answer(template: str) -> str:
+    """The template, cut where it writes the last `SENTINEL`."""
+    # the empty expression keeps the line break that would be trimmed after a block
+    return f"{{% set whole %}}{{{{ '' }}}}{template}{{% endset %}}{{{{ whole.rsplit('{SENTINEL}', 1)[0] }}}}"
 
 
 def without_clock(template: str) -> str:
@@ -114,6 +141,11 @@ def without_clock(template: str) -> str:
     fixed = f"{json.dumps(formats)}.get(format, {json.dumps(TODAY.strftime('%d %b %Y'))})"
     # the empty expression keeps the line break that would be trimmed after a block
     return f"{{% macro strftime_now(format) %}}{{{{ {fixed} }}}}{{% endmacro %}}{{{{ '' }}}}{template}"
+
+
+def reason_of(error: Exception) -> str:
+    """What a template said, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def joined(turns: Turns) -> Turns:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from trainer.chat import ChatTemplate, uses_chat
+from trainer.chat import UNWRITABLE, ChatTemplate, control_tokens, reason_of, uses_chat
+from trainer.data_files import DataError
 from trainer.records import Example, Message
 from trainer.specs import StudentSpec
 from trainer.tasks.base import Rendered, Task
@@ -35,6 +36,17 @@ class Row:
         return len(self.prompt) + len(self.completion)
 
 
+class UnwritableRowError(DataError):
+    """A row whose turns the chat template refuses, such as two turns of the user one after the other."""
+
+    def __init__(self, name: str, reason: str):
+        self.reason = reason
+        super().__init__(
+            f"The student's chat template cannot write row {name!r}: {reason.rstrip('.')}. Change its turns, or set "
+            "`student.template: plain`."
+        )
+
+
 class Encoder:
     """Tokenises examples the same way for training, generation and choice scoring.
 
@@ -52,6 +64,8 @@ class Encoder:
         self.tokenizer = tokenizer
         self.template = ChatTemplate(tokenizer, student) if uses_chat(tokenizer, student) else None
         self.end = end_of_reply(tokenizer, self.template, student)
+        self.control = self.template.control if self.template else control_tokens(tokenizer)
+        """Finds what would control the student, if it were not read as text, in what it is asked."""
 
     @property
     def chat(self) -> bool:
@@ -63,24 +77,30 @@ class Encoder:
         return [self.row(example) for example in examples]
 
     def row(self, example: Example) -> Row:
-        """One example in tokens."""
+        """One example in tokens. What it says is text, also where it spells a token that controls the student.
+
+        Raises:
+            UnwritableRowError: the chat template cannot write the example's turns.
+        """
         rendered = self.task.render(example)
-        prompt = self._prompt_text(example, rendered)
+        turns = _turns(example, rendered)
+        prompt = "\n\n".join(turn["content"] for turn in turns)
         # lm-evaluation-harness separates a choice from its context by a space even if the choice begins with one.
         tokenize = self._separated if rendered.choices else self._reply
         return Row(
             id=example.id,
-            # A chat template writes its own special tokens; plain text gets the tokenizer's.
-            prompt=self._tokens(prompt, special=not self.chat),
+            prompt=self._asked(example.id, turns) if self.template else self._tokens(prompt, special=True),
             completion=[*tokenize(prompt, rendered.completion), self.end],
             choices=[tokenize(prompt, choice) for choice in rendered.choices] if rendered.choices else None,
         )
 
-    def _prompt_text(self, example: Example, rendered: Rendered) -> str:
-        turns = _turns(example, rendered)
-        return (
-            self.template.prompt(turns) if self.template else "\n\n".join(turn["content"] for turn in turns)
-        )
+    def _asked(self, name: str, turns: list[dict[str, str]]) -> list[int]:
+        """The turns by the chat template, which writes its own special tokens; plain text gets the tokenizer's."""
+        assert self.template
+        try:
+            return self.template.tokens(turns)
+        except UNWRITABLE as error:
+            raise UnwritableRowError(name, reason_of(error)) from error
 
     def _reply(self, prompt: str, text: str) -> list[int]:
         """Tokens of a reply. In plain text, its own white space or one space separates it from the prompt."""
@@ -92,8 +112,8 @@ class Encoder:
         return self._tokens(f" {text}" if needs_space else text, special=False)
 
     def _tokens(self, text: str, *, special: bool) -> list[int]:
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
-        return tokens
+        found = self.tokenizer(text, add_special_tokens=special, split_special_tokens=True)
+        return list(found["input_ids"])
 
 
 def encode(

@@ -34,7 +34,9 @@ class LengthReport(BaseModel):
     completion: dict[str, list[int]]
     """Split -> tokens of each row's answer, with the token that ends a reply."""
     special: dict[str, list[str]]
-    """Split -> ids of rows whose text has a special token of the tokenizer."""
+    """Split -> ids of rows whose text spells a token that controls the student."""
+    unwritable: dict[str, dict[str, str]]
+    """Split -> id of a row that the chat template refuses -> why. Its lengths are 0."""
     reply_limit: int
     """Maximum tokens of a generated reply."""
     generated: bool

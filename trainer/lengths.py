@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.artifacts import write_json
-from trainer.data import Encoder, Row, reply_limit
+from trainer.chat import control_tokens
+from trainer.data import Encoder, Row, UnwritableRowError, reply_limit
 from trainer.data_files import DataError, read_examples, read_prompts
 from trainer.fitting import cut, free_bytes
 from trainer.length_spec import LengthReport, LengthSpec
@@ -59,22 +60,28 @@ def measure(spec: LengthSpec) -> LengthReport:
     encoder = Encoder(task, tokenizer, spec.student)
     prompt: dict[str, list[int]] = {}
     completion: dict[str, list[int]] = {}
+    unwritable: dict[str, dict[str, str]] = {split: {} for split in examples}
     longest: list[Row] = []
     generated = True
     for split, rows in examples.items():
         prompt[split], completion[split] = [], []
         for example in rows:
-            row = encoder.row(example)
-            generated = row.choices is None
+            try:
+                row = encoder.row(example)
+                generated = row.choices is None
+            except UnwritableRowError as error:
+                unwritable[split][example.id] = error.reason
+                row = Row(example.id, [], [])
             prompt[split].append(len(row.prompt))
             completion[split].append(len(row.completion))
-            if split == "train" and row.length <= spec.student.max_length:
+            if split == "train" and 0 < row.length <= spec.student.max_length:
                 longest = sorted([*longest, row], key=lambda each: -each.length)[: spec.student.batch_size]
     device = pick_device()
     return LengthReport(
         prompt=prompt,
         completion=completion,
-        special={split: with_special_tokens(rows, tokenizer) for split, rows in examples.items()},
+        unwritable=unwritable,
+        special={split: with_control_tokens(rows, encoder) for split, rows in examples.items()},
         reply_limit=reply_limit(task, spec.student),
         generated=generated,
         chat=encoder.chat,
@@ -103,16 +110,19 @@ def training_memory(student: StudentSpec, longest: list[Row], device: Any) -> in
     return found.training
 
 
-def with_special_tokens(rows: list[Example], tokenizer: Any) -> list[str]:
-    """Ids of rows in whose text a special token stands, which the tokenizer would take for control."""
-    marks = {str(token) for token in tokenizer.all_special_tokens if len(str(token)) > 2}
-    return [row.id for row in rows if any(mark in text for text in texts_of(row) for mark in marks)]
+def with_control_tokens(rows: list[Example], encoder: Encoder) -> list[str]:
+    """Ids of rows whose text spells a token that controls the student. An answer may have those of its reasoning."""
+    special = control_tokens(encoder.tokenizer)
+    return [
+        row.id
+        for row in rows
+        if special.search(row.completion) or any(map(encoder.control.search, asked_texts(row)))
+    ]
 
 
-def texts_of(row: Example) -> list[str]:
-    """All that a student reads of a row."""
-    turns = [turn.content for turn in row.messages] if row.messages else [row.prompt]
-    return [*turns, row.completion]
+def asked_texts(row: Example) -> list[str]:
+    """All that a student is asked in a row."""
+    return [row.prompt, *(turn.content for turn in row.messages or [])]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class LlamaCppEngine:
     def __init__(self, client: httpx.Client, tokenizer: Any):
         self._client = client
         self._tokenizer = tokenizer
+        self._control = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
         self.other_tokens = 0
         """Prompts that the file's tokenizer has cut into other tokens than the student's."""
 
@@ -50,7 +52,7 @@ class LlamaCppEngine:
         """
         replies = []
         for prompt in prompts:
-            tokens = self.tokens(self._tokenizer.decode(prompt, skip_special_tokens=False))
+            tokens = self.tokens(prompt)
             self.other_tokens += tokens != prompt
             body = {
                 "prompt": tokens,
@@ -80,11 +82,13 @@ class LlamaCppEngine:
             raise LlamaCppError("llama.cpp's server does not score given choices")
         return []
 
-    def tokens(self, text: str) -> list[int]:
-        """The tokens of a text by the file's tokenizer."""
-        found: list[int] = self._post(
-            "/tokenize", {"content": text, "add_special": False, "parse_special": True}
-        )["tokens"]
+    def tokens(self, prompt: Sequence[int]) -> list[int]:
+        """A prompt by the file's tokenizer: its control tokens as such, and what is between them as text."""
+        found: list[int] = []
+        for control, run in groupby(prompt, self._control.__contains__):
+            text = self._tokenizer.decode(list(run), skip_special_tokens=False)
+            body = {"content": text, "add_special": False, "parse_special": control}
+            found += self._post("/tokenize", body)["tokens"]
         return found
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from typing import IO, Any
 from pydantic import TypeAdapter
 
 from trainer.choices import score_choices
-from trainer.data import Encoder, reply_limit, stop_tokens
+from trainer.data import Encoder, UnwritableRowError, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.engines import TorchEngine
 from trainer.line_protocol import own_stdout, write_line
@@ -93,7 +93,7 @@ class Answerer:
             return
         try:
             row = self._encoder.row(question.example)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, UnwritableRowError) as error:
             raise Refused(f"The task {question.task} cannot read this input: {error}.") from error
         if row.choices is None:
             yield from self._generated(row.prompt)

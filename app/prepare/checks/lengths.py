@@ -36,6 +36,7 @@ def check_lengths(config: RunConfig, rows: Rows, report: CheckReport) -> list[Fi
     for split in measured.prompt:
         report.splits[split].lengths = lengths_of(measured, split, student)
         found += too_long(measured, rows, split, student)
+        found += unwritable(measured, rows, split)
         found += special_tokens(measured, rows, split)
     report.memory = Memory(device=measured.device, needed=measured.memory, available=measured.available)
     return [*found, *too_large(report.memory)]
@@ -120,14 +121,26 @@ def too_long(measured: LengthReport, rows: Rows, split: str, student: StudentSpe
     return found
 
 
+def unwritable(measured: LengthReport, rows: Rows, split: str) -> list[Finding]:
+    """Rows that the chat template refuses."""
+    refused = measured.unwritable[split]
+    return finding(
+        "fault",
+        "template",
+        f"The student's chat template refuses rows of {split}. Change their turns, or set `student.template: plain`.",
+        [row.place(refused[row.example.id]) for row in rows[split] if row.example.id in refused],
+    )
+
+
 def special_tokens(measured: LengthReport, rows: Rows, split: str) -> list[Finding]:
-    """Rows that hold a special token as text."""
+    """Rows that spell a special token as text."""
     named = set(measured.special[split])
     return finding(
         "warning",
         "special_token",
-        f"Rows of {split} have a special token of the student in their text, such as the one that ends a reply: it would "
-        "control the student. Remove it.",
+        f"Rows of {split} spell a token that controls the student, such as the one that ends a reply. Here it is text. A server "
+        "that reads it as control, as chat servers of vLLM, Ollama and llama.cpp do, answers another prompt. Remove it unless "
+        "it is meant.",
         [row.place() for row in rows[split] if row.example.id in named],
     )
 
