@@ -20,7 +20,7 @@ from graphs.teacher.failures import CallFailure, give_up_error, truncate
 from graphs.teacher.hooks import RequestRecord, watcher
 from graphs.teacher.prices import PriceBook
 from graphs.teacher.request import Call, Dialect, Mode, payload
-from graphs.teacher.spec import EndpointSpec, TeacherSpec
+from graphs.teacher.spec import EndpointSpec, Price, TeacherSpec
 
 MAX_UNFIT = 6
 """Unfit answers to one call after which it is given up. If 1 answer in 20 is unfit by chance, this
@@ -45,17 +45,21 @@ class RoleBinding:
     endpoint: ModelClient
     book: PriceBook
 
-    def charge(self, usage: Usage, answered: str = "") -> Charge:
-        """The cost of one call in US dollars and tokens, at the price of the model that answered. An unknown one counts as
-        0."""
-        price = self.book.price(self.spec, answered)
-        return Charge(1, usage.prompt_tokens, usage.completion_tokens, price.usd(usage) if price else 0.0)
+    def charge(self, usage: Usage, answered: str = "", tier: str = "") -> Charge:
+        """The cost of one call in US dollars and tokens, at the price of the model and the service tier that answered. An
+        unknown one counts as 0."""
+        usd = max((price.usd(usage) for price in self._prices(answered, tier)), default=0.0)
+        return Charge(1, usage.prompt_tokens, usage.completion_tokens, usd)
 
     def bound(self, prompt_tokens: int, completion_tokens: int) -> Charge:
         """The most that a call of the model can cost. An unknown price counts as 0."""
-        price = self.book.price(self.spec)
-        usd = price.bound_usd(prompt_tokens, completion_tokens) if price else 0.0
-        return Charge(1, prompt_tokens, completion_tokens, usd)
+        bounds = (price.bound_usd(prompt_tokens, completion_tokens) for price in self._prices())
+        return Charge(1, prompt_tokens, completion_tokens, max(bounds, default=0.0))
+
+    def _prices(self, answered: str = "", tier: str = "") -> list[Price]:
+        """Those that a call may have. As long as the server does not say its tier, the one asked for and the standard one."""
+        tiers = [tier] if tier else [self.spec.service_tier, ""]
+        return [price for each in tiers if (price := self.book.price(self.spec, answered, each))]
 
 
 class TeacherCall:
@@ -217,7 +221,7 @@ class TeacherCall:
         """What a request cost: the bound if the server reports no usage, None if it is not known."""
         if isinstance(reply, CallFailure):
             return None if reply.billed else Charge()
-        return self._binding.charge(reply.usage, reply.model) if reply.usage else bound
+        return self._binding.charge(reply.usage, reply.model, reply.service_tier) if reply.usage else bound
 
     def _read(self, reply: Reply | CallFailure, max_tokens: int) -> str | CallFailure:
         if isinstance(reply, CallFailure):

@@ -38,6 +38,8 @@ class Reply:
     """Why the model or a content filter did not answer."""
     model: str = ""
     """The model that answered, by its own account: a router's or an alias's may be another one than was asked for."""
+    service_tier: str = ""
+    """The tier in which the server says that it answered, which may be another one than was asked for."""
 
     @property
     def thought(self) -> bool:
@@ -190,6 +192,7 @@ def read_reply(message: AIMessage) -> Reply:
         declined=filtered or ("" if text else str(refusal or "")),
         usage=read_usage(message),
         model=str(message.response_metadata.get("model_name") or ""),
+        service_tier=str(message.response_metadata.get("service_tier") or ""),
     )
 
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,26 @@ LITELLM = {
 """Our keys, and LiteLLM's, whose prices are for one token."""
 SAMPLE = "sample_spec"
 """LiteLLM's description of its keys, which stands among the models."""
+TIERS = {"flex": "_flex", "priority": "_priority", "batch": "_batches"}
+"""Service tiers by the name that a request or an answer has for them, and what LiteLLM adds to its keys for each."""
 
 
 class PriceFileError(TeacherError):
     """A price file that cannot be used."""
 
 
-def read_price_file(path: Path) -> dict[str, Price]:
-    """The prices in a file by model. Entries of LiteLLM that have no flat price by tokens, such as images, are left out.
+@dataclass(frozen=True)
+class PriceList:
+    """What a price file holds."""
+
+    standard: Mapping[str, Price] = field(default_factory=dict)
+    """By model."""
+    tiers: Mapping[str, Mapping[str, Price]] = field(default_factory=dict)
+    """Service tier -> model, for the models that have another price there."""
+
+
+def read_price_file(path: Path) -> PriceList:
+    """The prices in a file. Entries of LiteLLM that have no flat price by tokens, such as images, are left out.
 
     Raises:
         PriceFileError: the file cannot be read, or a price in it is wrong; the message names file, model and key.
@@ -48,7 +62,7 @@ def read_price_file(path: Path) -> dict[str, Price]:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, *_: int) -> dict[str, Price]:
+def _read(path: Path, *_: int) -> PriceList:
     """The prices of one version of a file."""
     try:
         entries = json.loads(path.read_bytes())
@@ -57,11 +71,30 @@ def _read(path: Path, *_: int) -> dict[str, Price]:
     if not isinstance(entries, dict):
         raise PriceFileError(f"The price file {path} must hold one JSON object, from model names to prices.")
     entries.pop(SAMPLE, None)
-    prices = {name: _price(path, name, entry) for name, entry in entries.items()}
-    return {name: price for name, price in prices.items() if price}
+    standard = {
+        name: price for name, entry in entries.items() if (price := _price(path, name, entry, LITELLM))
+    }
+    tiers = {
+        tier: {
+            name: price
+            for name in standard
+            if (keys := _tier_keys(entries[name], suffix)) != LITELLM
+            and (price := _price(path, name, entries[name], keys))
+        }
+        for tier, suffix in TIERS.items()
+    }
+    return PriceList(standard, tiers)
 
 
-def _price(path: Path, name: str, entry: Any) -> Price | None:
+def _tier_keys(entry: Mapping[str, Any], suffix: str) -> dict[str, str]:
+    """LiteLLM's keys for a tier: its own where the entry has them, else the standard ones."""
+    return {
+        ours: f"{theirs}{suffix}" if entry.get(f"{theirs}{suffix}") is not None else theirs
+        for ours, theirs in LITELLM.items()
+    }
+
+
+def _price(path: Path, name: str, entry: Any, keys: Mapping[str, str]) -> Price | None:
     fault = f"The price file {path}: {name}"
     if not isinstance(entry, dict):
         raise PriceFileError(
@@ -69,12 +102,12 @@ def _price(path: Path, name: str, entry: Any) -> Price | None:
         )
     own = bool(entry.keys() & LITELLM.keys())
     if not own:
-        entry = {ours: entry[theirs] for ours, theirs in LITELLM.items() if entry.get(theirs) is not None}
+        entry = {ours: entry[theirs] for ours, theirs in keys.items() if entry.get(theirs) is not None}
         if not {"input_per_million", "output_per_million"} <= entry.keys():
             return None
         for key, value in entry.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise PriceFileError(f"{fault}: {LITELLM[key]} must be a number.")
+                raise PriceFileError(f"{fault}: {keys[key]} must be a number.")
         # from "3e-06" to 3 and not to 2.9999999999999996
         entry = {key: float(f"{value * 1e6:.12g}") for key, value in entry.items()}
     try:
@@ -83,4 +116,4 @@ def _price(path: Path, name: str, entry: Any) -> Price | None:
         details = error.errors(include_url=False, include_input=False)[0]
         key = str(details["loc"][0]) if details["loc"] else "prices"
         message = details["msg"].removeprefix("Value error, ")
-        raise PriceFileError(f"{fault}: {key if own else LITELLM.get(key, key)}: {message}.") from None
+        raise PriceFileError(f"{fault}: {key if own else keys.get(key, key)}: {message}.") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from graphs.ports import Role
-from graphs.teacher.price_file import read_price_file
+from graphs.teacher.price_file import PriceList, read_price_file
 from graphs.teacher.spec import OPENAI, BudgetSpec, EndpointSpec, Price, TeacherSpec
 
 _DATE = re.compile(r"[-@]20\d\d-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])$")
@@ -31,8 +31,8 @@ class PriceBook:
     """`teacher.prices`."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """`teacher.price_aliases`."""
-    listed: Mapping[str, Price] = field(default_factory=dict)
-    """Those of the price file."""
+    listed: PriceList = field(default_factory=PriceList)
+    """The price file's."""
     file: Path | None = None
 
     @classmethod
@@ -46,18 +46,20 @@ class PriceBook:
             PriceFileError: the file cannot be used.
         """
         path = spec.price_file or default
-        return cls(spec.prices, spec.price_aliases, read_price_file(path) if path else {}, path)
+        return cls(spec.prices, spec.price_aliases, read_price_file(path) if path else PriceList(), path)
 
-    def price(self, endpoint: EndpointSpec, answered: str = "") -> Price | None:
+    def price(self, endpoint: EndpointSpec, answered: str = "", tier: str | None = None) -> Price | None:
         """The price of a call; None if it is not known.
 
         Args:
             answered: the model that the answer names, which may be another one than was asked for.
+            tier: the service tier; None is the one that is asked for. Only a price file tells tiers apart.
         """
         names = list(filter(None, (answered, endpoint.model)))
+        tier = endpoint.service_tier if tier is None else tier
         for table in (self._own, self._listed):
             for name in names:
-                if found := table(name):
+                if found := table(name, tier):
                     return found
         if endpoint.base_url != OPENAI:
             return None
@@ -65,16 +67,16 @@ class PriceBook:
 
     def similar(self, model: str) -> list[str]:
         """Names in the file that are this model's with a vendor before them, such as `azure/gpt-4o`."""
-        return [name for name in self.listed if name.rpartition("/")[2] == model][:SUGGESTED]
+        return [name for name in self.listed.standard if name.rpartition("/")[2] == model][:SUGGESTED]
 
-    def _own(self, name: str) -> Price | None:
+    def _own(self, name: str, tier: str) -> Price | None:
         alias = self.aliases.get(name)
         if alias is None:
             return dated(self.own, name)
-        return dated(self.own, alias) or self._listed(alias) or openai_price(alias)
+        return dated(self.own, alias) or self._listed(alias, tier) or openai_price(alias)
 
-    def _listed(self, name: str) -> Price | None:
-        return dated(self.listed, name)
+    def _listed(self, name: str, tier: str) -> Price | None:
+        return dated(self.listed.tiers.get(tier, {}), name) or dated(self.listed.standard, name)
 
 
 def dated(table: Mapping[str, T], name: str) -> T | None:

@@ -170,6 +170,11 @@ class EndpointSpec(Strict):
         """Names of the environment variables whose values are sent."""
         return [name for name in (self.api_key_env, *self.headers_env.values()) if name]
 
+    @property
+    def service_tier(self) -> str:
+        """The tier that is asked for; empty if none is."""
+        return str(self.extra_body.get("service_tier") or "")
+
 
 class TeacherSpec(Strict):
     """The teacher: one OpenAI-compatible endpoint and model, with overrides by role."""

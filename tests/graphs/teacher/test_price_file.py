@@ -24,6 +24,13 @@ LITELLM: dict[str, Any] = {
         "litellm_provider": "openai",
         "mode": "chat",
         "output_cost_per_token": 2e-06,
+        "cache_read_input_token_cost_flex": 1.25e-08,
+        "input_cost_per_token_flex": 1.25e-07,
+        "output_cost_per_token_flex": 1e-06,
+        "input_cost_per_token_priority": 4.5e-07,
+        "output_cost_per_token_priority": 3.6e-06,
+        "input_cost_per_token_batches": 1.25e-07,
+        "cache_read_input_token_cost_batches": None,
         "supports_reasoning": True,
         "supported_endpoints": ["/v1/chat/completions"],
     },
@@ -53,7 +60,7 @@ def write(folder: Path, content: Any) -> Path:
 
 def test_litellms_list_is_read_as_it_is(tmp_path: Path) -> None:
     prices = read_price_file(write(tmp_path, LITELLM))
-    assert prices == {
+    assert prices.standard == {
         "gpt-5-mini": Price(input_per_million=0.25, output_per_million=2, cached_input_per_million=0.025),
         "perplexity/deep": Price(input_per_million=2, output_per_million=8, reasoning_per_million=3),
         "claude-sonnet": Price(
@@ -65,13 +72,25 @@ def test_litellms_list_is_read_as_it_is(tmp_path: Path) -> None:
     }
 
 
+def test_litellms_prices_for_service_tiers_stand_in_for_the_standard_ones(tmp_path: Path) -> None:
+    mini = {"input_per_million": 0.25, "output_per_million": 2, "cached_input_per_million": 0.025}
+    flex = {"input_per_million": 0.125, "output_per_million": 1, "cached_input_per_million": 0.0125}
+    assert read_price_file(write(tmp_path, LITELLM)).tiers == {
+        "flex": {"gpt-5-mini": Price(**flex)},
+        "priority": {
+            "gpt-5-mini": Price(**mini | {"input_per_million": 0.45, "output_per_million": 3.6}),
+        },
+        "batch": {"gpt-5-mini": Price(**mini | {"input_per_million": 0.125})},
+    }
+
+
 def test_our_form_may_stand_beside_it_and_a_change_is_seen(tmp_path: Path) -> None:
     ours = {"input_per_million": 0.5, "output_per_million": 1.5}
     path = write(tmp_path, {"mine": ours} | LITELLM)
-    assert read_price_file(path)["mine"] == Price(**ours)
+    assert read_price_file(path).standard["mine"] == Price(**ours)
     write(tmp_path, {"mine": ours | {"input_per_million": 0.75}})
     os.utime(path, ns=(1, 1))
-    assert read_price_file(path) == {"mine": Price(input_per_million=0.75, output_per_million=1.5)}
+    assert read_price_file(path).standard == {"mine": Price(input_per_million=0.75, output_per_million=1.5)}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +117,10 @@ def test_our_form_may_stand_beside_it_and_a_change_is_seen(tmp_path: Path) -> No
         (
             {"m": {"input_cost_per_token": -3e-06, "output_cost_per_token": 0}},
             "m: input_cost_per_token: Input should",
+        ),
+        (
+            {"m": {"input_cost_per_token": 1, "output_cost_per_token": 1, "output_cost_per_token_flex": "1"}},
+            "m: output_cost_per_token_flex must be",
         ),
         (
             '{"m": {"input_cost_per_token": NaN, "output_cost_per_token": 0}}',
