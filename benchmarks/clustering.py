@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -22,6 +20,7 @@ from sklearn.cluster import KMeans
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.machine import machine
 from graphs.analysis.clustering import cluster, elbow
 
 RESULTS = Path(__file__).parent / "results" / "clustering.json"
@@ -71,21 +70,14 @@ def main() -> None:
         ("small", 200, 8, 1.5, 10),
         ("small", 60, 5, 1.5, 10),
     ]
-    load = round(os.getloadavg()[0], 2)
-    cases = []
+    before, cases = machine(), []
     for name, rows, centres, noise, max_k in shapes:
         vectors = planted(rows, options.dimensions, centres, noise, seed=1)
         case = {"case": name, "rows": rows, "planted": centres, "max_k": max_k, **compare(vectors, max_k)}
         print(json.dumps(case))
         cases.append(case)
-    machine: dict[str, object] = {
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-    }
-    machine |= {"cores": os.cpu_count(), "load_before": load}
-    options.output.write_text(
-        json.dumps({"dimensions": options.dimensions, **machine, "cases": cases}, indent=2) + "\n"
-    )
+    result = {"dimensions": options.dimensions, **before, "cases": cases}
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -32,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.loop_student import make_data
+from benchmarks.machine import machine
 from trainer.artifacts import write_json
 
 HERE = Path(__file__).parent
@@ -229,10 +229,8 @@ def main() -> None:
     options = parser.parse_args()
     server = os.environ.get("PADA_TEST_POSTGRES", "")
     results = {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-            "load_before": round(os.getloadavg()[0], 2),
+        "machine": machine()
+        | {
             "uvloop": find_spec("uvloop") is not None,
             "httptools": find_spec("httptools") is not None,
         },

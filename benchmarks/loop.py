@@ -31,8 +31,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -52,6 +50,7 @@ from app.engine.events import Event
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from benchmarks.loop_student import ScriptedStudent, make_data
+from benchmarks.machine import machine
 from trainer.artifacts import read_json, read_jsonl, write_json
 
 HERE = Path(__file__).parent
@@ -271,7 +270,7 @@ def main() -> None:
         return
     parts = options.parts or ["latency", "growth", "resume"]
     results = read_json(options.output) if options.output.exists() else {}
-    results["machine"] = {"cpus": os.cpu_count(), "python": platform.python_version()}
+    results["machine"] = machine()
     if "latency" in parts:
         results["latency"] = latency(options.latency_rows, options.rounds, options.teacher, options.log)
         show_latency(results["latency"])

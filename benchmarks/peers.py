@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -54,12 +56,7 @@ def read_rows(path: Path, count: int | None = None) -> list[dict[str, Any]]:
 def conditions(data: Path | None, rows: int) -> dict[str, Any]:
     """The data and the machine of the measurement."""
     name = data.name if data else "synthetic"
-    return {
-        "data": name,
-        "rows": rows,
-        "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 2),
-    }
+    return {"data": name, "rows": rows, **machine()}
 
 
 def publish(report: dict[str, Any], output: Path, hidden: tuple[str, ...] = ()) -> None:

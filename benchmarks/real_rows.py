@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -22,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.machine import machine
 
 HERE = Path(__file__).resolve().parent
 PADA = Path(sys.executable).with_name("pada")
@@ -137,10 +140,10 @@ def main() -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     document = folder.with_name(f"{folder.name}.yaml")
     document.write_text(yaml.safe_dump(config(options), sort_keys=False))
-    began = time.time()
+    before, began = machine(), time.time()
     killed = run([str(PADA), "run", str(document), "--output", str(folder)], options.kills, options.log)
     figures = summarize(json.loads((folder / "report.json").read_text()))
-    figures |= {"cores": os.cpu_count(), "kills": len(killed), "wall_seconds": round(time.time() - began, 1)}
+    figures |= before | {"kills": len(killed), "wall_seconds": round(time.time() - began, 1)}
     if options.log:
         figures["teacher_log"] = repeated(options.log, killed, began)
     results = json.loads(options.output.read_text()) if options.output.exists() else {}

@@ -30,6 +30,7 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.machine import machine
 from graphs.analysis.clustering import cluster, representatives
 from graphs.nodes.allocate import apportion_with_floor
 from graphs.nodes.choose_unlabeled import choose
@@ -251,7 +252,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
-    files = load(options.data)
+    files, before = load(options.data), machine()
     draws = [
         measure(files, options.rows, options.per_class, options.train, seed) for seed in range(options.draws)
     ]
@@ -265,7 +266,7 @@ def main() -> None:
     given = {"train": options.train} if options.train else {"per_class": options.per_class}
     name = f"{options.data.name}, {options.rows} rows, {' '.join(f'{k} {v}' for k, v in given.items())}"
     kept = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
-    kept[name] = {"draws": options.draws, "result": result}
+    kept[name] = before | {"draws": options.draws, "result": result}
     options.output.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     Console().print(table, highlight=False)
 

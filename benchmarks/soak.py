@@ -21,7 +21,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -38,6 +37,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.loop_student import make_data
+from benchmarks.machine import machine
 from benchmarks.small_disk import SmallDisk, possible
 from benchmarks.soak_checks import Evidence, check
 from benchmarks.soak_clients import Seen, client
@@ -313,10 +313,10 @@ def main() -> None:
     output, work = given.pop("output"), given.pop("work")
     if not possible():
         parser.error("this machine allows no namespaces with mounts of their own, which the small disk needs")
+    before = machine()
     with tempfile.TemporaryDirectory() as folder:
         results = soak(Options(**given), (work or Path(folder)).resolve())
-    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}
-    write_json(output, {"machine": machine, "options": given, **results})
+    write_json(output, {"machine": before, "options": given, **results})
     print(json.dumps(results, indent=2))
     sys.exit(not all(results["checks"].values()))
 

@@ -25,6 +25,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.machine import machine
+
 HERE = Path(__file__).resolve().parent
 PADA = Path(sys.executable).with_name("pada")
 TASKS = {
@@ -110,7 +114,9 @@ def main() -> None:
     results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for task in options.task:
         with tempfile.TemporaryDirectory() as work:
-            results[task] = run(task, options.data.resolve() / TASKS[task], options.teacher, Path(work))
+            results[task] = machine() | run(
+                task, options.data.resolve() / TASKS[task], options.teacher, Path(work)
+            )
         kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table = Table("task", "status", "validation", "test", "patterns", "new rows", "calls", "s", box=None)
     for task, one in results.items():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.gpu.install import COMMIT, MODULES, PACK, TOKENIZER, WHEELS
+from benchmarks.machine import commit
 
 LIST, LOCK = Path("scripts/gpu-wheels.txt"), Path("requirements.lock")
 
@@ -131,12 +132,6 @@ def write_bundle() -> None:
     script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
     (MODULES / "vega.js").write_text(script, encoding="utf-8")
     (MODULES / "vl_convert.py").write_text(BUNDLE_MODULE, encoding="utf-8")
-
-
-def commit() -> str:
-    """The checkout's commit, with `-dirty` where tracked files differ from it."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def weigh(say: Callable[[str], None]) -> None:

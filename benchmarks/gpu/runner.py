@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.gpu.catalog import Step
 from benchmarks.gpu.install import COMMIT
 from benchmarks.gpu.results import ResultFile
+from benchmarks.machine import commit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -76,7 +77,8 @@ class Runner:
         if self.rehearse:
             head["note"] = REHEARSAL_NOTE
         head |= {"device": "cpu", "driver": None} if self.rehearse else gpu()
-        head |= {"python": platform.python_version(), "cores": os.cpu_count(), "commit": commit()}
+        head |= {"python": platform.python_version(), "cores": os.cpu_count()}
+        head["commit"] = commit() or packed_commit()
         head["started"] = datetime.now(UTC).isoformat(timespec="seconds")
         for key, value in head.items():
             self.results.put(key, value=value)
@@ -174,10 +176,6 @@ def gpu() -> dict[str, Any]:
     return {"device": name, "driver": driver, "memory": memory}
 
 
-def commit() -> str | None:
-    """The checkout's commit: of git where it is a repository, else as it was packed."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-        return done.stdout.strip()
+def packed_commit() -> str | None:
+    """The commit of a checkout without git, as it was packed."""
     return (ROOT / COMMIT).read_text(encoding="utf-8").strip() if (ROOT / COMMIT).exists() else None
