@@ -156,12 +156,14 @@ class Settings(BaseSettings):
         return self.home.resolve() / "datasets"
 
     @property
+    def own_comparisons(self) -> Path:
+        """Where the comparisons are that the service runs, and where others are looked for."""
+        return self.home.resolve() / "comparisons"
+
+    @property
     def comparison_folders(self) -> list[Path]:
         """Where comparisons are looked for."""
-        return [
-            self.home.resolve() / "comparisons",
-            *(each.expanduser().resolve() for each in self.comparisons),
-        ]
+        return [self.own_comparisons, *(each.expanduser().resolve() for each in self.comparisons)]
 
     @property
     def keys_required(self) -> bool:

@@ -43,7 +43,10 @@ DESCRIPTION = "Makes a small language model better at one task, and proves it."
 TAGS = [
     {"name": "runs", "description": "Start, watch, steer and read runs."},
     {"name": "datasets", "description": "Rows that were uploaded once and can be used by many runs."},
-    {"name": "comparisons", "description": "Comparisons of `pada compare` on this machine, to look at."},
+    {
+        "name": "comparisons",
+        "description": "Several methods on the same rows, with several seeds; also those of `pada compare`.",
+    },
     {
         "name": "fine-tuning",
         "description": "Files and fine-tuning jobs as OpenAI's API has them, for its clients. A job is a run.",

@@ -67,6 +67,13 @@ LINKS = (
     Onward("post", "/v1/runs", "202", "/v1/runs/{run}", {"run": "$response.body#/id"}),
     Onward("get", "/v1/runs", "200", "/v1/runs/{run}", {"run": "$response.body#/items/0/id"}),
     Onward(
+        "post",
+        "/v1/comparisons",
+        "202",
+        "/v1/comparisons/{comparison}",
+        {"comparison": "$response.body#/id"},
+    ),
+    Onward(
         "get",
         "/v1/runs/{run}/artifacts",
         "200",

@@ -29,9 +29,8 @@ def compare(
     """Run several methods on the same task and compare them. Start it again to continue."""
     from app.cli.compare_tables import show, show_plan
     from app.cli.compare_watch import Watch
-    from app.compare.files import write
+    from app.compare import whole
     from app.compare.plan import make_plan
-    from app.compare.results import find_results
     from app.compare.runs import ComparisonPaused, Runs
     from app.compare.spec import load_comparison
     from trainer.tasks import add_task_folder
@@ -47,11 +46,8 @@ def compare(
         return
     try:
         with watch:
-            reports = asyncio.run(runs.run())
+            results = asyncio.run(whole.compare(runs))
     except ComparisonPaused as pause:
         fail(str(pause), code=PAUSED)
-    folders = {job: runs.paths(job) for job in reports}
-    results = find_results(reports, folders, comparison.base.seed, comparison.spec.reference)
-    write(results, folder)
     show(results)
     typer.echo(str(folder))

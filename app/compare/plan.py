@@ -9,10 +9,12 @@ from pydantic import BaseModel
 
 from app.compare.probe import Throughput, baseline, probe
 from app.compare.questions import Data, Failures, Question, drafting, evaluating, expected_brief, questions
-from app.compare.runs import Runs
+from app.compare.runs import Job, Runs
 from app.compare.spec import VANILLA
 from app.config.run_config import RunConfig
 from app.settings import Settings
+from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.artifacts import MinimalDetectableEffect
 from graphs.nodes.choose_unlabeled import LOOKED_AT
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
@@ -40,7 +42,8 @@ class Planned(BaseModel):
     usd: float | None
     """None if a model's price is not known."""
     seconds: float
-    """Training, prediction and teacher calls, if the runs go one after another."""
+    """Training, prediction and teacher calls, if the runs go one after another; without the trainings where
+    `Plan.speed_known` is false."""
 
 
 class Plan(BaseModel):
@@ -51,8 +54,16 @@ class Plan(BaseModel):
     """Validation failures in a round, as assumed for the estimate."""
     baseline_known: bool
     """Whether `failures` are those of the baseline. Before there is one, all validation rows are assumed."""
+    speed_known: bool
+    """Whether it is known how fast the student trains."""
     devices: int
     """Number of runs at a time."""
+    runs: int
+    trainings: int
+    """Students that are trained, for all runs together."""
+    test_rows: int
+    shows: MinimalDetectableEffect
+    """The smallest true difference of two methods that the test rows show with one seed."""
 
 
 async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
@@ -63,24 +74,44 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     """
     rows = runs.prepare()
     known = baseline(runs)
-    throughput, failures = known or (await probe(runs, student), Failures(rows["validation"], rows["train"]))
+    throughput, failures = known or (await probe(runs, student), None)
+    return estimate_plan(runs, rows, throughput, failures)
+
+
+def estimate_plan(
+    runs: Runs, rows: dict[str, int], throughput: Throughput | None, failures: Failures | None = None
+) -> Plan:
+    """The plan of a comparison whose rows are in its folder.
+
+    Args:
+        rows: number of rows by split.
+        failures: of the baseline; None assumes that the student gets every row wrong.
+    """
+    expected = failures or Failures(rows["validation"], rows["train"])
     train = [Example(**row) for row in read_jsonl(RunPaths(runs.root).data("train"))]
     planned: dict[str, list[Planned]] = {}
     for job in runs.jobs:
-        name, seed = job
-        config = runs.config(job)
-        trained = (
-            baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
-            if name == VANILLA
-            else student_seconds(config, rows, throughput)
-        )
-        planned.setdefault(name, []).append(plan_run(name, config, train, failures, trained))
+        trained = trained_seconds(runs, job, rows, throughput) if throughput else 0.0
+        planned.setdefault(job[0], []).append(plan_run(job[0], runs.config(job), train, expected, trained))
     return Plan(
         methods=[total(name, seeds) for name, seeds in planned.items()],
-        failures=failures.validation,
-        baseline_known=known is not None,
+        failures=expected.validation,
+        baseline_known=failures is not None,
+        speed_known=throughput is not None,
         devices=runs.places,
+        runs=len(runs.jobs),
+        trainings=runs.trainings,
+        test_rows=rows["test"],
+        shows=minimal_detectable_effect(rows["test"]),
     )
+
+
+def trained_seconds(runs: Runs, job: Job, rows: dict[str, int], throughput: Throughput) -> float:
+    """Training and prediction of a run. The baseline that a seed's runs share counts for `vanilla`."""
+    name, seed = job
+    if name == VANILLA:
+        return baseline_seconds(runs.config(runs.first(seed)), rows, throughput)
+    return student_seconds(runs.config(job), rows, throughput)
 
 
 def plan_run(

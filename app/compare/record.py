@@ -24,6 +24,8 @@ ArmName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
 class ComparisonRecord(BaseModel):
     """What is compared."""
 
+    name: str = ""
+    """Empty is the name of its folder."""
     created: float
     """Seconds since the epoch."""
     owner: str = ""
@@ -36,18 +38,25 @@ class ComparisonRecord(BaseModel):
     """Method -> its last round."""
 
 
-def write_record(folder: Path, comparison: Comparison, owner: str) -> None:
-    """Write or update the record; when it was begun, and whose it is, stays."""
-    before = read_record(folder)
-    new = ComparisonRecord(
-        created=before.created if before else time.time(),
-        owner=owner or (before.owner if before else ""),
+def record_of(comparison: Comparison, *, created: float, owner: str, name: str = "") -> ComparisonRecord:
+    """The record of a comparison."""
+    return ComparisonRecord(
+        name=name,
+        created=created,
+        owner=owner,
         task=comparison.base.task,
         student=comparison.base.student.model,
         methods=[arm.name for arm in comparison.spec.methods],
         seeds=comparison.spec.seeds,
-        rounds={name: config.loop.last_round for (name, _), config in comparison.configs.items()},
+        rounds=comparison.last_rounds,
     )
+
+
+def write_record(folder: Path, comparison: Comparison, owner: str) -> None:
+    """Write or update the record; when it was begun, and whose it is, stays."""
+    before = read_record(folder)
+    created = before.created if before else time.time()
+    new = record_of(comparison, created=created, owner=owner or (before.owner if before else ""))
     write_json(folder / FILE, new)
 
 

@@ -16,14 +16,18 @@ from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
 from app.engine.events import Event
 from app.engine.run_folder import open_run, owned
+from app.engine.run_store import FolderRunStore
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from app.errors import PadaError
 from app.launchers.devices import devices
+from graphs.errors import Wait
 from graphs.ports import Student
 from graphs.report import Report
 from graphs.run_paths import RoundPaths, RunPaths
+from graphs.teacher.network import ANYWHERE, Network
 from trainer.artifacts import read_json, write_json
+from trainer.fencing import Fence
 
 T = TypeVar("T")
 Job = tuple[str, int]
@@ -34,6 +38,10 @@ Listener = Callable[[Job, Event], None]
 class ComparisonPaused(PadaError):  # noqa: N818
     """A run waits for something. All go on when the comparison is started again."""
 
+    def __init__(self, message: str, waiting_for: Wait | None):
+        super().__init__(message)
+        self.waiting_for = waiting_for
+
 
 class Runs:
     """The runs of one comparison in one folder. A second call on the same folder continues them.
@@ -42,6 +50,8 @@ class Runs:
         listen: receives the events of all runs.
         student: None is the trainer that the settings name.
         owner: id of the API key that may see the comparison on a service; empty is nobody but admins.
+        network: where teachers may live.
+        fence: who may write, for a comparison that can go from one process to another.
     """
 
     def __init__(
@@ -51,12 +61,15 @@ class Runs:
         listen: Listener,
         student: Student | None = None,
         owner: str = "",
+        *,
+        network: Network = ANYWHERE,
+        fence: Fence | None = None,
     ):
         self.root, self.jobs = root, list(comparison.configs)
         self.places = len(devices(os.environ))
         """Number of runs at a time."""
         self._comparison, self._listen, self._student = comparison, listen, student
-        self._owner = owner
+        self._owner, self._network, self._store = owner, network, FolderRunStore(fence)
         self._free = asyncio.Semaphore(self.places)
         self._steps: int | None = None
 
@@ -64,6 +77,18 @@ class Runs:
     def base(self) -> RunConfig:
         """The config without `compare`."""
         return self._comparison.base
+
+    @property
+    def reference(self) -> str | None:
+        """The method that all others are compared with, beside `vanilla`."""
+        return self._comparison.spec.reference
+
+    @property
+    def trainings(self) -> int:
+        """Students that are trained: a baseline for each seed, and one in each round of each run."""
+        return len(self._comparison.spec.seeds) + sum(
+            config.loop.last_round for config in self._comparison.configs.values()
+        )
 
     def paths(self, job: Job) -> RunPaths:
         """The folder of a run."""
@@ -131,14 +156,19 @@ class Runs:
                 self.paths(job).root,
                 lambda event: self._listen(job, event),
                 RunOptions(
-                    student=self._student, sealed=sealed, name=f"{self.root.name}/{job[0]}/seed-{job[1]}"
+                    store=self._store,
+                    student=self._student,
+                    sealed=sealed,
+                    network=self._network,
+                    name=f"{self.root.name}/{job[0]}/seed-{job[1]}",
                 ),
             )
             report = await runner.run()
         if report.status == "paused" and report.waiting_for != "comparison":
             name, seed = job
             raise ComparisonPaused(
-                f"{name}, seed {seed}: {report.stopped} Start the comparison again to go on."
+                f"{name}, seed {seed}: {report.stopped} Start the comparison again to go on.",
+                report.waiting_for,
             )
         return report
 

@@ -35,7 +35,7 @@ class Seconds(BaseModel):
 def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
     """What a run would ask of its teacher, if its students got every validation row wrong; None without a teacher, or where
     the rows have a fault."""
-    if _faulty_rows(checked) or config.teacher is None or not config.loop.last_round:
+    if faulty_rows(checked) or config.teacher is None or not config.loop.last_round:
         return None
     splits = checked.report.splits
     failures = Failures(splits["validation"].rows, len(checked.train))
@@ -44,7 +44,7 @@ def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
     return plan_run(config.loop.method, config, checked.train, failures, evaluated=evaluated)
 
 
-def _faulty_rows(checked: Checked) -> bool:
+def faulty_rows(checked: Checked) -> bool:
     """Whether there is a fault in the rows, and not only in the student or the teacher."""
     return any(
         each.code != "student" and not each.code.startswith("teacher") for each in checked.report.faults
@@ -61,7 +61,7 @@ def seconds_of(
         before: an earlier training of such a student on this machine.
     """
     teacher = planned.seconds if planned else 0.0
-    if before is None or _faulty_rows(checked):
+    if before is None or faulty_rows(checked):
         return Seconds(teacher=teacher, shortest=None, longest=None)
     speed = Throughput.of(before)
     rows: dict[str, int] = {split: checked.report.splits[split].rows for split in SPLITS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,9 @@ from trainer.specs import Strict
 
 VANILLA = "vanilla"
 PADA = "pada"
+
+Parse = Callable[[dict[str, Any], str], RunConfig]
+"""Reads a run's config; errors begin with the name that is its second argument."""
 
 
 class Arm(Strict):
@@ -92,6 +96,26 @@ class Comparison:
     configs: dict[tuple[str, int], RunConfig]
     """(method, seed) -> the run's config."""
 
+    @property
+    def last_rounds(self) -> dict[str, int]:
+        """Method -> its last round; 0 is the baseline alone."""
+        return {name: config.loop.last_round for (name, _), config in self.configs.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as `read` takes it."""
+        return {
+            "compare": self.spec.model_dump(mode="json"),
+            "base": self.base.model_dump(mode="json"),
+            "methods": {name: config.model_dump(mode="json") for (name, _), config in self.configs.items()},
+        }
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Self:
+        """The comparison that `to_json` made this of."""
+        arms = {name: RunConfig.model_validate(config) for name, config in document["methods"].items()}
+        spec = CompareSpec.model_validate(document["compare"])
+        return cls(spec, RunConfig.model_validate(document["base"]), with_seeds(arms, spec.seeds))
+
     def steps(self, train_rows: int) -> int | None:
         """Optimizer steps of every student. None with equal epochs."""
         if self.spec.training == "equal_epochs":
@@ -100,41 +124,59 @@ class Comparison:
         return self.base.student.steps_for(train_rows + max(new))
 
 
+def with_seeds(arms: dict[str, RunConfig], seeds: list[int]) -> dict[tuple[str, int], RunConfig]:
+    """The configs of all runs: each method with each seed."""
+    return {
+        (name, seed): config.model_copy(update={"seed": seed})
+        for name, config in arms.items()
+        for seed in seeds
+    }
+
+
 def load_comparison(path: Path) -> Comparison:
     """Read a comparison's file.
 
     Raises:
         ConfigError: the file or a key in it is wrong; the message names the file, the method and the key.
     """
-    document = read_document(path)
+    folder = path.parent.resolve()
+    return make_comparison(
+        read_document(path), str(path), lambda document, name: parse_config(document, name, folder)
+    )
+
+
+def make_comparison(document: dict[str, Any], name: str, parse: Parse) -> Comparison:
+    """The comparison that a document describes; errors begin with `name`.
+
+    Raises:
+        ConfigError: a key is wrong; the message names the method and the key.
+    """
+    run = {key: value for key, value in document.items() if key != "compare"}
     if "compare" not in document:
         raise ConfigError(
-            f"{path}: compare: missing; give `compare.methods`, such as [vanilla, random, pada], and `compare.seeds`."
+            f"{name}: compare: missing; give `compare.methods`, such as [vanilla, random, pada], and `compare.seeds`."
         )
     try:
-        spec = CompareSpec.model_validate(document.pop("compare"))
+        spec = CompareSpec.model_validate(document["compare"])
     except ValidationError as error:
         faults = explain(error, section=CompareSpec)
-        raise ConfigError("\n".join(f"{path}: compare.{line}" for line in faults)) from None
-    configs = {
-        (arm.name, seed): parse_arm(
-            document | {"seed": seed}, arm.loop, f"{path}: in method {arm.name}", path
-        )
-        for arm in spec.methods
-        for seed in spec.seeds
+        raise ConfigError("\n".join(f"{name}: compare.{line}" for line in faults)) from None
+    base = parse_arm(run, {"method": VANILLA}, name, parse)
+    arms = {
+        arm.name: parse_arm(run, arm.loop, f"{name}: in method {arm.name}", parse) for arm in spec.methods
     }
-    base = parse_arm(document, {"method": VANILLA}, str(path), path)
     if spec.training == "equal_epochs" and base.student.steps:
         raise ConfigError(
-            f"{path}: student.steps: with `compare.training: equal_epochs` give `student.epochs` instead."
+            f"{name}: student.steps: with `compare.training: equal_epochs` give `student.epochs` instead."
         )
-    return Comparison(spec, base, configs)
+    return Comparison(spec, base, with_seeds(arms, spec.seeds))
 
 
-def parse_arm(document: dict[str, Any], own: dict[str, Any], name: str, path: Path) -> RunConfig:
+def parse_arm(document: dict[str, Any], own: dict[str, Any], name: str, parse: Parse) -> RunConfig:
     """A method's config. Without `patience` it goes through all rounds, so that methods have equally many rows."""
-    loop = {**(document.get("loop") or {}), **own}
-    config = parse_config(document | {"loop": loop}, name, path.parent.resolve())
+    common = document.get("loop") or {}
+    loop = {**common, **own} if isinstance(common, dict) else common
+    config = parse(document | {"loop": loop}, name)
     if config.loop.review:
         raise ConfigError(f"{name}: loop.review: a comparison does not wait for a review; leave it out.")
     if "patience" not in loop:

@@ -106,6 +106,9 @@ class Run(Base):
     last_event: Mapped[int] = mapped_column(default=0)
     job: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """What `/v1/fine_tuning/jobs` was asked for; None for a run that was started otherwise."""
+    comparison: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of a comparison, which is worked on as a run is: what is compared (`app.compare.record.ComparisonRecord`). None for a
+    run. The config of a comparison is that of `app.compare.spec.Comparison`, and all its runs are in its folder."""
 
 
 class RunEvent(Base):

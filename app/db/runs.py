@@ -85,13 +85,13 @@ async def get_by_id(session: AsyncSession, name: str, owner: str | None, *, lock
 async def get_page(
     session: AsyncSession, owner: str | None, status: str | None, request: PageRequest
 ) -> tuple[list[Run], str | None]:
-    """Runs, the newest first, and the cursor of the next page.
+    """Runs that are no comparisons, the newest first, and the cursor of the next page.
 
     Args:
         owner: the required owner; None accepts any.
         status: the required status; None accepts any.
     """
-    query = select(Run)
+    query = select(Run).where(Run.comparison.is_(None))
     if owner is not None:
         query = query.where(Run.owner == owner)
     if status is not None:
@@ -117,7 +117,7 @@ async def get_job_page(
 
 
 async def count_unfinished(session: AsyncSession, owner: str) -> int:
-    """Number of unfinished runs of an owner."""
+    """Number of unfinished runs of an owner; a comparison is one."""
     query = select(func.count()).where(Run.owner == owner, Run.status.in_(UNFINISHED))
     return int(await session.scalar(query) or 0)
 

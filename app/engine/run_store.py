@@ -52,10 +52,16 @@ class RunStore(Protocol):
 
 
 class FolderRunStore:
-    """A run that is only its folder: a lock of the kernel, a file of events, a file of checkpoints."""
+    """A run that is only its folder: a lock of the kernel, a file of events, a file of checkpoints.
+
+    Args:
+        fence: who may write, of a run within something that can go from one process to another.
+    """
 
     run_id = None
-    fence = None
+
+    def __init__(self, fence: Fence | None = None):
+        self.fence = fence
 
     @asynccontextmanager
     async def own(self, root: Path) -> AsyncIterator[RunPaths]:

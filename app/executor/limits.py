@@ -16,23 +16,27 @@ LOOK_SECONDS = 15.0
 RAISE = "Whoever runs the service can raise {}; then `resume` goes on from here."
 
 
-async def watch_limits(settings: Settings, root: Path, worked: float, stop: Callable[[RunEnd], None]) -> None:
+async def watch_limits(
+    settings: Settings, root: Path, worked: float, stop: Callable[[RunEnd], None], *, runs: int = 1
+) -> None:
     """Call `stop` once, when a run is over a limit.
 
     Args:
         root: the run's folder.
         worked: seconds that the run has worked before.
+        runs: of a comparison, the number of its runs; it may take what they may take together.
     """
     began = time.monotonic()
+    hours, size = runs * settings.max_hours, runs * settings.max_run_bytes
     while True:
         seconds = worked + time.monotonic() - began
-        if seconds >= settings.max_hours * 3600:
-            stop(over("worked for {:.3g} hours", settings.max_hours, "PADA_MAX_HOURS"))
+        if seconds >= hours * 3600:
+            stop(over("worked for {:.3g} hours", hours, "PADA_MAX_HOURS"))
             return
-        if await asyncio.to_thread(size_of, root) > settings.max_run_bytes:
-            stop(over("filled {:,} bytes of disk", settings.max_run_bytes, "PADA_MAX_RUN_BYTES"))
+        if await asyncio.to_thread(size_of, root) > size:
+            stop(over("filled {:,} bytes of disk", size, "PADA_MAX_RUN_BYTES"))
             return
-        await asyncio.sleep(min(LOOK_SECONDS, settings.max_hours * 3600 - seconds))
+        await asyncio.sleep(min(LOOK_SECONDS, hours * 3600 - seconds))
 
 
 def over(what: str, limit: float, setting: str) -> RunEnd:

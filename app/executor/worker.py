@@ -1,4 +1,4 @@
-"""One run in a process of its own: `python -m app.executor.worker RUN TOKEN`, started by the supervisor.
+"""One run or comparison in a process of its own: `python -m app.executor.worker RUN TOKEN`, started by the supervisor.
 
 The worker owns the run as long as it holds the lease. On SIGTERM it requeues the run. It dies with its supervisor,
 and the trainer dies with it.
@@ -23,12 +23,14 @@ from app.config.teacher_network import teacher_network
 from app.db import runs as run_repository
 from app.db.checkpoints import DatabaseAway
 from app.db.engine import AWAY, Sessions, make_engine, make_sessions
+from app.db.models import Run
 from app.db.run_summary import RunSummary
 from app.db.runs import Lease, RunEnd
 from app.engine.events import Listener, RunStatusChanged
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from app.errors import PadaError
+from app.executor.comparison import compare, folders_of, worked_before
 from app.executor.events import RETRY_SECONDS
 from app.executor.heartbeat import LeaseHeartbeat
 from app.executor.leased_run import LeasedRunStore
@@ -37,7 +39,6 @@ from app.launchers.ray import end_job
 from app.settings import Settings
 from app.telemetry import trace_run
 from graphs.errors import LoopError, MachineBlocked, machine_blocked
-from graphs.report import Report
 from trainer.data_files import DataError
 from trainer.fencing import Superseded
 
@@ -73,7 +74,8 @@ class Worker:
         with LeaseHeartbeat(self._settings, self._lease, stop, lambda: stop("lost")):
             end = await self._end_of(work)
             if end and self._why:
-                await end_job(self._settings, self._root)
+                for folder in folders_of(self._root):
+                    await end_job(self._settings, folder)
         if end:
             self._listen(RunStatusChanged(status=end.status))
             await self._release(end)
@@ -91,31 +93,40 @@ class Worker:
                     raise
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _run(self) -> Report:
+    async def _run(self) -> RunEnd:
         async with self._sessions() as session:
             run = await run_repository.get_by_id(session, self._lease.run, None)
         if run is None:
             raise RuntimeError(f"There is no run {self._lease.run} in the database.")
+        if run.comparison is not None:
+            self._root = self._settings.own_comparisons / run.id
         self._root.mkdir(parents=True, exist_ok=True)
         summary = RunSummary.read(run.view)
         store = LeasedRunStore(self._sessions, self._settings.database, self._lease, self._root, summary)
-        config = RunConfig.model_validate(run.config)
-        runner = Runner(
-            config, self._root, self._listen, RunOptions(store, network=teacher_network(self._settings))
-        )
-        worked = sum(summary.stage_seconds.values())
-        watch = asyncio.create_task(
-            watch_limits(self._settings, self._root, worked, partial(self._stop_over, asyncio.current_task()))
-        )
+        stop = partial(self._stop_over, asyncio.current_task())
+        compares = run.comparison is not None
+        worked = worked_before(self._root) if compares else sum(summary.stage_seconds.values())
+        count = len(run.config["methods"]) * len(run.config["compare"]["seeds"]) if compares else 1
+        watch = asyncio.create_task(watch_limits(self._settings, self._root, worked, stop, runs=count))
         try:
-            return await runner.run(answer=run.answer, finish=False)
+            return await self._work(run, store)
         finally:
             watch.cancel()
 
-    async def _end_of(self, work: asyncio.Task[Report]) -> RunEnd | None:
+    async def _work(self, run: Run, store: LeasedRunStore) -> RunEnd:
+        """To the end or to a pause."""
+        network = teacher_network(self._settings)
+        if run.comparison is not None:
+            return await compare(run, self._root, store, network)
+        config = RunConfig.model_validate(run.config)
+        runner = Runner(config, self._root, self._listen, RunOptions(store, network=network))
+        report = await runner.run(answer=run.answer, finish=False)
+        return RunEnd(report.status, report.stopped, report.waiting_for)
+
+    async def _end_of(self, work: asyncio.Task[RunEnd]) -> RunEnd | None:
         """What becomes of the run; None when another process has taken it over."""
         try:
-            report = await work
+            return await work
         except asyncio.CancelledError:
             return self._over if self._why == "over" else STOPPED.get(self._why or "")
         except Superseded:
@@ -130,7 +141,6 @@ class Worker:
             log.exception("The run failed.")
             kind = type(error).__name__
             return RunEnd("failed", f"An error of the program: {kind}. The log has the details.")
-        return RunEnd(report.status, report.stopped, report.waiting_for)
 
     def _stop_over(self, work: asyncio.Task[Any] | None, end: RunEnd) -> None:
         """Stop a run that is over a limit of the service."""
@@ -138,7 +148,7 @@ class Worker:
             self._over = end
             self._stop(work, "over")
 
-    def _stop(self, work: asyncio.Task[Report], why: str) -> None:
+    def _stop(self, work: asyncio.Task[RunEnd], why: str) -> None:
         if self._why is None or why == "lost":
             self._why = why
             work.cancel()

@@ -1,4 +1,4 @@
-"""Answers of `/v1/comparisons`. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
+"""Requests and answers of `/v1/comparisons`. Times are seconds since the epoch, scores fractions of 1, money US dollars."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.pagination import Page
+from app.api.runs.openapi_examples import CONFIG, DATASET
 from app.compare.models import CurvePoint, Results
 from app.engine.run_status import RunStatus
+from graphs.errors import Wait
 
+START: dict[str, Any] = {
+    "dataset": DATASET,
+    "config": CONFIG | {"compare": {"methods": ["random", "pada"], "seeds": [0, 1]}},
+}
 EXAMPLE: dict[str, Any] = {
     "id": "5d0e6c4b1f2a43879c0d1e2f3a4b5c6d",
     "name": "tickets",
+    "status": "running",
+    "reason": "",
+    "waiting_for": None,
     "created": 1767225600.0,
     "task": "classification",
     "student": "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -38,13 +47,32 @@ RUN_EXAMPLE: dict[str, Any] = {
 }
 
 
+class ComparisonRequest(BaseModel):
+    """A comparison to start."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [START]})
+
+    config: dict[str, Any] = Field(
+        description="A config as for `pada compare`: a run's, with a section `compare`; see docs/guides/compare.md."
+    )
+    dataset: str | None = Field(
+        None, description="Id of an uploaded data set, instead of the paths in `config.data`."
+    )
+    name: str | None = Field(
+        None, min_length=1, max_length=200, description="What it is called; by default as its data set."
+    )
+
+
 class ComparisonView(BaseModel):
     """A comparison in a list."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     id: str
-    name: str = Field(description="Name of its folder.")
+    name: str = Field(description="Of one that `pada compare` runs: the name of its folder.")
+    status: RunStatus | None = Field(description="null for one that `pada compare` runs.")
+    reason: str = Field("", description="Why it has ended or waits.")
+    waiting_for: Wait | None = None
     created: float
     task: str
     student: str

@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 async def comparisons(request: Request, who: Reader, part: bool = False) -> Response:
     """The caller's comparisons, newest first; `part` is the table alone."""
     state = request.app.state
-    found = await run_in_threadpool(service.find_all, state.settings, who.sees)
+    found = await service.find_all(state.reads, state.settings, who.sees)
     views = [await run_in_threadpool(service.view, each, state.followed) for each in found]
     template = "comparisons_table.html" if part else "comparisons.html"
     return page(template, comparisons=views, **frame(request, who))

@@ -38,11 +38,7 @@ async def estimate(request: Request, who: Caller, body: RunRequest) -> dict[str,
         Unavailable: whoever asked has left.
     """
     state, settings = request.app.state, request.app.state.settings
-    folder = None
-    if body.dataset is not None:
-        async with state.reads() as session:
-            folder = settings.datasets / (await datasets.find(session, body.dataset, who.sees)).id
-    config = admit(body.config, folder, settings)
+    config = admit(body.config, await folder_of(request, who, body.dataset), settings)
     await refuse_addresses(config, settings)
     before = await earlier_training(request, who, config, settings)
     module, given = "app.api.runs.plan", config.model_dump_json().encode()
@@ -50,6 +46,19 @@ async def estimate(request: Request, who: Caller, body: RunRequest) -> dict[str,
         output = await unless_left(request, datasets.run_module(module, str(before or ""), given=given))
     found: dict[str, Any] = json.loads(output)
     return found
+
+
+async def folder_of(request: Request, who: Caller, dataset: str | None) -> Path | None:
+    """The folder of an uploaded data set; None where none is named.
+
+    Raises:
+        NotFound: there is none, or it is another key's.
+    """
+    if dataset is None:
+        return None
+    settings: Settings = request.app.state.settings
+    async with request.app.state.reads() as session:
+        return settings.datasets / (await datasets.find(session, dataset, who.sees)).id
 
 
 async def unless_left(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:

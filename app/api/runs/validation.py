@@ -21,11 +21,14 @@ log = logging.getLogger("pada.service")
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) -> RunConfig:
+def admit(
+    document: dict[str, Any], dataset: Path | None, settings: Settings, name: str = "config"
+) -> RunConfig:
     """The resolved config of a run posted over HTTP.
 
     Args:
         dataset: folder of the uploaded data set, which replaces the paths in `data`.
+        name: what errors begin with that say which key is wrong.
 
     Raises:
         ConfigError: a key is wrong, or names what only the service's own configuration may name.
@@ -35,7 +38,7 @@ def admit(document: dict[str, Any], dataset: Path | None, settings: Settings) ->
         document["data"] = _with_folder(document.get("data"), dataset)
     elif "data" not in document:
         raise ConfigError("config.data: missing; upload a data set and give its id as `dataset`.")
-    config = parse_config(document, "config", settings.home.resolve(), repeat=False)
+    config = parse_config(document, name, settings.home.resolve(), repeat=False)
     _refuse_places(config)
     _refuse_paths(config, dataset, settings)
     admitted = restrict(config, settings)
