@@ -266,7 +266,7 @@ def _add(table: Table, record: Parsed) -> None:
             raise RowFault(fault)
         if len(fields) != len(table.columns):
             raise RowFault(
-                f"{len(fields)} fields, and the header has {len(table.columns)}. "
+                f"{len(fields)} field{'s' * (len(fields) != 1)}, and the header has {len(table.columns)}. "
                 "Put texts that hold the separator or a line break in quotes"
             )
         refuse_signs("".join(fields))

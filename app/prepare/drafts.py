@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.config.splits import Split
+from app.prepare.across_tables import common_kind, first_option, lacking_columns
 from app.prepare.chats import Turn, read_turns
 from app.prepare.columns import as_text, is_empty, unpack, value_at
 from app.prepare.layout import Layout
-from app.prepare.tables import CellError, InputError, NoText, Place, Record, RowFault, Skipped, Table, excerpt
+from app.prepare.tables import CellError, Place, Record, RowFault, Skipped, Table, excerpt
 from trainer.tasks.multiple_choice import offered_letters, prompt_with_options
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-KIND_SHARE = 0.1
-"""Answers of another kind than most are skipped as long as they are fewer; else the column is refused."""
 _NAMED = re.compile(r"[(\[]?([A-Za-z])[)\].:]?")
 
 
@@ -58,60 +56,19 @@ def draft_all(tables: Sequence[Table], layout: Layout) -> tuple[list[Draft], lis
     Raises:
         InputError: the answers are of two kinds, such as texts and objects.
     """
-    kind = _common_kind(tables, layout)
-    start = _first_option(tables, layout)
+    kind = common_kind(tables, layout)
+    start = first_option(tables, layout)
     drafts, skipped = [], []
     for table in tables:
+        lacking = lacking_columns(table, layout)
         for record in table.records:
             try:
+                if lacking:
+                    raise RowFault(lacking)
                 drafts.append(_draft(record, layout, table.split, kind, start))
             except RowFault as fault:
                 skipped.append(Skipped(record.place, str(fault), excerpt(as_text(record.values))))
     return drafts, skipped
-
-
-def _common_kind(tables: Sequence[Table], layout: Layout) -> str:
-    """What most answers are: a text or an object."""
-    if layout.chat or layout.options:
-        return ""
-    first: dict[str, Place] = {}
-    counts: Counter[str] = Counter()
-    for table in tables:
-        for record in table.records:
-            value = value_at(record.values, layout.answer or "")
-            if not is_empty(value):
-                kind = "object" if isinstance(value, dict) and "text" not in value else "text"
-                counts[kind] += 1
-                first.setdefault(kind, record.place)
-    if len(counts) == 2 and min(counts.values()) > KIND_SHARE * counts.total():
-        # texts that are JSON objects themselves go with objects
-        if _texts_are_objects(tables, layout):
-            return ""
-        raise InputError(
-            f"The column `{layout.answer}` has texts ({counts['text']:,} rows, such as {first['text']}) and objects "
-            f"({counts['object']:,} rows, such as {first['object']}). Make them all of one kind, or split the file."
-        )
-    return counts.most_common(1)[0][0] if len(counts) == 2 and not _texts_are_objects(tables, layout) else ""
-
-
-def _texts_are_objects(tables: Sequence[Table], layout: Layout) -> bool:
-    values = (value_at(record.values, layout.answer or "") for table in tables for record in table.records)
-    return all(
-        isinstance(unpack(value), dict) for value in values if isinstance(value, str) and value.strip()
-    )
-
-
-def _first_option(tables: Sequence[Table], layout: Layout) -> int:
-    """Whether numbers that name an option count from 0 or from 1."""
-    if not layout.options:
-        return 0
-    found = [
-        int(text)
-        for table in tables
-        for record in table.records
-        if (text := as_text(value_at(record.values, layout.answer or "")).strip()).isdecimal()
-    ]
-    return 0 if not found or 0 in found else 1
 
 
 def _draft(record: Record, layout: Layout, split: Split | None, kind: str, start: int) -> Draft:
@@ -141,7 +98,7 @@ def _draft(record: Record, layout: Layout, split: Split | None, kind: str, start
 def _cell(values: dict[str, Any], name: str | None) -> str:
     value = value_at(values, name) if name else None
     if isinstance(value, CellError):
-        raise _cell_fault(name or "", value)
+        raise value.fault(name or "")
     return "" if is_empty(value) else as_text(value).strip()
 
 
@@ -184,7 +141,7 @@ def _prompt(values: dict[str, Any], layout: Layout) -> str:
         if isinstance(value, dict | list) and value:
             raise RowFault(f"`{name}` is {'an object' if isinstance(value, dict) else 'a list'}, not text")
         if isinstance(value, CellError):
-            raise _cell_fault(name, value)
+            raise value.fault(name)
         if not is_empty(value):
             parts.append(as_text(value))
     if not parts:
@@ -213,7 +170,7 @@ def _references(value: Any) -> list[str] | None:
 
 def _answer(value: Any, name: str, kind: str) -> str:
     if isinstance(value, CellError):
-        raise _cell_fault(name, value)
+        raise value.fault(name)
     if is_empty(value):
         raise RowFault(f"the answer `{name}` is empty. Fill it in or remove the row")
     if isinstance(value, list):
@@ -224,16 +181,6 @@ def _answer(value: Any, name: str, kind: str) -> str:
             f"the answer `{name}` is {what}, and most are {'objects' if kind == 'object' else 'texts'}"
         )
     return as_text(value).strip()
-
-
-def _cell_fault(name: str, value: CellError) -> RowFault:
-    if isinstance(value, NoText):
-        return RowFault(f"`{name}` holds {value}. Write them as UTF-8, or leave the row out")
-    if value.startswith("#FORMULA"):
-        return RowFault(
-            f"`{name}` is a formula whose value is not in the file. Open the file in Excel, save it, and try again"
-        )
-    return RowFault(f"`{name}` is the error {value}. Correct the formula")
 
 
 def read_choice(values: dict[str, Any], layout: Layout) -> tuple[str, str, list[str], list[str]]:

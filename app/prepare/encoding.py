@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from app.prepare.decisions import SAID, Decision
+from app.prepare.file_kinds import refuse_binary, refuse_control_signs
 from app.prepare.legacy_encodings import detect
 from app.prepare.tables import MAX_BYTES, MAX_LINE, InputError
 
@@ -29,20 +30,6 @@ SPOKEN = {"cp1252": "Windows-1252 (Latin-1)", "utf-8": "UTF-8", "utf-8-sig": "UT
 GZIP_RATIO = 400
 """Texts pack to a tenth, rarely to a fiftieth; what unpacks to more than this is a bomb."""
 SAMPLE = 1 << 20
-BINARY = {
-    b"%PDF": "a PDF",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"SQLite format 3": "an SQLite database",
-    b"BZh": "packed with bzip2",
-    b"\xfd7zXZ": "packed with xz",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"\x28\xb5\x2f\xfd": "packed with zstd",
-    b"\x7fELF": "a program",
-    b"ARROW1": "an Arrow (Feather) file",
-    b"\x80\x04\x95": "a Python pickle",
-}
 
 
 class Line(NamedTuple):
@@ -63,6 +50,8 @@ class TextFile:
     legacy: str = ""
     """The encoding of the lines that are not UTF-8, where there are both."""
     legacy_lines: int = 0
+    first_odd: int = 0
+    """Number of the first line that is not UTF-8; 0 if all are, or none was looked at."""
     said: bool = False
     """The user has named the encoding."""
 
@@ -87,11 +76,13 @@ class TextFile:
         """What a person should check."""
         if self.legacy:
             return [
-                f"{self.name}: {self.legacy_lines:,} lines are {SPOKEN.get(self.legacy, self.legacy)} and the others "
+                f"{self.name}: {self.legacy_lines:,} lines, the first of them line {self.first_odd}, are "
+                f"{SPOKEN.get(self.legacy, self.legacy)} and the others "
                 "UTF-8; each was read in its own. If letters look wrong, pass --encoding."
             ]
         if not self.encoding.startswith("utf"):
-            return [f"{self.name}: read as {self.spoken}. If letters look wrong, pass --encoding."]
+            first = f", because line {self.first_odd} is not UTF-8" if self.first_odd else ""
+            return [f"{self.name}: read as {self.spoken}{first}. If letters look wrong, pass --encoding."]
         return []
 
     def lines(self) -> Iterator[Line]:
@@ -179,9 +170,16 @@ def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
             size = path.stat().st_size
             source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
             limit = unpacked_limit(size) if packed else MAX_BYTES
-            yield io.BufferedReader(_Bounded(source, limit, name, packed), 1 << 20)  # type: ignore[type-var]
+            bounded = _Bounded(source, limit, name, packed)
+            yield io.BufferedReader(bounded, 1 << 20)  # type: ignore[type-var]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{name}: the gzip file is damaged ({error}). Pack or download it again.") from None
+        where = f"line {bounded.lines + 1}"
+        what = (
+            f"{where}: the gzip file breaks off"
+            if isinstance(error, EOFError)
+            else f"{where}: the gzip file is damaged"
+        )
+        raise InputError(f"{name}, {what} ({error}). Pack or download it again.") from None
 
 
 class _Bounded(io.RawIOBase):
@@ -189,6 +187,8 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, source: IO[bytes], limit: int, name: str, packed: bool):
         self._source, self._left, self._limit, self._name, self._packed = source, limit, limit, name, packed
+        self.lines = 0
+        """How many whole lines were given."""
 
     def readable(self) -> bool:
         return True
@@ -197,13 +197,15 @@ class _Bounded(io.RawIOBase):
         return self._limit - self._left
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        data = self._source.read(len(buffer))
+        # one read of the source, so that what came before a break is not lost with it
+        data: bytes = self._source.read1(len(buffer))  # type: ignore[attr-defined]
         self._left -= len(data)
         if self._left < 0:
             how = "unpacks to" if self._packed else "has"
             raise InputError(
                 f"{self._name}: the file {how} more than {self._limit >> 20} MB. Split it, or take a sample of its rows."
             )
+        self.lines += data.count(b"\n")
         buffer[: len(data)] = data
         return len(data)
 
@@ -229,19 +231,8 @@ def open_text(path: Path, name: str, encoding: str | None = None) -> TextFile:
             return TextFile(path, name, "utf-8" if found == "utf-8-sig" else found)
     if wide := _without_mark(head):
         return TextFile(path, name, wide)
-    control = sum(byte < 9 or 13 < byte < 27 for byte in head[:65536])
-    if control > 0.02 * min(len(head), 65536):
-        raise InputError(f"{name}: this is a binary file, not text. Export it as CSV, JSONL or XLSX.")
+    refuse_control_signs(head, name)
     return _eight_bit(path, name)
-
-
-def refuse_binary(head: bytes, name: str) -> None:
-    """Name a file of another kind by its first bytes."""
-    for magic, kind in BINARY.items():
-        if head.startswith(magic):
-            raise InputError(
-                f"{name}: this is {kind}, not a table of rows. Give CSV, JSONL, XLSX or Parquet."
-            )
 
 
 def _known(encoding: str) -> str:
@@ -267,9 +258,9 @@ def _without_mark(head: bytes) -> str | None:
 
 def _eight_bit(path: Path, name: str) -> TextFile:
     """UTF-8, or what the lines that are not UTF-8 look like."""
-    odd, beyond, count, size = [], 0, 0, 0
+    odd, beyond, count, size, first = [], 0, 0, 0, 0
     with open_bytes(path, name) as stream:
-        for raw in byte_lines(stream):
+        for number, raw in enumerate(byte_lines(stream), 1):
             if raw is None or raw.isascii():
                 continue
             try:
@@ -277,10 +268,13 @@ def _eight_bit(path: Path, name: str) -> TextFile:
                 beyond += 1
             except UnicodeDecodeError:
                 count += 1
+                first = first or number
                 if size < SAMPLE:
                     odd.append(raw)
                     size += len(raw)
     if not odd:
         return TextFile(path, name, "utf-8")
     legacy = detect(b"\n".join(odd))
-    return TextFile(path, name, "utf-8", legacy, count) if beyond else TextFile(path, name, legacy)
+    if beyond:
+        return TextFile(path, name, "utf-8", legacy, count, first)
+    return TextFile(path, name, legacy, first_odd=first)

@@ -16,6 +16,7 @@ from app.prepare.tables import (
     MAX_ROWS,
     CellError,
     InputError,
+    NoFormulaValue,
     ReadOptions,
     RowFault,
     Source,
@@ -24,8 +25,7 @@ from app.prepare.tables import (
     names,
 )
 
-NO_VALUE = "#FORMULA"
-"""What stands for a formula whose value is not in the file."""
+NO_VALUE = NoFormulaValue("#FORMULA")
 _MERGE = re.compile(rb'<mergeCell ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _PERCENT = re.compile(r"0(?:\.(0+))?%")
 _PADDED = re.compile(r"0{2,}")
@@ -103,7 +103,7 @@ def _rows(sheet: Any, formulas: Any, table: Table) -> Iterator[tuple[int, list[A
         if twins is not None:
             for place, twin in enumerate(next(twins, ())):
                 if twin.data_type == "f" and place < len(values) and values[place] is None:
-                    values[place] = CellError(NO_VALUE)
+                    values[place] = NO_VALUE
         if number > MAX_ROWS:
             raise InputError(f"{table.name}: more than {MAX_ROWS:,} rows. Split the file.")
         yield number, values

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from app.config.splits import Split
 from app.prepare.csv_reader import read_csv
-from app.prepare.encoding import SAMPLE, open_bytes, refuse_binary, unpacked_limit
+from app.prepare.encoding import SAMPLE, open_bytes, unpacked_limit
 from app.prepare.excel_reader import read_excel
+from app.prepare.file_kinds import refuse_binary
 from app.prepare.hub_reader import PREFIX, read_hub
 from app.prepare.json_reader import SPLIT_NAMES, read_json
 from app.prepare.parquet_reader import read_parquet

@@ -22,6 +22,8 @@ from app.prepare.tables import (
 )
 from trainer.data_files import repeated_key
 
+NUL = "the row holds a NUL byte. Remove it"
+
 
 def read_json(source: Source, options: ReadOptions) -> list[Table]:
     """The rows of a JSON or JSONL file; objects of several lists named as splits give a table each.
@@ -58,11 +60,15 @@ def parse(text: str) -> Any:
     Raises:
         RowFault: broken JSON, a key twice, or half a surrogate pair.
     """
+    if "\x00" in text:
+        raise RowFault(NUL)
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_float=Number, parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
-        raise RowFault(f"broken JSON at {where}: {error.msg}") from None
+        # the module's own words end with the place: "Unterminated string starting at"
+        what = error.msg.removesuffix(" starting at").removesuffix(" at")
+        raise RowFault(f"broken JSON at {where}: {what}") from None
     except RecursionError:
         raise RowFault("JSON that is nested too deeply to be read") from None
     except ValueError as error:
@@ -77,7 +83,7 @@ def refuse_signs(text: str) -> None:
         RowFault: a NUL byte or half a surrogate pair.
     """
     if "\x00" in text:
-        raise RowFault("the row holds a NUL byte. Remove it")
+        raise RowFault(NUL)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -138,7 +144,7 @@ def _checked(value: Any, text: str) -> dict[str, Any]:
     if "\\u" in text or "\x00" in text or not text.isascii():
         refuse_signs(json.dumps(value, ensure_ascii=False))
     if "\\u0000" in text and "\\u0000" in json.dumps(value):
-        raise RowFault("the row holds a NUL byte. Remove it")
+        raise RowFault(NUL)
     return value
 
 

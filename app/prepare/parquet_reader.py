@@ -27,6 +27,7 @@ BATCH = 1000
 """Rows that are unpacked at once."""
 MEMORY = 2 * MAX_BYTES
 """Most bytes that opening a file, or one batch of its rows, may take."""
+NO_TEXT = NoText("bytes that are no text")
 INSTALL = "Install the extra: pip install 'pada[tables]', or export the rows as JSONL or CSV."
 
 
@@ -124,10 +125,10 @@ def plain(value: Any) -> Any:
     """A value of a typed column as JSON has it: dates in ISO form, bytes as UTF-8 text; `NoText` where that is not possible."""
     if isinstance(value, dict):
         items = {str(key): plain(item) for key, item in value.items()}
-        return NoText() if any(isinstance(item, NoText) for item in items.values()) else items
+        return NO_TEXT if any(isinstance(item, NoText) for item in items.values()) else items
     if isinstance(value, list | tuple):
         parts = [plain(item) for item in value]
-        return NoText() if any(isinstance(part, NoText) for part in parts) else parts
+        return NO_TEXT if any(isinstance(part, NoText) for part in parts) else parts
     if isinstance(value, float) and value != value:
         return None
     if isinstance(value, datetime):
@@ -138,6 +139,6 @@ def plain(value: Any) -> Any:
         try:
             text = value.decode()
         except UnicodeDecodeError:
-            return NoText()
-        return NoText() if "\x00" in text else text
-    return value if value is None or isinstance(value, str | int | float | bool) else NoText()
+            return NO_TEXT
+        return NO_TEXT if "\x00" in text else text
+    return value if value is None or isinstance(value, str | int | float | bool) else NO_TEXT

@@ -52,12 +52,27 @@ class Number(float):
 class CellError(str):
     """What an Excel cell holds in place of a value, such as `#REF!`."""
 
+    def fault(self, column: str) -> RowFault:
+        """Why a row whose column holds this cannot be used."""
+        return RowFault(f"`{column}` is the error {self}. Correct the formula")
+
+
+class NoFormulaValue(CellError):  # noqa: N818 - a value, no exception
+    """What stands for a formula whose value is not in the file."""
+
+    def fault(self, column: str) -> RowFault:
+        """See `CellError`."""
+        return RowFault(
+            f"`{column}` is a formula whose value is not in the file. Open the file in Excel, save it, and try again"
+        )
+
 
 class NoText(CellError):  # noqa: N818 - a value, no exception
     """What stands for a value that no text can hold, such as the bytes of a picture."""
 
-    def __new__(cls) -> NoText:
-        return super().__new__(cls, "bytes that are no text")
+    def fault(self, column: str) -> RowFault:
+        """See `CellError`."""
+        return RowFault(f"`{column}` holds bytes that are no text. Write them as UTF-8, or leave the row out")
 
 
 class Place(NamedTuple):

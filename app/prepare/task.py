@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.prepare.decisions import Sureness
 from app.prepare.drafts import Draft
-from app.prepare.tables import InputError
+from app.prepare.tables import FEWEST, InputError, excerpt
 from trainer.data_files import DataError
 from trainer.tasks import known_tasks, load_task
 from trainer.tasks.json_fields import parse
@@ -47,11 +47,16 @@ def guess_task(drafts: Sequence[Draft], said: str | None = None) -> TaskGuess:
         said: the user's word for it.
 
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, or all answers are the same.
     """
     if said:
         return _said(drafts, said)
     answers = [draft.answer for draft in drafts]
+    if len(answers) >= FEWEST and len(set(answers)) == 1:
+        raise InputError(
+            f"All {len(answers):,} rows have the same answer, {excerpt(answers[0], 40)!r}: there is nothing to learn. Name the "
+            "column of the answer with --answer."
+        )
     for guess in (_json, _choices, _numbers, _classification, _extractive, _exact):
         if found := guess(drafts, answers):
             return found
@@ -157,7 +162,9 @@ def _exact(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
     lengths = sorted(map(len, answers))
     if lengths[len(lengths) // 2] > SHORT or lengths[int(0.9 * (len(lengths) - 1))] > 2 * SHORT:
         return None
-    different = "mostly different" if len(set(answers)) > len(answers) / 2 else "no set of labels"
+    different = (
+        "mostly different" if len(set(answers)) > len(answers) / 2 else "repeat, and are no set of labels"
+    )
     reason = (
         f"The answers are short (half have {lengths[len(lengths) // 2]} characters or fewer) and {different}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,8 @@ def test_eight_bit_files_are_read_and_named(tmp_path: Path, texts: tuple[str, ..
     table = read_one(write(tmp_path / "a.csv", as_csv(rows), encoding))
     assert pairs(table) == rows
     assert "UTF-8" not in table.format
+    first = next(n for n, (text, _) in enumerate(rows, 2) if not text.isascii())
+    assert any(f"because line {first} is not UTF-8" in note for note in table.notes)
     assert any("--encoding" in note for note in table.notes)
 
 
@@ -71,7 +74,10 @@ def test_lines_in_two_encodings_are_each_read_in_their_own(tmp_path: Path) -> No
     table = read_one(write(tmp_path / "a.csv", data))
     assert pairs(table) == rows
     count = sum(not text.isascii() for text, _ in rows[:50])
-    assert any(f"{count} lines are Windows-1252" in note for note in table.notes)
+    first = next(n for n, (text, _) in enumerate(rows, 2) if not text.isascii())
+    assert any(
+        f"{count} lines, the first of them line {first}, are Windows-1252" in note for note in table.notes
+    )
 
 
 def test_the_users_word_for_the_encoding_is_taken(tmp_path: Path) -> None:
@@ -106,9 +112,15 @@ def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
-    data = gzip.compress(as_csv(requests(300)).encode())
-    with pytest.raises(InputError, match="damaged"):
+    rows = as_csv(requests(300)).encode()
+    data = gzip.compress(rows)
+    with pytest.raises(InputError, match="the gzip file breaks off") as caught:
         read_one(write(tmp_path / "a.csv.gz", data[: len(data) // 2]))
+    # the line that the library can still give a part of
+    whole = zlib.decompressobj(31).decompress(data[: len(data) // 2])
+    assert f"a.csv.gz, line {whole.count(bytes([10])) + 1}: " in str(caught.value)
+    with pytest.raises(InputError, match=r"a\.csv\.gz, line 302: the gzip file is damaged"):
+        read_one(write(tmp_path / "a.csv.gz", data[:-8] + bytes(8)))
 
 
 def test_a_line_that_is_too_long_is_skipped_and_the_others_kept(tmp_path: Path) -> None:

@@ -126,6 +126,16 @@ def test_a_folder_without_splits_is_one_data_set(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_file_whose_columns_have_other_names_is_listed_as_such(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", as_csv(mixed(80)[:50]))
+    write(tmp_path / "b.csv", as_csv(mixed(80)[50:], ("query", "label")))
+    made = plan(tmp_path, said=Choices(prompt=["text"]))
+    assert {item.place.file for item in made.skipped} == {"b.csv"}
+    assert {item.reason for item in made.skipped} == {
+        "the file has no `text`, only `query`, `label`. Name the columns of all files alike"
+    }
+
+
 def test_a_folder_without_data(tmp_path: Path) -> None:
     write(tmp_path / "README.md", "# Rows")
     with pytest.raises(InputError, match="no file that ends with"):
@@ -191,7 +201,15 @@ def test_pictures_of_the_hub_are_left_out_and_said(tmp_path: Path) -> None:
         ("a.csv", b"", "the file is empty"),
         ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(99), "a PNG picture"),
         ("a.txt", b"%PDF-1.7 \n", "a PDF"),
-        ("a.dat", bytes(range(256)) * 30, "a binary file"),
+        ("a.dat", bytes(range(256)) * 30, "a.dat, line 1: byte 0x00 is in no text: a binary file"),
+        ("a.csv", b"text,label\n" + b"hello,a\n" * 3 + bytes(400), "a.csv, line 5: byte 0x00 .* was damaged"),
+        ("a.xlsx", bytes(range(256)) * 30, "does not begin as an Excel workbook does"),
+        ("a.parquet", bytes(range(256)) * 30, "does not begin as a Parquet file does"),
+        ("a.xls", b"<html><table><tr><td>text</td>", "an HTML or XML file"),
+        ("a.xls", b'<?xml version="1.0"?>\n<Workbook>', "an HTML or XML file"),
+        ("a.csv", b"text,label\n" + b"".join(b"hello %d,a\n" % n for n in range(30)), "All 30 rows have the same answer, 'a'.*--answer"),
+        ("a.json", b"[" * 100_000, "nested too deeply"),
+        ("a.json", b'[{"text": "a\x00b"}]' + b" " * 99, "a.json: the row holds a NUL byte"),
         ("a.pkl", b"\x80\x04\x95" + bytes(99), "a Python pickle"),
         ("a.xls", OLE, r"old Excel file \(\.xls\)"),
         ("a.xlsx", OLE + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
