@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,21 +36,7 @@ def check(
     ] = None,
 ) -> None:
     """Find what is wrong with rows and settings before a run, in seconds. Exits with 2 if a run would stop at it."""
-    with told_as_json() if as_json else nullcontext():
-        find(config, as_json, html, ask_teacher=teacher)
-
-
-@contextmanager
-def told_as_json() -> Iterator[None]:
-    """Print an error on standard output too, for programs that read it there."""
-    from graphs.errors import LoopError
-    from trainer.data_files import DataError
-
-    try:
-        yield
-    except (PadaError, LoopError, DataError, OSError) as error:
-        typer.echo(json.dumps({"ok": False, "error": str(error)}, ensure_ascii=False))
-        raise
+    find(config, as_json, html, ask_teacher=teacher)
 
 
 def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import NoReturn
 
 import typer
@@ -15,6 +17,16 @@ INTERRUPTED = 130
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Print one paragraph on standard error, and exit."""
+    """Print one paragraph on standard error, with `--json` also as JSON on standard output, and exit."""
     typer.secho(f"pada: {message}", err=True, fg=typer.colors.RED)
+    print_error_as_json(message)
     raise SystemExit(code)
+
+
+def print_error_as_json(message: str) -> None:
+    """Print an error for programs that read standard output, if the command line asks for JSON.
+
+    It is one form for all commands, also for options that a command does not know.
+    """
+    if "--json" in sys.argv[1:]:
+        typer.echo(json.dumps({"type": "error", "ok": False, "error": message}, ensure_ascii=False))

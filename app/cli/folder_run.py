@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from app.cli.exit_codes import INTERRUPTED, PAUSED
+from app.cli.run_folder import config_of
 from app.config.run_config import RunConfig
 from app.db.run_summary import RunSummary, apply_event
 from app.engine.events import Event, RunStatusChanged, read_event
@@ -59,8 +60,7 @@ class FolderRun:
         self.paths = RunPaths(root)
         self._process: subprocess.Popen[str] | None = None
         self._place = 0  # in bytes: where the events of this start begin
-        if not self.paths.config.exists():
-            raise FolderError(f"{root}: this is not the folder of a run (it has no config.yaml).")
+        config_of(root)
 
     @classmethod
     def start(cls, config: RunConfig, root: Path, *, finish: bool = False) -> Self:

@@ -15,13 +15,13 @@ import typer
 
 from app.cli.check import check
 from app.cli.compare import compare
-from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
+from app.cli.exit_codes import INTERRUPTED, PAUSED, fail, print_error_as_json
 from app.cli.init import init
 from app.cli.keys import keys
 from app.cli.mcp.command import mcp
 from app.cli.pool import pool
 from app.cli.rows import add_row, remove_row
-from app.cli.run_folder import RunFolder, config_of, read_config
+from app.cli.run_folder import RunFolder, config_of, default_output, read_config
 from app.cli.runs import runs, start
 from app.errors import PadaError
 
@@ -65,15 +65,16 @@ def main() -> None:
     except (PadaError, LoopError, DataError) as error:
         fail(str(error))
     except OSError as error:
-        fail(
-            f"{error.filename or 'A file'}: {error.strerror or error}. What the run has so far is kept in its folder."
-        )
+        fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         fail(STOPPED, code=INTERRUPTED)
     except SystemExit as end:
         # typer ends an interrupted command without a word; a command that says something itself raises while it handles it
         if end.code == INTERRUPTED and not isinstance(end.__context__, KeyboardInterrupt):
             fail(STOPPED, code=INTERRUPTED)
+        # what typer says of the command line itself; its classes differ between versions
+        if words := getattr(end.__context__, "format_message", None):
+            print_error_as_json(words())
         raise
 
 
@@ -90,9 +91,7 @@ def run(
     if server:
         start(loaded, server, json_lines)
         return
-    folder = (output.expanduser().resolve() if output else loaded.output) or Path(
-        "runs", config.stem
-    ).resolve()
+    folder = output.expanduser().resolve() if output else default_output(config, loaded)
     go(loaded, folder, json_lines, finish=finish)
 
 

@@ -187,8 +187,10 @@ def read_answer(path: Path) -> dict[str, Any]:
     """The answer in a file; the service validates it."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        fail(f"{path}: cannot be read as JSON: {error}.")
+    except OSError as error:
+        fail(f"{path}: cannot be read: {error.strerror}.")
+    except ValueError as error:
+        fail(f"{path}: not valid JSON: {error}.")
     return document if isinstance(document, dict) else fail(f"{path}: an answer is a JSON object.")
 
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError, field_validator
 
 from app.config.data import DataSpec
+from app.config.given_path import CONFIGS, is_named_as, why_no_config
 from app.config.splits import SPLITS
 from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
@@ -69,7 +70,13 @@ def load_config(path: Path) -> RunConfig:
     Raises:
         ConfigError: the file is missing, is not YAML, or a key is unknown or wrong; the message names the key.
     """
-    return parse_config(read_document(path), str(path), path.parent.resolve())
+    document = read_document(path)
+    if "compare" in document:
+        raise ConfigError(
+            f"{path}: compare: this is the config of a comparison. `pada compare {path}` runs it; with `--plan` it only says "
+            "what that would take."
+        )
+    return parse_config(document, str(path), path.parent.resolve())
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -78,17 +85,36 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or a key stands twice in it.
     """
-    return with_description(parse_text(read_text(path), str(path)), path)
+    text = read_text(path)
+    try:
+        return with_description(parse_text(text, str(path)), path)
+    except ConfigError as error:
+        if is_named_as(path, CONFIGS):
+            raise
+        raise ConfigError(
+            f"{error} If this is a file of rows, `pada init {path}` makes a config of it."
+        ) from None
 
 
 def read_text(path: Path) -> str:
-    """The text of a config file; raises ConfigError when it cannot be read."""
+    """The text of a config file; raises ConfigError when it cannot be read, or is something else."""
+    if path.exists() and (reason := why_no_config(path)):
+        raise ConfigError(f"{path}: {reason}")
+    return _text(path, str(path))
+
+
+def _text(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}.") from None
+        raise ConfigError(f"{name}: there is no such file.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8 text."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}.") from None
 
 
 def parse_text(text: str, name: str) -> dict[str, Any]:
@@ -119,10 +145,7 @@ def with_description(document: dict[str, Any], path: Path) -> dict[str, Any]:
     if not (isinstance(given, dict) and list(given) == ["file"] and isinstance(given["file"], str)):
         return document
     file = path.parent / Path(given["file"]).expanduser()
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: task_description.file: {file} cannot be read: {error}.") from None
+    text = _text(file, f"{path}: task_description.file: {file}").strip()
     if not text:
         raise ConfigError(f"{path}: task_description.file: {file} is empty; describe the task in it.")
     return document | {"task_description": text}

@@ -48,8 +48,10 @@ def merge_answer(
     if path is not None:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: cannot be read as JSON: {error}.") from None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+        except ValueError as error:
+            raise ConfigError(f"{path}: not valid JSON: {error}.") from None
     answer = read_answer(document, question)
     if isinstance(answer, ReviewAnswer):
         both = {key: [*getattr(answer, key), *ids] for key, ids in named.items()}

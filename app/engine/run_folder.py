@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from app.config.given_path import METADATA
 from app.config.run_config import RunConfig
 from app.errors import FolderError
 from app.launchers.processes import Process
@@ -84,7 +85,7 @@ def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> R
     Raises:
         FolderError: the folder holds a run with other settings, or files but no run.
     """
-    file = paths.root / "run.json"
+    file = paths.root / METADATA
     if not file.exists():
         refuse_other_files(paths)
         write_config(paths, config)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.config.given_path import CONFIGS, METADATA, is_named_as
 from app.config.splits import Split
 from app.prepare.csv_reader import read_csv
 from app.prepare.encoding import SAMPLE, open_bytes, unpacked_limit
@@ -46,6 +47,11 @@ def _read(given: str, options: ReadOptions) -> list[Table]:
 
 
 def _read_file(source: Source, options: ReadOptions) -> list[Table]:
+    if is_named_as(source.path, CONFIGS):
+        raise InputError(
+            f"{source.name}: this is a config, and no file of rows. `pada check {source.path}` checks it, and `pada run "
+            f"{source.path}` runs it."
+        )
     try:
         return reader_of(source)(source, options)
     except IsADirectoryError:
@@ -63,6 +69,10 @@ def _sources(path: Path) -> tuple[list[Source], list[str]]:
     """
     if not path.is_dir():
         return [Source(path, path.name, _split_of(path))], []
+    if (path / METADATA).exists():
+        raise InputError(
+            f"{path}: this is the folder of a run, and no data. Give the files that the run was made from."
+        )
     found = sorted(item for item in path.rglob("*") if _is_data(item, path))
     if not found:
         raise InputError(f"{path}: the folder has no file that ends with {', '.join(ENDINGS)}.")

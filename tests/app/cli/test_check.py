@@ -136,7 +136,7 @@ def test_a_config_that_cannot_be_read_is_told_as_json_too(
     done = pada("check", path, "--json")
     assert done.returncode == 1
     told = json.loads(done.stdout)
-    assert (told["ok"], reason in told["error"]) == (False, True)
+    assert (told["type"], told["ok"], reason in told["error"]) == ("error", False, True)
     assert reason in done.stderr
     assert pada("check", path).stdout == ""
 
