@@ -22,11 +22,13 @@ from app.engine.events import Event, RunStatusChanged, read_event
 from app.engine.reviews import question_of
 from app.engine.run_folder import open_run, owned, owner_of
 from app.engine.run_status import RunStatus
+from app.engine.runner import prepare_rows
 from app.errors import ConfigError, FolderError, PadaError
 from graphs.errors import Wait
 from graphs.review import read_answer
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_json
+from trainer.data_files import DataError
 
 LOG = "run.log"
 """What the process of the last start has printed."""
@@ -68,9 +70,15 @@ class FolderRun:
 
         Raises:
             FolderError: another process works on it, or the folder holds something else.
+            ConfigError: the rows cannot be used.
         """
         with owned(root) as paths:
             open_run(paths, config)
+            if ":" not in config.task:  # the code of a task of one's own is for the run's process alone
+                try:
+                    prepare_rows(paths, config)
+                except DataError as error:
+                    raise ConfigError(str(error)) from None
         run = cls(root)
         run._spawn("run", str(run.paths.config), "--output", str(root), *["--finish"] * finish)
         return run

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.given_path import METADATA
 from app.config.run_config import RunConfig
+from app.engine.fresh_folder import LOCK, FolderBefore
 from app.errors import FolderError
 from app.launchers.processes import Process
 from graphs.run_paths import RunPaths
@@ -36,12 +37,15 @@ class RunMetadata(BaseModel):
 def owned(root: Path) -> Iterator[RunPaths]:
     """The folder, locked for this process. The lock ends with the process, however that ends. Its file names the process.
 
+    A start that fails before its run has begun leaves no folder behind that was not there.
+
     Raises:
         FolderError: another process works on the run, or the folder cannot be made.
     """
     try:
+        before = FolderBefore(root)
         root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise FolderError(f"{root}: the run's folder cannot be made: {error.strerror}.") from None
     try:
@@ -53,7 +57,8 @@ def owned(root: Path) -> Iterator[RunPaths]:
             ) from None
         name_owner(handle, str(Process.find(os.getpid()) or ""))
         try:
-            yield RunPaths(root)
+            with before.unless_begun():
+                yield RunPaths(root)
         finally:
             name_owner(handle, "")
     finally:
@@ -70,7 +75,7 @@ def name_owner(handle: int, name: str) -> None:
 def owner_of(root: Path) -> Process | None:
     """The process that works on the run, on this machine or another one; None if there is none."""
     try:
-        owner = Process.parse((root / ".lock").read_text(encoding="utf-8"))
+        owner = Process.parse((root / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return None if owner is None or owner.is_gone else owner
@@ -103,7 +108,7 @@ def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> R
 
 def refuse_other_files(paths: RunPaths) -> None:
     """Raises FolderError when the folder has files and no run."""
-    others = sorted(path.name for path in paths.root.iterdir() if path.name not in (".lock", "owners"))
+    others = sorted(path.name for path in paths.root.iterdir() if path.name not in (LOCK, "owners"))
     if others and not paths.config.exists():
         raise FolderError(
             f"{paths.root}: the folder is not empty ({others[0]}) and holds no run. Choose another `output`."

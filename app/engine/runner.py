@@ -14,8 +14,21 @@ from app.engine.session import RunSession
 from app.engine.tracking import RunTracking
 from app.engine.wiring import OpenRun, RunOptions
 from graphs.analysis.statistics import minimal_detectable_effect
+from graphs.artifacts import DataReport
 from graphs.report import Report
+from graphs.run_paths import RunPaths
 from graphs.workspace import log_test_access
+
+
+def prepare_rows(paths: RunPaths, config: RunConfig) -> DataReport:
+    """Check a run's rows and write them into its folder, where that was not done.
+
+    Raises:
+        DataError: see `app.config.data.prepare_data`.
+    """
+    if not paths.data_report.exists():
+        log_test_access(paths, "checked and compared with the other splits at the start")
+    return prepare_data(config.data, config.task, config.seed, paths)
 
 
 class Runner:
@@ -45,9 +58,7 @@ class Runner:
         refuse_missing_trackers(self._config)
         async with store.own(self._root) as paths:
             metadata = open_run(paths, self._config, store.run_id)
-            if not paths.data_report.exists():
-                log_test_access(paths, "checked and compared with the other splits at the start")
-            data = prepare_data(self._config.data, self._config.task, self._config.seed, paths)
+            data = prepare_rows(paths, self._config)
             run = OpenRun(self._config, metadata.run_id, paths, self._options)
             tracking = RunTracking(run)
 

@@ -179,7 +179,11 @@ def open_teacher(
 ) -> ChatTeacher:
     """The teacher of a config, with the run's own ledger or the one that the config shares between runs."""
     ledger = Ledger(spec.ledger or paths.ledger, run_id, fence.token if fence else 0)
-    return ChatTeacher(spec, config.budget, ledger, os.environ, network, Settings().prices)
+    try:
+        return ChatTeacher(spec, config.budget, ledger, os.environ, network, Settings().prices)
+    except BaseException:
+        ledger.close()
+        raise
 
 
 def draw_graph() -> str:

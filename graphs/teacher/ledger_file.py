@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +40,15 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 CREATE TABLE IF NOT EXISTS fences (run TEXT PRIMARY KEY, token INTEGER NOT NULL);
 """
+
+
+def holds_attempts(path: Path) -> bool:
+    """Whether a ledger has recorded a request; False where there is no file."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT EXISTS (SELECT 1 FROM attempts)").fetchone()
+    return bool(found[0])
 
 
 class LedgerFile:

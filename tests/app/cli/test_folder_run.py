@@ -31,6 +31,7 @@ SCORE = RoundScore(
 
 def run_with(folder: Path, *events: Event) -> FolderRun:
     (folder / "config.yaml").write_text("task: classification")
+    (folder / "run.json").write_text("{}")
     stored = (event.model_copy(update={"id": number}) for number, event in enumerate(events, 1))
     if events:
         write_jsonl(folder / "events.jsonl", [event.to_json() for event in stored])

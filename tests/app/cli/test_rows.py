@@ -28,6 +28,7 @@ def call(*arguments: object, group: object = app) -> str:
 
 def test_a_row_of_a_folder(tmp_path: Path) -> None:
     paths, _ = begin_run(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
     first, _, following = call("add-row", tmp_path, *OPTIONS).partition("\n")
     assert first.startswith(f"{ROW}: waiting. ")
     assert (
@@ -44,7 +45,7 @@ def test_a_row_of_a_folder(tmp_path: Path) -> None:
     (other,) = person_rows.all_rows(paths)
     with pytest.raises(PadaError, match="round 1 has taken"):
         call("remove-row", tmp_path, other.id)
-    with pytest.raises(PadaError, match="not the folder of a run"):
+    with pytest.raises(PadaError, match="no such folder"):
         call("add-row", tmp_path / "nowhere", *OPTIONS)
 
 

@@ -152,6 +152,7 @@ def test_a_link_inside_of_a_run_is_not_followed(work: Path, outside: Path) -> No
     run = work / "run"
     shutil.copytree(work / "rows", run / "data")
     (run / "config.yaml").write_text("task: classification")
+    (run / "run.json").write_text("{}")
     assert tools_for(work).status("run")["status"] == "paused"
     (run / "rounds" / "1").mkdir(parents=True)
     os.symlink(outside / "text.txt", run / "rounds" / "1" / "rows.jsonl")
@@ -164,6 +165,7 @@ def test_an_answer_to_a_review_goes_on_only_with_a_config_that_may_run(work: Pat
     """The config in the run's folder may have been changed since."""
     run = work / "run"
     run.mkdir()
+    (run / "run.json").write_text("{}")
     write(run, data=str(outside / "rows"))
     with pytest.raises(PadaError, match="none of the folders"):
         tools_for(work).review("run", ReviewAnswer())
