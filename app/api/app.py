@@ -26,7 +26,7 @@ from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
 from app.api.pages import added_rows as row_pages
-from app.api.pages import api_keys, data_sets, new_run, playground, reviewing, tables
+from app.api.pages import api_keys, data_sets, new_comparison, new_run, playground, reviewing, tables
 from app.api.pages import comparisons as comparison_pages
 from app.api.pages import endpoints as pages
 from app.api.runs import added_rows, results
@@ -75,6 +75,7 @@ ROUTERS = (
     pages.router,
     new_run.router,
     tables.router,
+    new_comparison.router,
     comparison_pages.router,
     data_sets.router,
     api_keys.router,

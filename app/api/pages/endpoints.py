@@ -9,14 +9,22 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.api.keys.auth import Reader, caller_of_key
 from app.api.keys.cookies import COOKIE, LONGEST_SESSION, Signer
 from app.api.pages.answers import CHANGES, SORTS, Change, Sort, answer_changes, find_answers, scored_rounds
 from app.api.pages.rendering import ASSETS, HEADERS, asset, page
-from app.api.pages.routes import EMPTY_IS_NONE, FormReader, FormWriter, PageRoute, Token, check_token, frame
+from app.api.pages.routes import (
+    EMPTY_IS_NONE,
+    Budget,
+    FormReader,
+    FormWriter,
+    PageRoute,
+    Token,
+    check_token,
+    frame,
+)
 from app.api.pages.watching import last_step, nodes_of, pattern_charts, run_charts
 from app.api.pagination import PageQuery
 from app.api.runs import files
@@ -28,7 +36,7 @@ from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.events import TeacherSpend
 from app.engine.run_status import STATUSES, RunStatus
-from app.errors import Forbidden, Unprocessable
+from app.errors import Forbidden
 from graphs.context import LoopSpec
 from graphs.methods import Origin
 from graphs.rounds import Round as RoundFiles
@@ -241,22 +249,11 @@ async def raise_budget(
     request: Request,
     run: RunId,
     who: FormWriter,
-    max_usd: Annotated[float | None, Form(), EMPTY_IS_NONE] = None,
-    max_calls: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
-    max_tokens: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
+    budget: Budget,
     token: Token = "",
 ) -> Response:
-    """Let a run that waits for its budget go on with another one; an empty field is no cap.
-
-    Raises:
-        Unprocessable: a number is out of its bounds.
-    """
+    """Let a run that waits for its budget go on with another one."""
     check_token(request, who, token)
-    try:
-        budget = BudgetSpec(max_usd=max_usd, max_calls=max_calls, max_tokens=max_tokens)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise Unprocessable(f"{fault['loc'][0]}: {fault['msg']}.") from None
     async with request.app.state.sessions.begin() as session:
         await runs_of(request, session, who).resume(run, budget)
     return RedirectResponse(f"/runs/{run}", 303)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -17,6 +17,7 @@ from app.api.datasets.schemas import view
 from app.api.keys.auth import Caller, Reader
 from app.api.pages.rendering import page
 from app.api.pages.routes import FormWriter, PageRoute, Token, check_token, frame
+from app.api.pages.setting_names import METHODS, NAMES
 from app.api.runs.dependencies import runs_of
 from app.api.runs.estimate import estimate
 from app.api.runs.schemas import RunRequest
@@ -28,7 +29,6 @@ from app.prepare.proposal import Proposal, yaml_text
 from app.prepare.students import known_students
 from app.prepare.tables import ENDINGS
 from app.settings import Settings
-from graphs.methods import Method
 from trainer.tasks import known_tasks
 
 UPLOADS = "/datasets"
@@ -41,25 +41,6 @@ SHOWN = 100
 """Data sets to choose from, the newest."""
 
 EMBEDDED = "builtin:smollm2-135m"
-
-NAMES = {
-    "task": "Task",
-    "student": "Student",
-    "tuning": "Fine-tuning",
-    "max_length": "Tokens of a row",
-    "max_new_tokens": "Tokens of a reply",
-    "base_url": "Address",
-    "model": "Model",
-    "api_key_env": "Key",
-    "method": "Method",
-    "rounds": "Rounds",
-    "synthetic": "New rows in each round",
-    "max_usd": "US dollars",
-    "max_calls": "Calls",
-    "max_tokens": "Tokens",
-    "seed": "Seed",
-}
-"""Field of a proposal -> its name on the page."""
 
 Config = Annotated[str, Form(max_length=100_000)]
 DataSetId = Annotated[str, Form(max_length=64)]
@@ -105,20 +86,21 @@ async def settings_form(
         fields = fields_of(proposal_in(values))
     except ConfigError as error:
         fields, fault = {name: str(values.get(name, "")) for name in Proposal.model_fields}, str(error)
-    settings: Settings = request.app.state.settings
-    shown: dict[str, Any] = {
-        "dataset": view(row),
-        "fields": fields,
+    shown: dict[str, Any] = {"dataset": view(row), "fields": fields, "fault": fault}
+    shown |= {"methods": METHODS, **choices(request.app.state.settings)}
+    return page("settings.html", 422 if fault else 200, **shown, **frame(request, who))
+
+
+def choices(settings: Settings) -> dict[str, Any]:
+    """What the fields of settings offer, and their names."""
+    return {
         "names": NAMES,
-        "fault": fault,
         "tasks": list(known_tasks()),
         "students": known_students(),
         "embedded": EMBEDDED,
-        "methods": get_args(Method),
         "addresses": sorted(settings.known_teachers),
         "variables": sorted({name for names in settings.known_teachers.values() for name in names}),
     }
-    return page("settings.html", 422 if fault else 200, **shown, **frame(request, who))
 
 
 @router.get("/new/plan")
@@ -156,7 +138,7 @@ async def yaml_form(
 ) -> Response:
     """The same settings as a text that can be changed."""
     proposal = proposal_in(request.query_params) if "method" in request.query_params else Proposal()
-    return _yaml_page(request, who, yaml_text(proposal), dataset)
+    return yaml_page(request, who, yaml_text(proposal), dataset)
 
 
 @router.post("/new/yaml")
@@ -168,11 +150,14 @@ async def start_yaml(
     try:
         return await _start(request, who, config, dataset)
     except (ConfigError, NotFound, TooManyRequests) as error:
-        return _yaml_page(request, who, config, dataset, str(error))
+        return yaml_page(request, who, config, dataset, str(error))
 
 
-def _yaml_page(request: Request, who: Caller, config: str, dataset: str, fault: str = "") -> Response:
-    shown = {"config": config, "dataset": dataset, "fault": fault}
+def yaml_page(
+    request: Request, who: Caller, config: str, dataset: str, fault: str = "", *, of: str = "run"
+) -> Response:
+    """A config that can be changed, of a run or a comparison."""
+    shown = {"config": config, "dataset": dataset, "fault": fault, "of": of}
     return page("new_yaml.html", 422 if fault else 200, **shown, **frame(request, who))
 
 

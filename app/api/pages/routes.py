@@ -9,13 +9,14 @@ from fastapi import Depends, Form, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationError
 
 from app.api.keys.auth import Caller, caller
 from app.api.keys.cookies import Signer
 from app.api.pages.rendering import page
-from app.errors import Forbidden, PadaError, Unauthorized
+from app.errors import Forbidden, PadaError, Unauthorized, Unprocessable
 from app.settings import Settings
+from graphs.teacher.spec import BudgetSpec
 from trainer.data_files import DataError
 
 
@@ -48,6 +49,26 @@ EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)
 FormReader = Annotated[Caller, Depends(caller("read", form=True))]
 FormWriter = Annotated[Caller, Depends(caller("write", form=True))]
 Token = Annotated[str, Form(max_length=500)]
+
+
+def budget_in(
+    max_usd: Annotated[float | None, Form(), EMPTY_IS_NONE] = None,
+    max_calls: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
+    max_tokens: Annotated[int | None, Form(), EMPTY_IS_NONE] = None,
+) -> BudgetSpec:
+    """The caps in a form; an empty field is no cap.
+
+    Raises:
+        Unprocessable: a number is out of its bounds.
+    """
+    try:
+        return BudgetSpec(max_usd=max_usd, max_calls=max_calls, max_tokens=max_tokens)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise Unprocessable(f"{fault['loc'][0]}: {fault['msg']}.") from None
+
+
+Budget = Annotated[BudgetSpec, Depends(budget_in)]
 
 
 def frame(request: Request, who: Caller | None) -> dict[str, Any]:
