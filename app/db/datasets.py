@@ -42,6 +42,12 @@ async def get_page(
     return await fetch(session, _owned(owner, purpose), DataSet, request)
 
 
+async def get_names(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
+    """Id -> name, of the data sets that are there."""
+    query = select(DataSet.id, DataSet.name).where(DataSet.id.in_(ids))
+    return {row.id: row.name for row in await session.execute(query)} if ids else {}
+
+
 async def get_taken_from(session: AsyncSession, file: str) -> list[DataSet]:
     """The data sets whose rows were taken from this uploaded file."""
     return list(await session.scalars(select(DataSet).where(DataSet.source == file).with_for_update()))

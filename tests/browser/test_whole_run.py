@@ -72,7 +72,8 @@ def start(visit: Visit, url: str, table: Path, student: Path, teacher: str) -> N
     page.fill("#max_usd", "")
     page.fill("#max_calls", str(FEW_CALLS))
     page.press("#max_calls", "Tab")
-    page.wait_for_selector("text=A run can start", timeout=DEADLINE * 1000)
+    # the plan of all of it: one that came later would close what is opened in it
+    page.wait_for_selector("#plan[aria-busy=false] >> text=A run can start")
     looks_well(visit)
     page.click("text=The same as YAML")
     page.click("text=Change it as YAML")
@@ -98,28 +99,32 @@ def change_yaml(page: Page, changes: dict[str, Any]) -> None:
     page.wait_for_url("**/runs/*")
 
 
+def follow(page: Page, selector: str, address: str) -> None:
+    """Click what leads to another page, or to this one as it is now, and wait for it: until then there is the old one."""
+    with page.expect_navigation(url=address):
+        page.click(selector)
+
+
 def work_through(visit: Visit, address: str) -> list[str]:
     """Watch the run and give it what it waits for, until it has ended; what it has waited for, in order."""
     page = visit.page
     done: list[str] = []
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        page.wait_for_selector(".status.paused, .status.finished, .status.failed", timeout=DEADLINE * 1000)
+        page.wait_for_selector(".status.paused, .status.finished, .status.failed")
         assert visit.accessibility_faults() == []
         if not page.locator(".status.paused").count():
             return done
         if page.locator("[name=max_calls]").count():
             done.append("budget")
             page.fill("[name=max_calls]", "1000")
-            page.click("text=Go on with this budget")
+            follow(page, "button:has-text('Go on with this budget')", address)
         else:
-            page.click("text=review its")
+            follow(page, "a:has-text('review its')", f"{address}/review")
             done.append("patterns" if page.locator("textarea").count() else "rows")
             assert visit.accessibility_faults() == []
             visit.presses("j", "r" if done[-1] == "rows" else "a")
-            page.click("text=Go on")
-        page.wait_for_url(address)
-        page.wait_for_selector(".status:not(.paused)")
+            follow(page, ".submit button", address)
     raise AssertionError(f"The run has not ended after {done}.")
 
 

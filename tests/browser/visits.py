@@ -16,6 +16,9 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 WIDTHS = {"wide": 1200, "narrow": 390}
 """Of a window, in CSS pixels: a laptop and a phone."""
 
+LIMIT = 60_000
+"""How long a page may take to become what is waited for, in milliseconds: machines are busy with other things."""
+
 FOCUSED = (
     "(document.activeElement.innerText || document.activeElement.id || document.activeElement.value).trim()"
 )
@@ -69,7 +72,7 @@ class Visit:
 def visiting(browser: Browser, scheme: Scheme = "light", width: int = WIDTHS["wide"]) -> Iterator[Visit]:
     """A window with cookies of its own."""
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(LIMIT)
     visit = Visit(context.new_page())
 
     def console(message: ConsoleMessage) -> None:

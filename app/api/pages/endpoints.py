@@ -32,6 +32,7 @@ from app.api.runs.dependencies import Folder, Found, RunId, runs_of
 from app.api.runs.results import Limit, Offset, Round
 from app.api.runs.schemas import RunView
 from app.api.runs.service import Runs
+from app.db import datasets as dataset_repository
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.events import TeacherSpend
@@ -52,7 +53,9 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/assets/{name}")
 async def assets(
-    name: Literal["htmx.min.js", "charts.js", "rows.js", "playground.js", "vega.js", "page.css", "style.css"],
+    name: Literal[
+        "htmx.min.js", "charts.js", "plan.js", "rows.js", "playground.js", "vega.js", "page.css", "style.css"
+    ],
 ) -> PlainTextResponse:
     """A file that pages load; it needs no key."""
     headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
@@ -109,7 +112,9 @@ async def runs(
     """The caller's runs, newest first; `part` is the table alone."""
     async with request.app.state.reads() as session:
         found, cursor = await run_repository.get_page(session, who.sees, status, query)
+        names = await dataset_repository.get_names(session, {run.dataset for run in found if run.dataset})
     shown: dict[str, Any] = {"runs": [RunView.of(run) for run in found], "next": cursor, "only": status}
+    shown |= {"datasets": names}
     return page("runs_table.html" if part else "runs.html", statuses=STATUSES, **shown, **frame(request, who))
 
 
@@ -118,15 +123,25 @@ async def run(request: Request, found: Found, paths: Folder, who: Reader, part: 
     """One run; `part` is what changes while it works."""
     view = RunView.of(found)
     trains = view.stage == "fine_tune"
+    async with request.app.state.reads() as session:
+        names = await dataset_repository.get_names(session, [found.dataset] if found.dataset else [])
     shown: dict[str, Any] = {
         "run": view,
         "over": found.status in OVER,
         "has_report": paths.html.exists(),
+        "about": about(found.config, next(iter(names.values()), "")),
+        "rounds": LoopSpec(**found.config["loop"]).last_round,
         "nodes": nodes_of(LoopSpec(**found.config["loop"])),
         "budget": BudgetSpec(**found.config.get("budget", {})),
         "step": await run_in_threadpool(last_step, RoundFiles(paths, view.round)) if trains else None,
     }
     return page("run_state.html" if part else "run.html", **shown, **frame(request, who))
+
+
+def about(config: dict[str, Any], dataset: str) -> list[str]:
+    """What a run is made of, in words: rows, student and teacher."""
+    student, teacher = config.get("student", {}).get("model"), (config.get("teacher") or {}).get("model")
+    return [*filter(None, (dataset, student)), *([f"{teacher} as teacher"] if teacher else [])]
 
 
 @router.get("/runs/{run}/charts")

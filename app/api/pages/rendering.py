@@ -25,6 +25,7 @@ HEADERS = {"Content-Security-Policy": POLICY}
 ASSETS = {
     "htmx.min.js": "text/javascript",
     "charts.js": "text/javascript",
+    "plan.js": "text/javascript",
     "rows.js": "text/javascript",
     "playground.js": "text/javascript",
     "vega.js": "text/javascript",

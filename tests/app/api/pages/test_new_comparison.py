@@ -92,14 +92,15 @@ def test_settings_that_cannot_be_come_back_with_the_reason(service: Service) -> 
         dataset = upload(client).json()["id"]
         text = client.get("/comparisons/new", params={"dataset": dataset}).text
         filled = fields_in(text) | {"token": token_of_start(text)}
-        for changes, fault in [
+        cases: list[tuple[dict[str, Any], str]] = [
             ({"methods": []}, "Methods: List should have at least 1 item"),
             ({"seeds": "0"}, "Seeds: Input should be greater than or equal to 1"),
             ({"rounds": "many"}, "Rounds: Input should be a valid integer"),
             ({"base_url": "ftp://x"}, "an address such as https://host/v1"),
             ({"api_key_env": "HOME"}, "may not go to https://api.openai.com/v1"),
             ({"seeds": "50", "methods": ["random", "pada"]}, "150 runs"),
-        ]:
+        ]
+        for changes, fault in cases:
             answer = client.post("/comparisons/new", data=filled | changes)
             assert (answer.status_code, fault in html.unescape(answer.text)) == (422, True), answer.text
             plan = client.get("/comparisons/new/plan", params=filled | changes)
