@@ -23,6 +23,7 @@ PAGES = (
     "new",
     "new/yaml",
     "comparisons",
+    "comparisons/new",
     "data-sets",
     *(f"runs/{RUN}{part}" for part in ("", "/patterns", "/answers", "/playground", "/rows", "/events")),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.browser.visits import WIDTHS, Visit
+from tests.browser.visits import Visit, follow, looks_well
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import config_for, rows
@@ -80,16 +80,6 @@ def start(visit: Visit, url: str, table: Path, student: Path, teacher: str) -> N
     page.wait_for_url("**/new/yaml?*")
 
 
-def looks_well(visit: Visit) -> None:
-    """The page is accessible in light and dark, and fits a phone."""
-    for scheme in ("dark", "light"):
-        visit.page.emulate_media(color_scheme=scheme)
-        assert visit.accessibility_faults() == [], scheme
-    visit.page.set_viewport_size({"width": WIDTHS["narrow"], "height": 900})
-    assert visit.overflow() <= 0
-    visit.page.set_viewport_size({"width": WIDTHS["wide"], "height": 900})
-
-
 def change_yaml(page: Page, changes: dict[str, Any]) -> None:
     """What the tiny student of these tests needs is no field of the page."""
     proposed = yaml.safe_load(page.input_value("#config"))
@@ -97,12 +87,6 @@ def change_yaml(page: Page, changes: dict[str, Any]) -> None:
     page.fill("#config", yaml.safe_dump(proposed | changes))
     page.click("text=Start the run")
     page.wait_for_url("**/runs/*")
-
-
-def follow(page: Page, selector: str, address: str) -> None:
-    """Click what leads to another page, or to this one as it is now, and wait for it: until then there is the old one."""
-    with page.expect_navigation(url=address):
-        page.click(selector)
 
 
 def work_through(visit: Visit, address: str) -> list[str]:

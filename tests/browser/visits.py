@@ -68,6 +68,23 @@ class Visit:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
+def looks_well(visit: Visit) -> None:
+    """The page is accessible in light and dark, and fits a phone."""
+    for scheme in SCHEMES:
+        visit.page.emulate_media(color_scheme=scheme)
+        assert visit.accessibility_faults() == [], scheme
+    visit.page.set_viewport_size({"width": WIDTHS["narrow"], "height": 900})
+    assert visit.overflow() <= 0
+    visit.page.set_viewport_size({"width": WIDTHS["wide"], "height": 900})
+    visit.page.emulate_media(color_scheme="light")
+
+
+def follow(page: Page, selector: str, address: str) -> None:
+    """Click what leads to another page, or to this one as it is now, and wait for it: until then there is the old one."""
+    with page.expect_navigation(url=address):
+        page.click(selector)
+
+
 @contextmanager
 def visiting(browser: Browser, scheme: Scheme = "light", width: int = WIDTHS["wide"]) -> Iterator[Visit]:
     """A window with cookies of its own."""

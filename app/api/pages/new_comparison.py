@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
@@ -32,6 +33,7 @@ from app.db.models import Run
 from app.db.pages import PageRequest
 from app.errors import ConfigError, NotFound, PadaError, TooManyRequests
 from app.prepare.proposal import Proposal, yaml_text
+from app.settings import Settings
 from graphs.methods import Method
 
 SHOWN = 100
@@ -208,18 +210,25 @@ async def request_in(request: Request, who: Caller, values: Any) -> ComparisonRe
     source = await source_of(request, who, values)
     choice = choice_in(values, source)
     if source:
-        return ComparisonRequest(config=choice.document(settings_of(source)), dataset=source.dataset)
+        common = settings_of(source, request.app.state.settings)
+        return ComparisonRequest(config=choice.document(common), dataset=source.dataset)
     proposal = proposal_in(values).model_copy(update={"method": "pada"})
     common = parse_text(yaml_text(proposal), "config")
     del common["loop"]["method"]
     return ComparisonRequest(config=choice.document(common), dataset=str(values.get("dataset", "")) or None)
 
 
-def settings_of(run: Run) -> dict[str, Any]:
-    """The config of a run as one that a comparison's methods share."""
+def settings_of(run: Run, settings: Settings) -> dict[str, Any]:
+    """The config of a run as one that a comparison's methods share.
+
+    Raises:
+        ConfigError: its data set was deleted.
+    """
     left_out = {"output", "task_folder", "evaluate_teacher"}
     config = {key: value for key, value in run.config.items() if key not in left_out}
     config["loop"] = {key: value for key, value in config["loop"].items() if key not in OF_A_METHOD}
+    if run.dataset is None and Path(config["data"].get("train") or "/").is_relative_to(settings.datasets):
+        raise ConfigError("The data set of this run was deleted. Choose a data set that is there.")
     if run.dataset:
         limit = config.pop("data").get("limit")
         config |= {"data": {"limit": limit}} if limit else {}
