@@ -56,7 +56,7 @@ class NewRow(BaseModel):
     prompt: str
     completion: str
     messages: list[Message] | None = None
-    """The turns before the completion, where all training rows have the same system turn."""
+    """The turns before the completion, where something stands before the prompt: see `graphs.checks.openings`."""
     round: int
     batch: str
     origin: Origin

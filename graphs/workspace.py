@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from graphs.artifacts import SealedAccess, TaskBrief
 from graphs.checks.corpus import Corpus
+from graphs.checks.openings import Openings
 from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context, LoopSpec
 from graphs.ports import Embedder, Student, Teacher
@@ -102,6 +103,11 @@ class Workspace:
     def prompt_form(self) -> PromptForm:
         """What nearly all train rows share."""
         return self._once("prompt_form", lambda: PromptForm.from_rows(self.examples("train")))
+
+    @property
+    def openings(self) -> Openings:
+        """The turns before the prompts of train rows."""
+        return self._once("openings", lambda: Openings.from_rows(self.examples("train")))
 
     def open_test(self, reason: str) -> list[Example]:
         """The sealed test rows. The access is recorded before they are read."""

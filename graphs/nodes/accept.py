@@ -21,9 +21,6 @@ async def accept(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     current = workspace.round(state.round)
     batches = sorted(current.batches() if state.batches else [], key=lambda batch: batch.origin != "person")
     rows = [row for batch in batches for row in current.batch_rows(batch.id)]
-    for row in rows:
-        given = workspace.unlabeled().get(row.source or "") if row.origin == "unlabeled" else None
-        row.messages = given.messages if given else workspace.prompt_form.messages(row.prompt)
     corpus = await workspace.corpus(state.round)
     passed = [row for row in rows if row.verdict == "accepted"]
     for row, result in zip(passed, await corpus.admit(passed), strict=True):

@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.artifacts import Analysis
+from graphs.checks.openings import earlier
 from graphs.context import Context
 from graphs.rounds import Round
 from graphs.schemas import ErrorAnalysis
@@ -34,6 +35,7 @@ async def analyze(failure: Failure, current: Round, context: Context, workspace:
     data = {
         "task": await workspace.brief(context),
         **failure.for_teacher(),
+        **workspace.openings.told(earlier(failure.example)),
         "score": failure.score_for_teacher(),
     }
     answer = await ask_or_note(

@@ -28,9 +28,13 @@ def answering() -> str:
     return render("blind")
 
 
-def whole_prompt(row: Example) -> str:
-    """What is asked. Of a conversation of several turns all of them, because the last one may be a bare "yes"."""
-    turns = [turn for turn in row.messages or [] if turn.role != "system"]
+def whole_prompt(row: Example, workspace: Workspace) -> str:
+    """What is asked. Of a conversation of several turns all of them, because the last one may be a bare "yes".
+
+    The system turn is one of them where it differs from row to row.
+    """
+    mixed = workspace.openings.mixed
+    turns = [turn for turn in row.messages or [] if mixed or turn.role != "system"]
     if len(turns) < 2:
         return row.prompt
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
@@ -47,7 +51,7 @@ async def answering_data(
     return {
         "task": await workspace.brief(context),
         "examples": await train.nearest_to([row.prompt for row in rows], context.loop.examples_per_prompt),
-        "prompts": [whole_prompt(row) for row in rows],
+        "prompts": [whole_prompt(row, workspace) for row in rows],
         "vote": vote,
     }
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graphs.checks.openings import messages
 from graphs.checks.prompt_form import PromptForm
 from graphs.checks.row_checks import CheckResult
 from graphs.context import Context
-from graphs.nodes.answer_prompts import whole_prompt
-from graphs.nodes.generate import build_prompt_data, writing
+from graphs.nodes.answer_prompts import PromptData, whole_prompt
+from graphs.nodes.generate import build_prompt_data, opening_of, writing
 from graphs.rows import Batch, NewRow, Verdict
 from graphs.schemas import BlindAnswers, QualityReport
 from graphs.state import BRANCHES, AugmentState
@@ -39,9 +40,10 @@ async def check_quality(
     results = await corpus.check(state.samples)
     passed = [text for text, result in zip(state.samples, results, strict=True) if result is None]
     shown = [as_shown(text, workspace) for text in passed]
+    data = await build_prompt_data(batch, runtime.context, workspace)
     report, votes = await asyncio.gather(
-        ask_judge(shown, batch, state.attempt, runtime.context, workspace),
-        ask_blind(shown, batch, state.attempt, runtime.context, workspace),
+        ask_judge(data, shown, batch, state.attempt, runtime.context, workspace),
+        ask_blind(data, shown, batch, state.attempt, runtime.context, workspace),
     )
     unjudged = bool(passed) and loop.qc and report is None and loop.unjudged == "drop"
     # another attempt is no use for prompts that are given, once they are answered
@@ -49,6 +51,7 @@ async def check_quality(
     last = state.attempt >= loop.max_attempts or answered
     disputed = disputes(workspace.task, shown, votes)
     rows = verdicts(state, batch, results, report, loop.qc_threshold, last, disputed)
+    put_back_turns(rows, batch, data, workspace)
     if unjudged:
         rows = [not_judged(row) if row.verdict in ("accepted", "surplus") else row for row in rows]
     missing = (state.missing or 0) - sum(row.verdict == "accepted" for row in rows)
@@ -66,9 +69,18 @@ async def check_quality(
     return closed | next_batch(state, len(current.batches()))
 
 
+def put_back_turns(rows: list[NewRow], batch: Batch, data: PromptData, workspace: Workspace) -> None:
+    """Give the rows the turns before their prompts, which no teacher writes; an unlabelled row has its own."""
+    opening = opening_of(batch, data, workspace)
+    for row in rows:
+        given = workspace.unlabeled().get(row.source or "") if row.origin == "unlabeled" else None
+        row.messages = given.messages if given else messages(opening, row.prompt)
+
+
 def as_shown(text: RowText, workspace: Workspace) -> RowText:
     """A row as the judge sees it; of an unlabelled conversation all turns."""
-    prompt = whole_prompt(workspace.unlabeled()[text["source"]]) if "source" in text else text["prompt"]
+    given = workspace.unlabeled()[text["source"]] if "source" in text else None
+    prompt = whole_prompt(given, workspace) if given else text["prompt"]
     return {"prompt": prompt, "completion": text["completion"]}
 
 
@@ -79,12 +91,11 @@ def next_batch(state: AugmentState, batches: int) -> dict[str, Any]:
 
 
 async def ask_judge(
-    rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
+    data: PromptData, rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
 ) -> QualityReport | None:
     """The judge's report on a batch; None if it is switched off or cannot answer, or nothing passed the free checks."""
     if not context.loop.qc or not rows:
         return None
-    data = await build_prompt_data(batch, context, workspace) | {"samples": rows}
     return await ask_or_note(
         workspace.teacher,
         workspace.round(batch.round),
@@ -93,18 +104,18 @@ async def ask_judge(
         "judge",
         QualityReport,
         render(f"judge/{writing(batch, context.loop)}"),
-        data,
+        data | {"samples": rows},
     )
 
 
 async def ask_blind(
-    rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
+    data: PromptData, rows: list[RowText], batch: Batch, attempt: int, context: Context, workspace: Workspace
 ) -> list[list[str]]:
     """The judge's own answers to the rows' prompts, a list for each of `loop.qc_blind` votes."""
     if not context.loop.qc_blind or not rows:
         return []
-    data = await build_prompt_data(batch, context, workspace)
-    shown = {"task": data["task"], "examples": data["examples"], "prompts": [row["prompt"] for row in rows]}
+    known = {key: data[key] for key in ("task", "examples", "system") if key in data}
+    shown = known | {"prompts": [row["prompt"] for row in rows]}
     # the number of the vote makes each a request of its own, which the ledger does not answer from another
     answers = await asyncio.gather(
         *(

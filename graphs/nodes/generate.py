@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graphs.checks.corpus import Corpus
+from graphs.checks.openings import Openings, Turns
 from graphs.checks.prompt_form import PromptForm
 from graphs.context import Context, LoopSpec
 from graphs.nodes.answer_prompts import PromptData, answer_unlabeled
@@ -96,7 +97,31 @@ async def build_prompt_data(batch: Batch, context: Context, workspace: Workspace
         "right": None,
         "original": None,
     }
-    return nothing | await PURPOSES[batch.origin](batch, context, workspace, corpus)
+    data = nothing | await PURPOSES[batch.origin](batch, context, workspace, corpus)
+    return show_systems(data, opening_of(batch, data, workspace), workspace.openings)
+
+
+def opening_of(batch: Batch, data: PromptData, workspace: Workspace) -> Turns:
+    """The turns that stand before the prompts of a batch: those of the row that it is written for, else of its first example.
+
+    Unlabelled rows have their own.
+    """
+    if batch.origin == "unlabeled":
+        return ()
+    failures = workspace.failures(batch.round - 1, "validation") if batch.case else {}
+    case = failures[batch.case].example if batch.case else None
+    return workspace.openings.of(batch.source, case, (row["prompt"] for row in data["examples"]))
+
+
+def show_systems(data: PromptData, opening: Turns, openings: Openings) -> PromptData:
+    """The data with `system`: that of the new rows, and in each training row its own. Only where they differ."""
+
+    def shown(row: dict[str, str]) -> dict[str, str]:
+        return row | openings.told(openings.by_prompt.get(row["prompt"], ()))
+
+    rows = {key: shown(data[key]) for key in ("error", "original") if data[key]}
+    lists = {key: [shown(row) for row in data[key]] for key in ("examples", "right") if data[key]}
+    return data | rows | lists | openings.told(opening)
 
 
 async def for_pattern(batch: Batch, context: Context, workspace: Workspace, corpus: Corpus) -> PromptData:

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.config.data import reference_fault
 from app.config.splits import SPLITS, comparable_prompt
 from app.prepare.checks.findings import Finding, Place, finding
+from graphs.checks.openings import earlier, system_turn
 from graphs.checks.prompt_form import PromptForm
 from trainer.data_files import DataError, scan_examples
 from trainer.records import Example
@@ -177,16 +178,25 @@ def check_answers(rows: Rows) -> list[Finding]:
 
 
 def check_systems(rows: Rows) -> list[Finding]:
-    """System turns that differ from row to row, which new rows then do without."""
-    given = [row for row in rows.get("train", []) if row.example.messages]
-    with_system = [row for row in given if row.example.messages and row.example.messages[0].role == "system"]
+    """System turns that differ from row to row, and those that hardly any row shares with another."""
+    openings = [(row, system_turn(earlier(row.example))) for row in rows.get("train", [])]
+    with_system = [row for row, opening in openings if opening]
     if not with_system or PromptForm.from_rows([row.example for row in rows["train"]]).system:
         return []
+    different = len({opening for _, opening in openings if opening})
+    if 2 * different > len(with_system) > 2:
+        return finding(
+            "warning",
+            "own_systems",
+            f"{len(with_system):,} train rows have {different:,} different system turns, as if these were inputs. New rows repeat "
+            "the system turns of train rows. Put what varies into the user's turn.",
+            [row.place() for row in with_system],
+        )
     return finding(
-        "warning",
+        "note",
         "mixed_systems",
-        "Train rows have different system turns, or only some have one. New rows get none: a system turn is put before them "
-        "only where nearly all train rows have the same.",
+        "Train rows have different system turns, or only some have one. A new row gets that of the train row that it is written "
+        "for, or of one like it.",
         [row.place() for row in with_system],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphs.nodes.accept import accept
 from graphs.state import LoopState
-from tests.graphs.loop_harness import Loop, new_loop
+from tests.graphs.loop_harness import Loop, new_loop, with_train_failures
 from trainer.artifacts import read_jsonl, write_jsonl
 from trainer.data_files import read_examples
 
@@ -68,6 +68,42 @@ async def test_new_rows_have_the_system_turn_that_all_training_rows_have(tmp_pat
         assert new, "as the trainer reads them"
         assert all(row.messages and row.messages[0].content == "You sort mail." for row in new)
         assert all(row.messages and row.messages[-1].content == row.prompt for row in new)
+
+
+async def test_new_rows_have_the_system_turn_of_the_row_that_they_are_written_for(tmp_path: Path) -> None:
+    """Train failures of one system turn, validation failures of both, one of which no train row has."""
+    loop = with_train_failures(new_loop(tmp_path, synthetic_per_round=24))
+    systems: dict[str, str] = {}
+    for split in ("train", "validation", "test"):
+        rows = list(read_jsonl(loop.paths.data(split)))
+        for number, row in enumerate(rows):
+            other = "Only validation says this." if split == "validation" else "You sort letters."
+            systems[row["id"]] = other if number % 3 == 1 else "You sort mail."
+            system = {"role": "system", "content": systems[row["id"]]}
+            row["messages"] = [system, {"role": "user", "content": row["prompt"]}]
+        write_jsonl(loop.paths.data(split), rows)
+    await closed(loop, await loop.until("accept"))
+    new = [each for each in loop.round(1).rows() if each.verdict == "accepted"]
+    began = {new_row.id: new_row.messages[0].content for new_row in new if new_row.messages}
+    assert len(began) == len(new)
+    for new_row in new:
+        wanted = systems[new_row.source or new_row.case or ""]
+        if wanted == "Only validation says this.":
+            assert began[new_row.id] in ("You sort mail.", "You sort letters.")
+        else:
+            assert began[new_row.id] == wanted
+    assert {new_row.origin for new_row in new} == {"pattern", "train_error"}
+    asked = {d["batch"].partition(", ")[2]: d["system"] for d in loop.teacher.asked("SampleBatch")}
+    assert all(began[new_row.id] == asked[new_row.batch] for new_row in new), "the writer is told"
+    assert {d["system"] for d in loop.teacher.asked("ErrorAnalysis")} == {*systems.values()} - {
+        "You sort letters."
+    }
+    assert {d["system"] for d in loop.teacher.asked("QualityReport")} == {
+        "You sort mail.",
+        "You sort letters.",
+    }
+    for data in loop.teacher.asked("SampleBatch"):
+        assert all(example["system"] != "Only validation says this." for example in data["examples"])
 
 
 async def test_running_it_again_gives_the_same_rows(tmp_path: Path) -> None:

@@ -242,8 +242,7 @@ def test_few_rows_and_rare_labels(tmp_path: Path) -> None:
     assert codes["unmeasured_label"].count == 5
 
 
-def test_system_turns_that_differ_are_a_warning_and_one_for_all_is_none(tmp_path: Path) -> None:
-    """New rows get a system turn only where nearly all train rows have the same."""
+def test_system_turns_that_differ_are_a_note_and_one_for_each_row_is_a_warning(tmp_path: Path) -> None:
     splits = sound()
     for number, row in enumerate(splits["train"]):
         instruction = "Route the message." if number % 2 else "You route messages to teams."
@@ -252,10 +251,15 @@ def test_system_turns_that_differ_are_a_warning_and_one_for_all_is_none(tmp_path
             {"role": "user", "content": row.pop("prompt")},
         ]
     found = {finding.code: finding for finding in check(tmp_path, splits).findings}
-    assert found["mixed_systems"].count == 72
+    assert (found["mixed_systems"].level, found["mixed_systems"].count) == ("note", 72)
+    for number, row in enumerate(splits["train"]):
+        row["messages"][0]["content"] = f"The customer's record: {number}"
+    found = {finding.code: finding for finding in check(tmp_path, splits).findings}
+    assert (found["own_systems"].level, found["own_systems"].count) == ("warning", 72)
     for row in splits["train"]:
         row["messages"][0]["content"] = "Route the message."
-    assert "mixed_systems" not in {finding.code for finding in check(tmp_path, splits).findings}
+    found = {finding.code: finding for finding in check(tmp_path, splits).findings}
+    assert not {"mixed_systems", "own_systems"} & found.keys()
 
 
 def test_suspected_labels(tmp_path: Path) -> None:
