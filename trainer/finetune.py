@@ -35,6 +35,7 @@ from trainer.kernels import use_kernels
 from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_dtype
 from trainer.predict import predict_files, predict_served
+from trainer.presets import split_revision
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
@@ -232,7 +233,8 @@ def _publish(spec: TrainSpec, model: Any, tokenizer: Any) -> Path:
         tokenizer.save_pretrained(temporary)
     else:
         # The student's own name, and not where its weights happen to be cached.
-        model.peft_config["default"].base_model_name_or_path = spec.student.model
+        config = model.peft_config["default"]
+        config.base_model_name_or_path, config.revision = split_revision(spec.student.model)
         model.save_pretrained(temporary, save_embedding_layers=False)
     publish_folder(temporary, final)
     return final

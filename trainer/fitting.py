@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -65,7 +64,7 @@ def fit(
     """
     source = resolve_model(student.model)
     config = read_config(source)
-    parameters = count_parameters(source) if isinstance(source, Path) else None
+    parameters = count_parameters(source)
     free = free_bytes(accelerator.device)
     longest = sorted(rows, key=lambda row: -row.length)
     device = accelerator.device.type

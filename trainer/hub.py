@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.data_files import DataError
+from trainer.presets import split_revision
 from trainer.tasks.base import Hub
 
 
@@ -28,7 +29,7 @@ def load_split(hub: Hub, split: str, place: str | None = None) -> list[dict[str,
         reason = " ".join(str(error).split())[:300]
         raise DataError(
             f"The split {split!r} of {place or hub.path} cannot be loaded ({type(error).__name__}: {reason}). Check the "
-            "name and the network, or give the files under `data`."
+            "name and the network, and HF_TOKEN for a gated or private one, or give the files under `data`."
         ) from error
     names = {
         key: feature.int2str
@@ -55,8 +56,9 @@ def _load(datasets: Any, hub: Hub, split: str, place: str | None) -> Any:
         )
     if (Path(place) / "dataset_dict.json").exists():
         return _slice(datasets, datasets.load_from_disk(place), split)
-    has_name = hub.name in datasets.get_dataset_config_names(place)
-    return datasets.load_dataset(place, hub.name if has_name else None, split=split)
+    name, revision = (place, None) if Path(place).exists() else split_revision(place)
+    has_name = hub.name in datasets.get_dataset_config_names(name, revision=revision)
+    return datasets.load_dataset(name, hub.name if has_name else None, split=split, revision=revision)
 
 
 def _slice(datasets: Any, saved: Any, split: str) -> Any:

@@ -93,7 +93,7 @@ def measure(spec: LengthSpec) -> LengthReport:
 
 def training_memory(student: StudentSpec, longest: list[Row], device: Any) -> int:
     """Bytes that training on these rows at once takes."""
-    source = resolve_model(student.model)
+    source = resolve_model(student.model, weights=False)
     config = read_config(source)
     size = student.micro_batch_size or student.batch_size
     tokens, width, labels = cut(longest[:size], config, student)
@@ -105,7 +105,7 @@ def training_memory(student: StudentSpec, longest: list[Row], device: Any) -> in
         width=width,
         dtype=str(pick_dtype(student, device)).removeprefix("torch."),
         device=device.type,
-        parameters=count_parameters(source) if isinstance(source, Path) else None,
+        parameters=count_parameters(source),
     )
     return found.training
 

@@ -24,7 +24,7 @@ def load_tokenizer(student: StudentSpec) -> Any:
     Raises:
         ModelError: it is not there or cannot be read.
     """
-    source = resolve_model(student.model)
+    source = resolve_model(student.model, weights=False)
     with explain_failures(student.model, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
@@ -88,7 +88,7 @@ def _require_qlora(device: torch.device) -> None:
 def _load_weights(
     student: StudentSpec, adapter: Path | None, device: torch.device, dtype: torch.dtype
 ) -> Any:
-    source: Path | str = resolve_model(student.model)
+    source = resolve_model(student.model)
     if student.method == "full" and adapter is not None:
         source = checked_folder(adapter)
     quantization = None

@@ -169,7 +169,9 @@ def predict_served(
     examples = [read_rows(task, file) for file in files]
     counter = Counter(progress, sum(map(len, examples)))
     report = PredictReport(device="server", dtype=student.dtype, engine="vllm")
-    with served(student, str(resolve_model(student.model)), adapter) as engine:
+    # a server that runs has the weights
+    source = student.model if student.vllm_url else str(resolve_model(student.model))
+    with served(student, source, adapter) as engine:
         _answer_all(Predictor(engine, tokenizer, task, student, counter), files, examples, report)
     report.seconds |= {"load": 0.0, "predict": time.monotonic() - start}
     return report

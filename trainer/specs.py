@@ -73,8 +73,8 @@ class StudentSpec(Strict):
     """Which model is trained and how."""
 
     model: Name = "builtin:smollm2-135m"
-    """A local folder (safetensors), a `.gguf` file, a hub name, `builtin:smollm2-135m`, or a short name that `pada students`
-    lists."""
+    """A local folder (safetensors), a `.gguf` file, a hub name (`owner/name`, or `owner/name@revision`), `builtin:smollm2-135m`,
+    or a short name that `pada students` lists."""
     method: Literal["lora", "qlora", "full"] = "lora"
     """`lora`, `qlora` (a 4-bit base: needs a CUDA GPU and the `gpu` extra), or `full` fine-tuning."""
     template: Literal["auto", "chat", "plain"] = "auto"

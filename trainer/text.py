@@ -20,6 +20,7 @@ _AROUND = regex.compile(
     r"^[[\p{P}\p{Z}\s`*<>]--[+\-/%^=&@#\\|~_]]+|[[\p{P}\p{Z}\s`*<>]--[+\-/%^=&@#\\|~_]]+$", regex.V1
 )
 _LETTER = regex.compile(r"\p{L}")
+_LATIN = regex.compile(r"[\p{Latin}&&\p{L}]", regex.V1)
 _UNSPACED_LETTER = regex.compile(rf"[{_UNSPACED}]")
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{M}\p{N}])['’`](?=[\p{L}\p{N}])")
 
@@ -68,6 +69,11 @@ def is_unspaced(text: str) -> bool:
     """Whether at least a third of the letters belong to scripts without spaces between words."""
     letters = len(_LETTER.findall(text))
     return 3 * len(_UNSPACED_LETTER.findall(text)) >= letters > 0
+
+
+def is_latin(text: str) -> bool:
+    """Whether at least half of the letters are Latin, or there are none."""
+    return 2 * len(_LATIN.findall(text)) >= len(_LETTER.findall(text))
 
 
 def _blanks(run: str) -> str:

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import httpx
 
+from trainer.presets import split_revision
 from trainer.replies import Done, Reply, reply_of
 from trainer.specs import StudentSpec
 
@@ -151,7 +152,7 @@ def served(student: StudentSpec, source: str, adapter: Path | None) -> Iterator[
     base = str(adapter) if full else source
     if student.vllm_url:
         with httpx.Client(base_url=student.vllm_url.removesuffix("/v1"), timeout=600) as client:
-            names = (student.model, base) if not full else (base,)
+            names = (split_revision(student.model)[0], base) if not full else (base,)
             own = check_model(client, names)
             yield VllmEngine(client, own if adapter is None or full else load_adapter(client, adapter))
         return

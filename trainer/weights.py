@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from trainer.artifacts import publish_folder
+from trainer.hub_models import HubError, fetch
 from trainer.presets import BUILTIN_STUDENTS
 
 
@@ -33,12 +34,13 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "pada"
 
 
-def resolve_model(name: str) -> Path | str:
-    """A folder that is ready to load, or the name of a model on the hub.
+def resolve_model(name: str, *, weights: bool = True) -> Path:
+    """A folder that is ready to load.
 
     Args:
         name: a folder with safetensors, a `.gguf` file (converted once into the cache),
-            `builtin:smollm2-135m`, or a hub name, which is passed through.
+            `builtin:smollm2-135m`, or a hub name (downloaded once into the hub's cache).
+        weights: False leaves the weights of a hub name on the hub, for config and tokenizer alone.
 
     Raises:
         ModelError: the folder, file or package is missing, or the weights are not safetensors.
@@ -57,7 +59,11 @@ def resolve_model(name: str) -> Path | str:
         raise ModelError(
             f"There is no model folder {path}: give a folder with config.json and *.safetensors."
         )
-    return name
+    try:
+        folder = fetch(name, weights=weights)
+    except HubError as error:
+        raise ModelError(str(error)) from error
+    return checked_folder(folder) if weights else folder
 
 
 def _builtin(name: str) -> Path:
@@ -164,25 +170,18 @@ def explain_failures(name: str, part: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:400] or type(error).__name__
-        raise ModelError(
-            f"Cannot load the {part} of {name!r}: {reason} "
-            "(A hub name needs a network, or its files in the hub's cache; a folder needs no network.)"
-        ) from error
+        raise ModelError(f"Cannot load the {part} of {name!r}: {reason}") from error
 
 
-def read_config(source: Path | str) -> dict[str, Any]:
-    """A model's config.json, from its folder or the hub's cache.
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model's config.json.
 
     Raises:
         ModelError: it cannot be read.
     """
     try:
-        if isinstance(source, Path):
-            read: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
-            return read
-        found: dict[str, Any] = AutoConfig.from_pretrained(source, trust_remote_code=False).to_dict()
+        read: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"Cannot read the config of {str(source)!r}: {' '.join(str(error).split())[:400]}"
-        ) from error
-    return found
+        reason = " ".join(str(error).split())[:400]
+        raise ModelError(f"Cannot read the config of {str(folder)!r}: {reason}") from error
+    return read

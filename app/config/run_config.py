@@ -203,6 +203,7 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
             "data": _absolute_data(config.data, base),
             "student": student,
             "teacher": teacher,
+            "embedder": _place(config.embedder, base),
             "output": output,
             "task_folder": _task_folder(config, base),
         }

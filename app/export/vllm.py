@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from app.errors import PadaError
+from trainer.presets import split_revision
 from trainer.specs import StudentSpec
 from trainer.vllm import enable_lora
 
@@ -31,7 +32,9 @@ def serve_command(folder: Path, student: StudentSpec, *, whole: bool, limit: int
         whole: the folder holds a whole model.
         limit: maximum tokens of a reply, where the config sets it.
     """
-    command = ["vllm", "serve", str(folder) if whole else student.model]
+    base, revision = split_revision(student.model)
+    command = ["vllm", "serve", str(folder) if whole else base]
+    command += ["--revision", revision] if revision and not whole else []
     command += ["--served-model-name", folder.name] if whole else []
     if not whole:
         command += [

@@ -9,12 +9,13 @@ from app.config.splits import SPLITS, Split
 from app.prepare.json_reader import SPLIT_NAMES, refuse_signs
 from app.prepare.parquet_reader import plain
 from app.prepare.tables import MAX_ROWS, InputError, RowFault, Table, check_columns, names
+from trainer.presets import split_revision
 
 PREFIX = "hub:"
 
 
 def read_hub(given: str) -> list[Table]:
-    """The splits of `hub:owner/name` or `hub:owner/name:config`; a local folder may stand for the name.
+    """The splits of `hub:owner/name`, with `@revision` and `:config` if need be; a local folder may stand for the name.
 
     Classes are names and not numbers. A test split without labels is not told here: its rows have no answer.
 
@@ -29,7 +30,8 @@ def read_hub(given: str) -> list[Table]:
         reason = " ".join(str(error).split())[:400]
         raise InputError(
             f"{given}: the data set cannot be loaded ({type(error).__name__}: {reason}). "
-            "Check the name and the network; a configuration is named as hub:owner/name:config."
+            "Check the name and the network, and HF_TOKEN for a gated or private one; a configuration is named as "
+            "hub:owner/name:config."
         ) from None
     splits = {name: SPLIT_NAMES.get(name.casefold()) for name in found}
     if not any(splits.values()) and len(found) == 1:
@@ -59,7 +61,8 @@ def _load(datasets: Any, place: str, config: str | None) -> Any:
     if (Path(place) / "dataset_dict.json").exists() or (Path(place) / "state.json").exists():
         found = datasets.load_from_disk(place)
         return found if isinstance(found, dict) else {"train": found}
-    return datasets.load_dataset(place, config)
+    name, revision = (place, None) if Path(place).exists() else split_revision(place)
+    return datasets.load_dataset(name, config, revision=revision)
 
 
 def _table(datasets: Any, name: str, split: Split | None, rows: Any) -> Table:

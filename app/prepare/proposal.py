@@ -50,8 +50,8 @@ loop:
 
 FOREIGN_NOTE = """\
 # Many texts here are not in Latin script, and the built-in embedder knows English only: name one that knows them,
-# a sentence-transformers name or folder.
-# embedder: sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2
+# a sentence-transformers name or folder (docs/guides/embedder.md).
+# embedder: intfloat/multilingual-e5-small
 """
 
 

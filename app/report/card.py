@@ -12,6 +12,7 @@ import jinja2
 
 from app.report import wording
 from graphs.report import Report, RoundReport, TeacherReport
+from trainer.presets import split_revision
 
 LINEAGE_ROWS = 60
 """Maximum patterns that the card lists, newest rounds first."""
@@ -64,7 +65,7 @@ def render_card(report: Report, *, export: Export) -> str:
             gained=gained,
             own_test=_own_test(report),
             digest=config_digest(report.config),
-            loading=_loading(base, export),
+            loading=_loading(base, split_revision(report.student)[1], export),
             template=(report.config.get("student") or {}).get("template", "auto"),
             splits=report.data.rows,
             generated=_generated(report, chosen),
@@ -88,7 +89,8 @@ def base_model(student: str) -> tuple[str | None, str | None]:
     if student in KNOWN_BASES:
         return KNOWN_BASES[student]
     local = student.endswith(".gguf") or Path(student).exists()
-    return (student if HUB_NAME.fullmatch(student) and not local else None), None
+    name, _ = split_revision(student)
+    return (name if HUB_NAME.fullmatch(name) and not local else None), None
 
 
 def config_digest(config: dict[str, Any]) -> str:
@@ -148,7 +150,7 @@ def _own_test(report: Report) -> float | None:
     return report.test.best if report.best.get("round") else report.test.baseline
 
 
-def _loading(base: str | None, export: Export) -> str:
+def _loading(base: str | None, revision: str | None, export: Export) -> str:
     if export["form"] != "adapter":
         return (
             "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
@@ -156,12 +158,14 @@ def _loading(base: str | None, export: Export) -> str:
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
             "model = AutoModelForCausalLM.from_pretrained(folder)"
         )
-    source = base or "path/to/the/base/model"
+    source = json.dumps(base or "path/to/the/base/model")
+    if base and revision:
+        source += f", revision={json.dumps(revision)}"
     return (
         "from peft import PeftModel\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f"tokenizer = AutoTokenizer.from_pretrained({json.dumps(source)})\n"
-        f"base = AutoModelForCausalLM.from_pretrained({json.dumps(source)})\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({source})\n"
+        f"base = AutoModelForCausalLM.from_pretrained({source})\n"
         'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
     )
 

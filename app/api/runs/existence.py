@@ -21,8 +21,8 @@ from trainer.data_files import DataError
 from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS, PRESETS
 from trainer.tasks import Task, load_task
 
-HUB_NAME = re.compile(r"(?:[\w.-]{1,96}/)?[\w.-]{1,96}", re.ASCII)
-"""`owner/name`, as the hub has it."""
+HUB_NAME = re.compile(r"(?:[\w.-]{1,96}/)?[\w.-]{1,96}(?:@[\w./-]{1,200})?", re.ASCII)
+"""`owner/name` or `owner/name@revision`, as the hub has them."""
 
 
 def refuse_missing(config: RunConfig, settings: Settings, *, files: bool) -> None:

@@ -12,6 +12,7 @@ from app.config.data import split_files
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
 from app.config.tracker_packages import missing_trackers
+from app.prepare.checks.embedder import check_embedder
 from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
 from app.prepare.checks.lengths import check_lengths
 from app.prepare.checks.private import check_private
@@ -68,7 +69,7 @@ def check_config(
         report.findings.append(Finding(level="fault", code="track", message=fault, count=1))
     prices = Settings().prices
     lacking = check_teacher(config, os.environ, prices)
-    report.findings += lacking
+    report.findings += lacking + check_embedder(config, rows)
     if ask_teacher and not lacking:
         report.teacher, found = try_teacher(config, train, os.environ, prices, say)
         report.findings += found

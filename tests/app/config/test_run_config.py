@@ -47,6 +47,11 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert config.output == here / "runs/first"
     assert config.teacher
     assert config.teacher.ledger == tmp_path / "paid.sqlite"
+    for name, place in {
+        "./models/e5": str(here / "models/e5"),
+        "intfloat/e5-base": "intfloat/e5-base",
+    }.items():
+        assert load(tmp_path, GOOD | {"embedder": name}).embedder == place
 
 
 POOL: dict[str, Any] = GOOD | {"data": GOOD["data"] | {"unlabeled": "logs.jsonl"}}
