@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 
 from trainer.artifacts import publish_folder
+from trainer.data import stop_tokens
 from trainer.model import load_model, load_tokenizer
 from trainer.specs import MergeSpec, StudentSpec
 from trainer.weights import ModelError
@@ -56,6 +58,7 @@ def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:
         model = model.merge_and_unload(safe_merge=True)
     if student.dtype in ("bfloat16", "float16"):
         model = model.to(getattr(torch, student.dtype))
+    end_as_trained(model, tokenizer, student)
     temporary = output.with_name(f".{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -65,6 +68,15 @@ def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return output
+
+
+def end_as_trained(model: Any, tokenizer: Any, student: StudentSpec) -> None:
+    """Name what ends a reply in the generation config, too: a template may end one with another token than the model's own."""
+    known = model.generation_config.eos_token_id
+    named = known if isinstance(known, list) else [] if known is None else [known]
+    missing = [token for token in stop_tokens(tokenizer, student) if token not in named]
+    if missing:
+        model.generation_config.eos_token_id = [*named, *missing]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from trainer.merge import main, merge
-from trainer.model import load_model
+from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_dtype
 from trainer.predict import main as predict
 from trainer.specs import StudentSpec
@@ -107,3 +108,18 @@ def test_a_missing_adapter_leaves_nothing(
     assert main([str(spec)]) == 1
     assert str(missing) in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"merge.json"}
+
+
+def test_the_merged_model_ends_where_the_template_does(
+    tmp_path: Path, tiny_student: Path, adapter: Path
+) -> None:
+    """The embedded student's template ends a reply with `<|im_end|>`; here the model itself ends with another token."""
+    student = shutil.copytree(tiny_student, tmp_path / "student")
+    tokenizer = load_tokenizer(StudentSpec(model=str(student)))
+    tokenizer.eos_token = "<|endoftext|>"
+    tokenizer.save_pretrained(student)
+    own, template = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")
+    (student / "generation_config.json").write_text(json.dumps({"eos_token_id": own}))
+    for kind, ends in {"chat": [own, template], "plain": own}.items():
+        merged = merge(StudentSpec(model=str(student), template=kind), adapter, tmp_path / kind)
+        assert json.loads((merged / "generation_config.json").read_text())["eos_token_id"] == ends

@@ -8,12 +8,18 @@ import pytest
 
 from app.errors import PadaError
 from app.export.hub import check_upload, upload
+from app.report.card import base_model
 
 
 @pytest.mark.parametrize("repo", [None, "", "name", "a/b/c", "../x", "a b/c"])
 def test_a_name_that_is_none_is_refused(repo: str | None) -> None:
     with pytest.raises(PadaError, match="owner/name"):
         check_upload(repo, push=False)
+
+
+def test_a_base_is_named_without_its_revision() -> None:
+    assert base_model("HuggingFaceTB/SmolLM3-3B@v1")[0] == "HuggingFaceTB/SmolLM3-3B"
+    assert base_model("/models/mine@v1")[0] is None
 
 
 def test_a_token_comes_from_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,5 +15,8 @@ def test_an_adapter_is_served_on_its_base_and_a_model_alone() -> None:
         "vllm serve a/base --enable-lora --max-lora-rank 32 --lora-modules 'out=/some where/out' --dtype bfloat16 "
         "--generation-config vllm"
     )
+    pinned = student.model_copy(update={"model": "a/base@v1"})
+    command = serve_command(Path("/out"), pinned, whole=False, limit=None)
+    assert command.startswith("vllm serve a/base --revision v1 --enable-lora ")
     whole = serve_command(Path("/out"), StudentSpec(max_length=100), whole=True, limit=20)
     assert whole == "vllm serve /out --served-model-name out --max-model-len 120 --generation-config vllm"
