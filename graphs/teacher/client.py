@@ -14,6 +14,7 @@ from langchain_openai import ChatOpenAI
 from openai import AuthenticationError, DefaultAsyncHttpxClient, OpenAIError, PermissionDeniedError
 from pydantic import SecretStr
 
+from graphs.teacher.connections import refuse_moved
 from graphs.teacher.cost import Usage
 from graphs.teacher.credentials import Credentials
 from graphs.teacher.failures import MALFORMED, CallFailure, classify, truncate
@@ -84,7 +85,10 @@ class ModelClient:
         self._credentials = credentials
         # a client of our own: the library's default one is shared between event loops and never closed
         self._http = DefaultAsyncHttpxClient(
-            transport=CheckedTransport(spec.base_url, network, credentials), trust_env=False, timeout=None
+            transport=CheckedTransport(spec.base_url, network, credentials),
+            trust_env=False,
+            timeout=None,
+            event_hooks={"response": [refuse_moved]},
         )
         self._chat = ChatOpenAI(
             model=spec.model,

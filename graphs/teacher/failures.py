@@ -11,7 +11,7 @@ from typing import Literal
 import openai
 
 from graphs.errors import EndpointDown, TeacherError, UnansweredError
-from graphs.teacher.network import RefusedAddressError
+from graphs.teacher.connections import connection_fault, refusal_in
 
 Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "declined", "refused", "quota"]
 """- `busy`: rate limited.
@@ -30,8 +30,6 @@ LONGEST_PAUSE = 300.0
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, openai.APIResponseValidationError)
 """What the chat client raises for a body that is no chat completion."""
 
-_NOT_SENT = ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL")
-
 
 @dataclass(frozen=True)
 class CallFailure:
@@ -49,16 +47,15 @@ class CallFailure:
 
 def classify(error: Exception) -> CallFailure:
     """The failure that an exception of the chat client stands for. Unknown exceptions are raised again."""
-    if isinstance(error, RefusedAddressError):
-        return CallFailure("refused", str(error))
+    if refusal := refusal_in(error):
+        return CallFailure("refused", str(refusal), status=getattr(refusal, "status", None))
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return CallFailure("down", "the call timed out", billed=True)
     if isinstance(error, openai.APIStatusError):
         return _by_status(error)
     if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__ or error
-        sent = type(cause).__name__ not in _NOT_SENT
-        return CallFailure("down", f"no connection ({str(cause) or type(cause).__name__})", billed=sent)
+        reason, sent = connection_fault(error, error.request.url)
+        return CallFailure("down", reason, billed=sent)
     if isinstance(error, MALFORMED):
         return CallFailure("down", f"the reply is no chat completion ({error})", billed=True)
     raise error

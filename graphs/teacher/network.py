@@ -38,6 +38,18 @@ class RefusedAddressError(Exception):
     """A teacher's host may not be asked. The message says why, and what to do."""
 
 
+class MovedError(RefusedAddressError):
+    """An endpoint redirects a POST in a way that makes it a GET. The message says where to."""
+
+    def __init__(self, status: int, url: httpx.URL):
+        self.status = status
+        where = url.copy_with(username=None, password=None, query=None, fragment=None)
+        super().__init__(
+            f"HTTP {status}: it redirects to {where}, and so turns the request into another one. Set `teacher.base_url` to the new "
+            "address."
+        )
+
+
 @dataclass(frozen=True)
 class Network:
     """Where teachers may live."""

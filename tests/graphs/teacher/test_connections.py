@@ -1,0 +1,108 @@
+"""What is said of a server that cannot be reached, redirects, or answers what is not HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from graphs.errors import BudgetExhausted, EndpointDown, TeacherError
+from graphs.teacher.chat import ChatTeacher
+from graphs.teacher.ledger import Ledger
+from graphs.teacher.spec import BudgetSpec, TeacherSpec
+from tests.graphs.teacher.asking import analyse
+
+DEAD = "http://127.0.0.1:9"
+
+
+class Odd(BaseHTTPRequestHandler):
+    """Does what the first part of its path says."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        what = self.path.split("/")[1]
+        places = {
+            "circle": self.path,
+            "dead": f"{DEAD}/secret",
+            "other": "ftp://127.0.0.1/v1",
+            "bad": "http://[::no",
+        }
+        self.close_connection = True
+        if what in places:
+            self.answer(307, ("Location", places[what]))
+        elif what == "moved":
+            self.answer(301, ("Location", "https://user:word@new.example/v1/chat/completions?key=1"))
+        elif what == "garbage":
+            self.wfile.write(b"hello\r\n\r\n")
+        elif what == "half":
+            self.answer(200, ("Content-Length", "1000"), body=b'{"choices')
+        elif what == "packed":
+            self.answer(200, ("Content-Encoding", "gzip"), body=b"not packed")
+
+    def answer(self, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in (*headers, *([] if body else [("Content-Length", "0")])):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def teacher_at(url: str, folder: Path, max_calls: int | None = None) -> ChatTeacher:
+    spec = TeacherSpec.model_validate({"base_url": url, "model": "large", "backoff_seconds": 0.01})
+    return ChatTeacher(spec, BudgetSpec(max_calls=max_calls), Ledger(folder / "ledger.sqlite", "run"), {})
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("circle", "it redirects each request again and again"),
+        ("dead", r"no connection \(.*\), after a redirect to http://127\.0\.0\.1:9\."),
+        ("other", r"it redirects to what is no address of HTTP .*after a redirect to ftp://127\.0\.0\.1\."),
+        ("bad", "Invalid URL in location header"),
+        ("garbage", "its answer breaks off or is not HTTP"),
+        ("half", "its answer breaks off or is not HTTP"),
+        ("closed", "its answer breaks off or is not HTTP"),
+        ("packed", "its answer cannot be unpacked"),
+    ],
+)
+async def test_what_went_wrong_is_said(tmp_path: Path, odd: str, what: str, words: str) -> None:
+    async with teacher_at(f"{odd}/{what}/v1", tmp_path) as teacher:
+        with pytest.raises(EndpointDown, match=words) as caught:
+            await analyse(teacher)
+    assert ("no connection" in str(caught.value)) == (what == "dead")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_redirect_that_turns_a_post_into_a_get_is_not_followed(tmp_path: Path, odd: str) -> None:
+    async with teacher_at(f"{odd}/moved/v1", tmp_path) as teacher:
+        with pytest.raises(TeacherError) as caught:
+            await analyse(teacher)
+    assert "HTTP 301: it redirects to https://new.example/v1/chat/completions, and" in str(caught.value)
+    assert "Set `teacher.base_url` to the new address." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "counts"), [("circle", False), ("dead", False), ("", False), ("closed", True)]
+)
+async def test_a_call_that_never_left_counts_against_no_cap(
+    tmp_path: Path, odd: str, what: str, counts: bool
+) -> None:
+    url = f"{odd}/{what}/v1" if what else f"{DEAD}/v1"
+    async with teacher_at(url, tmp_path, max_calls=1) as teacher:
+        with pytest.raises(BudgetExhausted if counts else EndpointDown):
+            await analyse(teacher)
