@@ -144,7 +144,7 @@ def _results(report: Report) -> list[Any] | None:
 
 
 def _own_test(report: Report) -> float | None:
-    """The exported student's test score. If no round was better, it is the baseline's."""
+    """The exported student's test score. If no later student was promoted, it is the baseline's."""
     if report.test is None:
         return None
     return report.test.best if report.best.get("round") else report.test.baseline

@@ -164,7 +164,7 @@ def headline(report: Report) -> Headline:
         return Headline("neutral", f"The baseline: {score}", f"{sentence} on {_test_rows(report.test)}.")
     if report.best.get("round", 0) == 0:
         sentence = (
-            "No round beat the baseline on validation, so the baseline stays the best student: "
+            "No later student was promoted over the baseline on validation, so it stays the best student: "
             f"{percent(report.test.baseline)} {report.test.metric} on {_test_rows(report.test)}."
         )
         return Headline("neutral", "No improvement shown", sentence)
@@ -232,7 +232,9 @@ def _so_far(report: Report) -> str:
     baseline = percent(report.baseline["validation"])
     best = int(report.best.get("round", 0))
     if best == 0:
-        return f"On validation the baseline stands at {baseline}, and no round has beaten it yet."
+        return (
+            f"On validation the baseline stands at {baseline}, and no later student was promoted over it yet."
+        )
     score = percent(report.best["validation"])
     return f"On validation the best student so far is that of round {best}: {score}, the baseline {baseline}."
 

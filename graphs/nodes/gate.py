@@ -109,24 +109,29 @@ def regressed_groups(
 def decide(comparison: PairedComparison, hurt: list[str], rule: Promote) -> tuple[bool, str]:
     """Apply `loop.promote`. The reason is one sentence for the report."""
     span = f"{comparison.difference:+.3f} (95 % interval {comparison.low:+.3f} to {comparison.high:+.3f})"
-    better = comparison.difference > 0
+    higher = comparison.difference > 0
     level = rule == "later" and comparison.difference >= -comparison.standard_error
-    if not (better or level):
-        return False, f"Not better than the best student: {span}."
+    if not (higher or level):
+        return False, f"The score is not higher than the best student's: {span}."
     if hurt:
-        on_the_whole = "Better on the whole" if better else "As good on the whole"
-        return False, f"{on_the_whole}, {span}, but significantly worse on {', '.join(hurt[:3])}."
-    if not better:
-        return True, (
-            f"Within one standard error of the best student, {span}, and trained on more rows, which "
-            "`promote: later` prefers."
-        )
-    if rule == "significant" and comparison.low <= 0:
+        on_the_whole = "Higher" if higher else "About the same"
         return (
             False,
-            f"Better, {span}, but the interval does not exclude 0, which `promote: significant` asks for.",
+            f"{on_the_whole} on the whole, {span}, but significantly lower on {', '.join(hurt[:3])}.",
         )
-    return True, f"Better than the best student: {span}."
+    if not higher:
+        return True, (
+            f"Within one standard error of the best student's score, {span}, and trained on more rows, which "
+            "`promote: later` prefers."
+        )
+    if comparison.low > 0:
+        return True, f"Shown to be better than the best student: {span}."
+    if rule == "significant":
+        return (
+            False,
+            f"A higher score, {span}, but the interval holds 0, and `promote: significant` asks for more.",
+        )
+    return True, f"A higher score than the best student's, {span}; that it is better is not shown."
 
 
 def why_stop(state: LoopState, loop: LoopSpec, stale: int, train_failures: int) -> str:
@@ -141,7 +146,7 @@ def why_stop(state: LoopState, loop: LoopSpec, stale: int, train_failures: int) 
     if state.round >= loop.last_round:
         return f"All {loop.rounds} rounds are done."
     if stale >= loop.patience:
-        return f"No better student in {stale} rounds (patience {loop.patience})."
+        return f"No student was promoted in {stale} {'round' if stale == 1 else 'rounds'} (patience {loop.patience})."
     if "pattern" in loop.origins and not state.failures:
         return "The student makes no validation errors."
     if loop.origins == ("train_error",) and not train_failures:

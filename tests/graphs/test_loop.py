@@ -133,7 +133,7 @@ async def test_a_judge_that_is_never_content(tmp_path: Path) -> None:
         (1, "judge"),
         (2, "attempts"),
     }
-    assert state["stopped"] == "No better student in 1 rounds (patience 1)."
+    assert state["stopped"] == "No student was promoted in 1 round (patience 1)."
     assert state["best_round"] == 0
     again = [data for data in loop.teacher.asked("SampleBatch") if data["feedback"]]
     assert len(again) == len(batches)
@@ -300,11 +300,11 @@ async def test_a_worse_student_is_not_promoted_and_not_scored_as_best(tmp_path: 
     loop = new_loop(tmp_path, ScriptedTeacher(liar), qc=False, rounds=3, patience=2, synthetic_per_round=60)
     state, _ = await loop.go({})
     assert state["best_round"] == 0
-    assert state["stopped"] == "No better student in 2 rounds (patience 2)."
+    assert state["stopped"] == "No student was promoted in 2 rounds (patience 2)."
     assert len(loop.student.predicted) == 1
     gate = read_json(loop.paths.round(1).gate)
     assert gate["promoted"] is False
-    assert gate["reason"].startswith("Not better")
+    assert gate["reason"].startswith("The score is not higher")
     before = {s["id"]: s["correct"] for s in read_jsonl(loop.paths.round(0).scores("validation"))}
     after = {s["id"]: s["correct"] for s in read_jsonl(loop.paths.round(1).scores("validation"))}
     assert gate["broken"] == [name for name in before if before[name] and not after[name]]

@@ -43,7 +43,7 @@ SCORE = RoundScore(
     validation=0.625,
     ci95=(0.5, 0.75),
     promoted=True,
-    reason="Better than the best student: +0.1.",
+    reason="Shown to be better than the best student: +0.1.",
 )
 BASELINE = SCORE.model_copy(update={"round": 0, "validation": 0.5, "ci95": (0.4, 0.6)})
 POWER = PowerEstimate(n=40, value=0.2, power=0.8)
@@ -71,7 +71,9 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "Writing and checking new rows ..."
     assert lines[1].startswith("Writing and checking new rows: 4 of 4 done in 2.3 s, 12 calls, ")
     assert "0.5" in lines[1]
-    assert lines[2].startswith("Round 1: validation accuracy 62.5 % (50.0 to 75.0 %), promoted. Better than")
+    assert lines[2].startswith(
+        "Round 1: validation accuracy 62.5 % (50.0 to 75.0 %), promoted. Shown to be better than"
+    )
     assert len(lines) == 3, "moments like the gate, and progress within seconds, are not worth a line"
 
 
@@ -134,7 +136,8 @@ def test_spending_without_a_price_is_told_in_tokens() -> None:
 def test_the_baseline_is_not_promoted() -> None:
     said = score(SCORE.model_copy(update={"round": 0, "reason": "The baseline."})).replace(NARROW, " ")
     assert said == "Baseline: validation accuracy 62.5 % (50.0 to 75.0 %)."
-    assert ", not promoted. Better" in score(SCORE.model_copy(update={"promoted": False}))
+    refused = {"promoted": False, "reason": "The score is not higher than the best student's: -0.1."}
+    assert ", not promoted. The score is not higher" in score(SCORE.model_copy(update=refused))
 
 
 def test_names_in_a_reason_cannot_steer_the_terminal() -> None:

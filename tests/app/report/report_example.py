@@ -185,9 +185,9 @@ def _round(round_number: int, validation: float, promoted: bool, random_: random
         ci95=(validation - 0.055, validation + 0.052),
         promoted=promoted,
         reason=(
-            "Better than the best student: +0.050 (95 % interval +0.012 to +0.088)."
+            "Shown to be better than the best student: +0.050 (95 % interval +0.012 to +0.088)."
             if promoted
-            else "Not better than the best student: -0.008 (95 % interval -0.041 to +0.025)."
+            else "The score is not higher than the best student's: -0.008 (95 % interval -0.041 to +0.025)."
         ),
         versus_best=VersusBest(difference=0.05, low=0.012, high=0.088, p_value=0.011)
         if promoted

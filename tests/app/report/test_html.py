@@ -163,7 +163,7 @@ def test_spending_falls_back_to_tokens_without_a_price() -> None:
         ),
         ("unclear", "No improvement shown", "interval −2.0 to +4.1, p = 0.580"),
         ("worse", "The student got worse by 9.5 points", "fell from 60.5 % to 51.0 %"),
-        ("nothing-helped", "No improvement shown", "No round beat the baseline"),
+        ("nothing-helped", "No improvement shown", "No later student was promoted over the baseline"),
         ("vanilla", "The baseline: 60.5 %", "on the given rows alone"),
         ("starting", "The run is under way", "No student has been scored yet."),
         ("running", "The run is under way", "the best student so far is that of round 2: 71.4 %"),

@@ -47,6 +47,10 @@ def test_decide(found: PairedComparison, hurt: list[str], rule: Promote, promote
     assert decided is promoted
     assert reason.endswith(".")
     assert all(name in reason for name in hurt)
+    # "better" is a claim that only an interval above 0 allows
+    claims = reason.startswith("Shown to be better")
+    assert claims == (promoted and found.low > 0)
+    assert claims or "better" not in reason or reason.endswith("that it is better is not shown.")
 
 
 def judge(promote: Promote, *students: str) -> list[bool]:
