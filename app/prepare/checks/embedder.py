@@ -1,4 +1,4 @@
-"""What can be known of the embedder without loading it."""
+"""What can be known of the embedder without its weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from app.config.run_config import RunConfig
 from app.prepare.checks.findings import Finding, finding
 from app.prepare.checks.rows import Rows, every
+from trainer.hub_models import HubError, fetch
 from trainer.presets import BUILTIN_EMBEDDERS
 from trainer.text import is_latin
 
@@ -19,9 +20,8 @@ def check_embedder(config: RunConfig, rows: Rows) -> list[Finding]:
     if config.loop.method == "vanilla":
         return []
     name = config.embedder
-    if name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().is_dir():
-        message = f"embedder: there is no folder {name}."
-        return [Finding(level="fault", code="embedder", message=message, count=1)]
+    if fault := _missing(name):
+        return [Finding(level="fault", code="embedder", message=f"embedder: {fault}", count=1)]
     known = list(every(rows))
     foreign = [row for row in known if not is_latin(row.example.prompt)]
     if name not in BUILTIN_EMBEDDERS or len(foreign) < FOREIGN * len(known):
@@ -34,3 +34,16 @@ def check_embedder(config: RunConfig, rows: Rows) -> list[Finding]:
         "(`embedder`), such as intfloat/multilingual-e5-small: docs/guides/embedder.md.",
         [row.place() for row in foreign],
     )
+
+
+def _missing(name: str) -> str | None:
+    """Why there is no such embedder; its config is fetched from the hub, if it is there."""
+    if name in BUILTIN_EMBEDDERS or Path(name).expanduser().is_dir():
+        return None
+    if name.startswith(("/", "./", "../", "~")):
+        return f"there is no folder {name}."
+    try:
+        fetch(name, weights=False)
+    except HubError as error:
+        return str(error)
+    return None

@@ -13,7 +13,6 @@ import pytest
 from app.config.data import DataSpec
 from app.config.run_config import RunConfig
 from app.prepare.checks.check import check_rows
-from app.prepare.checks.embedder import check_embedder
 from app.prepare.checks.findings import CheckReport
 from app.prepare.checks.private import kinds_in
 
@@ -51,18 +50,13 @@ def chat(*turns: tuple[str, Any], **more: Any) -> Row:
 
 
 def check(folder: Path, splits: Splits, task: str = "classification") -> CheckReport:
-    """Check rows."""
-    return check_rows(written(folder, splits, task))[0]
-
-
-def written(folder: Path, splits: Splits, task: str = "classification") -> RunConfig:
-    """The config of rows that are in a folder then; a text is written as it is."""
+    """Check rows; a text is written as it is."""
     for split, rows in splits.items():
         lines = [
             row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode() for row in rows
         ]
         (folder / f"{split}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-    return RunConfig(task=task, data=DataSpec(folder=folder))
+    return check_rows(RunConfig(task=task, data=DataSpec(folder=folder)))[0]
 
 
 def test_sound_rows_have_no_finding(tmp_path: Path) -> None:
@@ -266,30 +260,6 @@ def test_system_turns_that_differ_are_a_note_and_one_for_each_row_is_a_warning(t
         row["messages"][0]["content"] = "Route the message."
     found = {finding.code: finding for finding in check(tmp_path, splits).findings}
     assert not {"mixed_systems", "own_systems"} & found.keys()
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("ฉันต้องการเงินคืน", "blind_embedder"),
-        ("मेरा कार्ड खो गया", "blind_embedder"),
-        ("Meine Karte fehlt, Straße 5", None),
-        ("12:30", None),
-    ],
-)
-def test_an_embedder_that_does_not_know_the_script_is_named_once(
-    tmp_path: Path, text: str, code: str | None
-) -> None:
-    splits = sound()
-    for rows in splits.values():
-        for number, row in enumerate(rows):
-            row["prompt"] = f"{text} {number}"
-    config = written(tmp_path, splits)
-    found = check_embedder(config, check_rows(config)[1])
-    assert [finding.code for finding in found] == ([code] if code else [])
-    assert not check_embedder(config.model_copy(update={"embedder": "intfloat/multilingual-e5-small"}), {})
-    missing = config.model_copy(update={"embedder": "./nowhere"})
-    assert [(each.level, each.code) for each in check_embedder(missing, {})] == [("fault", "embedder")]
 
 
 def test_suspected_labels(tmp_path: Path) -> None:
