@@ -53,6 +53,7 @@ def prepare(
         folder = output.expanduser().resolve() if output else default_folder(list(files))
         refuse_existing(folder, force=force)
         tables = read_all(files, reading)
+        _refuse_unused(reading, tables)
         plan = make_plan(tables, said, splitting)
         show(plan, console)
         plan = _agreed(plan, tables, said, splitting, console, yes, files)
@@ -62,6 +63,15 @@ def prepare(
     except InputError as error:
         fail(str(error), code=NOTHING)
     _next_steps(plan, folder, console)
+
+
+def _refuse_unused(reading: ReadOptions, tables: Sequence[Table]) -> None:
+    """Refuse an option that is about files of another kind than those that were given."""
+    decided = {decision.about for table in tables for decision in table.decisions}
+    kinds = {"sheet": "an Excel workbook", "separator": "a CSV file", "encoding": "a text file"}
+    for option, kind in kinds.items():
+        if getattr(reading, option) is not None and option not in decided:
+            raise InputError(f"--{option}: none of the files is {kind}. Leave the option out.")
 
 
 def _add_unlabeled(plan: Plan, given: str, reading: ReadOptions, console: Console) -> None:

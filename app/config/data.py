@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from app.config.given_path import why_no_rows
 from app.config.hub import fetch
 from app.config.inputs import data_inputs, refuse_change
 from app.config.sampling import sample_per_stratum, sample_stratified
@@ -159,6 +160,9 @@ def split_files(
         return fetch(load_task(task_name), place, seed, paths.root / "source")
     files = {split: spec.file(split, base) for split in SPLITS}
     _refuse_same_file(files)
+    plain = type(load_task(task_name)).load is Task.load
+    if reason := why_no_rows(files, jsonl=plain):
+        raise DataError(reason)
     return files
 
 

@@ -1,10 +1,15 @@
-"""What a path is that was given in the place of a config file."""
+"""What a path is that was given in the place of a config file, or of the rows of a config."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-ROWS = (".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".parquet")
+from app.config.splits import Split
+
+TABLES = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".parquet")
+"""How names of tables end, of which `pada init` makes rows."""
+ROWS = (".jsonl", ".ndjson", *TABLES)
 """How names of files of rows end, and no others; each may be gzipped."""
 CONFIGS = (".yaml", ".yml")
 METADATA = "run.json"
@@ -41,3 +46,36 @@ def _folder(path: Path) -> str:
         beside = f"its config may be {config}; else " if config.exists() else ""
         return f"a folder of rows, and no config: {beside}`pada init {path}` makes one."
     return "a folder without a config. `pada init FILE...` makes one of your files of rows."
+
+
+def why_no_rows(files: Mapping[Split, Path], *, jsonl: bool) -> str | None:
+    """What a config names as `data` that cannot be its three files, and what is meant; None where it may be them.
+
+    Args:
+        files: the split -> its file.
+        jsonl: the task reads no other files.
+    """
+    folders = {path.parent for path in files.values()}
+    folder = folders.pop()
+    if not folders and folder.is_file():
+        return (
+            f"data: {folder} is a file. `data` is a folder with train.jsonl, validation.jsonl and test.jsonl; `pada init {folder}` "
+            "makes it, and a config."
+        )
+    if not folders and not folder.exists():
+        return f"data: there is no folder {folder}. Check the path in the config."
+    names = {path.name for path in files.values()}
+    inside = folder / "data"
+    if (
+        not folders
+        and not any((folder / name).exists() for name in names)
+        and (inside / "train.jsonl").exists()
+    ):
+        return f"data: {folder} has no train.jsonl, and {inside} has one: name that folder."
+    for split, path in files.items():
+        if jsonl and path.exists() and is_named_as(path, TABLES):
+            return (
+                f"data.{split}: {path} is a table, and a run reads JSONL. `pada init` makes JSONL of tables, and a config: "
+                "docs/guides/init.md."
+            )
+    return None

@@ -21,6 +21,9 @@ from trainer.specs import EXECUTION
 from trainer.strict import Name
 from trainer.tracking import TrackerName
 
+SHOWN_KEYS = 6
+"""Keys of a section that an error names."""
+
 
 class RunConfig(Context):
     """The configuration of one run.
@@ -247,11 +250,20 @@ def explain_one(details: Any, repeat: bool, section: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         known = known_keys(section, details["loc"][:-1])
-        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        key = str(details["loc"][-1])
+        if place := next(
+            (name for name in known if key in known_keys(section, (*details["loc"][:-1], name))), None
+        ):
+            return (
+                f"{where}: unknown key here; it belongs under `{'.'.join([*where.split('.')[:-1], place])}`."
+            )
+        near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(sorted(known))}."
         return f"{where}: unknown key; {hint}"
     if details["type"] == "missing":
         return f"{where}: missing."
+    if details["type"] == "model_type" and (known := known_keys(section, details["loc"])):
+        return f"{where}: keys belong here, one a line, such as `{known[0]}: ...`; known keys: {', '.join(known[:SHOWN_KEYS])}, ..."
     message = details["msg"].removeprefix("Value error, ")
     # a secret pasted into the wrong key must not appear on the terminal
     hidden = not repeat or details["loc"][:1] == ("teacher",)

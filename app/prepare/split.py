@@ -217,10 +217,9 @@ def assign_by_time(
             splits[place] = chosen
         if chosen != "train":
             left[chosen] -= len(cluster.rows)
-    newest = {
-        split: max((drafts[place].time for place in range(len(drafts)) if splits[place] == split), default="")
-        for split in SPLITS
-    }
+    newest = dict.fromkeys(SPLITS, "")
+    for place in sorted(range(len(drafts)), key=lambda place: times[place] or 0.0):
+        newest[splits[place]] = drafts[place].time
     assignment = Assignment(splits)
     if shown:
         _show_all(clusters, assignment)

@@ -252,7 +252,7 @@ async def test_a_run_whose_teacher_is_away_says_so_and_goes_on_with_another(serv
     ("context", "words"),
     [
         ({"loop": {"round": 2}}, "context: loop.round: unknown key; did you mean `rounds`?"),
-        ({"data": "/no/such/folder"}, "There is no file /no/such/folder/train.jsonl."),
+        ({"data": "/no/such/folder"}, "data: there is no folder /no/such/folder."),
     ],
 )
 async def test_a_context_that_cannot_be_used_is_refused_with_a_sentence(

@@ -8,9 +8,11 @@ import pty
 import subprocess
 from pathlib import Path
 
+import openpyxl
 import pytest
 import yaml
 
+from app.cli.main import app
 from app.config.run_config import load_config
 from tests.command import PADA, environment, pada
 from tests.conftest import Run
@@ -215,4 +217,27 @@ def test_rows_without_answers_that_cannot_be_used_are_told(tmp_path: Path, logs:
     done = pada("init", path, "--unlabeled", pool, "--output", tmp_path / "out", "--yes")
     assert done.returncode == 2
     assert message in done.stderr.replace("'", "").replace("`text`,", "text,")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--sheet", "an Excel workbook"), ("--separator", "a CSV file"), ("--encoding", "a text file")],
+)
+def test_an_option_about_no_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, words: str
+) -> None:
+    book = option != "--sheet"
+    path = tmp_path / ("a.xlsx" if book else "a.csv")
+    if book:
+        workbook = openpyxl.Workbook()
+        for row in [("text", "label"), *mixed(40)]:
+            workbook.active.append(row)
+        workbook.save(path)
+    else:
+        write(path, as_csv(mixed(40)))
+    with pytest.raises(SystemExit) as end:
+        app(["init", str(path), "--output", str(tmp_path / "out"), "--yes", option, "utf-8"])
+    assert end.value.code == 2
+    assert f"{option}: none of the files is {words}" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()

@@ -141,7 +141,11 @@ def test_by_time_the_newest_rows_are_the_test(tmp_path: Path) -> None:
     }
     assert days["train"][-1] <= days["validation"][0]
     assert days["validation"][-1] <= days["test"][0]
-    assert any(note.startswith("By time: train ends with") for note in planned.notes)
+    [said] = [note for note in planned.notes if note.startswith("By time: ")]
+    last = {split: f"{found[-1][6:]}.{found[-1][4:6]}.{found[-1][:4]}" for split, found in days.items()}
+    assert said == (
+        f"By time: train ends with {last['train']}, validation with {last['validation']}, test with {last['test']}."
+    )
 
 
 def test_a_date_column_is_named_but_not_taken_unasked(tmp_path: Path) -> None:
