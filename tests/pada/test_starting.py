@@ -34,15 +34,13 @@ def test_configs_that_cannot_be_used_are_errors_before_anything_starts(tmp_path:
     assert not (tmp_path / "run").exists()
 
 
-def test_rows_that_cannot_be_used_are_the_error_of_the_run(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_used_are_an_error_and_leave_no_run(tmp_path: Path) -> None:
     rows = write_data(tmp_path / "rows")
     (rows / "test.jsonl").write_text("no row\n")
     config = {"task": "classification", "data": str(rows), "loop": {"method": "vanilla"}}
     with pytest.raises(pada.PadaError, match=r"test\.jsonl.*1"):
-        pada.run(config, tmp_path / "run", show=False)
-    run = pada.load(tmp_path / "run")
-    assert run.status == "failed"
-    assert "test.jsonl" in run.state.reason
+        pada.run(config, tmp_path / "run", show=False, wait=False)
+    assert not (tmp_path / "run").exists()
     assert any("test.jsonl" in place.file for found in pada.check(config).faults for place in found.places)
 
 
