@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from tests.app.api.pages.browsing import HOSTILE, open_page, signed_in
 def service(tmp_path: Path) -> Iterator[Service]:
     with serve(settings_for(tmp_path / "home", comparisons=[tmp_path / "runs"])) as running:
         yield running
+
+
+def named(text: str) -> str:
+    """The id of the first comparison that a page leads to."""
+    found = re.search(r'href="/comparisons/([0-9a-f]{32})"', text)
+    assert found
+    return found[1]
 
 
 def test_a_comparison_is_shown_live_and_at_its_end(service: Service, tmp_path: Path) -> None:
@@ -35,7 +43,7 @@ def test_a_comparison_is_shown_live_and_at_its_end(service: Service, tmp_path: P
         text = open_page(client, "/comparisons")
         assert "0 of 6 runs ended" in text
         assert "<b>tickets" not in text
-        name = text.split('href="/comparisons/')[1][:32]
+        name = named(text)
 
         text = open_page(client, f"/comparisons/{name}")
         assert f'hx-get="/comparisons/{name}?part=1"' in text
@@ -63,7 +71,7 @@ def test_the_comparison_of_another_key_is_not_found(tmp_path: Path) -> None:
         _, other = make_key(service, "write")
         add_comparison(tmp_path / "runs" / "mine", owner=owner)
         with signed_in(service, key) as client:
-            name = open_page(client, "/comparisons").split('href="/comparisons/')[1][:32]
+            name = named(open_page(client, "/comparisons"))
             assert "mine" in open_page(client, f"/comparisons/{name}")
         with signed_in(service, other) as client:
             assert "mine" not in open_page(client, "/comparisons")
