@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,8 +43,8 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any, student: StudentSpec):
         self._tokenizer = tokenizer
         self._template = without_clock(tokenizer.get_chat_template())
-        self.control = control_tokens(tokenizer, self._template)
-        """Finds what controls a student where a turn spells it."""
+        self.control = ControlTokens.of(tokenizer, self._template)
+        """What is text where a turn spells it."""
         self._options = student.template_kwargs
         self._parts, self._joins_system = False, False
         reason = self._fault()
@@ -73,7 +73,7 @@ class ChatTemplate:
             ValueError, or another of `UNWRITABLE`: the template refuses the turns, or the tokenizer knows no other tokens for
                 such a text.
         """
-        if any(self.control.search(turn["content"]) for turn in turns):
+        if any(self.control.spelt_in(turn["content"]) for turn in turns):
             return list(self._ask(turns, tokenize=True, return_dict=False, sanitize_control_tokens=True))
         return list(self._tokenizer(self.prompt(turns), add_special_tokens=False)["input_ids"])
 
@@ -119,12 +119,25 @@ class ChatTemplate:
             return False
 
 
-def control_tokens(tokenizer: Any, template: str = "") -> re.Pattern[str]:
-    """Finds tokens that control a student: the special ones, and others that its template writes, such as `<think>`."""
-    added = [(str(token.content), token.special) for token in tokenizer.added_tokens_decoder.values()]
-    names = {name for name, special in added if special or (name in template and not name.isspace())}
-    # the longest first; a pattern that finds nothing where there are none
-    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+class ControlTokens:
+    """Tokens that control a student, looked for in texts. Some tokenizers have thousands: a pattern of all would be slow."""
+
+    def __init__(self, names: Iterable[str]):
+        self._names = frozenset(filter(None, names))
+        self._sizes = sorted({len(name) for name in self._names})
+        first = "".join(re.escape(sign) for sign in sorted({name[0] for name in self._names}))
+        self._first = re.compile(f"[{first}]" if first else "(?!)")
+
+    @classmethod
+    def of(cls, tokenizer: Any, template: str = "") -> ControlTokens:
+        """The special tokens, and other added ones that a template writes, such as `<think>`."""
+        added = [(str(token.content), token.special) for token in tokenizer.added_tokens_decoder.values()]
+        return cls(name for name, special in added if special or (name in template and not name.isspace()))
+
+    def spelt_in(self, text: str) -> bool:
+        """Whether a text spells one."""
+        places = (found.start() for found in self._first.finditer(text))
+        return any(text[place : place + size] in self._names for place in places for size in self._sizes)
 
 
 def before_answer(template: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trainer.chat import UNWRITABLE, ChatTemplate, control_tokens, reason_of, uses_chat
+from trainer.chat import UNWRITABLE, ChatTemplate, ControlTokens, reason_of, uses_chat
 from trainer.data_files import DataError
 from trainer.records import Example, Message
 from trainer.specs import StudentSpec
@@ -64,8 +64,8 @@ class Encoder:
         self.tokenizer = tokenizer
         self.template = ChatTemplate(tokenizer, student) if uses_chat(tokenizer, student) else None
         self.end = end_of_reply(tokenizer, self.template, student)
-        self.control = self.template.control if self.template else control_tokens(tokenizer)
-        """Finds what would control the student, if it were not read as text, in what it is asked."""
+        self.control = self.template.control if self.template else ControlTokens.of(tokenizer)
+        """What would control the student in what it is asked, if it were not read as text."""
 
     @property
     def chat(self) -> bool:

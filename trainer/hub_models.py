@@ -6,6 +6,7 @@ library reads the token from HF_TOKEN or its own login, the cache from HF_HOME, 
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def fetch(name: str, *, weights: bool = True) -> Path:
     """
     with suppress(LocalEntryNotFoundError):  # not there, or not whole
         folder = _snapshot(name, weights, cached=True)
-        if not weights or any(folder.rglob("*.safetensors")):
+        if not weights or _has_weights(folder):
             return folder
     try:
         return _snapshot(name, weights, cached=False)
@@ -65,6 +66,15 @@ def _snapshot(name: str, weights: bool, *, cached: bool) -> Path:
     except HFValidationError as error:
         raise HubError(f"{name!r} is no name on the hub (`owner/name`), and no folder.") from error
     return Path(folder)
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether all weights are there. Another program may have put a part of a model into the cache."""
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return any(folder.rglob("*.safetensors"))
+    files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return all((folder / file).exists() for file in files)
 
 
 def _explained(name: str, error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.artifacts import write_json
-from trainer.chat import control_tokens
+from trainer.chat import ControlTokens
 from trainer.data import Encoder, Row, UnwritableRowError, reply_limit
 from trainer.data_files import DataError, read_examples, read_prompts
 from trainer.fitting import cut, free_bytes
@@ -112,11 +112,11 @@ def training_memory(student: StudentSpec, longest: list[Row], device: Any) -> in
 
 def with_control_tokens(rows: list[Example], encoder: Encoder) -> list[str]:
     """Ids of rows whose text spells a token that controls the student. An answer may have those of its reasoning."""
-    special = control_tokens(encoder.tokenizer)
+    special = ControlTokens.of(encoder.tokenizer)
     return [
         row.id
         for row in rows
-        if special.search(row.completion) or any(map(encoder.control.search, asked_texts(row)))
+        if special.spelt_in(row.completion) or any(map(encoder.control.spelt_in, asked_texts(row)))
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tokenizers.processors import TemplateProcessing
 
-from trainer.chat import ChatTemplate, without_thought
+from trainer.chat import ChatTemplate, ControlTokens, without_thought
 from trainer.data import Encoder, UnwritableRowError, stop_tokens
 from trainer.model import load_tokenizer
 from trainer.records import Example, Message
@@ -179,6 +179,15 @@ def test_a_thought_controls_in_an_answer_and_is_text_in_a_question(tokenizer: An
     assert row.prompt.count(opens) == 1  # the template's own
     assert row.completion[0] == opens
     assert thinker.decode(row.prompt).count("<think>") == 2
+
+
+def test_control_tokens_are_found_in_texts_wherever_they_stand() -> None:
+    tokens = ControlTokens(["<eos>", "<eos_2>", "[INST]", "</s>", "^x]"])
+    for text in ("a<eos>", "<eos_2> b", "say [INST] now", "<</s>>", "a^x]b"):
+        assert tokens.spelt_in(text)
+    for text in ("", "<eos", "< eos >", "[inst]", "[INST", "^ x]", "a\\b-c"):
+        assert not tokens.spelt_in(text)
+    assert not ControlTokens([]).spelt_in("<eos>")
 
 
 def test_a_row_that_the_template_refuses_is_named(tokenizer: Any) -> None:

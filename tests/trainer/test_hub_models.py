@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +79,23 @@ def test_a_revision_is_kept(hub: HubServer, tmp_path: Path) -> None:
     assert folder_of(fetch(hub, tmp_path, f"someone/tiny@{commit}")) == tagged
     done = fetch(hub, tmp_path, "someone/tiny@v2")
     assert "has no revision 'v2'" in done.stderr
+
+
+def test_what_another_program_left_is_completed(hub: HubServer, tmp_path: Path) -> None:
+    shards = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    index = json.dumps({"weight_map": shards}).encode()
+    files = {
+        "config.json": CONFIG,
+        "model.safetensors.index.json": index,
+        **{shard: shard.encode() for shard in shards.values()},
+    }
+    hub.repositories["someone/large"] = Repository({"main": files})
+    folder = folder_of(fetch(hub, tmp_path, "someone/large"))
+    for listing in tmp_path.rglob("trees"):  # the library's own list of what belongs to the model
+        shutil.rmtree(listing)
+    (folder / "model-2.safetensors").unlink()
+    assert folder_of(fetch(hub, tmp_path, "someone/large")) == folder
+    assert (folder / "model-2.safetensors").read_bytes() == b"model-2.safetensors"
 
 
 def test_what_cannot_be_had_is_said_in_a_line(hub: HubServer, tmp_path: Path) -> None:
