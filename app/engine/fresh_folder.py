@@ -58,7 +58,7 @@ def has_begun(paths: RunPaths) -> bool:
 
     A trainer that ended without a word has left a log to look at.
     """
-    if holds_attempts(paths.ledger):
+    if holds_attempts(paths.ledger) or any(paths.root.rglob("predictions")):
         return True
     logs = [order.with_name("progress.jsonl") for order in paths.root.rglob("spec.json")]
     return any(furthest(log)[0] > 0 or last_word(log) is None for log in logs)

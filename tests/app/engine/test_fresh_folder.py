@@ -14,6 +14,7 @@ from app.engine.run_folder import owned
 from app.engine.runner import Runner
 from app.errors import FolderError, PadaError
 from graphs.errors import LoopError
+from graphs.run_paths import RunPaths
 from graphs.teacher.cost import Charge
 from graphs.teacher.ledger import Ledger
 from tests.tiny_task import config_for, write_data
@@ -106,6 +107,11 @@ def order(root: Path, *stages: str) -> None:
 def test_what_a_trainer_has_done_is_kept(tmp_path: Path, stages: tuple[str, ...], kept: bool) -> None:
     fail(tmp_path / "run", lambda root: order(root, *stages))
     assert (tmp_path / "run" / "tuning").exists() == kept
+
+
+def test_answers_of_a_student_are_kept(tmp_path: Path) -> None:
+    fail(tmp_path / "run", lambda root: write_json(RunPaths(root).round(0).predictions("validation"), []))
+    assert (tmp_path / "run" / "rounds").exists()
 
 
 def test_answers_that_were_paid_for_are_kept(tmp_path: Path) -> None:
