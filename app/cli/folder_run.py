@@ -22,7 +22,6 @@ from app.engine.events import Event, RunStatusChanged, read_event
 from app.engine.reviews import question_of
 from app.engine.run_folder import open_run, owned, owner_of
 from app.engine.run_status import RunStatus
-from app.engine.runner import prepare_rows
 from app.errors import ConfigError, FolderError, PadaError
 from graphs.errors import Wait
 from graphs.review import read_answer
@@ -72,6 +71,8 @@ class FolderRun:
             FolderError: another process works on it, or the folder holds something else.
             ConfigError: the rows cannot be used.
         """
+        from app.engine.runner import prepare_rows  # with the graph's libraries, which take a second to load
+
         with owned(root) as paths:
             open_run(paths, config)
             if ":" not in config.task:  # the code of a task of one's own is for the run's process alone
