@@ -11,6 +11,9 @@ import pytest
 from tests.app.api.http_service import Service, serve, settings_for, upload
 from tests.browser.visits import Visit, follow, looks_well
 
+PLANNED = 240_000
+"""Until two plans have come, the second for what was changed after the first was asked for; in milliseconds."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.student]
 
 
@@ -36,7 +39,7 @@ def test_a_comparison_is_chosen_planned_started_and_cancelled(
     page.select_option("#task", "exact_match")
     page.get_by_label("auggpt").check()
     page.get_by_label("random").uncheck()
-    page.wait_for_selector("#plan[aria-busy=false] >> text=A comparison can start")
+    page.wait_for_selector("#plan[aria-busy=false] >> text=A comparison can start", timeout=PLANNED)
     # vanilla, pada and auggpt with three seeds; three baselines, and two rounds of two methods with three seeds
     assert page.locator("#plan dd").all_inner_texts()[:3:2] == ["9", "15"]
     looks_well(visit)

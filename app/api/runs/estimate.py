@@ -38,13 +38,21 @@ async def estimate(request: Request, who: Caller, body: RunRequest) -> dict[str,
         Unavailable: whoever asked has left.
     """
     state, settings = request.app.state, request.app.state.settings
-    config = admit(body.config, await folder_of(request, who, body.dataset), settings)
+    folder = await folder_of(request, who, body.dataset)
+    config = admit(body.config, folder, settings)
     await refuse_addresses(config, settings)
     before = await earlier_training(request, who, config, settings)
     module, given = "app.api.runs.plan", config.model_dump_json().encode()
     async with state.check_turn:
         output = await unless_left(request, datasets.run_module(module, str(before or ""), given=given))
-    found: dict[str, Any] = json.loads(output)
+    return read_output(output, folder)
+
+
+def read_output(output: bytes, folder: Path | None) -> dict[str, Any]:
+    """What a module has printed. The folder of a data set is left out of its texts: whoever asked reads them."""
+    text = output.decode()
+    shown = text.replace(json.dumps(f"{folder}/")[1:-1], "") if folder else text
+    found: dict[str, Any] = json.loads(shown)
     return found
 
 
