@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 
@@ -62,3 +62,11 @@ def still_alive(processes: Iterable[int], seconds: float) -> list[int]:
     while (left := [process for process in left if alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
+
+
+def until(true: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something is the case."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -69,6 +69,12 @@ def tiny(tiny_student: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
+def tiny_model(tiny: Any) -> Any:
+    """The random student in float32."""
+    return tiny[0]
+
+
+@pytest.fixture(scope="module")
 def real(student_folder: Path) -> Any:
     """The embedded student in float32, and its tokenizer."""
     from trainer.model import load_model, load_tokenizer

@@ -18,6 +18,9 @@ QUESTIONS = [
     "How many legs does a spider have?",
 ]
 
+PROMPTS = [list(range(5, 9 + 3 * n)) for n in range(6)]
+"""Tokens of prompts of growing length with a common beginning."""
+
 
 def chat_prompts(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     turns = [[{"role": "user", "content": INSTRUCTION + text}] for text in texts]

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.settings import Settings
 from graphs.errors import ClusterDown, TrainerError
 from tests.command import PADA, environment
 from tests.conftest import Run
+from tests.processes import processes_of, until
 from tests.ray_cluster import RayCluster, ray_cluster
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, free_port, serving
@@ -95,18 +96,9 @@ def student_of(service: Service, run: str) -> Path:
     return service.home / "runs" / run / "rounds/0/student"
 
 
-def until(true: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until something is the case."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def trainers_of(run: str) -> list[str]:
     """Command lines of processes that work on a run."""
-    listed = subprocess.run(["ps", "-ewwo", "args="], capture_output=True, text=True).stdout.splitlines()
-    return [line for line in listed if f"/{run}/rounds/" in line and "trainer." in line]
+    return [line for line in processes_of(Path(f"/{run}/rounds")) if "trainer." in line]
 
 
 def test_a_run_on_the_cluster_ends_as_on_one_machine(

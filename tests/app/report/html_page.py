@@ -6,6 +6,8 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
+from app.report import wording
+
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -52,3 +54,8 @@ def values(spec: dict[str, Any], *keys: str) -> list[dict[str, Any]]:
     layers = [spec, *spec.get("layer", [])]
     rows = [row for layer in layers for row in layer.get("data", {}).get("values", [])]
     return [row for row in rows if all(key in row for key in keys)]
+
+
+def plain(text: str) -> str:
+    """A text with all white space as single blanks."""
+    return " ".join(text.replace(wording.NARROW, " ").split())

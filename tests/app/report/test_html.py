@@ -1,4 +1,4 @@
-"""The page, the card and the closing lines, on reports made to break them."""
+"""The page, on reports made to break it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ import hashlib
 import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import vl_convert
-from huggingface_hub import ModelCard
-from markdown_it import MarkdownIt
 
 from app.report import wording
-from app.report.card import base_model, render_card
 from app.report.html import render_html
-from app.report.summary import summary_lines
-from graphs.artifacts import TeacherScore, TeacherScores
-from graphs.report import Report, RoundReport, UnlabeledRows
-from tests.app.report import report_example
+from graphs.report import Report
 from tests.app.report.html_page import Page, values
+from tests.app.report.report_example import STATES
+from tests.app.report.report_parts import SCRIPT
 from trainer.specs import LossPoint
 
-STATES = report_example.states()
 PAGES = {name: render_html(report) for name, report in STATES.items()}
 
 
@@ -79,11 +73,11 @@ def test_texts_from_rows_stay_texts(name: str) -> None:
 
 def test_hostile_texts_are_shown_as_they_are() -> None:
     page = Page(PAGES["finished"])
-    shown = " ".join(report_example.SCRIPT.split())
+    shown = " ".join(SCRIPT.split())
     assert shown in page.text
     assert "🤷" in page.text
     causes = {row["root_cause"] for row in values(page.specs["clusters"], "root_cause")}
-    assert any(report_example.SCRIPT in cause for cause in causes)
+    assert any(SCRIPT in cause for cause in causes)
 
 
 def test_the_page_says_what_the_teacher_was_told_and_who_wrote_it() -> None:
@@ -239,179 +233,3 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (wording.percent(0.7239), "72.4 %"),
-        (wording.points(0.1), "+10.0 points"),
-        (wording.points(-0.0004), "0.0 points"),
-        (wording.points(-0.034), "−3.4 points"),
-        (wording.interval((-0.02, 0.041)), "−2.0 to +4.1"),
-        (wording.score_interval((0.66, 0.781)), "66.0 to 78.1 %"),
-        (wording.p_value(0.0004), "p < 0.001"),
-        (wording.p_value(0.0342), "p = 0.034"),
-        (wording.duration(4.21), "4.2 s"),
-        (wording.duration(59.7), "1 min 00 s"),
-        (wording.duration(312), "5 min 12 s"),
-        (wording.duration(3780), "1 h 03 min"),
-        (wording.money(0.0031), "$0.0031"),
-        (wording.money(1234.5), "$1,234.50"),
-        (wording.tokens(999_960), "1.0M"),
-        (wording.plural(1, "row"), "1 row"),
-        (wording.plural(1204, "row"), "1,204 rows"),
-    ],
-)
-def test_numbers_in_words(said: str, expected: str) -> None:
-    assert said.replace(wording.NARROW, " ") == expected
-
-
-def test_card_is_read_by_the_hub_library() -> None:
-    card: Any = ModelCard(render_card(STATES["finished"], export={"form": "adapter", "name": "bank-intents"}))
-    assert card.data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
-    assert (card.data.library_name, card.data.license) == ("peft", "apache-2.0")
-    (result,) = card.data.eval_results
-    assert (result.metric_type, result.metric_value, result.dataset_split) == ("accuracy", 0.703, "test")
-    assert result.metric_args["ci95"] == [0.052, 0.145]
-    assert "trained on 423 rows, of which 192 were written by the teacher" in card.text
-    assert "| Round 2 | 71.4" in card.text
-
-
-def test_card_of_a_baseline_claims_the_baselines_score() -> None:
-    card: Any = ModelCard(
-        render_card(STATES["nothing-helped"], export={"form": "merged", "compared": 400, "same": 399})
-    )
-    assert card.data.library_name == "transformers"
-    assert card.data.eval_results[0].metric_value == 0.605
-    assert "of which none was written by the teacher" in card.text
-    assert "agree on 399 of 400 validation rows" in card.text
-
-
-@pytest.mark.parametrize("name", STATES)
-@pytest.mark.parametrize("form", ["adapter", "merged", "full"])
-def test_card_holds_no_markup_of_its_rows(name: str, form: Any) -> None:
-    text = ModelCard(render_card(STATES[name], export={"form": form})).text
-    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
-    tags = {tag for tag, _ in Page(html).elements}
-    assert not tags & {"script", "img", "b"}
-    assert "None" not in text
-
-
-def test_card_without_a_test_claims_nothing() -> None:
-    card: Any = ModelCard(render_card(STATES["paused"], export={"form": "adapter"}))
-    assert card.data.eval_results is None
-    assert "The sealed test has not been scored: nothing is claimed." in card.text
-
-
-def test_local_student_keeps_its_path_to_itself() -> None:
-    report = STATES["finished"].model_copy(update={"student": "/home/someone/secret-project/base-v2"})
-    text = render_card(report, export={"form": "adapter"})
-    assert "secret-project" not in text
-    assert "base-v2 (local)" in text
-    card: Any = ModelCard(text)
-    assert card.data.base_model is None
-    assert "The licence of the base model is not known here" in text
-
-
-@pytest.mark.parametrize(
-    ("student", "expected"),
-    [
-        ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"),
-        ("./models/qwen", None),
-        ("models/qwen.gguf", None),
-        ("/models/qwen", None),
-        ("tests/app", None),
-    ],
-)
-def test_base_model_is_a_hub_name_or_nothing(student: str, expected: str | None) -> None:
-    assert base_model(student)[0] == expected
-
-
-def test_summary_tells_score_patterns_and_cost() -> None:
-    lines = [line.replace(wording.NARROW, " ") for line in summary_lines(STATES["finished"])]
-    assert lines[0].startswith("The student improved by 9.8 points. Test accuracy rose from 60.5 % to 70.3 %")
-    assert (
-        "All students: learning rate 0.0006, 90 steps; best of 3 trials with the baseline on validation"
-        in lines
-    )
-    assert "Before any fine-tuning: test accuracy 3.1 %" in lines
-    assert "  Two intents in one message: 3 fixed, 6 unmoved, of 9 failures" in lines
-    assert lines[-1] == (
-        "288 accepted rows, 358 teacher calls (12 more came from the ledger), $0.75, 9 min 15 s"
-    )
-
-
-def test_the_teachers_own_score_stands_beside_the_students_with_its_cost() -> None:
-    scores = TeacherScores(
-        metric="accuracy",
-        validation=TeacherScore(n=300, score=0.905, ci95=(0.867, 0.933), unanswered=2),
-        test=TeacherScore(n=400, score=0.885, ci95=(0.85, 0.912), unanswered=0),
-        calls=141,
-        tokens=90_000,
-        usd=0.21,
-    )
-    report = STATES["finished"].model_copy(update={"teacher_scores": scores})
-    page = plain(Page(render_html(report)).text)
-    assert "The teacher itself 90.5 % 86.7 to 93.3 %" in page
-    assert "Teacher itself 88.5 % test accuracy, a ceiling" in page
-    (line,) = (line for line in map(plain, summary_lines(report)) if line.startswith("The teacher itself"))
-    assert line.startswith("The teacher itself: validation 90.5 % (86.7 to 93.3 %).")
-    assert "300 validation rows without seeing their answers" in line
-    assert "left 2 unanswered: 141 calls, $0.21." in line
-    # from 60.5 to 70.3 on the test rows, of the way to 88.5
-    assert "The best student has gone 35% of the way to it from the baseline." in line
-    assert line.partition("). ")[2] in page
-    assert "teacher itself" not in Page(PAGES["finished"]).text.lower()
-
-
-def test_rounds_say_what_became_of_unlabelled_rows() -> None:
-    report = STATES["finished"]
-    rows = UnlabeledRows(left=1200, looked_at=640, refused=7, chosen=40, accepted=36)
-    rounds = [report.rounds[0], report.rounds[1].model_copy(update={"unlabeled": rows}), *report.rounds[2:]]
-    said = (
-        "f 1,200 unlabelled rows it looked at 640, 7 of them too close to other rows; the teacher was asked about 40, and 36 "
-        "were accepted."
-    )
-    changed = report.model_copy(update={"rounds": rounds})
-    assert f"Round 1: o{said}" in plain(Page(render_html(changed)).text)
-    assert f"  O{said}" in summary_lines(changed)
-
-
-def plain(text: str) -> str:
-    """A text with all white space as single blanks."""
-    return " ".join(text.replace(wording.NARROW, " ").split())
-
-
-def with_trainer(item: RoundReport, **values: Any) -> RoundReport:
-    return item.model_copy(update={"trainer": item.trainer.model_copy(update=values)})
-
-
-@pytest.mark.parametrize(("baseline", "best", "warned"), [(87, 144, True), (144, 144, False)])
-def test_a_best_student_with_more_steps_is_a_warning(baseline: int, best: int, warned: bool) -> None:
-    report = STATES["finished"]
-    rounds = [with_trainer(item, steps=baseline if item.round == 0 else best) for item in report.rounds]
-    trained = report.model_copy(update={"rounds": rounds})
-    warning = f"more steps than the baseline ({best}, not {baseline})"
-    assert (warning in summary_lines(trained)[1]) == warned
-    assert (warning in Page(render_html(trained)).text) == warned
-    unfinished = trained.model_copy(update={"test": None})
-    assert warning not in " ".join(summary_lines(unfinished))
-
-
-def test_warnings_of_the_trainer_are_shown_with_the_result() -> None:
-    report = STATES["running"]
-    *before, last = report.rounds
-    warned = report.model_copy(
-        update={"rounds": [*before, with_trainer(last, warnings=["3 answers are too long."])]}
-    )
-    assert summary_lines(warned)[1] == "3 answers are too long."
-    assert "3 answers are too long." in Page(render_html(warned)).text
-    assert "answers are too long" not in Page(render_html(report)).text
-
-
-def test_summary_cannot_steer_the_terminal() -> None:
-    report: Report = STATES["failed"].model_copy(update={"stopped": "bad\x1b[2J\r\nnews\u202e"})
-    lines = summary_lines(report)
-    assert "Failed: bad [2J news" in lines
-    assert all(line.isprintable() for line in (line.replace(wording.NARROW, " ") for line in lines))

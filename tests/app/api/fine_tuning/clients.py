@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import openai
 
@@ -11,6 +12,7 @@ from app.db.api_keys import Scope
 from tests.app.api.http_service import Service
 from tests.app.api.keys.test_auth import make_key
 
+STUDENT = "builtin:smollm2-135m"
 LABELS = ("refund", "delivery", "login")
 
 
@@ -20,7 +22,7 @@ def client_of(service: Service, scope: Scope | None = None) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0)
 
 
-def chat(number: int) -> dict[str, object]:
+def chat(number: int) -> dict[str, Any]:
     """A row of three turns."""
     label = LABELS[number % 3]
     return {
@@ -35,7 +37,7 @@ def chat(number: int) -> dict[str, object]:
     }
 
 
-def pair(number: int) -> dict[str, object]:
+def pair(number: int) -> dict[str, Any]:
     """A row of a prompt and its completion."""
     return {
         "prompt": f"Order {number} and {number * 7}, {LABELS[number % 3]}?",
@@ -53,3 +55,10 @@ CHATS = jsonl([chat(number) for number in range(60)])
 def upload(client: openai.OpenAI, content: bytes = CHATS, name: str = "tickets.jsonl") -> str:
     """The id of a new file."""
     return client.files.create(file=(name, content), purpose="fine-tune").id
+
+
+def config_of(service: Service, job: str) -> dict[str, Any]:
+    """The config of a job's run."""
+    ((config,),) = service.sql("SELECT config FROM runs WHERE id = ?", job.removeprefix("ftjob-"))
+    document: dict[str, Any] = json.loads(config)
+    return document

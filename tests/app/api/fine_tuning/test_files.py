@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import openai
@@ -11,18 +10,6 @@ import pytest
 
 from tests.app.api.fine_tuning.clients import CHATS, chat, client_of, jsonl, pair, upload
 from tests.app.api.http_service import Service, serve, settings_for
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve(settings_for(tmp_path_factory.mktemp("home"))) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve(settings_for(tmp_path_factory.mktemp("home"), auth="on")) as running:
-        yield running
 
 
 def test_a_file_is_kept_as_it_was_sent(service: Service) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
@@ -22,6 +24,11 @@ HOSTILE = "<script>alert(1)</script> </script> javascript:alert(1) \u202e"
 LONG = "donaudampfschifffahrtsgesellschaft" * 4
 """A word that fits no narrow window."""
 RUN = "0123456789abcdef0123456789abcdef"
+LABELS = ("refund", "delivery", "login")
+TABLE = "number;question;kind\n" + "".join(
+    f"{n};Where is number {n} of my {LABELS[n % 3]} things?;{LABELS[n % 3]}\n" for n in range(240)
+)
+"""A file of rows to start from."""
 
 
 def add_run(service: Service, status: str = "paused", owner: str = "", run: str = RUN, **more: Any) -> str:
@@ -125,3 +132,49 @@ def signed_in(service: Service, key: str) -> Iterator[httpx.Client]:
         assert "samesite=strict" in cookie
         assert key not in cookie
         yield client
+
+
+def hidden_fields(text: str) -> dict[str, str]:
+    """The fields of the form of settings, as a browser would send them."""
+    form = re.search(r'<form [^>]*id="settings".*?</form>', text, re.DOTALL)
+    assert form
+    fields = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', form[0]))
+    for select in re.finditer(r'<select id="[^"]+" name="([^"]+)">(.*?)</select>', form[0], re.DOTALL):
+        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', select[2])
+        assert chosen
+        fields[select[1]] = chosen[1] if chosen[1] is not None else chosen[2]
+    return {name: html.unescape(value) for name, value in fields.items()}
+
+
+def chosen(text: str, name: str) -> str:
+    """What stands in a choice of the page."""
+    select = re.search(rf'<select id="{name}" [^>]*>(.*?)</select>', text, re.DOTALL)
+    assert select, name
+    options = re.findall(r"<option value=\"[^\"]*\"( selected)?>([^<]*)", select[1])
+    return html.unescape(next((text for marked, text in options if marked), options[0][1]))
+
+
+def token_in_address(text: str) -> str:
+    found = re.search(r'action="/prepare\?token=([^"]+)"', text)
+    assert found
+    return unquote(found[1])
+
+
+def token_of_start(text: str) -> str:
+    """The token of the button that starts a run."""
+    found = re.search(r'formmethod="post" name="token" value="([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def send_table(client: httpx.Client, name: str, content: bytes) -> httpx.Response:
+    token = token_in_address(open_page(client, "/new"))
+    return client.post("/prepare", params={"token": token}, files={"file": (name, content)})
+
+
+def take(client: httpx.Client, page: httpx.Response, **changes: Any) -> httpx.Response:
+    """Press the button of a page of a table, with what was changed in its fields."""
+    button = re.search(r'formaction="([^"]+)" name="token" value="([^"]+)"', page.text)
+    assert button, page.text
+    said = dict(parse_qsl(urlsplit(html.unescape(button[1])).query))
+    return client.post(html.unescape(button[1]), data=said | changes | {"token": button[2]})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,50 +11,7 @@ import pytest
 from app.config.data import DataSpec
 from app.config.run_config import RunConfig
 from app.prepare.checks.check import check_rows
-from app.prepare.checks.findings import CheckReport
-from app.prepare.checks.private import kinds_in
-
-Row = dict[str, Any]
-Splits = dict[str, list[Any]]
-
-TOPICS = ("parcel late", "card stolen", "invoice wrong", "password lost", "refund missing", "address changed")
-LABELS = ("delivery", "cards", "billing", "login", "refunds", "profile")
-
-
-def wording(topic: str, number: int) -> str:
-    """A text about a topic that is like no other one."""
-    rng = random.Random(f"{topic}{number}")
-    return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(6)) + f" {topic}"
-
-
-def sound() -> Splits:
-    """Rows without a fault: twelve wordings of each topic for train, two for each other split."""
-    return {
-        split: [
-            {"id": f"{split}-{topic}-{n}", "prompt": wording(topic, n), "completion": label}
-            for n in range(start, end)
-            for topic, label in zip(TOPICS, LABELS, strict=True)
-        ]
-        for split, start, end in (("train", 0, 12), ("validation", 12, 14), ("test", 14, 16))
-    }
-
-
-FIRST = wording(TOPICS[0], 0)
-"""The first train row."""
-
-
-def chat(*turns: tuple[str, Any], **more: Any) -> Row:
-    return {"messages": [{"role": role, "content": content, **more} for role, content in turns]}
-
-
-def check(folder: Path, splits: Splits, task: str = "classification") -> CheckReport:
-    """Check rows; a text is written as it is."""
-    for split, rows in splits.items():
-        lines = [
-            row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode() for row in rows
-        ]
-        (folder / f"{split}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-    return check_rows(RunConfig(task=task, data=DataSpec(folder=folder)))[0]
+from tests.app.prepare.checks.checked_rows import FIRST, LABELS, Row, Splits, chat, check, sound
 
 
 def test_sound_rows_have_no_finding(tmp_path: Path) -> None:
@@ -232,16 +187,6 @@ def test_an_answer_that_its_own_metric_calls_wrong(tmp_path: Path) -> None:
     assert (fault.code, [place.line for place in fault.places]) == ("reference", [8])
 
 
-def test_few_rows_and_rare_labels(tmp_path: Path) -> None:
-    splits = sound()
-    splits["train"] = splits["train"][:25]
-    splits["validation"] = splits["validation"][:1]
-    codes = {finding.code: finding for finding in check(tmp_path, splits).findings}
-    assert codes["few_rows"].count == 25
-    assert "delivery" not in codes["unmeasured_label"].message
-    assert codes["unmeasured_label"].count == 5
-
-
 def test_system_turns_that_differ_are_a_note_and_one_for_each_row_is_a_warning(tmp_path: Path) -> None:
     splits = sound()
     for number, row in enumerate(splits["train"]):
@@ -260,92 +205,3 @@ def test_system_turns_that_differ_are_a_note_and_one_for_each_row_is_a_warning(t
         row["messages"][0]["content"] = "Route the message."
     found = {finding.code: finding for finding in check(tmp_path, splits).findings}
     assert not {"mixed_systems", "own_systems"} & found.keys()
-
-
-def test_suspected_labels(tmp_path: Path) -> None:
-    """Twenty rows a label that share their words; one of them has another label."""
-    splits = sound()
-    splits["train"] = [
-        {
-            "id": f"{topic}-{n}",
-            "prompt": f"{topic} {n:03} {topic} again {chr(97 + n) * 6}",
-            "completion": label,
-        }
-        for topic, label in zip(TOPICS, LABELS, strict=True)
-        for n in range(20)
-    ]
-    splits["train"][30]["completion"] = "login"
-    finding = next(each for each in check(tmp_path, splits).findings if each.code == "suspected_labels")
-    assert [place.line for place in finding.places] == [31]
-    assert "labelled 'login', but its neighbours are 'cards'" in finding.places[0].detail
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("Write to eva.muster+x@mail.example.co.uk.", "an e-mail address"),
-        ("DE89 3704 0044 0532 0130 00", "an account number (IBAN)"),
-        ("GB82WEST12345698765432", "an account number (IBAN)"),
-        ("4111-1111-1111-1111", "a card number"),
-        ("call +49 (0)30 1234567", "a phone number"),
-        ("call 0049 30 12345678", "a phone number"),
-    ],
-)
-def test_personal_data_is_seen(text: str, kind: str) -> None:
-    assert kind in kinds_in(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["order 4111 1111 1111 1112", "DE00WEST12345698765432", "a @ b", "3.14159265358979", "0000000000000000", "2026-11-27 20:15", "v1.2.3"],
-)  # fmt: skip
-def test_what_only_looks_like_it_is_not(text: str) -> None:
-    assert list(kinds_in(text)) == []
-
-
-def check_pool(folder: Path, *pool: Row) -> dict[str, list[tuple[int | None, str]]]:
-    """The lines and details of the findings about unlabelled rows."""
-    for split, rows in sound().items():
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    logs = folder / "logs.jsonl"
-    logs.write_text("".join(json.dumps(row) + "\n" for row in pool))
-    data = DataSpec(folder=folder, unlabeled=logs)
-    report = check_rows(RunConfig(task="classification", data=data))[0]
-    return {
-        each.code: [(place.line, place.detail) for place in each.places if place.file == str(logs)]
-        for each in report.findings
-        if any(place.file == str(logs) for place in each.places)
-    }
-
-
-def test_unlabelled_rows_are_looked_at_too(tmp_path: Path) -> None:
-    test = next(row for row in sound()["test"])
-    found = check_pool(
-        tmp_path,
-        {"prompt": "a customer asks something that nobody has asked before"},
-        {"prompt": test["prompt"].upper()},
-        {"prompt": FIRST + "!"},
-        {"prompt": "write to jane.doe@example.org about the broken door of my shed"},
-        {"prompt": "the very same words as the row that follows this one"},
-        {"prompt": "the very same words as the row that follows this one"},
-        {"prompt": FIRST + " x"},
-    )
-    assert {code: [line for line, _ in places] for code, places in found.items()} == {
-        "unlabeled_known": [2, 3, 6],
-        "unlabeled_near": [7],
-        "personal_data": [4],
-    }
-    assert found["unlabeled_known"][0][1] == "its prompt is that of a test row"
-
-
-def test_unlabelled_rows_that_cannot_be_read_are_faults(tmp_path: Path) -> None:
-    assert check_pool(tmp_path, {"prompt": "sound"}, {"question": "no prompt"})["row"][0][0] == 2
-    assert "empty" in check_pool(tmp_path, {"prompt": FIRST})
-
-
-def test_a_missing_file_of_unlabelled_rows_is_a_fault(tmp_path: Path) -> None:
-    check(tmp_path, sound())
-    data = DataSpec(folder=tmp_path, unlabeled=tmp_path / "no.jsonl")
-    report = check_rows(RunConfig(task="classification", data=data))[0]
-    assert [each.code for each in report.faults] == ["file"]
-    assert report.splits["unlabeled"].rows == 0
