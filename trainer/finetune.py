@@ -7,7 +7,6 @@ on from its last checkpoint; started again after the report it does nothing.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import os
@@ -20,7 +19,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
-from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from trainer.artifacts import publish_folder, write_json
@@ -29,17 +27,16 @@ from trainer.checkpoints import TrainState, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.determinism import ask_for_workspace
-from trainer.fencing import Superseded, guard
 from trainer.fitting import Fit, fit
 from trainer.kernels import use_kernels
 from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_dtype
 from trainer.predict import predict_files, predict_served
 from trainer.presets import split_revision
+from trainer.program import followed, run_spec
 from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
-from trainer.storage import EXIT_BLOCKED, is_blocked
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.training import Trainer, TrainingError, checkpoints_folder
 from trainer.vllm import VllmError
@@ -53,33 +50,14 @@ DATA_PARALLEL = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code (see docs/guides/trainer.md). Errors are one paragraph on stderr."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m trainer.finetune SPEC.json\n")
-        return 2
-    try:
-        spec = TrainSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
-        return 2
-    if (spec.output / "report.json").exists():
-        return 0
-    if spec.fence:
-        guard(spec.fence)
-    progress = ProgressLog(spec.output / "progress.jsonl", enabled=os.environ.get("RANK", "0") == "0")
-    try:
-        finetune(spec, progress)
-    except KNOWN as error:
-        message = " ".join(str(error).split())
-        sys.stderr.write(f"{message}\n")
-        # The disk may be full.
-        with contextlib.suppress(OSError):
-            progress.write(stage="error", message=message)
-        return EXIT_BLOCKED if is_blocked(error) else 1
-    except Superseded as error:
-        sys.stderr.write(f"{error}\n")
-        return 3
-    return 0
+    """Run one spec file; returns the exit code."""
+    return run_spec("finetune", TrainSpec, _work, KNOWN, arguments)
+
+
+def _work(spec: TrainSpec) -> None:
+    with followed(spec, KNOWN, enabled=os.environ.get("RANK", "0") == "0") as progress:
+        if progress:
+            finetune(spec, progress)
 
 
 def finetune(spec: TrainSpec, progress: ProgressLog) -> None:

@@ -8,31 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from trainer.artifacts import publish_folder
 from trainer.data import stop_tokens
 from trainer.model import load_model, load_tokenizer
+from trainer.program import run_spec
 from trainer.specs import MergeSpec, StudentSpec
 from trainer.weights import ModelError
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code. Errors are one paragraph on stderr."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m trainer.merge SPEC.json\n")
-        return 2
-    try:
-        spec = MergeSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
-        return 2
-    try:
-        merge(spec.student, spec.adapter, spec.output)
-    except (ModelError, OSError) as error:
-        sys.stderr.write(" ".join(str(error).split()) + "\n")
-        return 1
-    return 0
+    """Run one spec file; returns the exit code."""
+    known = (ModelError, OSError)
+    return run_spec(
+        "merge", MergeSpec, lambda spec: merge(spec.student, spec.adapter, spec.output), known, arguments
+    )
 
 
 def merge(student: StudentSpec, adapter: Path, output: Path) -> Path:

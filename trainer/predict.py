@@ -7,7 +7,6 @@ batch and on whether the adapter is merged, and students are compared row by row
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -15,21 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from trainer.artifacts import write_json, write_jsonl
 from trainer.data_files import DataError, read_examples
 from trainer.engines import local_engine
-from trainer.fencing import Superseded, guard
 from trainer.merged import predict_dtype, ready
 from trainer.model import load_model, load_tokenizer
 from trainer.precision import pick_device
 from trainer.predictor import Predictor
+from trainer.program import followed, run_spec
 from trainer.progress import ProgressLog, peak_memory_mb
 from trainer.records import Example
 from trainer.specs import PredictFile, PredictReport, PredictSpec, StudentSpec
-from trainer.storage import EXIT_BLOCKED, is_blocked
 from trainer.tasks import Task, add_task_folder, load_task
 from trainer.vllm import VllmError, served
 from trainer.weights import ModelError, resolve_model
@@ -39,33 +36,14 @@ KNOWN = (DataError, ModelError, VllmError, OSError, SafetensorError)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code (see docs/guides/trainer.md). Errors are one paragraph on stderr."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m trainer.predict SPEC.json\n")
-        return 2
-    try:
-        spec = PredictSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
-        return 2
-    if (spec.output / "report.json").exists():
-        return 0
-    if spec.fence:
-        guard(spec.fence)
-    progress = ProgressLog(spec.output / "progress.jsonl")
-    try:
-        predict(spec, progress)
-    except KNOWN as error:
-        message = " ".join(str(error).split())
-        sys.stderr.write(f"{message}\n")
-        # The disk may be full.
-        with contextlib.suppress(OSError):
-            progress.write(stage="error", message=message)
-        return EXIT_BLOCKED if is_blocked(error) else 1
-    except Superseded as error:
-        sys.stderr.write(f"{error}\n")
-        return 3
-    return 0
+    """Run one spec file; returns the exit code."""
+    return run_spec("predict", PredictSpec, _work, KNOWN, arguments)
+
+
+def _work(spec: PredictSpec) -> None:
+    with followed(spec, KNOWN) as progress:
+        if progress:
+            predict(spec, progress)
 
 
 def predict(spec: PredictSpec, progress: ProgressLog) -> PredictReport:

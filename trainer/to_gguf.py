@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from trainer.artifacts import write_json, write_jsonl, write_text
 from trainer.data import Encoder, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
@@ -16,6 +14,7 @@ from trainer.llama_cpp import MISSING, LlamaCppError, installed, loaded
 from trainer.model import load_tokenizer
 from trainer.modelfile import modelfile
 from trainer.predictor import Predictor
+from trainer.program import run_spec
 from trainer.tasks import add_task_folder, load_task
 from trainer.weights import ModelError
 
@@ -23,21 +22,10 @@ KNOWN = (DataError, GgufError, LlamaCppError, ModelError, OSError)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code. Errors are one paragraph on stderr."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m trainer.to_gguf SPEC.json\n")
-        return 2
-    try:
-        spec = GgufSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
-        return 2
-    try:
-        write_json(spec.report, convert(spec))
-    except KNOWN as error:
-        sys.stderr.write(" ".join(str(error).split()) + "\n")
-        return 1
-    return 0
+    """Run one spec file; returns the exit code."""
+    return run_spec(
+        "to_gguf", GgufSpec, lambda spec: write_json(spec.report, convert(spec)), KNOWN, arguments
+    )
 
 
 def convert(spec: GgufSpec) -> GgufReport:
