@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.records import Example
+from trainer.row_json import RowError, kind_of, parse_row
 
 ROLES = ("system", "user", "assistant")
 UNUSED = ("tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning", "thinking")
@@ -21,10 +20,6 @@ Check = Callable[[Example], str | None]
 
 class DataError(Exception):
     """The rows or the task that a config names cannot be used. The message says where and what to do."""
-
-
-class _RowError(Exception):
-    """What is wrong with one row."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +91,11 @@ def scan_examples(path: Path, check: Check | None = None, *, answers: bool = Tru
     lines: dict[str, int] = {}
     for number, line in _lines(path):
         try:
-            row = _parse(line)
+            row = parse_row(line)
             example = _example(row if answers else _without_answer(row), f"{path.stem}-{number}", answers)
             _raise_if(check(example) if check else None)
             _raise_if(_duplicate(example.id, lines))
-        except _RowError as error:
+        except RowError as error:
             found.faults.append(RowFault(number, str(error)))
             continue
         lines[example.id] = number
@@ -113,9 +108,9 @@ def line_of(path: Path, identifier: str) -> int | None:
     """Line number of the row with this id; None if the file is not JSONL, because a task can read other formats."""
     try:
         for number, line in _lines(path):
-            if _identifier(_parse(line).get("id"), f"{path.stem}-{number}") == identifier:
+            if _identifier(parse_row(line).get("id"), f"{path.stem}-{number}") == identifier:
                 return number
-    except (DataError, _RowError):
+    except (DataError, RowError):
         pass
     return None
 
@@ -145,7 +140,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _raise_if(reason: str | None) -> None:
     if reason is not None:
-        raise _RowError(reason)
+        raise RowError(reason)
 
 
 def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
@@ -154,61 +149,6 @@ def _duplicate(identifier: str, lines: dict[str, int]) -> str | None:
     return (
         f"the id {identifier!r} is already that of line {lines[identifier]}. Give each row an id of its own."
     )
-
-
-def _parse(line: str) -> dict[str, Any]:
-    try:
-        row = _JSON.decode(line)
-    except json.JSONDecodeError as error:
-        raise _RowError(
-            f"broken JSON at column {error.colno}: {error.msg}. Each line must be one complete JSON object."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise _RowError(f"JSON that cannot be read: {error}. Simplify the row.") from None
-    if not isinstance(row, dict):
-        raise _RowError(f"{_kind(row)}, not an object. Write one JSON object a line: {{...}}.")
-    if "\\u" in line:
-        _refuse_surrogates(row)
-    return row
-
-
-def repeated_key(pairs: Sequence[tuple[str, Any]]) -> str:
-    """The first key that stands twice in a JSON object; readers differ in which of the two they take."""
-    keys = [key for key, _ in pairs]
-    return next(key for key in keys if keys.count(key) > 1)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _RowError(
-            f"the key {repeated_key(pairs)[:40]!r} stands twice in one object. Remove one of them."
-        )
-    return found
-
-
-def _no_number(name: str) -> float:
-    raise _RowError(f"{name}, which JSON does not have. Write a number, null, or a text in quotes.")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise _RowError(f"the number {text[:40]}, which is too large. Write it as a text in quotes.")
-    return value
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
-
-
-def _refuse_surrogates(row: dict[str, Any]) -> None:
-    try:
-        json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise _RowError(
-            "half a surrogate pair (\\ud800 to \\udfff), which is no character. "
-            "Remove it or write the whole pair."
-        ) from None
 
 
 def _without_answer(row: dict[str, Any]) -> dict[str, Any]:
@@ -238,18 +178,18 @@ def _identifier(value: Any, default: str) -> str:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise _RowError(f"`id` is {_kind(value)}. Write a text or a whole number, or leave it out.")
+        raise RowError(f"`id` is {kind_of(value)}. Write a text or a whole number, or leave it out.")
     return str(value)
 
 
 def _text(row: dict[str, Any], key: str) -> str:
     if key not in row:
-        raise _RowError(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
+        raise RowError(f"the row has no `{key}`. A row needs `prompt` and `completion`, or `messages`.")
     value = row[key]
     if not isinstance(value, str):
-        raise _RowError(f"`{key}` is {_kind(value)}, not text. Put it in quotes.")
+        raise RowError(f"`{key}` is {kind_of(value)}, not text. Put it in quotes.")
     if not value.strip():
-        raise _RowError(f"`{key}` is empty. Fill it in or remove the row.")
+        raise RowError(f"`{key}` is empty. Fill it in or remove the row.")
     return value
 
 
@@ -261,19 +201,19 @@ def _unfold_chat(row: dict[str, Any]) -> None:
     turns = _turns(row["messages"])
     if "completion" not in row:
         if turns[-1]["role"] != "assistant":
-            raise _RowError(
+            raise RowError(
                 f"`messages` ends with the {turns[-1]['role']} turn. The last turn must be the assistant's: "
                 "it is the completion."
             )
         row["completion"] = turns.pop()["content"]
     elif turns[-1]["role"] == "assistant":
-        raise _RowError(
+        raise RowError(
             "`messages` ends with an assistant turn, and there is a `completion` too. Remove one of them."
         )
     if not any(turn["role"] == "user" for turn in turns):
-        raise _RowError("`messages` has no user turn before the completion. Add what the student is asked.")
+        raise RowError("`messages` has no user turn before the completion. Add what the student is asked.")
     if turns[-1]["role"] != "user":
-        raise _RowError(
+        raise RowError(
             f"the turn before the answer is the {turns[-1]['role']}'s. It must be the user's: join turns of one role, and put "
             "the system turn first."
         )
@@ -283,38 +223,25 @@ def _unfold_chat(row: dict[str, Any]) -> None:
 
 def _turns(value: Any) -> list[dict[str, str]]:
     if not isinstance(value, list) or not value:
-        raise _RowError(
-            f"`messages` is {_kind(value)}. Write a list of turns: {{'role': ..., 'content': ...}}."
+        raise RowError(
+            f"`messages` is {kind_of(value)}. Write a list of turns: {{'role': ..., 'content': ...}}."
         )
     return [_turn(turn, number) for number, turn in enumerate(value, 1)]
 
 
 def _turn(turn: Any, number: int) -> dict[str, str]:
     if not isinstance(turn, dict):
-        raise _RowError(
-            f"turn {number} of `messages` is {_kind(turn)}. Write {{'role': ..., 'content': ...}}."
+        raise RowError(
+            f"turn {number} of `messages` is {kind_of(turn)}. Write {{'role': ..., 'content': ...}}."
         )
     role, content = turn.get("role"), turn.get("content")
     if role not in ROLES:
-        raise _RowError(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
+        raise RowError(f"turn {number} of `messages` has the unknown role {role!r}. Use {', '.join(ROLES)}.")
     if not isinstance(content, str):
-        raise _RowError(f"the `content` of turn {number} of `messages` is {_kind(content)}, not text.")
+        raise RowError(f"the `content` of turn {number} of `messages` is {kind_of(content)}, not text.")
     if unused := next((key for key in UNUSED if turn.get(key)), None):
-        raise _RowError(
+        raise RowError(
             f"turn {number} of `messages` has `{unused}`, which the student would not see. Put what matters into `content`, "
             "or remove the row."
         )
     return {"role": role, "content": content}
-
-
-def _kind(value: Any) -> str:
-    """A JSON value's type in words."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if value in ("", []):
-        return "empty"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, int | float):
-        return "a number"
-    return "a list" if isinstance(value, list) else "an object"

@@ -9,10 +9,29 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from trainer.fencing import check_fences
-from trainer.specs import Progress
+
+
+class Progress(BaseModel):
+    """One line of `progress.jsonl`."""
+
+    time: float
+    """Seconds since the epoch."""
+    stage: Literal["load", "train", "predict", "done", "warning", "error"]
+    step: int = 0
+    """Optimizer steps or rows done."""
+    steps: int = 0
+    """Of how many."""
+    loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_second: float | None = None
+    memory_mb: float | None = None
+    eta_seconds: float | None = None
+    message: str | None = None
 
 
 class ProgressLog:

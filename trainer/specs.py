@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     Field,
     field_validator,
     model_validator,
@@ -293,21 +292,3 @@ class TrainReport(Strict):
     """`load`, `train`, `predict`; `compile`, where layers were compiled."""
     device: str
     dtype: str
-
-
-class Progress(BaseModel):
-    """One line of `progress.jsonl`."""
-
-    time: float
-    """Seconds since the epoch."""
-    stage: Literal["load", "train", "predict", "done", "warning", "error"]
-    step: int = 0
-    """Optimizer steps or rows done."""
-    steps: int = 0
-    """Of how many."""
-    loss: float | None = None
-    learning_rate: float | None = None
-    tokens_per_second: float | None = None
-    memory_mb: float | None = None
-    eta_seconds: float | None = None
-    message: str | None = None

@@ -86,7 +86,7 @@ class StageDone(BaseEvent):
 
 
 class TrainerProgress(BaseEvent):
-    """A line of the trainer's progress; see `trainer.specs.Progress`."""
+    """A line of the trainer's progress; see `trainer.progress.Progress`."""
 
     type: Literal["trainer"] = "trainer"
     stage: Literal["load", "train", "predict", "done", "warning", "error"]

@@ -9,7 +9,8 @@ from app.engine.events import TeacherSpend
 from app.launchers.trainer_process import pass_on
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from trainer.specs import LossPoint, Progress, TrainReport
+from trainer.progress import Progress
+from trainer.specs import LossPoint, TrainReport
 from trainer.tracking import Point
 
 UNUSUAL = re.compile(r"[^\w.-]+")

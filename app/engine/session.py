@@ -27,7 +27,7 @@ from graphs.report import Report
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from trainer.artifacts import read_json
-from trainer.specs import Progress
+from trainer.progress import Progress
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 MANY_STEPS = 1_000_000

@@ -30,8 +30,8 @@ from graphs.teacher.spec import TeacherSpec
 from graphs.workspace import Workspace
 from trainer.artifacts import read_json, read_jsonl
 from trainer.fencing import Fence
+from trainer.progress import Progress
 from trainer.records import Example
-from trainer.specs import Progress
 from trainer.tasks import load_task
 
 

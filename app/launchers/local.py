@@ -27,7 +27,8 @@ from graphs.errors import MachineBlocked, TrainerError
 from trainer.artifacts import write_json, write_text
 from trainer.fencing import Fence
 from trainer.forkserver import Order
-from trainer.specs import PredictSpec, Progress, TrainSpec
+from trainer.progress import Progress
+from trainer.specs import PredictSpec, TrainSpec
 from trainer.storage import EXIT_BLOCKED
 
 POLL_SECONDS = 0.2

@@ -31,7 +31,8 @@ from app.settings import Settings
 from graphs.errors import ClusterDown, TrainerError
 from trainer.artifacts import read_json, write_json
 from trainer.fencing import Fence
-from trainer.specs import PredictSpec, Progress, TrainSpec
+from trainer.progress import Progress
+from trainer.specs import PredictSpec, TrainSpec
 
 log = logging.getLogger("pada.ray")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer.artifacts import read_json
-from trainer.progress import read_progress
-from trainer.specs import PredictReport, PredictSpec, Progress, TrainReport, TrainSpec
+from trainer.progress import Progress, read_progress
+from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
 
 STAGES = ("load", "train", "predict", "done")
 """The stages of a trainer, in order."""

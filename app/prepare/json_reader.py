@@ -20,7 +20,7 @@ from app.prepare.tables import (
     excerpt,
     names,
 )
-from trainer.data_files import repeated_key
+from trainer.row_json import repeated_key
 
 NUL = "the row holds a NUL byte. Remove it"
 

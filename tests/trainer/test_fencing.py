@@ -9,8 +9,7 @@ import pytest
 from trainer import fencing
 from trainer.artifacts import publish_folder, write_text
 from trainer.fencing import Fence, Superseded, guard
-from trainer.progress import ProgressLog
-from trainer.specs import Progress
+from trainer.progress import Progress, ProgressLog
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.state import NODES
 from graphs.teacher.cost import SpendPoint
-from trainer.progress import read_progress
-from trainer.specs import LossPoint, Progress
+from trainer.progress import Progress, read_progress
+from trainer.specs import LossPoint
 
 ABOUT_PATTERNS = {"analyze_errors", "find_patterns", "draft_strategies", "review"}
 ABOUT_ROWS = {"allocate", "augment", "accept", "review_rows"}

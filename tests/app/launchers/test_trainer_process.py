@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.launchers.trainer_process import command, end_of, furthest, last_word, pass_on
-from trainer.specs import Progress
+from trainer.progress import Progress
 
 
 def line(**fields: Any) -> str:
