@@ -15,7 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.loop_student import make_data
-from benchmarks.machine import machine
+from benchmarks.machine import free_port, machine
 from trainer.artifacts import write_json
 
 HERE = Path(__file__).parent
@@ -54,9 +53,7 @@ class Service:
     """
 
     def __init__(self, folder: Path, database: str):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.database = database or f"sqlite:///{folder / 'home' / 'pada.sqlite'}"
         self.environment = os.environ | {
             "PADA_HOME": str(folder / "home"),

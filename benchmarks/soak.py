@@ -37,7 +37,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.loop_student import make_data
-from benchmarks.machine import machine
+from benchmarks.machine import free_port, machine
 from benchmarks.small_disk import SmallDisk, possible
 from benchmarks.soak_checks import Evidence, check
 from benchmarks.soak_clients import Seen, client
@@ -230,7 +230,6 @@ class Soak:
             self.kill(until, began + self.options.minutes * 40),
             self.fill(until),
         )
-        self.evidence.trouble_ended()
         async with httpx.AsyncClient(base_url=self.url, timeout=60) as http:
             with suppress(TimeoutError):  # what has not ended by then is seen below
                 async with asyncio.timeout(END_SECONDS):
@@ -285,15 +284,6 @@ def soak(options: Options, work: Path) -> dict[str, Any]:
             return results | {"seconds": round(time.monotonic() - began), "checks": checks}
         finally:
             teacher.kill()
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def main() -> None:

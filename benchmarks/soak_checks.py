@@ -50,7 +50,6 @@ class Evidence:
     full_times: list[tuple[float, float]] = field(default_factory=list)
     stops: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
-    ended_trouble: float = 0.0
     _service: int = 0
     _born: float = 0.0
 
@@ -74,10 +73,6 @@ class Evidence:
         began = time.time()
         yield
         self.full_times.append((began, time.time()))
-
-    def trouble_ended(self) -> None:
-        """From here on only the teacher fails."""
-        self.ended_trouble = time.time()
 
     def workers(self) -> list[int]:
         """Workers of the service that are alive."""

@@ -27,7 +27,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.machine import machine
+from benchmarks.machine import free_port, machine
 
 HERE = Path(__file__).resolve().parent
 PADA = Path(sys.executable).with_name("pada")
@@ -47,13 +47,6 @@ FEW = {"train": 48, "validation": 24, "test": 24}
 LIMITS = {"banking77": {"per_class": 1, "validation": 24, "test": 24}}
 """Task -> its limits, where `FEW` does not fit: train must have every label."""
 NEW = 12
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,12 +15,6 @@ FILE, RESULTS = "fine-tune", "fine-tune-results"
 Auto = Literal["auto"]
 NO_NUL = r"^[^\x00]*$"
 """Of texts that a database is asked about."""
-
-
-class Identified(Protocol):
-    """An item of a list."""
-
-    id: str
 
 
 Item = TypeVar("Item", bound=BaseModel)
