@@ -212,6 +212,13 @@ def test_environment_variables_exist(page: Path) -> None:
     assert [name for name in named - settings if f'"{name}"' not in elsewhere and name != "PADA_KEY"] == []
 
 
+def test_every_file_of_a_run_is_listed() -> None:
+    names = set(re.findall(r'"([a-z_]+(?:\.[a-z]+)?)"', read(ROOT / "graphs/run_paths.py")))
+    listed = read(DOCS / "reference/files.md")
+    assert len(names) > 30
+    assert sorted(name for name in names if name not in listed) == []
+
+
 # the pages themselves
 
 
