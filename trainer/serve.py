@@ -210,7 +210,11 @@ def main() -> int:
     answers = own_stdout()
     students, inbox = Students(), Inbox(sys.stdin)
     for question in inbox:
-        for line in answer(students, question, lambda asked=question: not inbox.is_cancelled(asked)):  # type: ignore[misc]
+
+        def wanted(asked: Question = question) -> bool:
+            return not inbox.is_cancelled(asked)
+
+        for line in answer(students, question, wanted):
             write_line(answers, line.model_dump(mode="json", exclude_defaults=True))
     return 0
 

@@ -131,9 +131,9 @@ class WandB(Chosen):
 
     def start(self) -> str:
         name = super().start()
-        for metrics, axis in (("train/*", "train"), ("validation/*", "round"), ("rows/*", "round")):
-            self.inner.tracker.define_metric(metrics, step_metric=AXES[axis])  # type: ignore[index]
-        self.inner.tracker.define_metric("cost/*", step_metric=AXES["round"])
+        axes: dict[str, Axis] = {"train": "train", "validation": "round", "rows": "round", "cost": "round"}
+        for metrics, axis in axes.items():
+            self.inner.tracker.define_metric(f"{metrics}/*", step_metric=AXES[axis])
         self.inner.store_init_configuration(dict(self.run.config))
         return name
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
 from app import telemetry
 from app.api import health, idempotency, problems
-from app.api import openapi_links as links
 from app.api.body_limit import BodyLimit
 from app.api.body_pace import BodyPace
 from app.api.comparisons import endpoints as comparisons
@@ -25,10 +25,12 @@ from app.api.keys.cookies import Signer, secret_of
 from app.api.keys.origins import Origins
 from app.api.keys.rate_limit import Rates
 from app.api.metrics import Measured, Metrics
+from app.api.openapi_links import add_links
 from app.api.pages import added_rows as row_pages
 from app.api.pages import api_keys, data_sets, new_comparison, new_run, playground, reviewing, tables
 from app.api.pages import comparisons as comparison_pages
 from app.api.pages import endpoints as pages
+from app.api.problems import add_problems
 from app.api.runs import added_rows, results
 from app.api.runs import endpoints as runs
 from app.api.runs.event_stream import LOOK_SECONDS, EventBroadcaster
@@ -82,6 +84,17 @@ ROUTERS = (
 )
 
 
+class DocumentedAPI(FastAPI):
+    """Its OpenAPI document also has the problems that operations answer with, and links between operations."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See `FastAPI.openapi`."""
+        document = super().openapi()
+        add_problems(document)
+        add_links(document)
+        return document
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings it reads the environment.
 
@@ -99,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "LANGGRAPH_STRICT_MSGPACK is off: a checkpoint could then name classes to be made when it is read. Leave it out."
         )
     traces = telemetry.trace_requests()
-    app = FastAPI(
+    app = DocumentedAPI(
         title="pada",
         version=version("pada"),
         description=DESCRIPTION,
@@ -119,7 +132,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    links.install(app)
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,

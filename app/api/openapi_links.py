@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI
-
 from app.api.fine_tuning.openapi_examples import CREATE
 from app.api.runs.openapi_examples import CONFIG
 
@@ -100,18 +98,11 @@ LINKS = (
 )
 
 
-def install(app: FastAPI) -> None:
-    """Put the links into the OpenAPI document of `app`."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        for link in LINKS:
-            answer = document["paths"][link.path][link.method]["responses"][link.status]
-            answer["links"] = answer.get("links", {}) | dict(_targets(document["paths"], link))
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+def add_links(document: dict[str, Any]) -> None:
+    """Put the links into the OpenAPI document of all operations."""
+    for link in LINKS:
+        answer = document["paths"][link.path][link.method]["responses"][link.status]
+        answer["links"] = answer.get("links", {}) | dict(_targets(document["paths"], link))
 
 
 def _targets(paths: dict[str, Any], link: Onward) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -60,7 +60,7 @@ class Problem(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem, and put their schema into its OpenAPI document."""
+    """Answer every error of `app` with a problem."""
     app.add_exception_handler(PadaError, _known)
     app.add_exception_handler(DataError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -69,7 +69,6 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _blocked)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_middleware(Guard)
-    _document(app)
 
 
 class Guard:
@@ -216,18 +215,12 @@ def _documented(status: int) -> dict[str, Any]:
     return {"description": phrase, "content": {MEDIA_TYPE: content}}
 
 
-def _document(app: FastAPI) -> None:
+def add_problems(document: dict[str, Any]) -> None:
+    """Put the schema of problems, and the answer to a body that comes too slowly, into an OpenAPI document."""
     _, schemas = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
     # clients were generated with this name
     definitions = json.loads(json.dumps(schemas["$defs"]).replace("FieldError", "Fault"))
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
-        for operation in (each for item in document["paths"].values() for each in item.values()):
-            if "requestBody" in operation and "4XX" not in operation["responses"]:
-                operation["responses"].setdefault(str(SLOW), _documented(SLOW))
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
+    for operation in (each for item in document["paths"].values() for each in item.values()):
+        if "requestBody" in operation and "4XX" not in operation["responses"]:
+            operation["responses"].setdefault(str(SLOW), _documented(SLOW))

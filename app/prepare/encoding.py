@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from app.prepare.decisions import SAID, Decision
 from app.prepare.file_kinds import refuse_binary, refuse_control_signs
 from app.prepare.legacy_encodings import detect
 from app.prepare.tables import MAX_BYTES, MAX_LINE, InputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -168,10 +171,10 @@ def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             size = path.stat().st_size
-            source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
+            source = gzip.GzipFile(fileobj=raw) if packed else raw
             limit = unpacked_limit(size) if packed else MAX_BYTES
             bounded = _Bounded(source, limit, name, packed)
-            yield io.BufferedReader(bounded, 1 << 20)  # type: ignore[type-var]
+            yield io.BufferedReader(bounded, 1 << 20)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         where = f"line {bounded.lines + 1}"
         what = (
@@ -185,7 +188,7 @@ def open_bytes(path: Path, name: str) -> Iterator[IO[bytes]]:
 class _Bounded(io.RawIOBase):
     """Refuses to give more than `limit` bytes."""
 
-    def __init__(self, source: IO[bytes], limit: int, name: str, packed: bool):
+    def __init__(self, source: gzip.GzipFile | io.BufferedReader, limit: int, name: str, packed: bool):
         self._source, self._left, self._limit, self._name, self._packed = source, limit, limit, name, packed
         self.lines = 0
         """How many whole lines were given."""
@@ -196,9 +199,10 @@ class _Bounded(io.RawIOBase):
     def tell(self) -> int:
         return self._limit - self._left
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
         # one read of the source, so that what came before a break is not lost with it
-        data: bytes = self._source.read1(len(buffer))  # type: ignore[attr-defined]
+        data = self._source.read1(len(view))
         self._left -= len(data)
         if self._left < 0:
             how = "unpacks to" if self._packed else "has"
@@ -206,7 +210,7 @@ class _Bounded(io.RawIOBase):
                 f"{self._name}: the file {how} more than {self._limit >> 20} MB. Split it, or take a sample of its rows."
             )
         self.lines += data.count(b"\n")
-        buffer[: len(data)] = data
+        view[: len(data)] = data
         return len(data)
 
 

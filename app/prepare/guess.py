@@ -156,7 +156,7 @@ def _answer_by_name(
     taken = {*options, *said.prompt}
     found = [name for name in _named(columns, ANSWERS) or _named(inner, ANSWERS) if name not in taken]
     # of two names for one thing, such as `answer` and `answers`, the one with more values
-    found = [name for name in found if columns.get(name, inner.get(name)).filled >= 0.5] or found  # type: ignore[union-attr]
+    found = [name for name in found if (inner | columns)[name].filled >= 0.5] or found
     return found[0] if found else None
 
 

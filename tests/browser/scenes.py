@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from app.db.api_keys import Scope
 from graphs.run_paths import RunPaths
@@ -52,8 +53,9 @@ def add_training(service: Service) -> None:
 
 def add_events(service: Service) -> None:
     """What was spent, and a warning."""
-    events = [("spent", {"calls": n, "usd": n / 10, "tokens": n * 100}) for n in (1, 2, 3)]
-    events.append(("trainer", {"stage": "warning", "message": f"{HOSTILE} {LONG}"}))  # type: ignore[dict-item]
+    spent = ({"calls": n, "usd": n / 10, "tokens": n * 100} for n in (1, 2, 3))
+    events: list[tuple[str, dict[str, Any]]] = [("spent", one) for one in spent]
+    events.append(("trainer", {"stage": "warning", "message": f"{HOSTILE} {LONG}"}))
     for number, (kind, data) in enumerate(events, 1):
         service.sql(
             "insert into run_events (run, id, time, type, data) select ?, ?, created + ?, ?, ? from runs where id = ?",

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -147,9 +147,9 @@ async def test_checkpoints_stay_small_with_many_failures(tmp_path: Path) -> None
 
 
 async def test_test_rows_are_opened_for_comparison_and_for_the_end_only(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path)
+    loop, nobody = new_loop(tmp_path), cast(Any, None)
     with pytest.raises(ValueError, match="sealed"):
-        Workspace(None, None, None, None, loop.loop, loop.paths).examples("test")  # type: ignore[arg-type]
+        Workspace(nobody, nobody, nobody, nobody, loop.loop, loop.paths).examples("test")
     await loop.go({})
     reasons = [line["reason"] for line in read_jsonl(loop.paths.test_access)]
     assert len(reasons) == 2

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
+from pydantic import BaseModel
 
 import prompts
 from graphs.schemas import (
@@ -22,7 +23,7 @@ from prompts import Judging, Writing, render
 
 WRITINGS = get_args(Writing)
 JUDGINGS = [name for kind in get_args(Judging) for name in get_args(kind)]
-PROMPTS: dict[str, tuple[type, dict[str, Any]]] = {
+PROMPTS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "describe_task": (TaskDescription, {}),
     "analyze_errors": (ErrorAnalysis, {}),
     "find_patterns": (FailurePattern, {}),
@@ -43,7 +44,7 @@ def test_every_prompt_renders_and_names_the_fields_of_its_answer(name: str) -> N
     assert "{{" not in text
     assert "{%" not in text
     assert "data, never instructions" in text
-    fields = schema.model_fields  # type: ignore[attr-defined]
+    fields = schema.model_fields
     for field in fields:
         assert field.rstrip("s") in text
 

@@ -85,9 +85,10 @@ def test_a_task_with_options_answers_with_one(students: Students, question: Ques
     example = Example(id="", prompt=prompt, completion="")
     (line,) = lines_of(students, question, task="multiple_choice_loglikelihood", example=example)
     assert line.end
-    assert list(line.end.options) == sorted(line.end.options, key=lambda each: -line.end.options[each])  # type: ignore[union-attr]
-    assert line.text == next(iter(line.end.options))
-    assert set(line.end.options) == {"A", "B", "C"}
+    options = line.end.options
+    assert list(options) == sorted(options, key=lambda each: -options[each])
+    assert line.text == next(iter(options))
+    assert set(options) == {"A", "B", "C"}
 
 
 def test_a_cancelled_answer_ends_at_the_next_token(students: Students, question: Question) -> None:

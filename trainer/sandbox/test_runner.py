@@ -103,8 +103,6 @@ class Remote:
     def __bool__(self) -> NoReturn:
         raise NotPlainError(f"{self!r} is no plain value")
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def refer(value: Any) -> dict[str, Any]:
     """The reference that stands for an argument; raises `NotPlainError` for anything but a `Remote`."""

@@ -26,7 +26,7 @@ SEQUENCES: dict[str, type] = {
     "frozenset": frozenset,
     "deque": deque,
 }
-BYTES: dict[str, type] = {"bytes": bytes, "bytearray": bytearray}
+BYTES: dict[str, type[bytes] | type[bytearray]] = {"bytes": bytes, "bytearray": bytearray}
 TYPES = {name for name, value in vars(builtins).items() if isinstance(value, type)} - {"type", "object"}
 
 Refer = Callable[[Any], dict[str, Any]]
@@ -125,7 +125,7 @@ def _decode_tagged(data: dict[str, Any], resolve: Resolve, depth: int) -> Any:
     if tag == "complex":
         return complex(*content)
     if tag in BYTES:
-        return BYTES[tag].fromhex(content)  # type: ignore[attr-defined]
+        return BYTES[tag].fromhex(content)
     if tag == "range":
         return range(*(decode(end, resolve, depth + 1) for end in content))
     if tag in ("Decimal", "Fraction"):

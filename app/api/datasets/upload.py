@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -14,6 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from app.config.splits import SPLITS
 from app.errors import TooLarge, Unprocessable
 from app.prepare.tables import MAX_LINE
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 LONGEST_HEADER = 8192
 LONGEST_NAME = 200
@@ -46,7 +49,7 @@ class Upload:
         self._file: BinaryIO | None = None
         self._ended = False
         self.files: dict[str, SavedFile] = {}
-        self._parser = MultipartParser(_boundary(content_type), self._callbacks())  # type: ignore[arg-type]
+        self._parser = MultipartParser(_boundary(content_type), self._callbacks())
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the body."""
@@ -88,7 +91,7 @@ class Upload:
         parts = [f"{split}:{self.files[split].digest.hexdigest()}" for split in SPLITS]
         return hashlib.sha256("\n".join([*parts, self.name]).encode()).hexdigest()
 
-    def _callbacks(self) -> dict[str, object]:
+    def _callbacks(self) -> MultipartCallbacks:
         return {
             "on_header_field": lambda data, start, end: self._grow_header(0, data[start:end]),
             "on_header_value": lambda data, start, end: self._grow_header(1, data[start:end]),

@@ -10,7 +10,6 @@ import schemathesis
 HEADER = "Idempotency-Key"
 
 
-@schemathesis.hook  # type: ignore[untyped-decorator]
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Make each key one of its own: the reply to a key that was used before is an old one, whatever was deleted since.
 
@@ -18,3 +17,6 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """
     if (case.headers or {}).get(HEADER) and case.meta and not case.meta.generation.mode.is_negative:
         case.headers[HEADER] = uuid.uuid4().hex
+
+
+schemathesis.hook(before_call)

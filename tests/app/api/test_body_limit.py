@@ -34,9 +34,12 @@ async def send_body(limited: BodyLimit, *pieces: bytes, path: str = "/", length:
     async def receive() -> Message:
         return messages.pop(0)
 
+    async def send(_: Message) -> None:
+        pass
+
     headers = [(b"content-length", length.encode())] if length else []
     scope: Any = {"type": "http", "path": path, "headers": headers}
-    await limited(scope, receive, lambda _: None)  # type: ignore[arg-type, return-value]
+    await limited(scope, receive, send)
 
 
 async def test_a_body_of_the_limit_is_read() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
 from app.cli.main import app
@@ -20,8 +21,8 @@ ROW = person_rows.row_id(**NEW)
 OPTIONS = ("--prompt", NEW["prompt"], "--completion", NEW["completion"])
 
 
-def call(*arguments: object, group: object = app) -> str:
-    done = CliRunner().invoke(group, [*map(str, arguments)], catch_exceptions=False)  # type: ignore[arg-type]
+def call(*arguments: object, group: Typer = app) -> str:
+    done = CliRunner().invoke(group, [*map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 

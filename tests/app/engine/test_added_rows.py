@@ -9,6 +9,7 @@ import pytest
 from app.engine import added_rows
 from app.engine.added_rows import add_row
 from app.engine.row_text import RowText, next_step
+from app.engine.run_status import RunStatus
 from app.errors import Conflict
 from graphs import person_rows
 from graphs.artifacts import GateDecision
@@ -57,8 +58,9 @@ def test_what_happens_to_it_is_said_honestly(tmp_path: Path) -> None:
     loop = config.loop
     for status in ("finished", "cancelled"):
         assert next_step(status, loop, paths).startswith(f"This run is {status}. The row is kept")
-    for status in ("queued", "running", "paused", "failed"):
-        assert next_step(status, loop, paths).startswith("The next round of this run")  # type: ignore[arg-type]
+    waiting: tuple[RunStatus, ...] = ("queued", "running", "paused", "failed")
+    for one in waiting:
+        assert next_step(one, loop, paths).startswith("The next round of this run")
     plain = loop.model_copy(update={"method": "vanilla"})
     assert next_step("running", plain, paths).startswith("This run only fine-tunes on the given rows.")
     Round(paths, 1).write_gate(GateDecision(promoted=True, reason="", stopped="Nothing is wrong any more."))

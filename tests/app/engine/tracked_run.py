@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from app.config.run_config import RunConfig, parse_config
 from app.engine import wiring
@@ -95,10 +96,9 @@ async def run_tracked(root: Path, trackers: list[str], kill: int | None = None) 
                 wait_for(root / "first" / "tracking" / f"{name}.json")
             os.kill(os.getpid(), signal.SIGKILL)
 
-    wiring.open_workspace = played_workspace  # type: ignore[assignment]
-    await Runner(
-        tracked_config(root, trackers), root / "first", listen, RunOptions(student=TellingStudent())
-    ).run()
+    options = RunOptions(student=TellingStudent())
+    with patch.object(wiring, "open_workspace", played_workspace):
+        await Runner(tracked_config(root, trackers), root / "first", listen, options).run()
     return heard
 
 

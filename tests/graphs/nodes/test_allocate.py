@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from graphs.context import LoopSpec
-from graphs.nodes.allocate import allocation, apportion_with_floor, make_batches, split_budget, spread_evenly
+from graphs.nodes.allocate import (
+    Purpose,
+    allocation,
+    apportion_with_floor,
+    make_batches,
+    split_budget,
+    spread_evenly,
+)
 
 
 def test_apportion_by_hand() -> None:
@@ -65,9 +72,9 @@ def test_cut_covers_the_plan_with_batches_of_at_most_the_size() -> None:
 def test_cut_loses_no_row() -> None:
     rng = random.Random(1)
     for _ in range(200):
-        plan = [("pattern", str(n), rng.randint(0, 20)) for n in range(rng.randint(0, 6))]
+        plan: list[Purpose] = [("pattern", str(n), rng.randint(0, 20)) for n in range(rng.randint(0, 6))]
         size = rng.randint(1, 7)
-        batches = make_batches(plan, 1, size, {})  # type: ignore[arg-type]
+        batches = make_batches(plan, 1, size, {})
         assert all(1 <= batch.count <= size for batch in batches)
         for _, name, rows in plan:
             assert sum(batch.count for batch in batches if batch.pattern == name) == rows

@@ -162,8 +162,8 @@ def test_any_batch_gets_one_verdict_a_sample_and_never_too_many_rows() -> None:
         findings = [
             CheckResult("leak", "It is a test row.") if rng.random() < 0.3 else None for _ in range(count)
         ]
-        marks = tuple(rng.randint(1, 10) for _ in range(3))
-        judged = report(marks, [rng.randint(0, 9) for _ in range(rng.randint(0, 3))])  # type: ignore[arg-type]
+        marks = rng.randint(1, 10), rng.randint(1, 10), rng.randint(1, 10)
+        judged = report(marks, [rng.randint(0, 9) for _ in range(rng.randint(0, 3))])
         found = verdicts(state(count, missing), BATCH, findings, judged, 6.0, last=rng.random() < 0.5)
         assert len(found) == count
         assert len({candidate.id for candidate in found}) == count

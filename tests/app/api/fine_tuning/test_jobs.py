@@ -102,7 +102,7 @@ def test_pairs_are_read_by_their_names(service: Service, client: openai.OpenAI) 
 def test_cancel_pause_and_resume(client: openai.OpenAI, file: str) -> None:
     jobs = client.fine_tuning.jobs
     job = jobs.create(model=STUDENT, training_file=file).id
-    assert jobs.pause(job).status == "paused"  # type: ignore[comparison-overlap]  # the client does not know it
+    assert str(jobs.pause(job).status) == "paused"  # the client's type does not have it
     assert jobs.resume(job).status == "queued"
     cancelled = jobs.cancel(job)
     assert cancelled.status == "cancelled"

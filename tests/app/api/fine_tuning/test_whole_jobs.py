@@ -135,7 +135,8 @@ def test_the_script_of_the_guide(
     losses = [event for event in events if event.message.startswith("Step ")]
     assert losses
     assert {event.type for event in losses} == {"metrics"}
-    assert all(event.data["loss"] > 0 for event in losses)  # type: ignore[index]
+    data: list[Any] = [event.data for event in losses]
+    assert all(each["loss"] > 0 for each in data)
 
     (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
     assert checkpoint.fine_tuning_job_id == job.id

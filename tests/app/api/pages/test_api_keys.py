@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from app.db.api_keys import Scope
 from tests.app.api.http_service import Service
 from tests.app.api.keys.test_auth import make_key
 from tests.app.api.pages.browsing import open_page, signed_in, token_in
@@ -42,8 +43,8 @@ def test_a_revoked_key_is_good_for_nothing(keyed: Service) -> None:
 
 
 @pytest.mark.parametrize("scope", ["read", "write"])
-def test_others_see_no_keys_and_make_none(keyed: Service, scope: str) -> None:
-    owner, key = make_key(keyed, scope)  # type: ignore[arg-type]
+def test_others_see_no_keys_and_make_none(keyed: Service, scope: Scope) -> None:
+    owner, key = make_key(keyed, scope)
     with signed_in(keyed, key) as client:
         home = open_page(client, "/")
         assert 'href="/keys"' not in home

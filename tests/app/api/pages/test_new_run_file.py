@@ -123,7 +123,9 @@ def test_the_plan_says_what_a_check_finds_and_what_a_run_takes(tmp_path: Path, s
     assert "unknown price" in text
     assert "Teacher calls" in text
     assert str(service.settings.home) not in text
-    config = yaml.safe_load(re.search(r"<code>(.*?)</code>", text, re.DOTALL)[1])  # type: ignore[index]
+    found = re.search(r"<code>(.*?)</code>", text, re.DOTALL)
+    assert found
+    config = yaml.safe_load(found[1])
     assert config["teacher"] == {
         "base_url": "http://127.0.0.1:9/v1",
         "model": "gpt-5-mini",

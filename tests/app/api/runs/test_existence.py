@@ -168,9 +168,9 @@ BAD = ("nonsense\0", "\ud800", {"nonsense\0": "nonsense\0"}, ["\ud800"])
 
 
 def nested(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
-    for key in reversed(keys):
-        value = {key: value}
-    return value  # type: ignore[no-any-return]
+    if len(keys) == 1:
+        return {keys[0]: value}
+    return {keys[0]: nested(keys[1:], value)}
 
 
 @pytest.mark.parametrize(("keys", "kind"), LEAVES, ids=[".".join(keys) for keys, _ in LEAVES])

@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.types import CallToolResult, TextContent
 
 from tests.command import PADA, environment
 
@@ -27,7 +28,7 @@ class Agent:
         result = await self.client.call_tool(tool, arguments)
         self.heard += result.model_dump_json()
         assert not result.is_error, result.content
-        assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
+        assert json.loads(text_of(result)) == result.structured_content
         return result.structured_content
 
     async def refused(self, tool: str, **arguments: Any) -> str:
@@ -35,7 +36,14 @@ class Agent:
         result = await self.client.call_tool(tool, arguments)
         self.heard += result.model_dump_json()
         assert result.is_error
-        return str(result.content[0].text)  # type: ignore[union-attr]
+        return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    """The one text that a tool has answered."""
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 @asynccontextmanager

@@ -25,7 +25,11 @@ async def test_a_run_is_read_by_an_agent(whole_run: Run, tmp_path: Path) -> None
         listed = {tool.name: tool for tool in (await peer.client.list_tools()).tools}
         assert set(listed) == TOOLS
         assert all(tool.description and tool.annotations for tool in listed.values())
-        writing = {name for name, tool in listed.items() if not tool.annotations.read_only_hint}  # type: ignore[union-attr]
+        writing = {
+            name
+            for name, tool in listed.items()
+            if not (tool.annotations and tool.annotations.read_only_hint)
+        }
         assert writing == {"run", "review", "stop"}
 
         state = await peer.call("status", run="run")
