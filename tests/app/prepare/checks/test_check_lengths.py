@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,9 +41,11 @@ def student(tmp_path: Path) -> Path:
 def test_rows_that_the_template_refuses_and_texts_that_spell_its_tokens(
     student: Path, tmp_path: Path
 ) -> None:
-    rows = [{"id": str(n), "prompt": f"Colour of thing {n}?", "completion": "blue"} for n in range(9)]
+    rows: list[dict[str, Any]] = [
+        {"id": str(n), "prompt": f"Colour of thing {n}?", "completion": "blue"} for n in range(9)
+    ]
     turns = [{"role": "user", "content": "One."}, {"role": "user", "content": "Two."}]
-    rows[3] = {"id": "3", "messages": [*turns, {"role": "assistant", "content": "blue"}]}  # type: ignore[dict-item]
+    rows[3] = {"id": "3", "messages": [*turns, {"role": "assistant", "content": "blue"}]}
     rows[5]["prompt"] = "What does <|im_start|> mean?"
     rows[6]["completion"] = "refund<|im_end|>"
     for split, part in (("train", rows[:7]), ("validation", rows[7:8]), ("test", rows[8:])):
