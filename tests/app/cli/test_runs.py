@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_one_error(service: Service, tmp_path: Path) -> N
         call(service, "review", run, "--approve")
     for arguments, said in (
         (["review", run], "does not wait for a review"),
-        (["review", run, "--answer", str(tmp_path / "none.json")], "cannot be read as JSON"),
+        (["review", run, "--answer", str(tmp_path / "none.json")], "cannot be read"),
     ):
         done = CliRunner().invoke(runs, [*arguments, "--server", service.url])
         assert done.exit_code == 1

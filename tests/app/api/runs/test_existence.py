@@ -90,7 +90,7 @@ def test_a_sound_config_is_accepted(client: httpx.Client, folder: Path, dataset:
         ({"embedder": "a b"}, "embedder", "no name on the hub"),
         ({"embedder": "a\0b"}, "embedder", "printable"),
         ({"data": {"hub": True}}, "data.hub", "has no data set of its own"),
-        ({"data": {"folder": "HERE/none"}}, "data.train", "there is no file"),
+        ({"data": {"folder": "HERE/none"}}, "data", "there is no folder"),
         ({"data": {"folder": "HERE", "unlabeled": "HERE/none"}}, "data.unlabeled", "there is no file"),
         ({"data": {"folder": "HERE\0"}}, "data.folder", "without NUL"),
         (
