@@ -6,10 +6,7 @@ It goes the trainer's own way, so a tokenizer or a template that fails there fai
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from trainer.artifacts import write_json
 from trainer.chat import ControlTokens
@@ -20,6 +17,7 @@ from trainer.length_spec import LengthReport, LengthSpec
 from trainer.memory import count_parameters, estimate
 from trainer.model import load_tokenizer
 from trainer.precision import pick_device, pick_dtype
+from trainer.program import run_spec
 from trainer.records import Example
 from trainer.specs import StudentSpec
 from trainer.tasks import add_task_folder, load_task
@@ -27,21 +25,13 @@ from trainer.weights import ModelError, read_config, resolve_model
 
 
 def main(arguments: list[str]) -> int:
-    """Run one spec file; returns the exit code: 0, 1 for an error that speaks for itself, 2 for a wrong spec."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m trainer.lengths SPEC.json\n")
-        return 2
-    try:
-        spec = LengthSpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
-        return 2
-    try:
-        write_json(spec.output, measure(spec))
-    except (DataError, ModelError, OSError) as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
-        return 1
-    return 0
+    """Run one spec file; returns the exit code (see docs/guides/trainer.md)."""
+    return run_spec("lengths", LengthSpec, report, (DataError, ModelError, OSError), arguments)
+
+
+def report(spec: LengthSpec) -> None:
+    """Measure, and write what was found to the spec's output."""
+    write_json(spec.output, measure(spec))
 
 
 def measure(spec: LengthSpec) -> LengthReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ BUSY_SECONDS = 60
 
 
 @dataclass
-class Work:
+class Work(ABC):
     """The runs, or the comparisons, that one caller may see.
 
     Args:
@@ -51,12 +52,13 @@ class Work:
     def _whose(self) -> str | None:
         return None if self.everybody else self.owner
 
+    @abstractmethod
     async def _find(self, name: str, *, lock: bool) -> Run | None:
-        raise NotImplementedError
+        """One of them; None if there is none, or it belongs to another key."""
 
+    @abstractmethod
     def _configs(self, run: Run) -> list[dict[str, Any]]:
         """The parts of its config that hold a budget."""
-        raise NotImplementedError
 
     async def get(self, name: str, *, lock: bool = False) -> Run:
         """One of them; raises NotFound when there is none, or it belongs to another key."""
