@@ -39,6 +39,17 @@ def gpu(result: Result) -> Iterator[str]:
     small = [steps["small"][name]["tokens_per_second"] for name in ("lora", "lora with dropout", "full")]
     yield f"{', '.join(map(hundreds, small))} tokens/s"
     yield f"{steps['loop']['wall_seconds']:.0f} s, most of them"
+    full, durability = steps["full"]["full"], steps["durability"]
+    memory, mfu = full["memory_estimate"]["peak"] / 1e9, 100 * full["mfu_of_measured_peak"]
+    yield f"{hundreds(full['tokens_per_second'])} tokens/s, {mfu:.0f} % MFU, {memory:.1f} GB"
+    yield f"{full['memory_estimate']['training'] / 1e9:.1f}."
+    prefix = ", ".join(f"{steps['prefix'][share]['times_padded']:.2f}" for share in ("0.25", "0.5", "0.75"))
+    yield f"{prefix} times as fast"
+    equal = durability["equal_runs"]
+    rates = (hundreds(equal[name]) for name in ("tokens_per_second", "tokens_per_second_in_any_order"))
+    yield "at {} tokens/s; {} without".format(*rates)
+    yield f"step {durability['kill']['killed_at_step']} of {durability['kill']['steps']}"
+    yield f"from step {durability['kill']['resumed_from'][0]} to the same losses"
 
 
 def gpu_short(result: Result) -> Iterator[str]:
