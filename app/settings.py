@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     launcher: Literal["local", "ray"] = "local"
     """Where students are trained: `local` is a process on this machine, `ray` a job on a Ray cluster (docs/guides/ray.md)."""
+    trainers_per_device: int = Field(1, ge=1)
+    """How many trainers share a GPU (or the CPU) of this machine. More than one is faster where a small student leaves most of
+    the GPU idle, and its memory is enough for all."""
     ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://")
     """The dashboard of the cluster's head."""
     ray_gpus: float = Field(1.0, ge=0)

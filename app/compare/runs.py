@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -14,13 +13,13 @@ from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
-from app.engine.events import Event
+from app.engine.events import Event, RoundScore
 from app.engine.run_folder import open_run, owned
 from app.engine.run_store import FolderRunStore
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from app.errors import PadaError
-from app.launchers.devices import devices
+from app.launchers.devices import places
 from graphs.errors import Wait
 from graphs.ports import Student
 from graphs.report import Report
@@ -66,11 +65,12 @@ class Runs:
         fence: Fence | None = None,
     ):
         self.root, self.jobs = root, list(comparison.configs)
-        self.places = len(devices(os.environ))
+        self.places = len(places())
         """Number of runs at a time."""
         self._comparison, self._listen, self._student = comparison, listen, student
         self._owner, self._network, self._store = owner, network, FolderRunStore(fence)
         self._free = asyncio.Semaphore(self.places)
+        self._baselines = {seed: asyncio.Event() for seed in comparison.spec.seeds}
         self._steps: int | None = None
 
     @property
@@ -109,12 +109,12 @@ class Runs:
             self.prepare()
             write_record(self.root, self._comparison, self._owner)
             firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
-            for sealed, share in ((True, share_baseline), (False, share_test)):
-                reports = await self._all(list(firsts.values()), sealed)
-                others = [job for job in self.jobs if job not in reports]
-                for job in others:
-                    self._take(job, firsts[job[1]], share)
-                reports |= await self._all(others, sealed)
+            await together(self._rounds(job, firsts[job[1]]) for job in self.jobs)
+            reports = await self._test(list(firsts.values()))
+            others = [job for job in self.jobs if job not in reports]
+            for job in others:
+                self._take(job, firsts[job[1]], share_test)
+            reports |= await self._test(others)
             return {job: reports[job] for job in self.jobs}
 
     def prepare(self) -> dict[str, int]:
@@ -124,8 +124,23 @@ class Runs:
         self._steps = self._comparison.steps(rows["train"])
         return rows
 
-    async def _all(self, jobs: list[Job], sealed: bool) -> dict[Job, Report]:
-        return dict(zip(jobs, await together(self._go(job, sealed) for job in jobs), strict=True))
+    async def _rounds(self, job: Job, first: Job) -> None:
+        """All rounds of a run, once the baseline of its seed is there."""
+        known = self._baselines[job[1]]
+        if job != first:
+            await known.wait()
+            self._take(job, first, share_baseline)
+        elif self.paths(job).round(0).gate.exists():
+            known.set()
+        await self._go(job, sealed=True)
+
+    async def _test(self, jobs: list[Job]) -> dict[Job, Report]:
+        return dict(zip(jobs, await together(self._go(job, sealed=False) for job in jobs), strict=True))
+
+    def _hear(self, job: Job, event: Event) -> None:
+        self._listen(job, event)
+        if isinstance(event, RoundScore):
+            self._baselines[job[1]].set()
 
     def first(self, seed: int) -> Job:
         """The run of a seed that trains the baseline. It predicts train rows if any run needs that."""
@@ -154,7 +169,7 @@ class Runs:
             runner = Runner(
                 self.config(job),
                 self.paths(job).root,
-                lambda event: self._listen(job, event),
+                lambda event: self._hear(job, event),
                 RunOptions(
                     store=self._store,
                     student=self._student,

@@ -1,7 +1,7 @@
-"""One trainer on each GPU of this machine, across all processes. Further trainers wait.
+"""One trainer on each GPU of this machine, or `PADA_TRAINERS_PER_DEVICE`, across all processes. Further trainers wait.
 
-A device is taken by a lock on a file that the trainer's process inherits. The kernel frees the lock when the trainer
-ends, however it ends, even if the process that started it is gone.
+A place on a device is taken by a lock on a file that the trainer's process inherits. The kernel frees the lock when the
+trainer ends, however it ends, even if the process that started it is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from app.settings import Settings
 
 LOCKS = Path(tempfile.gettempdir()) / f"pada-devices-{os.getuid()}"
 """In the machine's temporary folder, because several services share its devices."""
@@ -23,9 +26,22 @@ WANTED = "wanted"
 """The lock that whoever waits for a device shares, so that others can see it."""
 
 
+class Place(NamedTuple):
+    """Room for one trainer on a device."""
+
+    device: str
+    number: int = 0
+
+    @property
+    def lock(self) -> str:
+        """Name of the lock file."""
+        name = self.device.replace("/", "_")
+        return f"{name}.{self.number}" if self.number else name
+
+
 @dataclass(frozen=True)
 class Devices:
-    """The devices that one trainer may use alone."""
+    """The devices that one trainer may use."""
 
     names: list[str]
     locks: tuple[int, ...]
@@ -43,19 +59,25 @@ def devices(environment: Mapping[str, str]) -> list[str]:
     return [name.strip() for name in visible.split(",") if count and name.strip()] or [CPU]
 
 
-async def hold(names: list[str], count: int, waits: Callable[[], None]) -> Devices:
-    """Take `count` devices, or all if there are fewer; waits while other trainers have them.
+def places() -> list[Place]:
+    """Places for trainers on this machine. Who takes the first free one takes an idle device before one that is shared."""
+    numbers, names = range(Settings().trainers_per_device), devices(os.environ)
+    return [Place(name, number) for number in numbers for name in names]
+
+
+async def hold(among: list[Place], count: int, waits: Callable[[], None]) -> Devices:
+    """Take a place on `count` devices, or on all if there are fewer; waits while other trainers have them.
 
     Start the trainer with the locks, and then close them in this process, which must not keep a device when it is
     stopped.
 
     Args:
-        names: as by `devices`.
+        among: as by `places`.
         waits: called once, before the first wait.
     """
     mark, waiting = _open(WANTED), False
     try:
-        while (free := take(names, min(count, len(names)))) is None:
+        while (free := take(among, min(count, len({place.device for place in among})))) is None:
             with suppress(BlockingIOError):  # `wanted` looks at this moment
                 fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
             if not waiting:
@@ -79,17 +101,19 @@ def wanted() -> bool:
     return False
 
 
-def take(names: list[str], count: int) -> Devices | None:
-    """Lock `count` of the devices; None, and nothing locked, if fewer are free."""
+def take(among: list[Place], count: int) -> Devices | None:
+    """Lock a place on `count` devices; None, and nothing locked, if fewer are free."""
     free: dict[str, int] = {}
-    for name in names:
-        lock = _open(name)
+    for place in among:
+        if place.device in free:
+            continue
+        lock = _open(place.lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             continue
-        free[name] = lock
+        free[place.device] = lock
         if len(free) == count:
             return Devices(list(free), tuple(free.values()))
     give_up(free.values())
@@ -98,7 +122,7 @@ def take(names: list[str], count: int) -> Devices | None:
 
 def _open(name: str) -> int:
     LOCKS.mkdir(mode=0o700, exist_ok=True)
-    return os.open(LOCKS / name.replace("/", "_"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    return os.open(LOCKS / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
 
 
 def give_up(locks: Iterable[int]) -> None:

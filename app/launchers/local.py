@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from app.launchers.devices import Devices, devices, give_up, hold
+from app.launchers.devices import Devices, give_up, hold, places
 from app.launchers.forks import Fork, ForkServer
 from app.launchers.processes import Process, start_child
 from app.launchers.trainer_process import (
@@ -68,7 +68,7 @@ class LocalStudent(Launcher):
         progress = folder / "progress.jsonl"
         code, starts, best = -1, 0, furthest(progress)
         while code < 0 and starts < STARTS:
-            held = await hold(devices(os.environ), processes, self._wait)
+            held = await hold(places(), processes, self._wait)
             code = await self._run(module, processes, order, held)
             reached = furthest(progress)
             starts, best = 1 if reached > best else starts + 1, reached

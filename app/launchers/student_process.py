@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from itertools import count
@@ -12,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from app.errors import Unavailable, Unprocessable
-from app.launchers.devices import POLL_SECONDS, Devices, devices, give_up, hold, wanted
+from app.launchers.devices import POLL_SECONDS, Devices, give_up, hold, places, wanted
 from app.launchers.processes import python_module, start_child
 from app.launchers.trainer_process import environment
 from trainer.serving import AnswerLine, Cancel, Question
@@ -111,7 +110,7 @@ class StudentProcess:
             async with asyncio.timeout(self._wait_seconds):
                 while wanted():  # noqa: ASYNC110 - a lock of the kernel has no event
                     await asyncio.sleep(POLL_SECONDS)
-                return await hold(devices(os.environ), 1, lambda: None)
+                return await hold(places(), 1, lambda: None)
         except TimeoutError:
             raise Unavailable(
                 "A training has the device that students would answer on. Ask again when it is over, or give the service "

@@ -186,20 +186,46 @@ class Slow(Once):
         return await super().fine_tune(spec)
 
 
+class Meeting(Once):
+    """Holds back the first round of one run until that of another is there, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._barrier, self.met = asyncio.Barrier(2), False
+
+    async def fine_tune(self, spec: TrainSpec) -> TrainReport:
+        """See `graphs.ports.Student`."""
+        if spec.output.parent.name == "1":
+            async with asyncio.timeout(30):
+                await self._barrier.wait()
+            self.met = True
+        return await super().fine_tune(spec)
+
+
 @pytest.mark.parametrize("count", [1, 2])
-async def test_runs_go_side_by_side_where_there_are_devices(
+async def test_runs_go_side_by_side_where_there_are_places(
     tmp_path: Path,
     data: Path,
     scripted_teacher: ScriptedTeacherServer,
     monkeypatch: pytest.MonkeyPatch,
     count: int,
 ) -> None:
-    monkeypatch.setattr("app.compare.runs.devices", lambda _: [str(number) for number in range(count)])
+    monkeypatch.setenv("PADA_TRAINERS_PER_DEVICE", str(count))
     path = write_comparison(tmp_path, data, scripted_teacher, methods=["vanilla"], seeds=[0, 1, 2])
     student = Slow()
     reports = await Runs(load_comparison(path), tmp_path / "out", lambda *_: None, student).run()
     assert len(reports) == 3
     assert student.most == count
+
+
+async def test_the_others_start_when_the_baseline_is_there(
+    tmp_path: Path, data: Path, scripted_teacher: ScriptedTeacherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADA_TRAINERS_PER_DEVICE", "2")
+    path = write_comparison(tmp_path, data, scripted_teacher, methods=["random", "auggpt"])
+    student = Meeting()
+    await Runs(load_comparison(path), tmp_path / "out", lambda *_: None, student).run()
+    assert student.met
 
 
 def test_with_equal_steps_every_student_takes_as_many(

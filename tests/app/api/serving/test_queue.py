@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.launchers.devices import devices, give_up, hold
+from app.launchers.devices import give_up, hold, places
 from tests.app.api.http_service import Service, serve, settings_for
 from tests.app.api.serving.served_run import RUN, add_served_run, prompts_and_answers
 from tests.conftest import Run
@@ -176,11 +176,11 @@ def test_a_stream_whose_process_is_killed_ends_with_an_error(ready: Service, row
 
 
 def test_a_waiting_trainer_gets_the_device(ready: Service, row: tuple[str, str]) -> None:
-    names = devices(os.environ)
+    among = places()
 
     async def train() -> tuple[int, ...]:
         async with asyncio.timeout(PATIENCE):
-            return (await hold(names, len(names), lambda: None)).locks
+            return (await hold(among, len(among), lambda: None)).locks
 
     locks = asyncio.run(train())
     assert model_process() is None
@@ -193,10 +193,10 @@ def test_a_waiting_trainer_gets_the_device(ready: Service, row: tuple[str, str])
 
 def test_an_answer_is_finished_before_a_trainer_gets_the_device(ready: Service, row: tuple[str, str]) -> None:
     process = paused()
-    names, got = devices(os.environ), threading.Event()
+    among, got = places(), threading.Event()
 
     def train() -> None:
-        held = asyncio.run(hold(names, len(names), lambda: None))
+        held = asyncio.run(hold(among, len(among), lambda: None))
         got.set()
         give_up(held.locks)
 
