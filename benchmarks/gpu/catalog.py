@@ -30,7 +30,7 @@ STEPS = (
     Step("small", "LoRA and full fine-tuning of the 135M shape", 60),
     Step("prefix", "LoRA on the 1B shape where prompts share a prefix: packed against padded", 60),
     Step("full", "full fine-tuning of the 1B shape", 60),
-    Step("embed", "20,000 texts through the embedding worker", 45),
+    Step("embed", "20,000 texts through the embedding worker", 90),
     Step("qlora", "QLoRA on the 1B shape", 45, ("bitsandbytes",), gpu_only=True),
     Step("cluster", "clustering on the CPU against scikit-learn", 60, ("faiss", "sklearn")),
     Step("compile", "LoRA on the 1B shape with torch.compile", 150),

@@ -36,8 +36,10 @@ def gpu(result: Result) -> Iterator[str]:
     choices = steps["choices"]
     yield f"{choices['ours']['questions_per_second']:.0f} questions/s, {choices['times_plain']:.1f} times"
     yield f"{hundreds(steps['qlora']['qlora']['tokens_per_second'])} tokens/s, 84 GB"
-    small = [steps["small"][name]["tokens_per_second"] for name in ("lora", "lora with dropout", "full")]
-    yield f"{', '.join(map(hundreds, small))} tokens/s"
+    small = [steps["small"][name] for name in ("lora", "lora with dropout", "full")]
+    rates = ", ".join(hundreds(one["tokens_per_second"]) for one in small)
+    seconds = ", ".join(f"{one['median_step_seconds']:.2f}" for one in small)
+    yield f"{rates} tokens/s; {seconds} s a step"
     yield f"{steps['loop']['wall_seconds']:.0f} s, most of them"
     full, durability = steps["full"]["full"], steps["durability"]
     memory, mfu = full["memory_estimate"]["peak"] / 1e9, 100 * full["mfu_of_measured_peak"]
