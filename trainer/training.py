@@ -20,6 +20,7 @@ from trainer.compiling import compile_layers, undo, warm_up
 from trainer.data import Row, batches
 from trainer.determinism import equal_runs
 from trainer.fitting import is_out_of_memory
+from trainer.fused_lora import fused_lora
 from trainer.loss import choose_layout
 from trainer.optimizer import MasterAdamW, learning_rate
 from trainer.precision import loss_scaler
@@ -94,9 +95,10 @@ class Trainer:
         lengths = [row.length for row in self.rows]
         steps = student.steps_for(len(lengths))
         plan = list(batches(lengths, student.batch_size, steps=steps, seed=self.spec.seed))
-        compiled = self._compile() if student.compile and self.state.step < len(plan) else []
-        with self._order():
-            self._run(plan)
+        with fused_lora(self.model):
+            compiled = self._compile() if student.compile and self.state.step < len(plan) else []
+            with self._order():
+                self._run(plan)
         if self.layout.prefetch:
             self.layout.prefetch.close()
         undo(compiled)
