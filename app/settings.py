@@ -4,47 +4,95 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
-import re
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.errors import ConfigError
 from graphs.ports import Role
 from graphs.teacher.spec import TeacherSpec
 from trainer.tracking import TrackerName
 
 ROLES: tuple[Role, ...] = get_args(Role)
+JSON: dict[Any, str] = {list: '["...", "..."]', dict: '{"...": "..."}'}
+KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+BOUNDS = {"ge": "of at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+DATABASE = r"^(sqlite(\+\w+)?:///.+|postgresql(\+\w+)?://(.*@)?(\[.*\]|[^@/:?]*)(:\d+)?([/?].*)?)?$"
 
 
-SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
-"""Names of variables whose values nobody should see."""
-SHORTEST_SECRET = 8
+class Environment(BaseSettings):
+    """Settings from environment variables: a prefix and the name of a field. Lists and dicts are JSON.
+
+    Raises:
+        ConfigError: a variable is wrong; the message names it, and what belongs there.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, enable_decoding=False)
+
+    def __init__(self, **values: Any):
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(map(self._explained, error.errors()))) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = get_origin(cls.model_fields[str(info.field_name)].annotation)
+        if kind is None or kind not in JSON or not isinstance(value, str):
+            return value
+        with suppress(ValueError):
+            if isinstance(decoded := json.loads(value), kind):
+                return decoded
+        raise ValueError(f"a JSON value such as {JSON[kind]} belongs here")
+
+    @classmethod
+    def _explained(cls, fault: Any) -> str:
+        name, *inside = map(str, fault["loc"])
+        where = ": ".join(filter(None, [f"{cls.model_config['env_prefix']}{name.upper()}", ".".join(inside)]))
+        field, message = cls.model_fields[name], fault["msg"].removeprefix("Value error, ")
+        if allowed := _allowed(field):
+            return f"{where}: {allowed} belongs here (it is {str(fault['input'])[:60]!r})."
+        # texts and JSON may hold a secret, so they are not repeated
+        if field.examples:
+            return f"{where}: {' or '.join(field.examples)} belongs here."
+        return f"{where}: {message[0].lower() + message[1:]}."
 
 
-def secrets() -> list[str]:
-    """The secrets in the environment, the longest first."""
-    values = {
-        value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= SHORTEST_SECRET
-    }
-    return sorted(values, key=len, reverse=True)
+def _allowed(field: FieldInfo) -> str:
+    """What a number, a choice or a switch may be; empty for other fields."""
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    if field.annotation not in KINDS:
+        return ""
+    bounds = [
+        text.format(getattr(each, name))
+        for each in field.metadata
+        for name, text in BOUNDS.items()
+        if hasattr(each, name)
+    ]
+    return f"{KINDS[field.annotation]} {' and '.join(bounds)}".rstrip()
 
 
-class Settings(BaseSettings):
+class Settings(Environment):
     """Settings of the service. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PADA_")
 
     home: Path = Path("pada-home")
     """Folder of runs, data sets and, by default, the database."""
     comparisons: list[Path] = [Path("runs")]
     """Folders whose comparisons (`pada compare`) are shown, besides `comparisons` in `home`; `runs` is where `pada compare`
     writes by default."""
-    database_url: str = ""
+    database_url: str = Field(
+        "", pattern=DATABASE, examples=["sqlite:///FILE", "postgresql://USER:PASSWORD@HOST/NAME"]
+    )
     """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; empty is `pada.sqlite` in `home`."""
     host: str = "127.0.0.1"
     port: int = Field(8300, ge=0, le=65535)
@@ -116,7 +164,7 @@ class Settings(BaseSettings):
     trainers_per_device: int = Field(1, ge=1)
     """How many trainers share a GPU (or the CPU) of this machine. More than one is faster where a small student leaves most of
     the GPU idle, and its memory is enough for all."""
-    ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://")
+    ray_address: str = Field("http://127.0.0.1:8265", pattern=r"^https?://", examples=["http://HEAD:8265"])
     """The dashboard of the cluster's head."""
     ray_gpus: float = Field(1.0, ge=0)
     """GPUs of one training process; 0 for a cluster without."""
@@ -201,10 +249,10 @@ class Settings(BaseSettings):
             return self.host == "localhost"
 
 
-class RayToken(BaseSettings):
+class RayToken(Environment):
     """The token of a Ray cluster, in the variables that Ray uses."""
 
-    model_config = SettingsConfigDict(env_prefix="RAY_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="RAY_")
 
     auth_token: SecretStr = SecretStr("")
     auth_token_path: Path = Path("~/.ray/auth_token")
@@ -217,28 +265,28 @@ class RayToken(BaseSettings):
         return (token or (path.read_text(encoding="utf-8") if path.is_file() else "")).strip()
 
 
-class GraphSettings(BaseSettings):
+class GraphSettings(Environment):
     """Variables of LangGraph that the service depends on."""
 
-    model_config = SettingsConfigDict(env_prefix="LANGGRAPH_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LANGGRAPH_")
 
     strict_msgpack: bool = True
     """Checkpoints hold plain data only; the workers of a service always have it on."""
 
 
-class ClientSettings(BaseSettings):
+class ClientSettings(Environment):
     """Settings of the command line as a client of a service."""
 
-    model_config = SettingsConfigDict(env_prefix="PADA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PADA_")
 
     key: str | None = None
     """The API key."""
 
 
-class TraceSettings(BaseSettings):
+class TraceSettings(Environment):
     """The standard variables of OpenTelemetry that turn traces on; its SDK reads the others."""
 
-    model_config = SettingsConfigDict(env_prefix="OTEL_EXPORTER_OTLP_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="OTEL_EXPORTER_OTLP_")
 
     endpoint: str = ""
     traces_endpoint: str = ""

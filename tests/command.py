@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 PADA = str(Path(sys.executable).with_name("pada"))
 CANARY = "sk-canary-3f9a7c51e2"
 """The API key of all runs; it may be nowhere but in the requests' headers."""
+
+Command = Callable[..., tuple[int, str, str]]
+"""Runs `pada ...`: exit code, standard output, standard error in one line."""
 
 
 def environment() -> dict[str, str]:

@@ -23,7 +23,8 @@ ALLOWED = {
 
 FLOORS = {
     "app": [
-        {"errors", "settings", "logs"},
+        {"errors"},
+        {"settings", "logs"},
         {"config", "launchers"},
         {"report", "demo", "prepare"},
         {"engine"},

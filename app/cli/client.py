@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from app.errors import PadaError
 from graphs.report import Report
 
 RECONNECT_SECONDS = 1.0
+SENDABLE = re.compile(r"[\x21-\x7e]*")
 GIVE_UP_SECONDS = 120.0
 """How long a service may not answer before following ends; the run continues there."""
 
@@ -32,9 +34,17 @@ class Client:
     Args:
         url: such as `http://gpu-host:8300`.
         key: an API key, or None.
+
+    Raises:
+        PadaError: no header can carry the key.
     """
 
     def __init__(self, url: str, key: str | None):
+        if not SENDABLE.fullmatch(key or ""):
+            raise PadaError(
+                "The API key (PADA_KEY) holds what no HTTP header can carry: a line break, white space, or a character that is "
+                "not ASCII. Set it to the bare key."
+            )
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=60)
 

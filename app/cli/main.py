@@ -214,7 +214,9 @@ def graph() -> None:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: PADA_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; default: PADA_PORT.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; default: PADA_PORT.", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Start the service: runs over HTTP. Its settings are environment variables; see docs/guides/operations.md."""
     from app.cli.serve import serve as serve_for_ever

@@ -29,7 +29,7 @@ from app.db.runs import Lease, RunEnd
 from app.engine.events import Listener, RunStatusChanged
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
-from app.errors import PadaError
+from app.errors import ConfigError, PadaError
 from app.executor.comparison import compare, folders_of, worked_before
 from app.executor.events import RETRY_SECONDS
 from app.executor.heartbeat import LeaseHeartbeat
@@ -169,4 +169,7 @@ async def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    try:
+        asyncio.run(main(sys.argv[1:]))
+    except ConfigError as error:
+        sys.exit(f"pada: {error}")

@@ -10,9 +10,9 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from app.cli.mcp.secrets import without_secrets
 from app.cli.mcp.tools import Tools
 from app.errors import PadaError
-from app.settings import secrets
 from graphs.errors import LoopError
 from trainer.data_files import DataError
 
@@ -51,19 +51,3 @@ def answering(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, An
         return result
 
     return answer
-
-
-def without_secrets(value: Any) -> Any:
-    """JSON data with `***` in place of secrets."""
-    hidden = secrets()
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in hidden:
-                value = value.replace(secret, "***")
-            return value
-        if isinstance(value, dict):
-            return {clean(key): clean(each) for key, each in value.items()}
-        return [clean(each) for each in value] if isinstance(value, list) else value
-
-    return clean(value)

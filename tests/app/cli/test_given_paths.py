@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.cli import main
+from tests.command import Command
 from tests.input_files import as_csv, as_jsonl, mixed, write
 from tests.tiny_task import write_data
 
@@ -20,22 +18,6 @@ student: {model: nowhere}
 teacher: {base_url: http://127.0.0.1:9/v1, model: none}
 output: runs/first
 """
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `pada ...` here: exit code, standard output, standard error in one line."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pada", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main.main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, " ".join(said.err.split())
-
-    return run
 
 
 @pytest.fixture

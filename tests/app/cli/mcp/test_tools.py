@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from app.cli.mcp.folders import Folders
-from app.cli.mcp.server import without_secrets
 from app.cli.mcp.tools import Tools
 from app.errors import ConfigError, PadaError
 from app.settings import Settings
@@ -184,11 +183,3 @@ def test_a_budget_above_the_users_is_refused(work: Path) -> None:
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none is no folder"):
         Folders([tmp_path / "none"])
-
-
-def test_secrets_of_the_environment_are_in_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_API_KEY", "sk-canary-1234")
-    monkeypatch.setenv("SHORT_TOKEN", "abc")
-    answer = {"rows": [{"text": "use sk-canary-1234 twice: sk-canary-1234", "n": 1}], "sk-canary-1234": None}
-    assert without_secrets(answer) == {"rows": [{"text": "use *** twice: ***", "n": 1}], "***": None}
-    assert without_secrets("abc") == "abc"
