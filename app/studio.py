@@ -20,6 +20,7 @@ from langgraph_sdk.runtime import ServerRuntime
 from pydantic import ConfigDict, ValidationError, field_validator
 
 from app.config.data import DataSpec, prepare_data
+from app.config.named_models import refuse_missing_models
 from app.config.run_config import RunConfig, explain, parse_config
 from app.engine.run_folder import open_run, owned
 from app.errors import ConfigError, PadaError
@@ -134,6 +135,7 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     config = resolved_config(context, folder)
     with owned(folder) as paths:
         run_id = open_run(paths, config).run_id
+        refuse_missing_models(config)
         check_rows(config, paths)
         async with (
             aclosing(LocalStudent(lambda _: None)) as student,

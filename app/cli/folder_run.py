@@ -69,12 +69,14 @@ class FolderRun:
 
         Raises:
             FolderError: another process works on it, or the folder holds something else.
-            ConfigError: the rows cannot be used.
+            ConfigError: the rows cannot be used, or a model or a tracker is missing.
         """
-        from app.engine.runner import prepare_rows  # with the graph's libraries, which take a second to load
+        # with the graph's libraries, which take a second to load
+        from app.engine.runner import prepare_rows, refuse_missing
 
         with owned(root) as paths:
             open_run(paths, config)
+            refuse_missing(paths, config)
             if ":" not in config.task:  # the code of a task of one's own is for the run's process alone
                 try:
                     prepare_rows(paths, config)

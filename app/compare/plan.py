@@ -11,6 +11,7 @@ from app.compare.probe import Throughput, baseline, probe
 from app.compare.questions import Data, Failures, Question, drafting, evaluating, expected_brief, questions
 from app.compare.runs import Job, Runs
 from app.compare.spec import VANILLA
+from app.config.named_models import refuse_missing_models
 from app.config.run_config import RunConfig
 from app.settings import Settings
 from graphs.analysis.statistics import minimal_detectable_effect
@@ -70,9 +71,12 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     """The plan of a comparison. It writes the rows into the folder, as the comparison does.
 
     Raises:
-        DataError, TrainerError: the comparison would fail too.
+        ConfigError, DataError, TrainerError: the comparison would fail too.
     """
     rows = runs.prepare()
+    if student is None:
+        for job in runs.jobs:
+            refuse_missing_models(runs.config(job))
     known = baseline(runs)
     throughput, failures = known or (await probe(runs, student), None)
     return estimate_plan(runs, rows, throughput, failures)

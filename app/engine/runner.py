@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config.data import prepare_data
+from app.config.named_models import refuse_missing_models
 from app.config.run_config import RunConfig
 from app.config.tracker_packages import refuse_missing_trackers
 from app.engine.events import Event, Listener, PowerEstimate, RunStatusChanged
@@ -18,6 +19,7 @@ from graphs.artifacts import DataReport
 from graphs.report import Report
 from graphs.run_paths import RunPaths
 from graphs.workspace import log_test_access
+from trainer.artifacts import read_json
 
 
 def prepare_rows(paths: RunPaths, config: RunConfig) -> DataReport:
@@ -29,6 +31,17 @@ def prepare_rows(paths: RunPaths, config: RunConfig) -> DataReport:
     if not paths.data_report.exists():
         log_test_access(paths, "checked and compared with the other splits at the start")
     return prepare_data(config.data, config.task, config.seed, paths)
+
+
+def refuse_missing(paths: RunPaths, config: RunConfig) -> None:
+    """Refuse a config that names what is not there. A run that has ended needs no models: its start only shows the report.
+
+    Raises:
+        ConfigError: a tracker is not installed, or the student or the embedder is missing.
+    """
+    refuse_missing_trackers(config)
+    if not (paths.report.exists() and read_json(paths.report)["status"] == "finished"):
+        refuse_missing_models(config)
 
 
 class Runner:
@@ -55,9 +68,10 @@ class Runner:
             LoopError, DataError, PadaError: the run cannot go on; its folder keeps what it has.
         """
         store = self._options.store
-        refuse_missing_trackers(self._config)
         async with store.own(self._root) as paths:
             metadata = open_run(paths, self._config, store.run_id)
+            if self._options.student is None:
+                refuse_missing(paths, self._config)
             data = prepare_rows(paths, self._config)
             run = OpenRun(self._config, metadata.run_id, paths, self._options)
             tracking = RunTracking(run)

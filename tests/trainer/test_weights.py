@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from trainer import weights as weights_module
+from trainer import conversion
 from trainer.weights import ModelError, resolve_model
 
 
@@ -81,7 +81,7 @@ def test_two_at_once_convert_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         final.mkdir()
 
     monkeypatch.setenv("PADA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights_module, "_convert", convert)
+    monkeypatch.setattr(conversion, "convert", convert)
     weights = tmp_path / "some.gguf"
     weights.write_bytes(b"GGUF")
     found: list[Path | str] = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.config.data import split_files
+from app.config.named_models import missing_student
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
 from app.config.tracker_packages import missing_trackers
@@ -61,7 +62,9 @@ def check_config(
     """
     say("Comparing the rows ...")
     report, rows = check_rows(config)
-    if all(rows.get(split) for split in SPLITS):
+    if fault := missing_student(config):
+        report.findings.append(Finding(level="fault", code="student", message=fault, count=1))
+    elif all(rows.get(split) for split in SPLITS):
         say("Counting tokens ...")
         report.findings += check_lengths(config, rows, report)
     train = [row.example for row in rows.get("train", [])]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from app.config.named_models import missing_embedder
 from app.config.run_config import RunConfig
 from app.prepare.checks.findings import Finding, finding
 from app.prepare.checks.rows import Rows, every
-from trainer.hub_models import HubError, fetch
 from trainer.presets import BUILTIN_EMBEDDERS
 from trainer.text import is_latin
 
@@ -20,8 +18,8 @@ def check_embedder(config: RunConfig, rows: Rows) -> list[Finding]:
     if config.loop.method == "vanilla":
         return []
     name = config.embedder
-    if fault := _missing(name):
-        return [Finding(level="fault", code="embedder", message=f"embedder: {fault}", count=1)]
+    if fault := missing_embedder(config):
+        return [Finding(level="fault", code="embedder", message=fault, count=1)]
     known = list(every(rows))
     foreign = [row for row in known if not is_latin(row.example.prompt)]
     if name not in BUILTIN_EMBEDDERS or len(foreign) < FOREIGN * len(known):
@@ -34,16 +32,3 @@ def check_embedder(config: RunConfig, rows: Rows) -> list[Finding]:
         "(`embedder`), such as intfloat/multilingual-e5-small: docs/guides/embedder.md.",
         [row.place() for row in foreign],
     )
-
-
-def _missing(name: str) -> str | None:
-    """Why there is no such embedder; its config is fetched from the hub, if it is there."""
-    if name in BUILTIN_EMBEDDERS or Path(name).expanduser().is_dir():
-        return None
-    if name.startswith(("/", "./", "../", "~")):
-        return f"there is no folder {name}."
-    try:
-        fetch(name, weights=False)
-    except HubError as error:
-        return str(error)
-    return None

@@ -30,7 +30,15 @@ def start(root: Path, document: dict[str, Any]) -> None:
 
 
 def tiny(data: Path, **changes: Any) -> dict[str, Any]:
-    return config_for(data, Path("/no/such/model"), NOWHERE) | changes
+    return config_for(data, broken_student(data.with_name("student")), NOWHERE) | changes
+
+
+def broken_student(folder: Path) -> Path:
+    """A student that is there, and cannot be loaded."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_text("no weights")
+    return folder
 
 
 def no_rows(document: dict[str, Any], data: Path) -> None:
@@ -49,11 +57,19 @@ def no_price(document: dict[str, Any], data: Path) -> None:
     document["budget"] = {"max_usd": 1}
 
 
+def no_student(document: dict[str, Any], data: Path) -> None:
+    document["student"]["model"] = "/no/such/model"
+
+
+def no_embedder(document: dict[str, Any], data: Path) -> None:
+    document["embedder"] = "/no/such/model"
+
+
 def no_task(document: dict[str, Any], data: Path) -> None:
     document["task"] = "nowhere:Task"
 
 
-@pytest.mark.parametrize("spoil", [no_rows, a_bad_row, no_key, no_price, no_task])
+@pytest.mark.parametrize("spoil", [no_rows, a_bad_row, no_key, no_price, no_student, no_embedder, no_task])
 @pytest.mark.parametrize("before", ["missing", "empty"])
 def test_a_run_that_never_begins_leaves_no_folder(
     tmp_path: Path, spoil: Callable[[dict[str, Any], Path], None], before: str
@@ -66,13 +82,17 @@ def test_a_run_that_never_begins_leaves_no_folder(
         root.mkdir(parents=True)
     with pytest.raises((PadaError, DataError, LoopError)):
         start(root, document)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"] + ["runs"] * (before == "empty")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "data",
+        *["runs"] * (before == "empty"),
+        "student",
+    ]
     assert before == "missing" or list(root.iterdir()) == []
 
 
 @pytest.mark.student
-def test_a_model_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(LoopError, match="/no/such/model"):
+def test_a_student_that_cannot_be_loaded_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(LoopError, match="Cannot load the tokenizer"):
         start(tmp_path / "run", tiny(write_data(tmp_path / "data", 8)))
     assert not (tmp_path / "run").exists()
 
@@ -135,7 +155,7 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "notes" / "thesis.tex").touch()
     with pytest.raises(FolderError, match="is not empty"):
         start(tmp_path, tiny(write_data(tmp_path / "data", 8)))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notes", "student"]
     assert (tmp_path / "notes" / "thesis.tex").exists()
 
 
