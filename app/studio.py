@@ -22,6 +22,7 @@ from pydantic import ConfigDict, ValidationError, field_validator
 from app.config.data import DataSpec, prepare_data
 from app.config.named_models import refuse_missing_models
 from app.config.run_config import RunConfig, explain, parse_config
+from app.demo.dataset import keep_demo_data
 from app.engine.run_folder import open_run, owned
 from app.errors import ConfigError, PadaError
 from graphs.context import Context, LoopSpec
@@ -135,6 +136,8 @@ async def workspace_of(context: StudioContext, thread: str) -> AsyncIterator[Wor
     config = resolved_config(context, folder)
     with owned(folder) as paths:
         run_id = open_run(paths, config).run_id
+        if context.data is None:
+            keep_demo_data(paths.source)
         refuse_missing_models(config)
         check_rows(config, paths)
         async with (
@@ -148,7 +151,7 @@ def resolved_config(context: StudioContext, folder: Path) -> RunConfig:
     """The config of the run; the demo's data and teacher fill in for missing ones."""
     document = context.model_dump(mode="json", exclude_none=True)
     if "data" not in document:
-        document["data"] = {"folder": str(demo_rows(folder.with_name("demo-data"))), "limit": FEW}
+        document["data"] = {"folder": str(RunPaths(folder).source), "limit": FEW}
     if "teacher" not in document:
         document["teacher"] = DEMO["teacher"] | {"base_url": embedded_teacher()}
     return parse_config(document, "context", Path.cwd())
@@ -159,15 +162,6 @@ def check_rows(config: RunConfig, paths: RunPaths) -> None:
     if not paths.data_report.exists():
         log_test_access(paths, "checked and compared with the other splits at the start")
     prepare_data(config.data, config.task, config.seed, paths)
-
-
-def demo_rows(folder: Path) -> Path:
-    """The demo's data set, written once."""
-    from app.demo.dataset import write_demo_data
-
-    if not (folder / "test.jsonl").exists():
-        write_demo_data(folder)
-    return folder
 
 
 @cache

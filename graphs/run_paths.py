@@ -118,6 +118,11 @@ class RunPaths:
     def config(self) -> Path:
         return self.root / "config.yaml"
 
+    @property
+    def source(self) -> Path:
+        """Rows that no file of the user holds, as they came: those of the hub, or of the demo."""
+        return self.root / "source"
+
     def data(self, split: str) -> Path:
         """The rows that the run uses, checked and limited, in the project's row format."""
         return self.root / "data" / f"{split}.jsonl"

@@ -157,7 +157,7 @@ def split_files(
     """
     if spec.hub:
         place = spec.hub if isinstance(spec.hub, str) else None
-        return fetch(load_task(task_name), place, seed, paths.root / "source")
+        return fetch(load_task(task_name), place, seed, paths.source)
     files = {split: spec.file(split, base) for split in SPLITS}
     _refuse_same_file(files)
     plain = type(load_task(task_name)).load is Task.load

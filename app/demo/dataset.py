@@ -32,6 +32,12 @@ def write_demo_data(folder: Path, seed: int = 0) -> dict[str, Path]:
     return files
 
 
+def keep_demo_data(folder: Path) -> None:
+    """Write the rows, unless the folder has them: a run that goes on must find the same."""
+    if not (folder / "test.jsonl").exists():
+        write_demo_data(folder)
+
+
 def demo_rows(split: str, seed: int = 0) -> list[Row]:
     """Rows `{id, prompt, completion, gap}` in random order; `gap` is None for plain messages."""
     rng = random.Random(f"{split} {seed}")

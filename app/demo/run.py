@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from app.config.run_config import RunConfig, parse_config
-from app.demo.dataset import write_demo_data
 from app.demo.server import serve
+from graphs.run_paths import RunPaths
 
 PORT = 47231
 """The same in every start, because the ledger identifies a request by its endpoint too."""
@@ -36,11 +36,8 @@ def served_teacher() -> Iterator[str]:
 
 
 def demo_config(folder: Path, base_url: str) -> RunConfig:
-    """The demo's config; writes the rows next to the run's folder."""
-    rows = folder.with_name(f"{folder.name}-data")
-    if not (rows / "test.jsonl").exists():
-        write_demo_data(rows)
+    """The demo's config, with its rows in the run's folder, where its start writes them."""
     document = yaml.safe_load(files("app.demo").joinpath("demo.yaml").read_text(encoding="utf-8"))
-    document["data"] = {"folder": str(rows)}
+    document["data"] = {"folder": str(RunPaths(folder).source)}
     document["teacher"]["base_url"] = base_url
-    return parse_config(document, "demo.yaml", rows)
+    return parse_config(document, "demo.yaml", folder)

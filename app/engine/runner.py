@@ -9,6 +9,7 @@ from app.config.data import prepare_data
 from app.config.named_models import refuse_missing_models
 from app.config.run_config import RunConfig
 from app.config.tracker_packages import refuse_missing_trackers
+from app.demo.dataset import keep_demo_data
 from app.engine.events import Event, Listener, PowerEstimate, RunStatusChanged
 from app.engine.run_folder import open_run
 from app.engine.session import RunSession
@@ -70,6 +71,8 @@ class Runner:
         store = self._options.store
         async with store.own(self._root) as paths:
             metadata = open_run(paths, self._config, store.run_id)
+            if self._options.stand_in:
+                keep_demo_data(paths.source)
             if self._options.student is None:
                 refuse_missing(paths, self._config)
             data = prepare_rows(paths, self._config)

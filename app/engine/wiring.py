@@ -43,7 +43,7 @@ class RunOptions:
         store: who owns the run, and where its events and checkpoints go.
         student: who trains and predicts; None is the trainer where the settings say.
         sealed: pause before the test rows are opened; a later start without it opens them.
-        stand_in: the teacher is the embedded one; the report says so.
+        stand_in: it is the demo: its start writes the rows, and the report says that the teacher is the embedded one.
         network: where teachers may live.
         name: of the run in experiment trackers; None is the name of its folder.
     """
