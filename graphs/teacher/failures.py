@@ -71,6 +71,9 @@ def _by_status(error: openai.APIStatusError) -> CallFailure:
         return CallFailure("quota", reason, wait, status=status)
     if status == 503 and wait is not None and wait <= LONGEST_PAUSE:
         return CallFailure("busy", reason, wait, status=status)
+    if 300 <= status < 400:  # the client follows those that lead somewhere
+        reason = f"HTTP {status}: it redirects, and does not say where to"
+        return CallFailure("refused", reason, wait, status=status)
     if status in (408, 409) or status >= 500:
         return CallFailure("down", reason, status=status)
     if status in (400, 413, 422) or (status == 404 and not _no_model(error)):
@@ -172,7 +175,7 @@ def give_up_error(
         return TeacherError(f"The teacher {name} is not asked: {last.reason}")
     advice = (
         "Check `teacher.model`, and `teacher.base_url`, which usually ends in /v1."
-        if last.status == 404
+        if last.status == 404 or last.status < 400
         else ""
     )
     return TeacherError(f"The teacher {name} refuses the request: {last.reason}. {advice}".rstrip())

@@ -35,6 +35,8 @@ class Odd(BaseHTTPRequestHandler):
             self.answer(307, ("Location", places[what]))
         elif what == "moved":
             self.answer(301, ("Location", "https://user:word@new.example/v1/chat/completions?key=1"))
+        elif what.isdigit():
+            self.answer(int(what))
         elif what == "garbage":
             self.wfile.write(b"hello\r\n\r\n")
         elif what == "half":
@@ -94,6 +96,15 @@ async def test_a_redirect_that_turns_a_post_into_a_get_is_not_followed(tmp_path:
             await analyse(teacher)
     assert "HTTP 301: it redirects to https://new.example/v1/chat/completions, and" in str(caught.value)
     assert "Set `teacher.base_url` to the new address." in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307])
+async def test_a_redirect_to_nowhere_is_said_to_be_one(tmp_path: Path, odd: str, status: int) -> None:
+    async with teacher_at(f"{odd}/{status}/v1", tmp_path) as teacher:
+        with pytest.raises(TeacherError) as caught:
+            await analyse(teacher)
+    assert f"HTTP {status}: it redirects, and does not say where to. Check" in str(caught.value)
+    assert "`teacher.base_url`, which usually ends in /v1" in str(caught.value)
 
 
 @pytest.mark.parametrize(
