@@ -69,7 +69,7 @@ class Client:
         data = config.data.model_dump(mode="json", exclude_none=True, exclude={*SPLITS, "folder"})
         document["data"] = data if config.data.hub else {"limit": data["limit"]}
         request = {"dataset": None if config.data.hub else self._upload(config), "config": document}
-        run: dict[str, Any] = self._post("/v1/runs", json=request).json()
+        run: dict[str, Any] = json_of(self._post("/v1/runs", json=request))
         return str(run["id"])
 
     def _upload(self, config: RunConfig) -> str:
@@ -78,9 +78,8 @@ class Client:
                 split: stack.enter_context(config.data.file(split, Path()).open("rb")) for split in SPLITS
             }
             sent = {split: (f"{split}.jsonl", file) for split, file in files.items()}
-            made: dict[str, Any] = self._post(
-                "/v1/datasets", data={"name": config.task}, files=sent, timeout=None
-            ).json()
+            sending = self._post("/v1/datasets", data={"name": config.task}, files=sent, timeout=None)
+            made: dict[str, Any] = json_of(sending)
         return str(made["id"])
 
     def watch(self, run: str, show: Callable[[Event], None]) -> dict[str, Any]:
@@ -116,7 +115,7 @@ class Client:
 
     def get(self, run: str) -> dict[str, Any]:
         """The current state of the run."""
-        state: dict[str, Any] = self._get(run_path(run)).json()
+        state: dict[str, Any] = json_of(self._get(run_path(run)))
         return state
 
     def runs(self, status: str | None) -> list[dict[str, Any]]:
@@ -125,13 +124,13 @@ class Client:
 
     def steer(self, run: str, step: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask for a step, such as `pause`, or answer a review; returns the new state of the run."""
-        state: dict[str, Any] = self._post(f"{run_path(run)}/{step}", json=body).json()
+        state: dict[str, Any] = json_of(self._post(f"{run_path(run)}/{step}", json=body))
         return state
 
     def add_row(self, run: str, prompt: str, completion: str) -> dict[str, Any]:
         """Add a row to train on; returns it with its verdict, and what happens to it."""
         row = {"prompt": prompt, "completion": completion}
-        added: dict[str, Any] = self._post(f"{run_path(run)}/samples", json=row).json()
+        added: dict[str, Any] = json_of(self._post(f"{run_path(run)}/samples", json=row))
         return added
 
     def remove_row(self, run: str, row: str) -> None:
@@ -158,11 +157,11 @@ class Client:
 
     def report(self, run: str) -> Report:
         """The run's report."""
-        return Report(**self._get(f"{run_path(run)}/report").json())
+        return Report(**json_of(self._get(f"{run_path(run)}/report")))
 
     def files(self, run: str) -> list[str]:
         """The paths of the files that a run has left."""
-        return [str(item["path"]) for item in self._get(f"{run_path(run)}/artifacts").json()["items"]]
+        return [str(item["path"]) for item in json_of(self._get(f"{run_path(run)}/artifacts"))["items"]]
 
     def download(self, run: str, name: str, target: Path) -> None:
         """Write one file of a run; it is complete or absent."""
@@ -185,7 +184,7 @@ class Client:
         items: list[dict[str, Any]] = []
         page: dict[str, Any] = {"next": ""}
         while page["next"] is not None:
-            page = self._get(path, **query).json()
+            page = json_of(self._get(path, **query))
             items += page["items"]
             query["cursor"] = page["next"]
         return items
@@ -218,8 +217,23 @@ def check(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
     response.read()
+    if response.has_redirect_location:
+        there = response.url.join(response.headers["location"])
+        raise PadaError(
+            f"{response.url.host}: it redirects to {there.scheme}://{there.netloc.decode()}. Name that address."
+        )
     try:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = f"HTTP {response.status_code}"
     raise PadaError(f"{response.url.host}: {detail}")
+
+
+def json_of(response: httpx.Response) -> Any:
+    """What a service has answered; raises PadaError where something else answers, such as a web page."""
+    try:
+        return response.json()
+    except ValueError:
+        raise PadaError(
+            f"{response.url.host}: what answers there is no pada service: it sends no JSON."
+        ) from None

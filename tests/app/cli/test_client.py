@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.cli import client as module
-from app.cli.client import Client, check, run_path
+from app.cli.client import Client, check, json_of, run_path
 from app.engine.events import Event, RunStatusChanged, UnknownEvent
 from app.errors import PadaError
 
@@ -97,6 +97,17 @@ def test_a_problem_is_an_error_with_its_detail() -> None:
         check(problem)
     with pytest.raises(PadaError, match="gpu-host: HTTP 502"):
         check(httpx.Response(502, text="<html>", request=request))
+
+
+def test_another_server_than_a_service_is_said_to_be_one() -> None:
+    request = httpx.Request("GET", "http://gpu-host/v1/runs")
+    moved = httpx.Response(302, headers={"location": "https://gpu-host:8443/v1/runs?key=1"}, request=request)
+    with pytest.raises(
+        PadaError, match=r"^gpu-host: it redirects to https://gpu-host:8443\. Name that address\.$"
+    ):
+        check(moved)
+    with pytest.raises(PadaError, match=r"^gpu-host: what answers there is no pada service"):
+        json_of(check(httpx.Response(200, text="<html>", request=request)))
 
 
 def test_an_id_cannot_leave_its_path() -> None:
