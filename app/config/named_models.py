@@ -7,7 +7,7 @@ from pathlib import Path
 from app.config.run_config import RunConfig
 from app.errors import ConfigError
 from app.settings import Settings
-from trainer.presets import BUILTIN_EMBEDDERS
+from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS
 
 
 def refuse_missing_models(config: RunConfig) -> None:
@@ -23,11 +23,12 @@ def missing_student(config: RunConfig) -> str:
 
     if Settings().launcher != "local":
         return ""
-    name = config.student.model
+    name, [embedded] = config.student.model, BUILTIN_STUDENTS
     try:
         place = find_model(name)
         if place is None:
-            return _missing_on_hub("student.model", name)
+            fault = _missing_on_hub("student.model", name)
+            return fault and f"{fault} `{embedded}` needs no hub."
         if place.is_dir():
             read_config(place)
     except ModelError as error:

@@ -20,6 +20,7 @@ from graphs.run_paths import RunPaths
 from trainer.data_files import DataError
 from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS, PRESETS
 from trainer.tasks import Task, load_task
+from trainer.weights import ModelError, find_model
 
 HUB_NAME = re.compile(r"(?:[\w.-]{1,96}/)?[\w.-]{1,96}(?:@[\w./-]{1,200})?", re.ASCII)
 """`owner/name` or `owner/name@revision`, as the hub has them."""
@@ -77,13 +78,11 @@ def _task_of(config: RunConfig) -> Task:
 
 
 def _refuse_student(name: str) -> None:
-    path = Path(name).expanduser()
-    if name.endswith(".gguf"):
-        if not path.is_file():
-            raise ConfigError(f"config.student.model: there is no file {name}.")
-    elif path.is_absolute():
-        if not (path / "config.json").is_file():
-            raise ConfigError(f"config.student.model: {name} is no folder of a model: it has no config.json.")
+    if name.endswith(".gguf") or Path(name).expanduser().is_absolute():
+        try:
+            find_model(name)
+        except ModelError as error:
+            raise ConfigError(f"config.student.model: {error}") from None
     elif name not in BUILTIN_STUDENTS and not HUB_NAME.fullmatch(name):
         raise ConfigError(
             f"config.student.model: {name[:200]!r} is no name on the hub (`owner/name`), no folder, and none of "

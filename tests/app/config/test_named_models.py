@@ -85,3 +85,4 @@ def test_of_a_hub_name_only_the_texts_are_fetched(tmp_path: Path) -> None:
         assert embedder.startswith("embedder: There is no model someone/nothing on the hub")
         offline, *_ = ask("someone/tiny", "builtin:minilm", HF_HUB_OFFLINE="1")
         assert "not whole, in the hub's cache" in offline, "its weights would be missed when it is loaded"
+        assert offline.endswith(f"`{BUILTIN}` needs no hub.")
