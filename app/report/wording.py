@@ -14,6 +14,12 @@ NARROW = "\u202f"
 
 P_METHODS = {"mcnemar": "McNemar", "paired bootstrap": "paired bootstrap"}
 
+NOTHING_RIGHT = (
+    "No student gets a validation row right. Look at the replies in rounds/{}/predictions/validation.jsonl. If they are cut, "
+    "endless or in another form than the answers, check `student.learning_rate`, `student.epochs`, `student.template` and "
+    "`student.max_new_tokens`."
+)
+
 
 def percent(score: float) -> str:
     """A score (fraction of 1) with one decimal: `72.4 %`."""
@@ -172,8 +178,10 @@ def headline(report: Report) -> Headline:
 
 
 def warnings(report: Report) -> list[str]:
-    """The trainer's warnings for the last student, and a warning if the best student took more steps."""
+    """The trainer's warnings for the last student, and those if no student knows anything or the best one took more steps."""
     notes = list(report.rounds[-1].trainer.warnings) if report.rounds else []
+    if report.rounds and not any(item.validation for item in report.rounds):
+        notes.append(NOTHING_RIGHT.format(report.rounds[-1].round))
     if report.test and (steps := more_steps(report)):
         notes.append(steps)
     return notes

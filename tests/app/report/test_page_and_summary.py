@@ -75,3 +75,14 @@ def test_warnings_of_the_trainer_are_shown_with_the_result() -> None:
     assert summary_lines(warned)[1] == "3 answers are too long."
     assert "3 answers are too long." in Page(render_html(warned)).text
     assert "answers are too long" not in Page(render_html(report)).text
+
+
+@pytest.mark.parametrize(("last", "warned"), [(0.0, True), (0.01, False)])
+def test_students_that_get_nothing_right_are_a_warning(last: float, warned: bool) -> None:
+    report = STATES["running"]
+    nothing = [item.model_copy(update={"validation": 0.0}) for item in report.rounds]
+    rounds = [*nothing[:-1], nothing[-1].model_copy(update={"validation": last})]
+    changed = report.model_copy(update={"rounds": rounds})
+    warning = f"No student gets a validation row right. Look at the replies in rounds/{rounds[-1].round}/predictions/"
+    assert (warning in " ".join(summary_lines(changed))) == warned
+    assert (warning in Page(render_html(changed)).text) == warned
