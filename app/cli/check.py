@@ -47,12 +47,13 @@ def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -
     if html:
         refuse_other_file(html)
     # these take seconds to load, and a faulty config needs none of them
-    from app.compare.single import document, plan_of
+    from app.compare.single import document, over_budget, plan_of
     from app.prepare.checks.check import check_config
     from trainer.artifacts import write_text
 
     checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=ask_teacher)
     report, planned = checked.report, plan_of(loaded, checked)
+    report.findings += over_budget(loaded, planned)
     if html:
         from app.cli.check_page import render_check
 

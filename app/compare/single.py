@@ -12,7 +12,7 @@ from app.compare.questions import Failures
 from app.config.run_config import RunConfig
 from app.config.splits import SPLITS
 from app.prepare.checks.check import Checked
-from app.prepare.checks.findings import CheckReport
+from app.prepare.checks.findings import CheckReport, Finding
 from graphs.nodes.tune import RUNGS
 from trainer.specs import TrainReport
 
@@ -42,6 +42,21 @@ def plan_of(config: RunConfig, checked: Checked) -> Planned | None:
     evaluated = splits["validation"].rows if config.evaluate_teacher else 0
     evaluated += splits["test"].rows if config.evaluate_teacher == "test" else 0
     return plan_run(config.loop.method, config, checked.train, failures, evaluated=evaluated)
+
+
+def over_budget(config: RunConfig, planned: Planned | None) -> list[Finding]:
+    """A note on the caps at which the run may pause. The plan is for a student that gets every validation row wrong."""
+    if planned is None:
+        return []
+    spent = {"max_usd": planned.usd, "max_calls": planned.calls, "max_tokens": planned.tokens}
+    caps = {key: getattr(config.budget, key) for key in spent}
+    over = [
+        f"`budget.{key}` is {caps[key]:,} and the plan has {spent[key]:,}"
+        for key in spent
+        if caps[key] is not None and (spent[key] or 0) > caps[key]
+    ]
+    message = f"{'; '.join(over)}. At a cap the run pauses, and goes on when it is raised."
+    return [Finding(level="note", code="budget", message=message, count=1)] if over else []
 
 
 def faulty_rows(checked: Checked) -> bool:

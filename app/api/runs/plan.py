@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.compare.single import document, plan_of, seconds_of
+from app.compare.single import document, over_budget, plan_of, seconds_of
 from app.config.run_config import RunConfig
 from app.prepare.checks.check import check_config
 from trainer.artifacts import read_json
@@ -22,6 +22,7 @@ def plan(config: RunConfig, before: TrainReport | None) -> dict[str, Any]:
     """The findings, the numbers, and `seconds`."""
     checked = check_config(config)
     planned = plan_of(config, checked)
+    checked.report.findings += over_budget(config, planned)
     seconds = seconds_of(config, checked, planned, before)
     return document(checked.report, planned) | {"seconds": seconds.model_dump()}
 

@@ -64,12 +64,14 @@ class Tools:
     def check(self, config: ConfigFile) -> dict[str, Any]:
         """Find what is wrong with a config and its rows before a run, in seconds, and estimate what the run would ask of its
         teacher. A finding with the level `fault` would stop a run. Nothing is trained, and no teacher is asked."""
-        from app.compare.single import document, plan_of
+        from app.compare.single import document, over_budget, plan_of
         from app.prepare.checks.check import check_config
 
         loaded = read_allowed(config, self._folders, self._settings, None)
         checked = check_config(loaded)
-        answer = document(checked.report, plan_of(loaded, checked))
+        planned = plan_of(loaded, checked)
+        checked.report.findings += over_budget(loaded, planned)
+        answer = document(checked.report, planned)
         for finding in answer["findings"]:
             del finding["places"][PLACES:]
         return answer

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.compare.single import plan_of, seconds_of
+from app.compare.single import over_budget, plan_of, seconds_of
 from app.config.run_config import RunConfig, parse_config
 from app.prepare.checks.check import Checked
 from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
+from graphs.teacher.spec import BudgetSpec
 from tests.fakes import train_report
 from trainer.records import Example
 from trainer.specs import PredictReport
@@ -40,6 +41,20 @@ def test_without_an_earlier_training_only_the_teacher_is_known() -> None:
     assert (seconds.teacher, seconds.shortest, seconds.longest) == (planned.seconds, None, None)
     assert plan_of(config(), checked("row")) is None
     assert plan_of(config(), checked("student", "teacher_key")) == planned, "the rows are sound"
+
+
+def test_a_cap_below_the_plan_is_a_note() -> None:
+    given = config()
+    planned = plan_of(given, checked())
+    assert planned
+    enough = BudgetSpec(max_calls=planned.calls, max_tokens=planned.tokens, max_usd=0)
+    assert over_budget(given.model_copy(update={"budget": enough}), planned) == [], "its price is not known"
+    (note,) = over_budget(given.model_copy(update={"budget": BudgetSpec(max_calls=1)}), planned)
+    assert (note.level, note.code) == ("note", "budget")
+    assert note.message.startswith(
+        f"`budget.max_calls` is 1 and the plan has {planned.calls}. At a cap the run pauses"
+    )
+    assert over_budget(given, None) == []
 
 
 def test_a_training_tells_how_long_a_run_takes() -> None:
