@@ -15,6 +15,7 @@ from transformers.cache_utils import Cache
 
 from trainer.decoding import SlotLayer, require_full_attention
 from trainer.head import logits_at
+from trainer.json_grammar import JsonGrammar
 from trainer.steps import BLOCK
 
 GREEDY = 1e-4
@@ -41,15 +42,19 @@ class Chosen:
 
 
 @torch.inference_mode()
-def reply_tokens(model: Any, prompt: list[int], limit: int, sampling: Sampling) -> Iterator[Chosen]:
+def reply_tokens(
+    model: Any, prompt: list[int], limit: int, sampling: Sampling, grammar: JsonGrammar | None = None
+) -> Iterator[Chosen]:
     """The tokens that follow a prompt, up to `limit`. The caller stops at a stop token.
 
     Args:
         model: a causal language model with full attention, in evaluation mode.
         prompt: at least one token.
+        grammar: what the reply must follow.
 
     Raises:
         ModelError: the model's attention does not reach over prompt and reply.
+        SchemaError: the grammar has become too large.
     """
     end = len(prompt)
     require_full_attention(model, end + limit)
@@ -74,8 +79,10 @@ def reply_tokens(model: Any, prompt: list[int], limit: int, sampling: Sampling) 
                 past_key_values=cache,
                 use_cache=True,
             ).logits[0]
-        chosen = choose(logits, sampling, generator)
+        chosen = choose(logits if grammar is None else grammar.allowed(logits), sampling, generator)
         yield chosen
+        if grammar is not None:
+            grammar.take(chosen.token)
         tokens = torch.tensor([[chosen.token]], device=model.device)
         end += 1
 

@@ -21,6 +21,7 @@ from trainer.choices import score_choices
 from trainer.data import Encoder, UnwritableRowError, reply_limit, stop_tokens
 from trainer.data_files import DataError, read_examples
 from trainer.engines import TorchEngine
+from trainer.json_grammar import JsonGrammar, SchemaError
 from trainer.line_protocol import own_stdout, write_line
 from trainer.memory import PREDICT_ROWS
 from trainer.predictor import Predictor
@@ -97,6 +98,8 @@ class Answerer:
             raise Refused(f"The task {question.task} cannot read this input: {error}.") from error
         if row.choices is None:
             yield from self._generated(row.prompt)
+        elif question.json_schema is not None:
+            raise Refused("This student answers with one of the options, so not with JSON.")
         else:
             yield self._chosen(len(row.prompt))
 
@@ -104,9 +107,10 @@ class Answerer:
         question, limit = self._question, self._limit(prompt)
         sampling = Sampling(question.temperature, question.top_p, question.seed, question.top_logprobs)
         ends = set(stop_tokens(self._tokenizer, question.student))
+        grammar = self._grammar(ends)
         text, size, reason = ReplyText(self._tokenizer, question.stop), 0, "length"
         unsent: list[ChosenToken] = []
-        for chosen in reply_tokens(self._model, prompt, limit, sampling):
+        for chosen in reply_tokens(self._model, prompt, limit, sampling, grammar):
             if chosen.token in ends or not self._wanted():
                 reason = "stop"
                 break
@@ -126,6 +130,14 @@ class Answerer:
         yield AnswerLine(
             id=question.id, end=AnswerEnd.model_validate(end | {"options": self._labels(prompt)})
         )
+
+    def _grammar(self, ends: set[int]) -> JsonGrammar | None:
+        """What the reply must follow."""
+        schema = self._question.json_schema
+        if schema is None:
+            return None
+        vocabulary = self._model.config.get_text_config().vocab_size
+        return JsonGrammar(self._tokenizer, sorted(ends), vocabulary, schema)
 
     def _limit(self, prompt: list[int]) -> int:
         """Longest reply to a prompt, in tokens."""
@@ -199,6 +211,8 @@ def answer(students: Students, question: Question, wanted: Callable[[], bool]) -
                 yield line
                 if not wanted():
                     return
+    except SchemaError as error:
+        yield AnswerLine(id=question.id, error=f"The JSON schema cannot be used: {error}", refused=True)
     except Refused as error:
         yield AnswerLine(id=question.id, error=str(error), refused=True)
     except (ModelError, DataError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,8 @@ class Question(Strict):
     """Of the sampling; None takes a new one each time."""
     stop: list[str] = []
     """Texts that end the reply; they are not part of it."""
+    json_schema: dict[str, Any] | None = None
+    """The reply is JSON that follows this schema."""
     top_logprobs: int | None = Field(None, ge=0, le=20)
     """Report each token's log-probability, and so many alternatives; None reports none."""
     labels: bool = False

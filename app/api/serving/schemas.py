@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.serving import openapi_examples as examples
+from app.api.serving.reply_formats import ReplyFormat
 from app.api.texts import Text
 
 SEED = 2**63 - 1
@@ -72,6 +73,14 @@ class AnswerRequest(BaseModel):
     stream_options: StreamOptions | None = None
     user: str | None = Field(None, description="Accepted, and without effect.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_asked(cls, sent: Any) -> Any:
+        """Drops parameters that are null: code that hands `tools=None` on asks for none."""
+        if not isinstance(sent, dict):
+            return sent
+        return {name: value for name, value in sent.items() if value is not None or name in cls.model_fields}
+
     def sampling(self) -> dict[str, Any]:
         """The fields of a question that say how a reply is made."""
         stops = [self.stop] if isinstance(self.stop, str) else self.stop
@@ -95,6 +104,8 @@ class ChatRequest(AnswerRequest):
     )
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: ReplyFormat | None = None
+    store: Literal[False] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -107,7 +118,12 @@ class ChatRequest(AnswerRequest):
     def sampling(self) -> dict[str, Any]:
         limit = self.max_completion_tokens or self.max_tokens
         logprobs = (self.top_logprobs or 0) if self.logprobs else None
-        return super().sampling() | {"max_tokens": limit, "top_logprobs": logprobs}
+        schema = self.response_format.schema_of_reply if self.response_format else None
+        return super().sampling() | {
+            "max_tokens": limit,
+            "top_logprobs": logprobs,
+            "json_schema": schema,
+        }
 
 
 class CompletionRequest(AnswerRequest):

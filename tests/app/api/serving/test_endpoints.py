@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import openai
 import pytest
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel
 
 from tests.app.api.http_service import Service, serve, settings_for
 from tests.app.api.keys.test_auth import make_key
@@ -46,6 +48,10 @@ def client_of(service: Service, key: str = "none") -> OpenAI:
 
 def user(text: Any) -> Any:
     return [{"role": "user", "content": text}]
+
+
+def schema_format(schema: dict[str, Any]) -> Any:
+    return {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
 
 
 def ask(client: OpenAI, model: str, prompt: str) -> str | None:
@@ -85,6 +91,24 @@ def test_a_stream_says_the_same(client: OpenAI, whole_run: Run) -> None:
     usage = chunks[-1].usage
     assert usage
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 1
+
+
+def test_the_clients_other_ways_to_ask(service: Service, client: OpenAI, whole_run: Run) -> None:
+    """The raw response, the stream with events, and the asynchronous client with questions side by side."""
+    asked = prompts_and_answers(whole_run.folder, 2)[:3]
+    prompt, answer = asked[0]
+    raw = client.chat.completions.with_raw_response.create(model=RUN, messages=user(prompt))
+    assert raw.status_code == 200
+    assert raw.parse().choices[0].message.content == answer
+    with client.chat.completions.stream(model=RUN, messages=user(prompt)) as events:
+        assert events.get_final_completion().choices[0].message.content == answer
+
+    async def side_by_side() -> list[str | None]:
+        async with AsyncOpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as many:
+            replies = [many.chat.completions.create(model=RUN, messages=user(each)) for each, _ in asked]
+            return [reply.choices[0].message.content for reply in await asyncio.gather(*replies)]
+
+    assert asyncio.run(side_by_side()) == [answer for _, answer in asked]
 
 
 def test_log_probabilities_of_a_chat(client: OpenAI, prompt: str) -> None:
@@ -140,10 +164,41 @@ def test_earlier_turns_are_read(client: OpenAI, prompt: str) -> None:
     assert reply.usage.prompt_tokens > alone.usage.prompt_tokens
 
 
+class Booking(BaseModel):
+    """What a reply may be asked to hold."""
+
+    place: Literal["Oslo", "Zürich"]
+    people: Literal[1, 2, 3]
+
+
+def test_a_reply_follows_the_schema_that_is_asked_for(client: OpenAI, prompt: str) -> None:
+    reply = client.chat.completions.parse(
+        model=RUN, messages=user(prompt), max_tokens=60, response_format=Booking
+    )
+    assert isinstance(reply.choices[0].message.parsed, Booking)
+    stream = client.chat.completions.create(
+        model=RUN,
+        messages=user(prompt),
+        stream=True,
+        temperature=1,
+        response_format=schema_format({"enum": ["a", "b"]}),
+    )
+    assert "".join(piece.choices[0].delta.content or "" for piece in stream) in ('"a"', '"b"')
+
+
+def test_parameters_that_ask_for_nothing_change_nothing(client: OpenAI, prompt: str) -> None:
+    nothing: Any = {"response_format": {"type": "text"}, "store": False, "tools": None, "tool_choice": None}
+    reply = client.chat.completions.create(model=RUN, messages=user(prompt), extra_body=nothing)
+    assert reply.choices[0].message.content == ask(client, RUN, prompt)
+
+
 @pytest.mark.parametrize(
     ("change", "param", "says"),
     [
         ({"n": 2}, "n", "1"),
+        ({"response_format": {"type": "grammar"}}, "response_format", "'json_schema'"),
+        ({"response_format": schema_format({"type": "strange"})}, None, "strange"),
+        ({"store": True}, "store", "False"),
         ({"tools": []}, "tools", "unknown parameter"),
         ({"messages": [{"role": "assistant", "content": "yes"}]}, None, "the user's"),
         ({"top_logprobs": 3}, None, "`logprobs`"),
