@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import httpx
 import openai
 import pytest
 
+from tests.app.api.serving.served_run import prompts_and_answers
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import rows, write_rows
@@ -36,6 +40,38 @@ QUICK = {
 }
 HYPERPARAMETERS: Any = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 15}
 
+COOKBOOK = """
+import json, time
+from openai import OpenAI
+
+client = OpenAI()
+
+def upload(name):
+    with open(name, "rb") as file:
+        return client.files.create(file=file, purpose="fine-tune").id
+
+job = client.fine_tuning.jobs.create(
+    training_file=upload("train.jsonl"),
+    validation_file=upload("validation.jsonl"),
+    model="gpt-4o-mini-2024-07-18",
+    hyperparameters={"n_epochs": 2},
+    suffix="requests",
+)
+while client.fine_tuning.jobs.retrieve(job.id).status not in ("succeeded", "failed", "cancelled"):
+    time.sleep(0.2)
+events = client.fine_tuning.jobs.list_events(job.id).data
+events.reverse()
+for event in events:
+    print(event.message)
+model = client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model
+print(model)
+with open("validation.jsonl") as file:
+    messages = json.loads(file.readline())["messages"]
+reply = client.chat.completions.create(model=model, messages=messages[:-1], temperature=0, max_tokens=100)
+print(repr(reply.choices[0].message.content))
+"""
+"""What a script for OpenAI does, with one of its models."""
+
 
 @pytest.fixture(scope="module")
 def service(
@@ -47,6 +83,7 @@ def service(
         "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
         "PADA_TEACHERS": json.dumps({"default": teacher}),
         "PADA_PRIVATE_TEACHERS": "off",
+        "PADA_STUDENTS": json.dumps({"gpt-4o-mini-2024-07-18": str(student)}),
     }
     with serving(tmp_path_factory.mktemp("service") / "home", **settings) as running:
         running.key = running.make_key("write")
@@ -122,6 +159,7 @@ def test_the_script_of_the_guide(
     assert job.status == "succeeded", job
     assert "\nThe job has completed. " in printed
     assert f"{job.fine_tuned_model} {job.trained_tokens}\nround,step,train_loss,learning_rate\n" in printed
+    assert names["reply"].choices[0].message.content
 
     run = job.id.removeprefix("ftjob-")
     assert job.fine_tuned_model == run
@@ -159,6 +197,24 @@ def test_the_script_of_the_guide(
     adapter = f"{service.url}/v1/runs/{run}/artifacts/rounds/0/student/adapter/adapter_model.safetensors"
     part = httpx.get(adapter, headers=service.headers | {"Range": "bytes=0-7"})
     assert (part.status_code, len(part.content)) == (206, 8)
+
+
+@pytest.mark.slow
+def test_a_script_for_openai_runs_unchanged(client: openai.OpenAI, service: Service, tmp_path: Path) -> None:
+    """Its steps are those of OpenAI's cookbook; only the two variables that the client reads are set."""
+    write_chats(tmp_path / "train.jsonl", "train", 120)
+    write_chats(tmp_path / "validation.jsonl", "validation", 40)
+    environment = {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": service.key}
+    done = subprocess.run(
+        [sys.executable, "-c", COOKBOOK],
+        cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *messages, model, reply = done.stdout.splitlines()
+    assert messages[-1].startswith("The job has completed.")
+    predicted = prompts_and_answers(service.home / "runs" / model, 0)
+    expected = dict(predicted)[rows("validation", 40)[0]["prompt"]]
+    assert reply == repr(expected)
 
 
 @pytest.mark.slow
