@@ -49,12 +49,16 @@ SETTINGS = (
 
 
 def synthetic(count: int) -> list[dict[str, Any]]:
-    """Questions made of a setting and a kind. From one question to the next, the choices rotate by one."""
+    """Questions made of a setting and a kind. From one question to the next, the choices rotate by one.
+
+    Each question has its number, because the harness computes equal ones only once.
+    """
     pairs = itertools.islice(itertools.cycle(itertools.product(SETTINGS, KINDS.items())), count)
     rows = []
     for number, (setting, (kind, choices)) in enumerate(pairs):
         turn = number % len(choices)
-        rows.append(question(f"made-{number}", setting.format(kind=kind), choices[turn:] + choices[:turn]))
+        text = f"({number + 1}) {setting.format(kind=kind)}"
+        rows.append(question(f"made-{number}", text, choices[turn:] + choices[:turn]))
     return rows
 
 
