@@ -41,9 +41,6 @@ class LoopState:
     best_round: int = 0
     """The round of the best student so far."""
 
-    best_validation: float = 0.0
-    """Its validation score."""
-
     stale: int = 0
     """Rounds since the last promotion."""
 

@@ -35,7 +35,7 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
     current.write_gate(decision.model_copy(update={"stopped": stopped}))
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
     if decision.promoted:
-        update |= {"best_round": state.round, "best_validation": state.validation}
+        update["best_round"] = state.round
     # after the gate, unless it stops the loop, the work of the next round begins
     return update if stopped else update | {"round": state.round + 1}
 

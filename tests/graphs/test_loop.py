@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from graphs.state import LoopState
 from graphs.workspace import Workspace
 from tests.fakes import ScriptedTeacher
-from tests.graphs.loop_harness import new_loop, read_rows, with_train_failures, wrong
+from tests.graphs.loop_harness import THREAD, new_loop, read_rows, with_train_failures, wrong
 from tests.tiny_task import KEYS, label_of, rows
 from trainer.artifacts import read_json, read_jsonl, write_jsonl
 
@@ -144,6 +146,23 @@ async def test_checkpoints_stay_small_with_many_failures(tmp_path: Path) -> None
     assert len(json.dumps(state)) < 16 * 1024
     for row in rows("validation", 600)[:50]:
         assert row["prompt"].splitlines()[1].encode() not in stored
+
+
+async def test_a_run_whose_state_has_a_field_of_an_earlier_version_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = new_loop(tmp_path, rounds=1)
+    earlier = make_dataclass("LoopState", [("best_validation", float, 0.0)], bases=(LoopState,), kw_only=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("graphs.loop.LoopState", earlier)
+        await loop.until("analyze_errors")
+        async with loop.graph() as graph:
+            await graph.aupdate_state(THREAD, {"best_validation": 0.5}, as_node="gate")
+            assert (await graph.aget_state(THREAD)).values["best_validation"] == 0.5
+    state, ended = await loop.go()
+    assert (ended[0], ended[-1]) == ("analyze_errors", "finish")
+    assert state["stopped"] == "All 1 rounds are done."
+    assert "best_validation" not in state
 
 
 async def test_test_rows_are_opened_for_comparison_and_for_the_end_only(tmp_path: Path) -> None:
