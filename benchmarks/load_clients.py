@@ -27,8 +27,8 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from app.db.engine import make_engine, make_sessions
+from app.db.leases import Lease, append_events
 from app.db.run_summary import RunSummary, apply_event
-from app.db.runs import Lease, append_events
 from app.engine.events import TrainerProgress
 
 Spec = dict[str, Any]

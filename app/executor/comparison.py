@@ -9,8 +9,8 @@ from pathlib import Path
 from app.compare import whole
 from app.compare.runs import ComparisonPaused, Runs
 from app.compare.spec import Comparison
+from app.db.leases import RunEnd
 from app.db.models import Run
-from app.db.runs import RunEnd
 from app.engine.events import read_event, stage_seconds
 from app.engine.run_store import RunStore
 from graphs.run_paths import RunPaths

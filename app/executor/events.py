@@ -6,10 +6,11 @@ import asyncio
 import time
 from typing import Self
 
-from app.db import runs as run_repository
+from app.db import leases as lease_repository
+from app.db import run_events as event_repository
 from app.db.engine import AWAY, Sessions
+from app.db.leases import Lease
 from app.db.run_summary import RunSummary, apply_event
-from app.db.runs import Lease
 from app.engine.events import Event, Listener, RunStatusChanged, StageDone, stage_seconds
 from trainer.fencing import Superseded
 
@@ -36,7 +37,7 @@ class DatabaseEventLog:
 
     async def __aenter__(self) -> Self:
         async with self._sessions() as session:
-            self._stages = await run_repository.get_events_of(session, self._lease.run, StageDone)
+            self._stages = await event_repository.get_events_of(session, self._lease.run, StageDone)
         self._writer = asyncio.create_task(self._write())
         return self
 
@@ -82,7 +83,7 @@ class DatabaseEventLog:
         while True:
             try:
                 async with self._sessions.begin() as session:
-                    own = await run_repository.append_events(session, self._lease, batch, self._summary)
+                    own = await lease_repository.append_events(session, self._lease, batch, self._summary)
                 break
             except AWAY:
                 # the lease lapses meanwhile: where another process has taken the run over by then, this one is refused

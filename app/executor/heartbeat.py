@@ -12,9 +12,10 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
-from app.db.runs import Lease
+from app.db.leases import Lease
 from app.settings import Settings
 
 log = logging.getLogger("pada.heartbeat")
@@ -74,7 +75,7 @@ class LeaseHeartbeat:
         """Whether the lease still holds; None while the database does not answer."""
         try:
             async with asyncio.timeout(self._patience), sessions.begin() as session:
-                return await run_repository.renew_lease(session, self._lease, self._settings.lease_seconds)
+                return await lease_repository.renew_lease(session, self._lease, self._settings.lease_seconds)
         except (SQLAlchemyError, TimeoutError, OSError):
             return None
 

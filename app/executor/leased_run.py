@@ -8,8 +8,8 @@ from pathlib import Path
 
 from app.db.checkpoints import fenced_checkpoints, postgres_checkpoints
 from app.db.engine import Sessions
+from app.db.leases import Lease
 from app.db.run_summary import RunSummary
-from app.db.runs import Lease
 from app.engine.events import EventSink, Listener
 from app.engine.run_store import Saver
 from app.executor.events import DatabaseEventLog

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.db.runs import RunEnd
+from app.db.leases import RunEnd
 from app.settings import Settings
 
 LOOK_SECONDS = 15.0

@@ -13,9 +13,9 @@ import signal
 from contextlib import suppress
 from typing import Self
 
-from app.db import runs as run_repository
+from app.db import leases as lease_repository
 from app.db.engine import AWAY, Sessions, now
-from app.db.runs import Lease, RunEnd
+from app.db.leases import Lease, RunEnd
 from app.executor.clock import ClockWatch
 from app.launchers.processes import Process, python_module, start_child
 from app.settings import Settings
@@ -73,10 +73,10 @@ class Supervisor:
     async def _release_dead(self) -> bool:
         """At the start, release the runs of services that have died on this machine; their leases need not lapse."""
         async with self._sessions.begin() as session:
-            for holder in await run_repository.get_lease_holders(session):
+            for holder in await lease_repository.get_lease_holders(session):
                 process = Process.parse(holder)
                 if process and process.is_gone:
-                    await run_repository.expire_leases(session, holder)
+                    await lease_repository.expire_leases(session, holder)
         return True
 
     async def _claim(self) -> bool:
@@ -84,7 +84,7 @@ class Supervisor:
         seconds = self._settings.lease_seconds
         async with self._sessions.begin() as session:
             trusted = self._clock.trusts(await now(session))
-            lease = await run_repository.claim_next(session, self._holder, seconds, lapsed=trusted)
+            lease = await lease_repository.claim_next(session, self._holder, seconds, lapsed=trusted)
         if lease is None:
             return False
         try:
@@ -105,7 +105,7 @@ class Supervisor:
         log.error("No worker can be started for run %s: %s", lease.run, error)
         reason = f"No process could be started for it: {error.strerror or error}. Look after this machine, and resume the run."
         async with self._sessions.begin() as session:
-            await run_repository.release(session, lease, RunEnd("paused", reason, "machine"))
+            await lease_repository.release(session, lease, RunEnd("paused", reason, "machine"))
 
     async def _wait_for_worker(self, child: asyncio.subprocess.Process, lease: Lease) -> None:
         code = await child.wait()
@@ -115,6 +115,6 @@ class Supervisor:
         log.error("The worker of run %s %s.", lease.run, ended)
         try:
             async with self._sessions.begin() as session:
-                await run_repository.requeue(session, lease, ended)
+                await lease_repository.requeue(session, lease, ended)
         except AWAY:
             log.warning("The database does not answer: the run goes on when its lease has lapsed.")

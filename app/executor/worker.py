@@ -20,12 +20,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app import logs
 from app.config.run_config import RunConfig
 from app.config.teacher_network import teacher_network
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.checkpoints import DatabaseAway
 from app.db.engine import AWAY, Sessions, make_engine, make_sessions
+from app.db.leases import Lease, RunEnd
 from app.db.models import Run
 from app.db.run_summary import RunSummary
-from app.db.runs import Lease, RunEnd
 from app.engine.events import Listener, RunStatusChanged
 from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
@@ -86,7 +87,7 @@ class Worker:
         while True:
             try:
                 async with self._sessions.begin() as session:
-                    await run_repository.release(session, self._lease, end)
+                    await lease_repository.release(session, self._lease, end)
                 return
             except AWAY:
                 if time.monotonic() > deadline:

@@ -21,6 +21,7 @@ from app.api.keys.auth import Caller, Reader, Writer
 from app.api.openai_errors import NoSuchObjectError, OpenAIRoute, ParameterError, openai_errors
 from app.api.runs.dependencies import runs_of
 from app.api.runs.service import Runs
+from app.db import run_events as event_repository
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.db.pages import PageRequest
@@ -136,7 +137,7 @@ async def events(
     run = await _job(request, caller, job)
     before = number_of(run.id, after) if after else None
     async with request.app.state.reads() as session:
-        found = await run_repository.get_last_events(session, run.id, limit + 1, before)
+        found = await event_repository.get_last_events(session, run.id, limit + 1, before)
     return JobEventPage.of([event_view(run.id, event) for event in found[:limit]], len(found) > limit)
 
 
@@ -147,7 +148,7 @@ async def checkpoints(
     """The students that were trained and scored, one a round, the newest first."""
     run = await _job(request, caller, job)
     async with request.app.state.reads() as session:
-        scores = await run_repository.get_events_of(session, run.id, RoundScore)
+        scores = await event_repository.get_events_of(session, run.id, RoundScore)
     found = await results.checkpoints(run, scores, request.app.state.settings)
     if after is not None:
         ids = [checkpoint.id for checkpoint in found]

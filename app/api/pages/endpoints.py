@@ -33,6 +33,7 @@ from app.api.runs.results import Limit, Offset, Round
 from app.api.runs.schemas import RunView
 from app.api.runs.service import Runs
 from app.db import datasets as dataset_repository
+from app.db import run_events as event_repository
 from app.db import runs as run_repository
 from app.db.models import Run
 from app.engine.events import TeacherSpend
@@ -148,7 +149,7 @@ def about(config: dict[str, Any], dataset: str) -> list[str]:
 async def charts(request: Request, found: Found, paths: Folder) -> dict[str, Any]:
     """The charts of a run's state, as Vega-Lite specifications, and whether they change no more."""
     async with request.app.state.reads() as session:
-        spent = await run_repository.get_events_of(session, found.id, TeacherSpend)
+        spent = await event_repository.get_events_of(session, found.id, TeacherSpend)
     drawn = await run_in_threadpool(run_charts, paths, RunView.of(found), spent)
     return {"over": found.status in OVER, "charts": drawn}
 
@@ -163,7 +164,7 @@ async def map_of_failures(found: Found, paths: Folder) -> dict[str, Any]:
 async def events(request: Request, found: Found, who: Reader) -> Response:
     """What has happened in a run, the newest first."""
     async with request.app.state.reads() as session:
-        newest = await run_repository.get_last_events(session, found.id, EVENTS_SHOWN)
+        newest = await event_repository.get_last_events(session, found.id, EVENTS_SHOWN)
     return page("events.html", run=RunView.of(found), events=newest, **frame(request, who))
 
 

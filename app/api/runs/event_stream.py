@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from app.db import runs as run_repository
+from app.db import run_events as event_repository
 from app.db.engine import AWAY, Sessions
-from app.db.runs import EventPosition
+from app.db.run_events import EventPosition
 from app.engine.events import Event
 from app.errors import NotFound
 
@@ -90,7 +90,7 @@ class EventBroadcaster:
 
     async def _page(self, run: str, last: int) -> Sequence[Event]:
         async with self._sessions() as session:
-            return await run_repository.get_events_after(session, run, last, PAGE)
+            return await event_repository.get_events_after(session, run, last, PAGE)
 
     @asynccontextmanager
     async def subscribe(self, run: str) -> AsyncIterator[RunSubscription]:
@@ -98,7 +98,7 @@ class EventBroadcaster:
         subscription = self._subscriptions.get(run)
         if subscription is None:
             async with self._sessions() as session:
-                position = (await run_repository.get_event_positions(session, [run])).get(run)
+                position = (await event_repository.get_event_positions(session, [run])).get(run)
             if position is None:
                 raise NotFound(f"There is no run {run!r}.")
             subscription = self._subscriptions.setdefault(run, RunSubscription(run, *position))
@@ -120,9 +120,9 @@ class EventBroadcaster:
         if not self._subscriptions:
             return
         async with self._sessions() as session:
-            positions = await run_repository.get_event_positions(session, list(self._subscriptions))
+            positions = await event_repository.get_event_positions(session, list(self._subscriptions))
             for run, position in positions.items():
                 subscription = self._subscriptions.get(run)
                 if subscription and position != (subscription.last, subscription.over):
-                    events = await run_repository.get_events_after(session, run, subscription.last, PAGE)
+                    events = await event_repository.get_events_after(session, run, subscription.last, PAGE)
                     await subscription.extend(events, position)

@@ -18,6 +18,7 @@ from app.api.runs.validation import refuse_unpriced
 from app.config.run_config import RunConfig
 from app.config.teacher_network import refuse_addresses
 from app.db import datasets as dataset_repository
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import now
 from app.db.models import DataSet, Run
@@ -158,7 +159,7 @@ class Work(ABC):
             **more,
         )
         await run_repository.add(self.session, run)
-        await run_repository.add_status_event(self.session, run)
+        await lease_repository.add_status_event(self.session, run)
         return run
 
     async def _change(
@@ -167,4 +168,4 @@ class Work(ABC):
         """Change the status where no worker has it."""
         run.status, run.reason, run.waiting_for, run.requested = status, reason, waiting_for, None
         run.ended = await now(self.session) if status == "cancelled" else None
-        await run_repository.add_status_event(self.session, run)
+        await lease_repository.add_status_event(self.session, run)

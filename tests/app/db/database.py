@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.leases import Lease
 from app.db.migrate import upgrade
 from app.db.models import Run
-from app.db.runs import Lease
+from app.db.run_summary import RunSummary, apply_event
+from app.engine.events import Event
 from app.settings import Settings
 from tests.service import new_database
 
@@ -35,4 +38,13 @@ async def add_run(sessions: Sessions, name: str, owner: str = "") -> None:
 async def claim(sessions: Sessions, holder: str = "holder", seconds: float = 30) -> Lease | None:
     """Claim the next run."""
     async with sessions.begin() as session:
-        return await run_repository.claim_next(session, holder, seconds)
+        return await lease_repository.claim_next(session, holder, seconds)
+
+
+async def append(sessions: Sessions, lease: Lease, *events: Event) -> bool:
+    """Events with the summary that they add up to."""
+    summary = RunSummary()
+    for event in events:
+        summary = apply_event(summary, event)
+    async with sessions.begin() as session:
+        return await lease_repository.append_events(session, lease, events, summary)

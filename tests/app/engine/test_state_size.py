@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.config.run_config import RunConfig
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
 from app.db.migrate import upgrade
@@ -91,7 +92,7 @@ async def work(settings: Settings, config: RunConfig) -> Report:
     sessions = make_sessions(engine)
     async with sessions.begin() as session:
         await run_repository.add(session, Run(id=NAME, owner="", config={}, view={}, last_event=0, token=0))
-        lease = await run_repository.claim_next(session, "worker", 3600)
+        lease = await lease_repository.claim_next(session, "worker", 3600)
     assert lease
     root = settings.runs / NAME
     store = LeasedRunStore(sessions, settings.database, lease, root, RunSummary())

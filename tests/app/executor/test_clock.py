@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.db import engine, runs
+from app.db import engine
+from app.db import leases as lease_repository
 from app.db.engine import Sessions
-from app.db.runs import Lease
+from app.db.leases import Lease
 from app.executor.clock import ClockWatch
 from app.executor.supervisor import Supervisor
 from app.settings import Settings
@@ -71,14 +72,14 @@ async def sessions(clock: Clock, tmp_path: Path) -> AsyncIterator[Sessions]:
 def claimed(monkeypatch: pytest.MonkeyPatch) -> list[Lease]:
     """What a supervisor claims, without a worker for it."""
     leases: list[Lease] = []
-    whole = runs.claim_next
+    whole = lease_repository.claim_next
 
     async def claim_next(*arguments: Any, **named: Any) -> Lease | None:
         lease = await whole(*arguments, **named)
         leases.extend([lease] if lease else [])
         return None
 
-    monkeypatch.setattr(runs, "claim_next", claim_next)
+    monkeypatch.setattr(lease_repository, "claim_next", claim_next)
     return leases
 
 
@@ -98,7 +99,7 @@ async def test_a_jump_takes_no_run_from_a_live_worker_and_gives_up_a_silent_one(
         clock.offset += seconds
         if renewed:
             async with sessions.begin() as session:
-                assert await runs.renew_lease(session, lease, 30)
+                assert await lease_repository.renew_lease(session, lease, 30)
         await supervisor._claim()
         return claimed
 

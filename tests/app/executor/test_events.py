@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.db import run_events as event_repository
 from app.db import runs as run_repository
+from app.db.leases import Lease
 from app.db.run_summary import RunSummary
-from app.db.runs import Lease
 from app.engine.events import Event, RunStatusChanged, StageDone, StageStarted, TeacherSpend
 from app.executor.events import DatabaseEventLog
 from tests.app.db.database import add_run, claim, empty_database
@@ -27,7 +28,7 @@ async def test_events_are_stored_in_order_with_their_summary(tmp_path: Path) -> 
             log.emit(StageDone(name="augment", done=2, total=2, seconds=0.5))
             assert log.stage_seconds() == {"augment": 2.0}, "with those of the start before"
         async with sessions() as session:
-            stored = await run_repository.get_events_after(session, "run", 1, 100)
+            stored = await event_repository.get_events_after(session, "run", 1, 100)
             run = await run_repository.get_by_id(session, "run", None)
     assert [event.type for event in heard] == ["stage", "spent", "stage", "stage"], (
         "the service tells the status"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import Sessions
-from app.db.runs import Lease
+from app.db.leases import Lease
 from app.executor.heartbeat import LeaseHeartbeat
 from app.settings import Settings
 from tests.app.db.database import add_run, claim, empty_database
@@ -72,7 +73,7 @@ async def test_a_run_that_was_taken_over_is_lost_once(settings: Settings, sessio
         lost.set()
 
     async with sessions.begin() as session:
-        await run_repository.expire_leases(session, "holder")
+        await lease_repository.expire_leases(session, "holder")
     assert await claim(sessions, "another") == Lease("run", 2)
     with LeaseHeartbeat(settings, LEASE, lambda _: None, on_lost):
         assert await wait_for(lost)

@@ -13,12 +13,14 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db import leases as lease_repository
+from app.db import run_events as event_repository
 from app.db import runs as run_repository
 from app.db.engine import Sessions, make_engine, make_sessions
+from app.db.leases import Lease, RunEnd
 from app.db.migrate import upgrade
 from app.db.models import Run
 from app.db.run_summary import RunSummary
-from app.db.runs import Lease, RunEnd
 from app.engine.events import RoundScore, StageDone, TeacherSpend
 from app.engine.run_status import RunStatus
 from app.executor.events import DatabaseEventLog
@@ -44,7 +46,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     async with sessions.begin() as session:
         run = Run(id="run", owner="", config={}, status="queued", reason="", view={}, token=0, last_event=0)
         await run_repository.add(session, run)
-        claimed = await run_repository.claim_next(session, "first", 0.2)
+        claimed = await lease_repository.claim_next(session, "first", 0.2)
         assert claimed
         assert claimed.token == 1
     yield Database(engine, sessions)
@@ -83,13 +85,13 @@ async def test_the_checkpoints_refuse_in_postgresql(database: Database) -> None:
 
 async def claim(database: Database) -> Lease | None:
     async with database.sessions.begin() as session:
-        return await run_repository.claim_next(session, "second", 30)
+        return await lease_repository.claim_next(session, "second", 30)
 
 
 async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> None:
     assert await claim(database) is None
     async with database.sessions.begin() as session:
-        assert await run_repository.renew_lease(session, Lease("run", 1), 3)
+        assert await lease_repository.renew_lease(session, Lease("run", 1), 3)
     await asyncio.sleep(1)
     assert await claim(database) is None
     await asyncio.sleep(2.5)
@@ -97,8 +99,8 @@ async def test_a_lease_keeps_others_out_until_it_lapses(database: Database) -> N
     assert taken
     assert taken.token == 2
     async with database.sessions.begin() as session:
-        assert not await run_repository.renew_lease(session, Lease("run", 1), 30)
-        assert not await run_repository.release(session, Lease("run", 1), RunEnd("finished", ""))
+        assert not await lease_repository.renew_lease(session, Lease("run", 1), 30)
+        assert not await lease_repository.release(session, Lease("run", 1), RunEnd("finished", ""))
     async with database.sessions() as session:
         row = await run_repository.get_by_id(session, "run", None)
     assert row
@@ -119,7 +121,7 @@ async def test_events_of_an_earlier_owner_are_refused(database: Database) -> Non
     with pytest.raises(Superseded):
         await sleep_and_tell()
     async with database.sessions() as session:
-        events = await run_repository.get_events_after(session, "run", 0, 1000)
+        events = await event_repository.get_events_after(session, "run", 0, 1000)
         run = await run_repository.get_by_id(session, "run", None)
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert not [event for event in events if event.type == "spent"]
@@ -133,9 +135,9 @@ async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(
     database: Database, ended: RunStatus
 ) -> None:
     async with database.sessions.begin() as session:
-        assert await run_repository.release(session, Lease("run", 1), RunEnd(ended, "It was done."))
+        assert await lease_repository.release(session, Lease("run", 1), RunEnd(ended, "It was done."))
     async with database.sessions.begin() as session:
-        await run_repository.requeue(session, Lease("run", 1), "was ended by signal 9")
+        await lease_repository.requeue(session, Lease("run", 1), "was ended by signal 9")
     async with database.sessions() as session:
         run = await run_repository.get_by_id(session, "run", None)
     assert run
@@ -145,7 +147,7 @@ async def test_a_worker_that_crashes_on_its_way_out_changes_nothing(
 async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: Database) -> None:
     async def crash(token: int) -> Run:
         async with database.sessions.begin() as session:
-            await run_repository.requeue(session, Lease("run", token), "was ended by signal 9")
+            await lease_repository.requeue(session, Lease("run", token), "was ended by signal 9")
         async with database.sessions() as session:
             run = await run_repository.get_by_id(session, "run", None)
         assert run
@@ -157,13 +159,13 @@ async def test_a_run_whose_workers_all_crash_at_one_stage_has_failed(database: D
         return run.token
 
     token = 1
-    for _ in range(run_repository.MOST_CRASHES - 1):
+    for _ in range(lease_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued"
         token = await start()
     async with database.sessions.begin() as session:
         event = StageDone(name="evaluate", done=1, total=1, seconds=0.1)
-        assert await run_repository.append_events(session, Lease("run", token), [event])
-    for _ in range(run_repository.MOST_CRASHES - 1):
+        assert await lease_repository.append_events(session, Lease("run", token), [event])
+    for _ in range(lease_repository.MOST_CRASHES - 1):
         assert (await crash(token)).status == "queued", "a stage was done: the count begins anew"
         token = await start()
     failed = await crash(token)

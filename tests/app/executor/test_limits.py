@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.db.runs import RunEnd
+from app.db.leases import RunEnd
 from app.executor import limits
 from app.executor.limits import size_of, watch_limits
 from app.settings import Settings

@@ -21,10 +21,11 @@ import httpx
 import pytest
 
 from app.api.runs.event_stream import PAGE
+from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
+from app.db.leases import Lease, RunEnd
 from app.db.models import Run
-from app.db.runs import Lease, RunEnd
 from app.engine.events import Event, read_event
 from app.settings import Settings
 from tests.service import Service, serving
@@ -63,11 +64,11 @@ class Writer:
             batch = [note("é\n" * rng.choice((1, 1, 1, 30, 500))) for _ in range(size)]
             size = rng.choice((1, 1, 1, 2, 2, 9))
             async with sessions.begin() as session:
-                assert await run_repository.append_events(session, Lease(RUN, 1), batch)
+                assert await lease_repository.append_events(session, Lease(RUN, 1), batch)
             self.told += [event.data()["text"] for event in batch]
             await asyncio.sleep(rng.uniform(0, 0.06))
         async with sessions.begin() as session:
-            assert await run_repository.release(session, Lease(RUN, 1), RunEnd("finished", ""))
+            assert await lease_repository.release(session, Lease(RUN, 1), RunEnd("finished", ""))
         await engine.dispose()
 
 
@@ -75,7 +76,7 @@ async def append(settings: Settings, count: int) -> None:
     engine = make_engine(settings.database)
     batch = [note(str(number)) for number in range(count)]
     async with make_sessions(engine).begin() as session:
-        assert await run_repository.append_events(session, Lease(RUN, 1), batch)
+        assert await lease_repository.append_events(session, Lease(RUN, 1), batch)
     await engine.dispose()
 
 
@@ -85,7 +86,7 @@ async def claimed_run(settings: Settings) -> None:
         config = {"task": "classification", "loop": {"method": "pada"}}
         run = Run(id=RUN, owner="", config=config, status="queued", reason="", view={}, token=0, last_event=0)
         await run_repository.add(session, run)
-        await run_repository.claim_next(session, "this test", 600)
+        await lease_repository.claim_next(session, "this test", 600)
     await engine.dispose()
 
 
