@@ -41,15 +41,11 @@ from benchmarks.machine import free_port, machine
 from benchmarks.small_disk import SmallDisk, possible
 from benchmarks.soak_checks import Evidence, check
 from benchmarks.soak_clients import Seen, client
+from benchmarks.soak_runs import RUNNING, SoakedRuns
 from trainer.artifacts import write_json
 
 HERE = Path(__file__).resolve().parent
 DISK_MEGABYTES = 400
-RUNNING, WAITING = 4, 3
-"""Runs at once, and runs that wait for their turn."""
-END_SECONDS = 600.0
-"""How long the runs may take to end once nothing fails any more."""
-AWAY = (httpx.TransportError, httpx.HTTPStatusError)
 
 
 @dataclass
@@ -102,85 +98,14 @@ class Soak:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.evidence.started(self.process.pid)
 
-    def config(self, seed: int) -> dict[str, Any]:
-        """The config of a run."""
-        return {
-            "task": "classification",
-            "seed": seed,
-            "data": {"folder": str(self.data)},
-            "evaluate_untrained": False,
-            "student": {"tune": "off"},
-            "teacher": {
-                "base_url": self.teacher,
-                "model": "flaky",
-                "api_key_env": "SOAK_KEY",
-                "max_concurrency": 4,
-                "timeout_seconds": 10,
-                "backoff_seconds": 0.1,
-            },
-            "loop": {
-                "rounds": self.options.rounds,
-                "synthetic_per_round": self.options.rows,
-                "samples_per_batch": 5,
-                "oversample": 1,
-                "patience": self.options.rounds,
-                "max_analyses": 30,
-            },
-        }
-
-    async def post_runs(self, until: float) -> None:
-        """Keep the service busy; each run is posted again under its key until it is accepted."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=20) as http:
-            number = 0
-            while time.monotonic() < until:
-                with suppress(*AWAY):
-                    if await self.unfinished(http) < RUNNING + WAITING:
-                        body = {"config": self.config(number)}
-                        answer = await http.post(
-                            "/v1/runs", json=body, headers={"Idempotency-Key": f"run-{number}"}
-                        )
-                        answer.raise_for_status()
-                        self.evidence.posted[number] = answer.json()["id"]
-                        number += 1
-                        continue
-                await asyncio.sleep(1)
-
-    async def is_up(self, http: httpx.AsyncClient) -> None:
+    async def is_up(self) -> None:
         """Wait for the first answer."""
-        while True:
-            with suppress(httpx.TransportError):
-                await http.get("/healthz")
-                return
-            await asyncio.sleep(0.2)
-
-    async def all_ended(self, http: httpx.AsyncClient) -> None:
-        """Wait for the last run."""
-        while True:
-            with suppress(*AWAY):
-                if await self.unfinished(http) == 0:
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            while True:
+                with suppress(httpx.TransportError):
+                    await http.get("/healthz")
                     return
-            await asyncio.sleep(1)
-
-    async def unfinished(self, http: httpx.AsyncClient) -> int:
-        """Runs that have not ended; those that wait for somebody are resumed."""
-        documents = await self.documents(http)
-        for run in documents:
-            if run["status"] in ("paused", "failed"):
-                self.evidence.stopped(run)
-                (await http.post(f"/v1/runs/{run['id']}/resume")).raise_for_status()
-        return sum(run["status"] != "finished" for run in documents)
-
-    async def documents(self, http: httpx.AsyncClient) -> list[dict[str, Any]]:
-        """All runs."""
-        documents: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
-            page = (await http.get("/v1/runs", params=query)).raise_for_status().json()
-            documents += page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return documents
+                await asyncio.sleep(0.2)
 
     async def kill(self, until: float, quiet_from: float) -> None:
         """Kill the service or one of its workers now and then; the service is started again."""
@@ -219,32 +144,23 @@ class Soak:
     async def go(self) -> None:
         """All of it."""
         self.start()
-        async with httpx.AsyncClient(base_url=self.url) as http:
-            await self.is_up(http)
+        await self.is_up()
         began = time.monotonic()
         until = began + self.options.minutes * 60
         around = [asyncio.create_task(client(self.url, self.seen, n)) for n in range(self.options.clients)]
         around.append(asyncio.create_task(self.measure()))
+        runs = SoakedRuns(
+            self.url, self.data, self.teacher, self.options.rows, self.options.rounds, self.evidence
+        )
         await asyncio.gather(
-            self.post_runs(until),
+            runs.post(until),
             self.kill(until, began + self.options.minutes * 40),
             self.fill(until),
         )
-        async with httpx.AsyncClient(base_url=self.url, timeout=60) as http:
-            with suppress(TimeoutError):  # what has not ended by then is seen below
-                async with asyncio.timeout(END_SECONDS):
-                    await self.all_ended(http)
-            for task in around:
-                task.cancel()
-            await asyncio.gather(*around, return_exceptions=True)
-            for run in await self.documents(http):
-                self.evidence.ended[run["id"]] = run
-                if run["status"] != "finished":
-                    continue  # the stream of its events does not end
-                text = (await http.get(f"/v1/runs/{run['id']}/events")).text
-                self.evidence.events[run["id"]] = [
-                    int(line[4:]) for line in text.splitlines() if line.startswith("id: ")
-                ]
+        await runs.collect()
+        for task in around:
+            task.cancel()
+        await asyncio.gather(*around, return_exceptions=True)
 
     def stop(self) -> int:
         """Stop the service as an operator would; its exit code."""
