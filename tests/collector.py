@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.http_server import QuietHandler, answering
 
 
 @dataclass(frozen=True)
@@ -37,29 +36,18 @@ class Collector:
     def __enter__(self) -> Self:
         collector = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
                 assert self.path == "/v1/traces"
-                collector.take(
-                    self.rfile.read(int(self.headers["content-length"])), dict(self.headers.items())
-                )
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
+                collector.take(self.read_body(), dict(self.headers.items()))
+                self.reply(200)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = answering(Handler)
+        self.url = self._server.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error: Any) -> None:
+        self._server.__exit__(*error)
 
     def take(self, body: bytes, headers: dict[str, str]) -> None:
         """One export."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
+
+from tests.http_server import QuietHandler, answering
 
 
 @dataclass
@@ -48,83 +48,72 @@ class HubServer:
         return kept | {"HF_ENDPOINT": self.url, "HF_HOME": str(cache)} | variables
 
     def __enter__(self) -> Self:
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                hub.asked += 1
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = self.path.removeprefix("/api").removeprefix("/models").removeprefix("/").split("?")[0]
-                parts = [unquote(part) for part in asked.split("/")]
-                kind = [parts.pop(0)] if parts[0] == "datasets" else []
-                name = "/".join(kind + parts[:2])
-                what, revision, *path = parts[2:] or ("revision", "main")
-                if what == "resolve":
-                    self.send_file(name, revision, "/".join(path))
-                else:
-                    self.look_up(name, what, revision)
-
-            do_HEAD = do_POST = do_GET  # noqa: N815 - the library's names
-
-            def look_up(self, name: str, what: str, revision: str) -> None:
-                if (commit := self.commit_of(name, revision)) is None:
-                    return
-                files = hub.repositories[name].files(commit)
-                found: Any = {"id": name, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
-                if what == "tree":
-                    found = [
-                        {"type": "file", "path": path, "size": len(data), "oid": etag(data)}
-                        for path, data in files.items()
-                    ]
-                self.reply(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
-
-            def send_file(self, name: str, revision: str, path: str) -> None:
-                if (commit := self.commit_of(name, revision)) is None:
-                    return
-                data = hub.repositories[name].files(commit).get(path)
-                if data is None:
-                    self.refuse(404, "EntryNotFound", "Entry not found")
-                    return
-                if self.command == "GET":
-                    hub.fetched.append(f"{name}/{path}")
-                self.reply(200, data, {"X-Repo-Commit": commit, "ETag": f'"{etag(data)}"'})
-
-            def commit_of(self, name: str, revision: str) -> str | None:
-                repository = hub.repositories.get(name)
-                if repository is None:
-                    self.refuse(401, "RepoNotFound", "Repository not found")
-                    return None
-                if repository.gated and self.headers.get("Authorization") != "Bearer hf_good":
-                    self.refuse(401, "GatedRepo", "Access to this model is restricted")
-                    return None
-                if (commit := repository.commit(revision)) is None:
-                    self.refuse(404, "RevisionNotFound", "Invalid rev id")
-                return commit
-
-            def refuse(self, status: int, code: str, message: str) -> None:
-                self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": message})
-
-            def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
-                for key, value in (headers | {"Content-Length": str(len(body))}).items():
-                    self.send_header(key, value)
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = answering(type("Handler", (HubHandler,), {"hub": self}))
+        self.url = self._server.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error: Any) -> None:
+        self._server.__exit__(*error)
+
+
+class HubHandler(QuietHandler):
+    """Answers for `hub`."""
+
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.hub.asked += 1
+        self.read_body()
+        asked = self.path.removeprefix("/api").removeprefix("/models").removeprefix("/").split("?")[0]
+        parts = [unquote(part) for part in asked.split("/")]
+        kind = [parts.pop(0)] if parts[0] == "datasets" else []
+        name = "/".join(kind + parts[:2])
+        what, revision, *path = parts[2:] or ("revision", "main")
+        if what == "resolve":
+            self.send_file(name, revision, "/".join(path))
+        else:
+            self.look_up(name, what, revision)
+
+    do_HEAD = do_POST = do_GET
+
+    def look_up(self, name: str, what: str, revision: str) -> None:
+        if (commit := self.commit_of(name, revision)) is None:
+            return
+        files = self.hub.repositories[name].files(commit)
+        found: Any = {"id": name, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
+        if what == "tree":
+            found = [
+                {"type": "file", "path": path, "size": len(data), "oid": etag(data)}
+                for path, data in files.items()
+            ]
+        self.reply(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
+
+    def send_file(self, name: str, revision: str, path: str) -> None:
+        if (commit := self.commit_of(name, revision)) is None:
+            return
+        data = self.hub.repositories[name].files(commit).get(path)
+        if data is None:
+            self.refuse(404, "EntryNotFound", "Entry not found")
+            return
+        if self.command == "GET":
+            self.hub.fetched.append(f"{name}/{path}")
+        self.reply(200, data, {"X-Repo-Commit": commit, "ETag": f'"{etag(data)}"'})
+
+    def commit_of(self, name: str, revision: str) -> str | None:
+        repository = self.hub.repositories.get(name)
+        if repository is None:
+            self.refuse(401, "RepoNotFound", "Repository not found")
+            return None
+        if repository.gated and self.headers.get("Authorization") != "Bearer hf_good":
+            self.refuse(401, "GatedRepo", "Access to this model is restricted")
+            return None
+        if (commit := repository.commit(revision)) is None:
+            self.refuse(404, "RevisionNotFound", "Invalid rev id")
+        return commit
+
+    def refuse(self, status: int, code: str, message: str) -> None:
+        self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": message})
 
 
 def etag(data: bytes) -> str:

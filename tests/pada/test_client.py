@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from app.engine.events import Event, RunStatusChanged
 from tests.app.api.http_service import Service, serve, settings_for
 from tests.command import PADA, environment
 from tests.conftest import Run
+from tests.http_server import QuietHandler, answering
 from tests.service import serving
 from tests.tiny_task import config_for, write_config, write_data
 
@@ -101,7 +100,7 @@ def test_a_run_is_downloaded_and_read(
     assert list(whole.folder.rglob("*.part")) == []
 
 
-class Hostile(BaseHTTPRequestHandler):
+class Hostile(QuietHandler):
     """Names a file outside of the run, and one whose body is cut."""
 
     names: list[str] = []
@@ -110,28 +109,14 @@ class Hostile(BaseHTTPRequestHandler):
         items = [{"path": name, "bytes": 10} for name in self.names]
         cut = "/artifacts/" in self.path
         body = b"evil" if cut else json.dumps({"items": items}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) + 6 * cut))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.reply(200, body, {"Content-Length": str(len(body) + 6 * cut)})
 
 
 @contextmanager
 def hostile(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[pada.RemoteRun]:
     monkeypatch.setattr(Hostile, "names", list(names))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        with pada.Client(f"http://127.0.0.1:{server.server_address[1]}") as client:
-            yield client.load("0" * 32)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(Hostile) as url, pada.Client(url) as client:
+        yield client.load("0" * 32)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/pada-evil", "a/../../evil", ".", ""])

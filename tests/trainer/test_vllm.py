@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.http_server import running
 from tests.trainer.reference_model import PROMPTS, reference_reply
 from tests.trainer.test_finetune import FAST
-from tests.trainer.vllm_server import Server, running
+from tests.trainer.vllm_server import Server
 from trainer import finetune as training
 from trainer.engines import TorchEngine
 from trainer.model import load_model

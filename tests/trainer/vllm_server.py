@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.http_server import QuietHandler
 
 Greedy = Callable[[str, list[int], int, list[int]], list[int]]
 """(model, prompt, limit, stops) -> generated tokens, with the stop token."""
@@ -31,7 +32,7 @@ class Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     server: Server
 
     def do_GET(self) -> None:
@@ -44,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(200, {"object": "list", "data": models})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.read_body())
         self.server.requests.append((self.path, body))
         if self.path == "/v1/load_lora_adapter" and self.server.lora:
             self.server.adapters[body["lora_name"]] = body["lora_path"]
@@ -78,25 +79,4 @@ class Handler(BaseHTTPRequestHandler):
         return choice
 
     def _send(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-
-@contextmanager
-def running(server: Server) -> Iterator[str]:
-    """Its address, while it runs on a thread."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        self.reply(status, json.dumps(body).encode(), {"Content-Type": "application/json"})

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -15,6 +11,7 @@ from app.cli import client as module
 from app.cli.client import Client, check, json_of, run_path
 from app.engine.events import Event, RunStatusChanged, UnknownEvent
 from app.errors import PadaError
+from tests.http_server import QuietHandler, answering
 
 EVENTS = [
     {"type": "stage", "name": "gate", "state": "started"},
@@ -24,7 +21,7 @@ EVENTS = [
 ]
 
 
-class Dropping(BaseHTTPRequestHandler):
+class Dropping(QuietHandler):
     """Sends one event of the stream for each connection, keeps it alive with a comment, and cuts it in the next event."""
 
     last_ids: list[str] = []
@@ -34,10 +31,7 @@ class Dropping(BaseHTTPRequestHandler):
             self._send_one_event()
             return
         body = json.dumps({"status": "paused"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.reply(200, body)
 
     def _send_one_event(self) -> None:
         last = self.headers["Last-Event-ID"]
@@ -46,36 +40,15 @@ class Dropping(BaseHTTPRequestHandler):
         data = json.dumps(
             {key: value for key, value in event.items() if key != "type"} | {"id": int(last) + 1}
         )
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        self.wfile.write(
-            f"id: {int(last) + 1}\nevent: {event['type']}\ndata: {data}\n\n: ping\n\nid: 99\n".encode()
-        )
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serve() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Dropping)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        text = f"id: {int(last) + 1}\nevent: {event['type']}\ndata: {data}\n\n: ping\n\nid: 99\n"
+        self.reply(200, text.encode(), {"Content-Type": "text/event-stream", "Content-Length": "100000"})
 
 
 def test_events_come_once_over_lost_connections_until_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.0)
     monkeypatch.setattr(Dropping, "last_ids", [])
     shown: list[Event] = []
-    with serve() as url, Client(url, None) as client:
+    with answering(Dropping) as url, Client(url, None) as client:
         assert client.watch("run", shown.append) == {"status": "paused"}
     assert Dropping.last_ids == ["0", "1", "2"]
     assert [event.id for event in shown] == [1, 2, 3]

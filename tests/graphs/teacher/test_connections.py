@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,15 +12,16 @@ from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from tests.graphs.teacher.asking import analyse
+from tests.http_server import QuietHandler, answering
 
 DEAD = "http://127.0.0.1:9"
 
 
-class Odd(BaseHTTPRequestHandler):
+class Odd(QuietHandler):
     """Does what the first part of its path says."""
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.read_body()
         what = self.path.split("/")[1]
         places = {
             "circle": self.path,
@@ -32,36 +31,23 @@ class Odd(BaseHTTPRequestHandler):
         }
         self.close_connection = True
         if what in places:
-            self.answer(307, ("Location", places[what]))
+            self.reply(307, headers={"Location": places[what]})
         elif what == "moved":
-            self.answer(301, ("Location", "https://user:word@new.example/v1/chat/completions?key=1"))
+            self.reply(301, headers={"Location": "https://user:word@new.example/v1/chat/completions?key=1"})
         elif what.isdigit():
-            self.answer(int(what))
+            self.reply(int(what))
         elif what == "garbage":
             self.wfile.write(b"hello\r\n\r\n")
         elif what == "half":
-            self.answer(200, ("Content-Length", "1000"), body=b'{"choices')
+            self.reply(200, b'{"choices', {"Content-Length": "1000"})
         elif what == "packed":
-            self.answer(200, ("Content-Encoding", "gzip"), body=b"not packed")
-
-    def answer(self, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
-        self.send_response(status)
-        for name, value in (*headers, *([] if body else [("Content-Length", "0")])):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+            self.reply(200, b"not packed", {"Content-Encoding": "gzip"})
 
 
 @pytest.fixture(scope="module")
 def odd() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with answering(Odd) as url:
+        yield url
 
 
 def teacher_at(url: str, folder: Path, max_calls: int | None = None) -> ChatTeacher:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import traceback
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from graphs.teacher.network import ANYWHERE, CheckedTransport, leads_home
 from graphs.teacher.spec import TeacherSpec
 from tests.flaky_server import FlakyServer
 from tests.graphs.teacher.asking import analyse, make_teacher
+from tests.graphs.teacher.redirecting_host import redirecting_host
 
 CANARY = "azure-canary-0123456789abcdef"
 GATEWAY = "Basic gateway-canary-9876543210"
@@ -87,46 +85,12 @@ async def test_values_are_in_no_error_log_or_file(tmp_path: Path, caplog: pytest
         assert secret not in files
 
 
-class Elsewhere(BaseHTTPRequestHandler):
-    """Redirects its first request, and keeps the headers of all."""
-
-    seen: list[dict[str, str]]
-    target: str
-
-    def do_POST(self) -> None:
-        self.seen.append({name.lower(): value for name, value in self.headers.items()})
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(307 if self.target else 204)
-        if self.target:
-            self.send_header("Location", self.target)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hosts() -> Iterator[list[tuple[Any, str]]]:
-    """Two hosts: the handler of each, and its address."""
-    servers = [
-        ThreadingHTTPServer(("127.0.0.1", 0), type("Host", (Elsewhere,), {"seen": [], "target": ""}))
-        for _ in range(2)
-    ]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield [(server.RequestHandlerClass, f"http://127.0.0.1:{server.server_port}") for server in servers]
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-async def test_a_redirect_takes_no_header_to_another_host(hosts: list[tuple[Any, str]]) -> None:
-    (home, address), (other, elsewhere) = hosts
-    transport = CheckedTransport(f"{address}/v1", ANYWHERE, Credentials(headers={"api-key": CANARY}))
-    async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
-        home.target = f"{elsewhere}/v1/chat"
-        await client.post(f"{address}/v1/chat", json={})
+async def test_a_redirect_takes_no_header_to_another_host() -> None:
+    with redirecting_host() as (home, address), redirecting_host() as (other, elsewhere):
+        home.targets.append(f"{elsewhere}/v1/chat")
+        transport = CheckedTransport(f"{address}/v1", ANYWHERE, Credentials(headers={"api-key": CANARY}))
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            await client.post(f"{address}/v1/chat", json={})
     assert home.seen[0]["api-key"] == CANARY
     assert len(other.seen) == 1
     assert CANARY not in str(other.seen)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +15,7 @@ from graphs.teacher import network
 from graphs.teacher.network import ANYWHERE, CheckedTransport, Network, RefusedAddressError
 from tests.flaky_server import FlakyServer
 from tests.graphs.teacher.asking import analyse, make_teacher
+from tests.graphs.teacher.redirecting_host import redirecting_host
 
 PUBLIC_ONLY = Network(private=False)
 
@@ -86,59 +84,29 @@ async def test_the_address_that_was_checked_is_asked_under_the_hosts_name(
         assert len(server.calls) == 2
 
 
-class Recorder(BaseHTTPRequestHandler):
-    """Redirects, or plays a proxy: it keeps the targets that it is asked for."""
-
-    targets: list[str]
-    redirect: str
-
-    def do_POST(self) -> None:
-        self.targets.append(self.path)
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(307 if self.redirect else 502)
-        if self.redirect:
-            self.send_header("Location", self.redirect)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def recorder() -> Iterator[tuple[type[Recorder], str]]:
-    handler = type("Here", (Recorder,), {"targets": [], "redirect": ""})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield handler, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-async def test_a_redirect_is_checked_too(tmp_path: Path, recorder: tuple[type[Recorder], str]) -> None:
-    handler, url = recorder
-    handler.redirect = "http://2852039166/latest/meta-data"
-    with FlakyServer([]) as server:
+async def test_a_redirect_is_checked_too(tmp_path: Path) -> None:
+    with redirecting_host() as (host, url), FlakyServer([]) as server:
+        host.targets.append("http://2852039166/latest/meta-data")
         async with make_teacher(server, tmp_path, base_url=f"{url}/v1") as teacher:
             with pytest.raises(TeacherError, match=r"2852039166 leads to 169\.254\.169\.254"):
                 await analyse(teacher)
-    assert handler.targets == ["/v1/chat/completions"]
+    assert host.paths == ["/v1/chat/completions"]
 
 
 async def test_a_proxy_is_used_for_names_and_told_no_address_of_metadata(
-    monkeypatch: pytest.MonkeyPatch, recorder: tuple[type[Recorder], str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    handler, url = recorder
-    monkeypatch.setenv("HTTP_PROXY", url)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    for target in ("http://teacher.example/v1", "http://metadata.google.internal/v1", "http://0xA9FEA9FE/v1"):
-        async with httpx.AsyncClient(transport=CheckedTransport(target, ANYWHERE)) as client:
-            if "teacher" in target:
-                assert (await client.post(target)).status_code == 502
-            else:
+    with redirecting_host() as (proxy, url):
+        monkeypatch.setenv("HTTP_PROXY", url)
+        named = "http://teacher.example/v1"
+        async with httpx.AsyncClient(transport=CheckedTransport(named, ANYWHERE)) as client:
+            assert (await client.post(named)).status_code == 502
+        for target in ("http://metadata.google.internal/v1", "http://0xA9FEA9FE/v1"):
+            async with httpx.AsyncClient(transport=CheckedTransport(target, ANYWHERE)) as client:
                 with pytest.raises(RefusedAddressError):
                     await client.post(target)
-    assert handler.targets == ["http://teacher.example/v1"]
+    assert proxy.paths == [named]
 
 
 @pytest.mark.parametrize(
@@ -176,29 +144,22 @@ async def test_the_second_address_is_tried_where_the_first_does_not_answer(
             await client.get(f"http://both.example:{port}/")
 
 
-async def test_a_redirect_on_the_same_host_keeps_its_name_and_key(
-    monkeypatch: pytest.MonkeyPatch, recorder: tuple[type[Recorder], str]
-) -> None:
+async def test_a_redirect_on_the_same_host_keeps_its_name_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that is connected to must not be taken for another host, whose business the key is not."""
-    handler, url = recorder
-    port = urlsplit(url).port
-    seen: list[tuple[str | None, str | None]] = []
-
-    def answer(self: Recorder) -> None:
-        seen.append((self.headers["Host"], self.headers["Authorization"]))
-        self.redirect = "/v1/chat/" if len(seen) == 1 else ""
-        Recorder.do_POST(self)
 
     async def look_up(host: str, port: int, flags: int = 0) -> list[network.Address]:
         assert host == "teacher.example"
         return [ip_address("127.0.0.1")]
 
     monkeypatch.setattr(network, "look_up", look_up)
-    monkeypatch.setattr(handler, "do_POST", answer)
-    target = f"http://teacher.example:{port}/v1/chat"
-    async with httpx.AsyncClient(
-        transport=CheckedTransport(target, ANYWHERE), follow_redirects=True
-    ) as client:
-        await client.post(target, headers={"Authorization": "Bearer key"}, json={})
-    assert seen == [(f"teacher.example:{port}", "Bearer key")] * 2
-    assert handler.targets == ["/v1/chat", "/v1/chat/"]
+    with redirecting_host() as (host, url):
+        host.targets.append("/v1/chat/")
+        port = urlsplit(url).port
+        target = f"http://teacher.example:{port}/v1/chat"
+        transport = CheckedTransport(target, ANYWHERE)
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            await client.post(target, headers={"Authorization": "Bearer key"}, json={})
+    assert host.paths == ["/v1/chat", "/v1/chat/"]
+    assert [(headers["host"], headers["authorization"]) for headers in host.seen] == [
+        (f"teacher.example:{port}", "Bearer key")
+    ] * 2
