@@ -147,30 +147,38 @@ def questions(
         yield Question("analyst", AugmentationStrategy, render("draft_strategies"), data, STRATEGY)
     scorable = load_task(config.task).self_contained
     for batch in batches(loop, scorable, train, patterns, failures.train):
-        samples: Data = {"samples": [row] * batch.count}
-        purpose: Data = (
-            {"strategy": STRATEGY, "case": ANALYSIS if loop.cases else None}
-            if batch.pattern
-            else {"error": failure}
-            if batch.source
-            else {}
-        )
-        data = task | {"examples": examples} | purpose
-        kind = writing(batch, loop)
-        prompts, answers = [row["prompt"]] * batch.count, {"answers": [row["completion"]] * batch.count}
-        if batch.origin == "unlabeled":
-            shown = task | {"examples": examples, "prompts": prompts, "vote": batch.id}
-            yield Question(ROLE, BlindAnswers, render("blind"), shown, answers, loop.max_attempts)
-        else:
-            write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
-            yield Question("generator", SampleBatch, write, data, samples, loop.max_attempts)
-        attempts = 1 if batch.origin == "unlabeled" else loop.max_attempts
-        if loop.qc:
-            judge = render(f"judge/{kind}")
-            yield Question("judge", QualityReport, judge, data | samples, REPORT, attempts)
-        for vote in range(loop.qc_blind):
-            shown = task | {"examples": examples, "prompts": prompts, "vote": vote}
-            yield Question("judge", BlindAnswers, render("blind"), shown, answers, attempts)
+        purpose: Data = {}
+        if batch.pattern:
+            purpose = {"strategy": STRATEGY, "case": ANALYSIS if loop.cases else None}
+        elif batch.source:
+            purpose = {"error": failure}
+        yield from batch_questions(batch, loop, task | {"examples": examples} | purpose, row, fixed=fixed)
+
+
+def batch_questions(
+    batch: Batch, loop: LoopSpec, data: Data, row: Data, *, fixed: bool
+) -> Iterator[Question]:
+    """The questions of one batch: its rows are written or answered, then judged.
+
+    Args:
+        data: the task, the examples, and what the rows are for.
+        row: `prompt` and `completion` of a typical training row.
+        fixed: whether the task's prompts have fixed parts.
+    """
+    kind, attempts = writing(batch, loop), loop.max_attempts
+    samples: Data = {"samples": [row] * batch.count}
+    answers: Data = {"answers": [row["completion"]] * batch.count}
+    blind = {"task": data["task"], "examples": data["examples"], "prompts": [row["prompt"]] * batch.count}
+    if batch.origin == "unlabeled":
+        yield Question(ROLE, BlindAnswers, render("blind"), blind | {"vote": batch.id}, answers, attempts)
+        attempts = 1
+    else:
+        write = render(f"write/{kind}", count=batch.count, feedback=False, fixed=fixed)
+        yield Question("generator", SampleBatch, write, data, samples, attempts)
+    if loop.qc:
+        yield Question("judge", QualityReport, render(f"judge/{kind}"), data | samples, REPORT, attempts)
+    for vote in range(loop.qc_blind):
+        yield Question("judge", BlindAnswers, render("blind"), blind | {"vote": vote}, answers, attempts)
 
 
 def batches(loop: LoopSpec, scorable: bool, train: int, patterns: int, train_failures: int) -> list[Batch]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.compare.models import CurvePoint, Difference, Results, Row
 from app.compare.runs import Job
@@ -36,27 +37,8 @@ def find_results(
     values = {name: np.array([[s.value for s in row] for row in table]) for name, table in scores.items()}
     right = {name: np.array([[s.correct for s in row] for row in table]) for name, table in scores.items()}
 
-    def against(other: str | None) -> dict[str, Difference]:
-        if other not in methods:
-            return {}
-        named = [name for name in methods if name != other]
-        estimates = {name: difference(values[other], values[name], seed) for name in named}
-        corrected = holm([estimate.p_value for estimate in estimates.values()])
-        return {
-            name: Difference(
-                difference=estimate.mean,
-                ci95=(estimate.low, estimate.high),
-                p_value=p_value,
-                verdict=corrected_verdict(estimate, p_value),
-                mcnemar=[
-                    mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
-                    for a, b in zip(right[other], right[name], strict=True)
-                ],
-            )
-            for (name, estimate), p_value in zip(estimates.items(), corrected, strict=True)
-        }
-
-    to_vanilla, to_reference = against(VANILLA), against(reference)
+    to_vanilla = differences_from(VANILLA, values, right, seed)
+    to_reference = differences_from(reference, values, right, seed)
     rows = [
         describe(
             name,
@@ -79,6 +61,35 @@ def find_results(
         reference=reference,
         rows=rows,
     )
+
+
+def differences_from(
+    other: str | None, values: Mapping[str, Floats], right: Mapping[str, NDArray[np.bool_]], seed: int
+) -> dict[str, Difference]:
+    """Method -> its difference from another one, p values corrected for the number of methods; empty without the other.
+
+    Args:
+        values: method -> scores by seed and test row.
+        right: method -> whether the answer is right, by seed and test row.
+        seed: of the bootstrap.
+    """
+    if other is None or other not in values:
+        return {}
+    estimates = {name: difference(values[other], own, seed) for name, own in values.items() if name != other}
+    corrected = holm([estimate.p_value for estimate in estimates.values()])
+    return {
+        name: Difference(
+            difference=estimate.mean,
+            ci95=(estimate.low, estimate.high),
+            p_value=p_value,
+            verdict=corrected_verdict(estimate, p_value),
+            mcnemar=[
+                mcnemar(int((b & ~a).sum()), int((a & ~b).sum()))
+                for a, b in zip(right[other], right[name], strict=True)
+            ],
+        )
+        for (name, estimate), p_value in zip(estimates.items(), corrected, strict=True)
+    }
 
 
 def training(steps: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ GATEWAY = "gateway-canary-2f61d8b09e"
 """In a header of another name."""
 PASSWORD = "database-canary-7d3a9c"
 """Of PostgreSQL, where that keeps the runs; the server of the tests takes any."""
+SECRETS = {
+    "teacher": CANARY,
+    "gateway": GATEWAY,
+    "Ray": RAY_TOKEN,
+    "collector": COLLECTOR_KEY,
+    "database": PASSWORD,
+}
 
 
 def halves(secret: str) -> tuple[bytes, bytes]:
@@ -107,39 +115,39 @@ def scripted_teacher() -> Iterator[ScriptedTeacherServer]:
         yield server
 
 
+@contextmanager
+def service_with_secrets(
+    folder: Path, data: Path, student: Path, teacher: str
+) -> Iterator[tuple[Service, Collector]]:
+    """A service that knows every kind of secret, and sends spans to a collector."""
+    settings = {
+        "PADA_AUTH": "on",
+        "PADA_LOG_LEVEL": "debug",
+        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
+        "PADA_TEACHER_KEYS": json.dumps({teacher: ["TINY_KEY", "GATEWAY_LOGIN"]}),
+        "GATEWAY_LOGIN": f"Basic {GATEWAY}",
+        "RAY_AUTH_TOKEN": RAY_TOKEN,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{COLLECTOR_KEY}",
+    }
+    with Collector() as collector, serving(folder / "home", **settings) as service:
+        service.terminate()
+        service.settings = with_password(service.settings) | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        service.start()
+        service.key = service.make_key("write")
+        yield service, collector
+
+
 @pytest.mark.slow
 def test_secrets_are_nowhere(
     tmp_path: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
 ) -> None:
     """A run that ends well, one whose teacher refuses the key and repeats it, and requests that are refused."""
-    settings = {
-        "PADA_AUTH": "on",
-        "PADA_LOG_LEVEL": "debug",
-        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY", "GATEWAY_LOGIN"]}),
-        "GATEWAY_LOGIN": f"Basic {GATEWAY}",
-        "RAY_AUTH_TOKEN": RAY_TOKEN,
-        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{COLLECTOR_KEY}",
-    }
     config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1}) | {
         "data": {"folder": str(data)}
     }
     config["teacher"] |= {"headers_env": {"X-Gateway": "GATEWAY_LOGIN"}}
-    with Collector() as collector, serving(tmp_path / "home", **settings) as service:
-        service.terminate()
-        service.settings = with_password(service.settings) | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        service.start()
-        service.key = service.make_key("write")
-        told = Told(
-            {
-                "teacher": CANARY,
-                "gateway": GATEWAY,
-                "API": service.key,
-                "Ray": RAY_TOKEN,
-                "collector": COLLECTOR_KEY,
-                "database": PASSWORD,
-            }
-        )
+    with service_with_secrets(tmp_path, data, student, scripted_teacher.url) as (service, collector):
+        told = Told(SECRETS | {"API": service.key})
         good = service.wait(service.start_run(config), seconds=240)
         assert good["status"] == "finished"
         scripted_teacher.fault = lambda schema, data: refuse(f"{CANARY} {GATEWAY}")
@@ -160,18 +168,22 @@ def test_secrets_are_nowhere(
     assert {call.headers["x-gateway"] for call in scripted_teacher.seen} == {f"Basic {GATEWAY}"}
     assert collector.headers[0]["authorization"] == f"Bearer {COLLECTOR_KEY}"
     assert not told.found()
-    # nothing was found in what is really there
+    really_looked(told, good["id"], bad["id"])
+
+
+def really_looked(told: Told, good: str, bad: str) -> None:
+    """Nothing was found in what is really there."""
     database = "pg_dump" if "pg_dump" in told.places else "pada.sqlite"
     for place, content in (
-        ("GET /v1/runs", good["id"].encode()),
+        ("GET /v1/runs", good.encode()),
         ("/events", b'"status": "finished"'),
-        ("report.json (afterwards)", good["id"].encode()),
+        ("report.json (afterwards)", good.encode()),
         ("report.html", b"</html>"),
-        ("ledger.sqlite (afterwards)", bad["id"].encode()),
-        (database, bad["id"].encode()),
+        ("ledger.sqlite (afterwards)", bad.encode()),
+        (database, bad.encode()),
         ("/metrics", b"pada_teacher"),
         ("serve.log (afterwards)", b'"level": "debug"'),
-        ("spans", bytes.fromhex(bad["id"])),
+        ("spans", bytes.fromhex(bad)),
     ):
         assert content in told.of(place), place
 

@@ -26,6 +26,13 @@ from tests.app.report.report_parts import (
     teacher_report,
 )
 
+OPENED = (
+    "checked and compared with the other splits at the start",
+    "compared with new rows, so that none of it leaks into training",
+    "scored for the baseline and the best student",
+)
+"""Why the test rows were opened."""
+
 
 def example() -> Report:
     """A finished run of three rounds that improved the student by 9.8 points on the test."""
@@ -35,15 +42,6 @@ def example() -> Report:
         example_round(1, 0.664, True, random_),
         example_round(2, 0.714, True, random_),
         example_round(3, 0.706, False, random_),
-    ]
-    spending = [
-        SpendPoint(seconds=140 * (i // 60) + 1.1 * i, usd=0.0042 * i, tokens=1310 * i, calls=2 * i)
-        for i in range(180)
-    ]
-    reasons = [
-        "checked and compared with the other splits at the start",
-        "compared with new rows, so that none of it leaks into training",
-        "scored for the baseline and the best student",
     ]
     return Report(
         run_id="5f0c6b4f2c0e4d0f9d6f1b7f3a7c1e52",
@@ -57,22 +55,14 @@ def example() -> Report:
         rounds=rounds,
         baseline={"validation": 0.612},
         best={"round": 2, "validation": 0.714},
-        test=TestResult(
-            metric="accuracy", n=400, untrained=0.031, baseline=0.605, best=0.703, difference=0.098, ci95=(0.052, 0.145),
-            p_value=0.00004, p_method="mcnemar", verdict="improved",
-            detail=rounds[2].detail,
-        ),
+        test=example_test(rounds[2].detail),
         tuning=Tuning(trials=TRIALS, chosen=TRIALS[1]),
         minimal_detectable_effect=minimal_detectable_effect(400),
-        cost=Cost(
-            calls=358, prompt_tokens=181_204, completion_tokens=53_311, usd=0.7518, repeated=12, retries=9,
-            by_role={
-                "analyst": {"calls": 140, "prompt_tokens": 60_000, "completion_tokens": 14_000, "usd": 0.2},
-                "generator": {"calls": 150, "prompt_tokens": 80_204, "completion_tokens": 35_311, "usd": 0.45},
-                "judge": {"calls": 68, "prompt_tokens": 41_000, "completion_tokens": 4_000, "usd": 0.1018},
-            },
-        ),
-        spending=spending,
+        cost=example_cost(),
+        spending=[
+            SpendPoint(seconds=140 * (i // 60) + 1.1 * i, usd=0.0042 * i, tokens=1310 * i, calls=2 * i)
+            for i in range(180)
+        ],
         seconds={
             "fine_tune": 380.0, "evaluate": 3.2, "gate": 0.4, "analyze_errors": 31.0, "find_patterns": 7.7,
             "draft_strategies": 4.6, "review": 0.0, "allocate": 0.1, "augment": 92.0, "accept": 0.5,
@@ -87,9 +77,28 @@ def example() -> Report:
         teacher=teacher_report(),
         test_access=[
             SealedAccess(time=1_762_074_895.5 + 240 * n, process=2714, reason=reason)
-            for n, reason in enumerate(reasons)
+            for n, reason in enumerate(OPENED)
         ],
         config=example_config().model_dump(mode="json"),
+    )  # fmt: skip
+
+
+def example_test(detail: dict[str, Any]) -> TestResult:
+    return TestResult(
+        metric="accuracy", n=400, untrained=0.031, baseline=0.605, best=0.703, difference=0.098, ci95=(0.052, 0.145),
+        p_value=0.00004, p_method="mcnemar", verdict="improved",
+        detail=detail,
+    )  # fmt: skip
+
+
+def example_cost() -> Cost:
+    return Cost(
+        calls=358, prompt_tokens=181_204, completion_tokens=53_311, usd=0.7518, repeated=12, retries=9,
+        by_role={
+            "analyst": {"calls": 140, "prompt_tokens": 60_000, "completion_tokens": 14_000, "usd": 0.2},
+            "generator": {"calls": 150, "prompt_tokens": 80_204, "completion_tokens": 35_311, "usd": 0.45},
+            "judge": {"calls": 68, "prompt_tokens": 41_000, "completion_tokens": 4_000, "usd": 0.1018},
+        },
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,16 +136,24 @@ def script_of_the_guide(**changes: str) -> str:
     return script
 
 
-def test_the_script_of_the_guide(
-    client: openai.OpenAI,
-    service: Service,
-    student: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_chats(tmp_path / "tickets.jsonl", "validation", 120)
+@dataclass
+class GuidesJob:
+    """The job of the guide's script, after its end."""
+
+    job: openai.types.fine_tuning.FineTuningJob
+    printed: str
+    trained: dict[str, Any]
+    """The trainer's report."""
+
+    @property
+    def run(self) -> str:
+        return self.job.id.removeprefix("ftjob-")
+
+
+@pytest.fixture(scope="module")
+def guides_job(tmp_path_factory: pytest.TempPathFactory, service: Service, student: Path) -> GuidesJob:
+    folder = tmp_path_factory.mktemp("guide")
+    write_chats(folder / "tickets.jsonl", "validation", 120)
     script = script_of_the_guide(
         address=f"{service.url}/v1",
         key=service.key,
@@ -152,22 +162,28 @@ def test_the_script_of_the_guide(
         wait="sleep(0.1",
     )
     names: dict[str, Any] = {}
-    exec(script, names)
+    printed = io.StringIO()
+    with chdir(folder), redirect_stdout(printed):
+        exec(script, names)
     names["client"].close()
-    printed = capsys.readouterr().out
     job: openai.types.fine_tuning.FineTuningJob = names["job"]
     assert job.status == "succeeded", job
+    assert job.fine_tuned_model
+    report = service.home / f"runs/{job.fine_tuned_model}/rounds/0/student/report.json"
+    return GuidesJob(job, printed.getvalue(), json.loads(report.read_text()))
+
+
+def test_the_script_of_the_guide_prints_what_was_trained(guides_job: GuidesJob) -> None:
+    job, printed = guides_job.job, guides_job.printed
+    assert job.fine_tuned_model == guides_job.run
+    assert job.trained_tokens == guides_job.trained["completion_tokens"] > 0
     assert "\nThe job has completed. " in printed
     assert f"{job.fine_tuned_model} {job.trained_tokens}\nround,step,train_loss,learning_rate\n" in printed
     assert names["reply"].choices[0].message.content
 
-    run = job.id.removeprefix("ftjob-")
-    assert job.fine_tuned_model == run
-    with (service.home / f"runs/{run}/rounds/0/student/report.json").open() as report:
-        trained = json.load(report)
-    assert job.trained_tokens == trained["completion_tokens"] > 0
 
-    events = list(client.fine_tuning.jobs.list_events(job.id, limit=10))[::-1]
+def test_the_events_of_a_job(guides_job: GuidesJob, client: openai.OpenAI) -> None:
+    events = list(client.fine_tuning.jobs.list_events(guides_job.job.id, limit=10))[::-1]
     assert events[0].message == "The job is queued."
     assert events[-1].message.startswith("The job has completed.")
     losses = [event for event in events if event.message.startswith("Step ")]
@@ -176,25 +192,31 @@ def test_the_script_of_the_guide(
     data: list[Any] = [event.data for event in losses]
     assert all(each["loss"] > 0 for each in data)
 
-    (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
-    assert checkpoint.fine_tuning_job_id == job.id
-    assert checkpoint.fine_tuned_model_checkpoint == f"{run}:baseline"
-    assert checkpoint.step_number == trained["steps"]
-    assert checkpoint.metrics.train_loss == trained["loss"][-1]["loss"]
-    (scored,) = service.get(f"/{run}")["scores"]
+
+def test_the_checkpoint_of_a_job(guides_job: GuidesJob, client: openai.OpenAI, service: Service) -> None:
+    (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(guides_job.job.id)
+    assert checkpoint.fine_tuning_job_id == guides_job.job.id
+    assert checkpoint.fine_tuned_model_checkpoint == f"{guides_job.run}:baseline"
+    assert checkpoint.step_number == guides_job.trained["steps"]
+    assert checkpoint.metrics.train_loss == guides_job.trained["loss"][-1]["loss"]
+    (scored,) = service.get(f"/{guides_job.run}")["scores"]
     assert checkpoint.metrics.model_extra == {
         "validation": scored["validation"], "validation_metric": scored["metric"],
     }  # fmt: skip
 
-    (results,) = job.result_files
+
+def test_the_files_of_a_job(guides_job: GuidesJob, client: openai.OpenAI, service: Service) -> None:
+    (results,) = guides_job.job.result_files
     described = client.files.retrieve(results)
     content = client.files.content(results)
     assert (described.purpose, described.bytes) == ("fine-tune-results", len(content.read()))
     lines = list(csv.DictReader(io.StringIO(content.text)))
     assert [(int(line["step"]), float(line["train_loss"])) for line in lines] == [
-        (point["step"], point["loss"]) for point in trained["loss"]
+        (point["step"], point["loss"]) for point in guides_job.trained["loss"]
     ]
-    adapter = f"{service.url}/v1/runs/{run}/artifacts/rounds/0/student/adapter/adapter_model.safetensors"
+    adapter = (
+        f"{service.url}/v1/runs/{guides_job.run}/artifacts/rounds/0/student/adapter/adapter_model.safetensors"
+    )
     part = httpx.get(adapter, headers=service.headers | {"Range": "bytes=0-7"})
     assert (part.status_code, len(part.content)) == (206, 8)
 
