@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.api.keys.auth import Reader
 from app.api.metrics import Metrics
 from app.api.problems import documented, problems
+from app.db import comparisons as comparison_repository
 from app.db import runs as run_repository
 from app.db.engine import Sessions
 from app.errors import Unavailable
@@ -80,15 +81,16 @@ async def readyz(request: Request) -> Readiness:
     },
 )
 async def metrics(request: Request, caller: Reader) -> Response:
-    """Requests, runs by status, and the cost and time of all runs. Where keys are on, any key with `read` is enough."""
+    """Requests, runs and comparisons by status, and the cost and time of all runs. Where keys are on, any key with `read` is enough."""
     collected: Metrics = request.app.state.metrics
     async with request.app.state.reads() as session:
-        runs = await run_repository.count_by_status(session)
-        totals, training = (
+        text = collected.expose(
+            await run_repository.count_by_status(session),
+            await comparison_repository.count_by_status(session),
             await run_repository.get_totals(session),
             await run_repository.get_training_rates(session),
         )
-    return Response(collected.expose(runs, totals, training), media_type=CONTENT_TYPE_LATEST)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 async def _database(reads: Sessions) -> str | None:

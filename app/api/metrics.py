@@ -28,7 +28,12 @@ class Metrics:
             registry=self.registry,
         )
         self.runs = Gauge("pada_runs", "Runs by status.", ("status",), registry=self.registry)
-        self.queue = Gauge("pada_queue_length", "Runs that wait for a process.", registry=self.registry)
+        self.comparisons = Gauge(
+            "pada_comparisons", "Comparisons by status.", ("status",), registry=self.registry
+        )
+        self.queue = Gauge(
+            "pada_queue_length", "Runs and comparisons that wait for a process.", registry=self.registry
+        )
         # summed over all processes by the database; a gauge, because it is set and not counted
         self.teacher = Gauge(
             "pada_teacher",
@@ -51,12 +56,17 @@ class Metrics:
         self.seconds.labels(method, route).observe(seconds)
 
     def expose(
-        self, runs: dict[str, int], totals: dict[str, dict[str, float]], training: dict[str, float]
+        self,
+        runs: dict[str, int],
+        comparisons: dict[str, int],
+        totals: dict[str, dict[str, float]],
+        training: dict[str, float],
     ) -> bytes:
         """All numbers as text.
 
         Args:
             runs: status -> count, of the whole database.
+            comparisons: the same of comparisons.
             totals: see `app.db.runs.get_totals`.
             training: run -> tokens a second.
         """
@@ -69,7 +79,8 @@ class Metrics:
             self.training.labels(run).set(rate)
         for status in STATUSES:
             self.runs.labels(status).set(runs.get(status, 0))
-        self.queue.set(runs.get("queued", 0))
+            self.comparisons.labels(status).set(comparisons.get(status, 0))
+        self.queue.set(runs.get("queued", 0) + comparisons.get("queued", 0))
         return generate_latest(self.registry)
 
 

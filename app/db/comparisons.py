@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Run
@@ -24,6 +24,12 @@ async def get_by_id(session: AsyncSession, name: str, owner: str | None) -> Run 
         owner: the required owner; None accepts any.
     """
     return (await session.scalars(_owned(owner).where(Run.id == name))).one_or_none()
+
+
+async def count_by_status(session: AsyncSession) -> dict[str, int]:
+    """Status -> number of comparisons."""
+    query = select(Run.status, func.count()).where(Run.comparison.is_not(None)).group_by(Run.status)
+    return {status: int(count) for status, count in await session.execute(query)}
 
 
 def _owned(owner: str | None) -> Select[Run]:

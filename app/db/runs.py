@@ -83,9 +83,9 @@ async def count_unfinished(session: AsyncSession, owner: str) -> int:
 
 
 async def count_by_status(session: AsyncSession) -> dict[str, int]:
-    """Status -> number of runs."""
-    rows = await session.execute(select(Run.status, func.count()).group_by(Run.status))
-    return {status: int(count) for status, count in rows}
+    """Status -> number of runs that are no comparisons."""
+    query = select(Run.status, func.count()).where(Run.comparison.is_(None)).group_by(Run.status)
+    return {status: int(count) for status, count in await session.execute(query)}
 
 
 async def get_totals(session: AsyncSession) -> dict[str, dict[str, float]]:

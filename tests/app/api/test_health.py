@@ -91,12 +91,14 @@ def test_teachers_are_reached_where_they_are_named(tmp_path: Path) -> None:
 
 
 def test_metrics_count_by_route_and_not_by_path(service: Service) -> None:
-    for number, status in enumerate(["queued", "queued", "failed"]):
+    kinds = [("queued", None), ("queued", None), ("failed", None), ("queued", "{}"), ("running", "{}")]
+    for number, (status, comparison) in enumerate(kinds):
         service.sql(
-            "INSERT INTO runs (id, owner, created, config, status, reason, view, token, last_event)"
-            " VALUES (?, '', 1.0, '{}', ?, '', '{}', 0, 0)",
+            "INSERT INTO runs (id, owner, created, config, status, reason, view, token, last_event, comparison)"
+            " VALUES (?, '', 1.0, '{}', ?, '', '{}', 0, 0, ?)",
             f"{number:032x}",
             status,
+            comparison,
         )
     with service.client() as client:
         for letter in "abc":
@@ -112,7 +114,10 @@ def test_metrics_count_by_route_and_not_by_path(service: Service) -> None:
     assert 'pada_runs{status="queued"} 2.0' in lines
     assert 'pada_runs{status="failed"} 1.0' in lines
     assert 'pada_runs{status="running"} 0.0' in lines
-    assert "pada_queue_length 2.0" in lines
+    assert 'pada_comparisons{status="queued"} 1.0' in lines
+    assert 'pada_comparisons{status="running"} 1.0' in lines
+    assert 'pada_comparisons{status="failed"} 0.0' in lines
+    assert "pada_queue_length 3.0" in lines
 
 
 def test_logs_are_json_and_tell_no_secret(tmp_path: Path, unused_port: int) -> None:
