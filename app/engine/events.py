@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from app.engine.run_status import RunStatus
 from graphs.context import Reviewed
 from graphs.errors import Wait
+from trainer.progress import Progress
 
 
 class BaseEvent(BaseModel):
-    """What all events have. Both fields are 0, and not part of the JSON, until the event is stored."""
+    """What all events have. `id` and `time` are 0, and not part of the JSON, until the event is stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -30,6 +31,7 @@ class BaseEvent(BaseModel):
     """1, 2, ... without a gap, also over restarts of the run."""
     time: float = 0.0
     """Seconds since the epoch."""
+    type: str
 
     def model_post_init(self, _: Any) -> None:
         # what tells the types apart has a default, and is written all the same
@@ -85,19 +87,12 @@ class StageDone(BaseEvent):
     seconds: float
 
 
-class TrainerProgress(BaseEvent):
-    """A line of the trainer's progress; see `trainer.progress.Progress`."""
+class TrainerProgress(Progress, BaseEvent):
+    """A line of the trainer's progress."""
 
     type: Literal["trainer"] = "trainer"
-    stage: Literal["load", "train", "predict", "done", "warning", "error"]
-    step: int = 0
-    steps: int = 0
-    loss: float | None = None
-    learning_rate: float | None = None
-    tokens_per_second: float | None = None
-    memory_mb: float | None = None
-    eta_seconds: float | None = None
-    message: str | None = None
+    time: float = 0.0
+    """Seconds since the epoch."""
 
 
 class PowerEstimate(BaseEvent):
@@ -151,8 +146,6 @@ class UnknownEvent(BaseEvent):
     """An event of another version of pada; its fields are kept as they are."""
 
     model_config = ConfigDict(extra="allow")
-
-    type: str
 
 
 StageEvent = StageStarted | StageProgress | StageDone
