@@ -70,7 +70,7 @@ def from_index(requirements: Path) -> list[str]:
         raise SystemExit(f"audit: {NO_NETWORK}")
     for package in packages:
         if "skip_reason" in package:
-            print(f"not audited: {package['name']}: {package['skip_reason']}")  # noqa: T201
+            print(f"not audited: {package['name']}: {package['skip_reason']}")
     return [
         f"{package['name']} {package['version']}: {each['id']} (fixed in {', '.join(each['fix_versions']) or 'none yet'})"
         for package in audited
@@ -95,9 +95,9 @@ def write_inventory(folder: Path) -> None:
     table = licence_table(json.loads(sbom.read_text(encoding="utf-8")))
     (folder / "licences.md").write_text(to_markdown(table), encoding="utf-8")
     unknown = [name for name, _, licence in table if licence == "unknown"]
-    print(f"{len(table)} packages: {sbom}, {folder / 'licences.md'}")  # noqa: T201
+    print(f"{len(table)} packages: {sbom}, {folder / 'licences.md'}")
     if unknown:
-        print(f"without a licence in their metadata: {', '.join(unknown)}")  # noqa: T201
+        print(f"without a licence in their metadata: {', '.join(unknown)}")
 
 
 def main(arguments: list[str]) -> int:
@@ -115,8 +115,8 @@ def main(arguments: list[str]) -> int:
     except (OSError, zipfile.BadZipFile) as error:
         raise SystemExit(f"audit: {options.osv}: {error}") from None
     for line in found:
-        print(line)  # noqa: T201
-    print(f"{len(found)} known vulnerabilities in {len(locked(options.lock))} locked packages")  # noqa: T201
+        print(line)
+    print(f"{len(found)} known vulnerabilities in {len(locked(options.lock))} locked packages")
     return int(bool(found))
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.trainer.random_students import make_student
 from tests.trainer.sandbox.sandboxes import AVAILABLE_KINDS
+from tests.trainer.trainings import WriteSpec, spec_writer
 from trainer.sandbox.launch import Kind, best_kind
 
 COLOURS = ("red", "green", "blue", "white")
@@ -34,28 +36,14 @@ def tokenizer() -> Any:
 @pytest.fixture(scope="session")
 def tiny_student(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     """A random Llama with the embedded student's tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     folder = tmp_path_factory.mktemp("students") / "tiny"
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        initializer_range=0.1,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return make_student("Llama", folder, tokenizer, tie_word_embeddings=True)
+
+
+@pytest.fixture
+def write_spec(tmp_path: Path, tiny_student: Path, colours: Path) -> WriteSpec:
+    """Writes a spec for the tiny student; returns its path and the output folder."""
+    return spec_writer(tmp_path, tiny_student, colours)
 
 
 @pytest.fixture(scope="module")

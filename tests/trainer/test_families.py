@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainer.random_students import make_student
 from trainer.data import Encoder, stop_tokens
 from trainer.finetune import finetune
 from trainer.model import load_model, load_tokenizer
@@ -29,37 +30,12 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "Phi3": {"tie_word_embeddings": True},
 }
 """Name in the library -> what differs from a usual decoder."""
-CLASSES = {"Gemma3Text": "Gemma3"}
 
 
 @pytest.fixture(params=FAMILIES)
 def family(request: pytest.FixtureRequest, tmp_path: Path, tokenizer: Any) -> Path:
     """A random student of a family, with the embedded student's tokenizer."""
-    return make_student(request.param, tmp_path / "student", tokenizer, FAMILIES[request.param])
-
-
-def make_student(name: str, folder: Path, tokenizer: Any, more: dict[str, Any]) -> Path:
-    import torch
-    import transformers
-
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.1,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        **more,
-    )
-    getattr(transformers, f"{CLASSES.get(name, name)}ForCausalLM")(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return make_student(request.param, tmp_path / "student", tokenizer, **FAMILIES[request.param])
 
 
 @pytest.fixture
@@ -107,7 +83,7 @@ def plain_answers(student: StudentSpec, adapter: Path, rows: Path) -> list[str]:
 
 @pytest.mark.parametrize("layers", [["lm_head"], ["embed_tokens"], ["q_proj", "lm_head"]])
 def test_an_adapter_on_shared_weights_is_refused(tmp_path: Path, tokenizer: Any, layers: list[str]) -> None:
-    folder = make_student("Llama", tmp_path / "tied", tokenizer, {"tie_word_embeddings": True})
+    folder = make_student("Llama", tmp_path / "tied", tokenizer, tie_word_embeddings=True)
     student = StudentSpec(model=str(folder), dtype="float32", lora=LoraSpec(target_modules=layers))
     with pytest.raises(ModelError, match="would change both"):
         load_model(student, trainable=True)

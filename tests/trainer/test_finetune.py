@@ -10,67 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.trainer.trainings import FAST, WriteSpec, losses, progress, run
 from trainer import finetune as process
 from trainer.finetune import main
 from trainer.fitting import is_out_of_memory
 from trainer.loss import Layout
 from trainer.model import load_model
-from trainer.specs import StudentSpec, TrainReport
+from trainer.specs import StudentSpec
 from trainer.storage import EXIT_BLOCKED
 
-FAST = {
-    "dtype": "float32",
-    "template": "plain",
-    "epochs": 2,
-    "learning_rate": 2e-2,
-    "batch_size": 8,
-    "max_length": 64,
-    "max_new_tokens": 4,
-}
 
-
-@pytest.fixture
-def write_spec(tmp_path: Path, tiny_student: Path, colours: Path) -> Any:
-    """Writes a spec for the tiny student; returns its path and the output folder."""
-
-    def write(
-        name: str = "run", train: Path = colours, predict: Any = (), adapter: Any = None, **student: Any
-    ) -> Any:
-        output = tmp_path / name
-        spec = {
-            "task": "exact_match",
-            "student": FAST | {"model": str(tiny_student)} | student,
-            "train": [str(train)],
-            "output": str(output),
-            "seed": 3,
-            "adapter": str(adapter) if adapter else None,
-            "predict": list(predict),
-        }
-        path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(spec))
-        return path, output
-
-    return write
-
-
-def run(written: tuple[Path, Path]) -> TrainReport:
-    assert main([str(written[0])]) == 0
-    return report(written[1])
-
-
-def report(output: Path) -> TrainReport:
-    return TrainReport.model_validate_json((output / "report.json").read_text())
-
-
-def losses(found: TrainReport) -> list[float]:
-    return [point.loss for point in found.loss]
-
-
-def progress(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
-
-
-def test_lora_learns_publishes_predicts_and_reports(write_spec: Any, colours: Path, tmp_path: Path) -> None:
+def test_lora_learns_publishes_predicts_and_reports(
+    write_spec: WriteSpec, colours: Path, tmp_path: Path
+) -> None:
     files = [{"name": "train", "rows": str(colours), "output": str(tmp_path / "predictions.jsonl")}]
     path, output = write_spec(epochs=12, predict=files)
     found = run((path, output))
@@ -92,7 +44,7 @@ def test_lora_learns_publishes_predicts_and_reports(write_spec: Any, colours: Pa
     assert json.loads((output / "adapter" / "adapter_config.json").read_text())["r"] == 16
 
 
-def test_finished_run_is_left_alone(write_spec: Any) -> None:
+def test_finished_run_is_left_alone(write_spec: WriteSpec) -> None:
     path, output = write_spec(epochs=0.25)
     run((path, output))
     before = {p: p.stat().st_mtime_ns for p in output.rglob("*")}
@@ -100,7 +52,7 @@ def test_finished_run_is_left_alone(write_spec: Any) -> None:
     assert {p: p.stat().st_mtime_ns for p in output.rglob("*")} == before
 
 
-def test_accumulation_and_padding_change_nothing(write_spec: Any) -> None:
+def test_accumulation_and_padding_change_nothing(write_spec: WriteSpec) -> None:
     whole = run(write_spec("whole"))
     parts = run(write_spec("parts", micro_batch_size=3))
     assert (whole.micro_batch_size, whole.accumulation) == (8, 1)
@@ -108,13 +60,13 @@ def test_accumulation_and_padding_change_nothing(write_spec: Any) -> None:
     assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
 
 
-def test_training_goes_on_from_an_adapter(write_spec: Any) -> None:
+def test_training_goes_on_from_an_adapter(write_spec: WriteSpec) -> None:
     first = run(write_spec("first", epochs=12))
     second = run(write_spec("second", adapter=first.artifact))
     assert losses(second)[0] < 0.8 * losses(first)[0]
 
 
-def test_full_fine_tuning_leaves_a_model(write_spec: Any) -> None:
+def test_full_fine_tuning_leaves_a_model(write_spec: WriteSpec) -> None:
     found = run(write_spec(method="full", epochs=8, learning_rate=5e-3))
     assert found.artifact.name == "model"
     assert losses(found)[-1] < 0.5 * losses(found)[0]
@@ -125,7 +77,7 @@ def test_full_fine_tuning_leaves_a_model(write_spec: Any) -> None:
     assert losses(again)[0] < 0.5 * losses(found)[0]
 
 
-def test_over_long_rows_are_reported(write_spec: Any, tmp_path: Path) -> None:
+def test_over_long_rows_are_reported(write_spec: WriteSpec, tmp_path: Path) -> None:
     long = {"id": "long", "prompt": "word " * 80, "completion": "red"}
     short = {"id": "short", "prompt": "word", "completion": "red"}
     data = tmp_path / "long.jsonl"
@@ -137,7 +89,7 @@ def test_over_long_rows_are_reported(write_spec: Any, tmp_path: Path) -> None:
     assert warning.startswith("1 of 2 training rows are left out")
 
 
-def test_answers_longer_than_a_reply_are_told_before_training(write_spec: Any, tmp_path: Path) -> None:
+def test_answers_longer_than_a_reply_are_told_before_training(write_spec: WriteSpec, tmp_path: Path) -> None:
     data = tmp_path / "long.jsonl"
     data.write_text(json.dumps({"id": "a", "prompt": "word", "completion": "red " * 9}) + "\n")
     written = write_spec(train=data)
@@ -149,7 +101,7 @@ def test_answers_longer_than_a_reply_are_told_before_training(write_spec: Any, t
     assert [line["message"] for line in lines if line["stage"] == "warning"] == found.warnings
 
 
-def test_only_over_long_rows(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_over_long_rows(write_spec: WriteSpec, capsys: pytest.CaptureFixture[str]) -> None:
     path, output = write_spec(max_length=8)
     assert main([str(path)]) == 1
     assert "All 32 training rows are longer than student.max_length" in capsys.readouterr().err
@@ -157,7 +109,7 @@ def test_only_over_long_rows(write_spec: Any, capsys: pytest.CaptureFixture[str]
 
 
 def test_divergence_names_the_step(
-    write_spec: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    write_spec: WriteSpec, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a spec takes no such rate, and a smaller one takes long to overflow
     monkeypatch.setattr("trainer.training.learning_rate", lambda *_: 1e38)
@@ -187,7 +139,7 @@ def out_of_memory_above(monkeypatch: pytest.MonkeyPatch, limit: int, step: int =
     monkeypatch.setattr(Layout, "loss", loss)
 
 
-def test_out_of_memory_halves_the_micro_batch(write_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_micro_batch(write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     calm = run(write_spec("calm"))
     out_of_memory_above(monkeypatch, limit=2)
     found = run(write_spec("tight"))
@@ -199,7 +151,7 @@ def test_out_of_memory_halves_the_micro_batch(write_spec: Any, monkeypatch: pyte
 
 
 def test_out_of_memory_three_times_is_the_end(
-    write_spec: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out_of_memory_above(monkeypatch, limit=0)
     path, _ = write_spec()
@@ -214,7 +166,7 @@ def test_the_allocators_words_are_known() -> None:
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
 
-def test_missing_processes_are_refused(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_processes_are_refused(write_spec: WriteSpec, capsys: pytest.CaptureFixture[str]) -> None:
     path, _ = write_spec(num_processes=2)
     assert main([str(path)]) == 1
     message = capsys.readouterr().err
@@ -222,13 +174,13 @@ def test_missing_processes_are_refused(write_spec: Any, capsys: pytest.CaptureFi
     assert "accelerate launch" in message
 
 
-def test_qlora_without_gpu(write_spec: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_qlora_without_gpu(write_spec: WriteSpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(write_spec(method="qlora")[0])]) == 1
     assert "QLoRA needs a CUDA GPU" in capsys.readouterr().err
 
 
 def test_checkpoint_of_other_rows_is_refused(
-    write_spec: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device", "predictions.jsonl")
@@ -266,7 +218,7 @@ def test_bad_spec_names_the_key(
 
 
 @pytest.mark.student
-def test_the_embedded_student_learns(write_spec: Any) -> None:
+def test_the_embedded_student_learns(write_spec: WriteSpec) -> None:
     found = run(
         write_spec(
             model="builtin:smollm2-135m",

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.test_finetune import losses, out_of_memory_above, run
-from tests.trainer.test_memory import write_spec  # noqa: F401 - a fixture
+from tests.trainer.test_finetune import out_of_memory_above
 from tests.trainer.token_rows import LONG, SHORT, WITHOUT_PREFIX, llama
+from tests.trainer.trainings import WriteSpec, losses, run
 from trainer import compiling, training
 from trainer.data import Row
 from trainer.finetune import main
@@ -33,7 +33,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_batches_laid_out_ahead_change_nothing(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm = run(write_spec("calm", micro_batch_size=4))
@@ -45,7 +45,7 @@ def test_batches_laid_out_ahead_change_nothing(
     assert [name.startswith("layout") for name in threads].count(False) == 3
 
 
-def test_halving_lays_out_anew(write_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_halving_lays_out_anew(write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     calm = run(write_spec("calm"))
     ahead(monkeypatch)
     out_of_memory_above(monkeypatch, limit=4)
@@ -55,7 +55,7 @@ def test_halving_lays_out_anew(write_spec: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_model_without_a_fixed_order_trains_and_says_so(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What PyTorch raises where an operation adds in any order, here at the first backward pass alone."""
@@ -109,7 +109,7 @@ def test_wider_sequences_and_added_masks_give_the_same_loss(batch: list[Row]) ->
 
 
 def test_eager_attention_is_told(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("transformers.LlamaForCausalLM._supports_sdpa", False)
@@ -120,7 +120,7 @@ def test_eager_attention_is_told(
 
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_compiled_layers_train_alike(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
     backend: str,
 ) -> None:
@@ -133,7 +133,7 @@ def test_compiled_layers_train_alike(
 
 
 def test_a_compiler_that_fails_is_one_clear_error(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainer.test_finetune import FAST, losses, progress, run
 from tests.trainer.test_finetune_processes import ENVIRONMENT
+from tests.trainer.trainings import WriteSpec, losses, progress, run
 from trainer import fitting, memory
 from trainer.data import Row
 from trainer.finetune import main
@@ -34,23 +34,6 @@ LLAMA_1B = {
     "head_dim": 64,
     "tie_word_embeddings": True,
 }
-
-
-@pytest.fixture
-def write_spec(tmp_path: Path, tiny_student: Path, colours: Path) -> Any:
-    def write(name: str = "run", **student: Any) -> Any:
-        spec = {
-            "task": "exact_match",
-            "student": FAST | {"model": str(tiny_student)} | student,
-            "train": [str(colours)],
-            "output": str(tmp_path / name),
-            "seed": 3,
-        }
-        path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(spec))
-        return path, tmp_path / name
-
-    return write
 
 
 @pytest.mark.parametrize(
@@ -173,7 +156,7 @@ def test_rows_at_once_follow_the_gpu(gigabytes: int, rows: int) -> None:
 
 
 def test_micro_batch_is_lowered_where_memory_is_short(
-    write_spec: Any, monkeypatch: pytest.MonkeyPatch, tiny_student: Path
+    write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch, tiny_student: Path
 ) -> None:
     calm = run(write_spec("calm"))
     assert calm.memory["available"] > calm.memory["training"]
@@ -192,7 +175,7 @@ def test_micro_batch_is_lowered_where_memory_is_short(
 
 
 def test_what_cannot_fit_is_refused_with_its_numbers(
-    write_spec: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    write_spec: WriteSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fitting, "free_bytes", lambda device: 1_000_000)
     assert main([str(write_spec(method="full")[0])]) == 1

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainer.test_finetune import losses, run
-from tests.trainer.test_memory import write_spec  # noqa: F401 - a fixture
+from tests.trainer.trainings import WriteSpec, losses, run
 from trainer import precision
 from trainer.finetune import main
 from trainer.model import load_model
@@ -79,7 +78,7 @@ def test_scaled_float16_gradients_are_those_of_float32() -> None:
     torch.testing.assert_close(found[2.0**16], torch.full((16,), 1e-8), rtol=1e-2, atol=0)
 
 
-def test_float16_training_follows_float32(write_spec: Any) -> None:  # noqa: F811
+def test_float16_training_follows_float32(write_spec: WriteSpec) -> None:
     exact = run(write_spec("exact"))
     found = run(write_spec("half", dtype="float16"))
     assert (found.dtype, found.predict.dtype, found.skipped) == ("float16", "float16", [])
@@ -87,7 +86,7 @@ def test_float16_training_follows_float32(write_spec: Any) -> None:  # noqa: F81
 
 
 def test_overflow_skips_the_step_and_halves_the_scale(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm = run(write_spec("calm", dtype="float16"))
@@ -101,7 +100,7 @@ def test_overflow_skips_the_step_and_halves_the_scale(
 
 
 def test_the_scale_goes_on_after_an_interruption(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -125,7 +124,7 @@ def test_the_scale_goes_on_after_an_interruption(
 
 
 def test_a_student_that_float16_cannot_hold_is_told(
-    write_spec: Any,  # noqa: F811
+    write_spec: WriteSpec,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tiny_student: Path,

@@ -15,7 +15,7 @@ import torch
 
 from tests.http_server import running
 from tests.trainer.reference_model import PROMPTS, reference_reply
-from tests.trainer.test_finetune import FAST
+from tests.trainer.trainings import FAST
 from tests.trainer.vllm_server import Server
 from trainer import finetune as training
 from trainer.engines import TorchEngine
