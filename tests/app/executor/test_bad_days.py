@@ -42,31 +42,41 @@ def teacher() -> Iterator[ScriptedTeacherServer]:
         yield server
 
 
-@pytest.fixture
-def config(data: Path, teacher: ScriptedTeacherServer) -> dict[str, Any]:
-    document = config_for(data, "builtin:smollm2-135m", teacher.url, loop={"rounds": 1})
-    return document | {"data": {"folder": str(data)}}
-
-
-@pytest.fixture
-def serve(data: Path, teacher: ScriptedTeacherServer) -> Serve:
-    """`serve(home, **settings)`: the service, at work on a folder."""
-    settings = {
+def settings_for(data: Path, teacher: ScriptedTeacherServer) -> dict[str, str]:
+    return {
         "PADA_ALLOWED_PATHS": json.dumps([str(data)]),
         "PADA_TEACHER_KEYS": json.dumps({teacher.url: ["TINY_KEY"]}),
         "SOAK_TRAINING_SECONDS": "0.2",
     }
 
+
+def config_of(data: Path, teacher: ScriptedTeacherServer) -> dict[str, Any]:
+    document = config_for(data, "builtin:smollm2-135m", teacher.url, loop={"rounds": 1})
+    return document | {"data": {"folder": str(data)}}
+
+
+@pytest.fixture
+def config(data: Path, teacher: ScriptedTeacherServer) -> dict[str, Any]:
+    return config_of(data, teacher)
+
+
+@pytest.fixture
+def serve(data: Path, teacher: ScriptedTeacherServer) -> Serve:
+    """`serve(home, **settings)`: the service, at work on a folder."""
+
     def served(home: Path, command: Sequence[str] = SERVICE, **more: str) -> AbstractContextManager[Service]:
-        return serving(home, command, **settings | more)
+        return serving(home, command, **settings_for(data, teacher) | more)
 
     return served
 
 
-def undisturbed(service: Service, config: dict[str, Any]) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, Any]:
     """The report of a run that nobody disturbs."""
-    ended = service.wait(service.start_run(config), seconds=240)
-    report: dict[str, Any] = service.get(f"/{ended['id']}/report")
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    with ScriptedTeacherServer() as teacher, serving(home, SERVICE, **settings_for(data, teacher)) as service:
+        ended = service.wait(service.start_run(config_of(data, teacher)), seconds=240)
+        report: dict[str, Any] = service.get(f"/{ended['id']}/report")
     assert report["status"] == "finished"
     assert report["accepted"] > 0
     return report
@@ -84,14 +94,18 @@ def check_end(service: Service, run: str, expected: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(not possible(), reason="this machine allows no namespaces with mounts of their own")
 def test_a_full_disk_pauses_a_run_which_goes_on_when_there_is_room(
-    tmp_path: Path, config: dict[str, Any], serve: Serve, teacher: ScriptedTeacherServer, data: Path
+    tmp_path: Path,
+    config: dict[str, Any],
+    expected: dict[str, Any],
+    serve: Serve,
+    teacher: ScriptedTeacherServer,
+    data: Path,
 ) -> None:
     database = f"sqlite:///{tmp_path / 'pada.sqlite'}"
     with (
         SmallDisk(tmp_path / "home", SMALL_MEGABYTES) as disk,
         serve(disk.folder, disk.command(SERVICE), PADA_DATABASE_URL=database) as service,
     ):
-        expected = undisturbed(service, config)
         run = service.start_run(config)
         service.wait(run, stage="augment", seconds=240)
         disk.fill()
@@ -110,10 +124,9 @@ def test_a_full_disk_pauses_a_run_which_goes_on_when_there_is_room(
 
 @pytest.mark.skipif("PADA_TEST_POSTGRES" in os.environ, reason="of SQLite")
 def test_a_run_outlives_another_process_that_locks_the_database(
-    tmp_path: Path, config: dict[str, Any], serve: Serve
+    tmp_path: Path, config: dict[str, Any], expected: dict[str, Any], serve: Serve
 ) -> None:
     with serve(tmp_path / "home", **SHORT_LEASE) as service:
-        expected = undisturbed(service, config)
         run = service.start_run(config)
         service.wait(run, stage="analyze_errors", seconds=240)
         with closing(
@@ -134,6 +147,7 @@ def test_a_run_outlives_a_database_that_goes_away(
     lease: dict[str, str],
     tmp_path: Path,
     config: dict[str, Any],
+    expected: dict[str, Any],
     serve: Serve,
     teacher: ScriptedTeacherServer,
 ) -> None:
@@ -142,7 +156,6 @@ def test_a_run_outlives_a_database_that_goes_away(
     with TcpProxy(url.port or 5432) as proxy:
         address = f"postgresql://pada@127.0.0.1:{proxy.port}{url.path}"
         with serve(tmp_path / "home", PADA_DATABASE_URL=address, **lease) as service:
-            expected = undisturbed(service, config)
             run = service.start_run(config)
             service.wait(run, stage="analyze_errors", seconds=240)
             began = time.time()
