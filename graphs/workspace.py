@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -118,16 +118,21 @@ class Workspace:
         """The files of a round."""
         return self._once(f"round/{round_number}", lambda: Round(self.paths, round_number))
 
-    def score(self, round_number: int, split: str, examples: list[Example]) -> list[Score]:
-        """Score a round's predictions, and write the scores.
+    async def score(self, predictions: Sequence[Prediction], examples: Iterable[Example]) -> list[Score]:
+        """Scores of predictions, in their order.
 
         Args:
             examples: at least the rows that were predicted.
         """
         by_id = {example.id: example for example in examples}
+        rows = [by_id[prediction.id] for prediction in predictions]
+        # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
+        return await asyncio.to_thread(self.task.score_all, rows, predictions)
+
+    async def score_round(self, round_number: int, split: str) -> list[Score]:
+        """Score a round's predictions, and write the scores."""
         current = self.round(round_number)
-        predictions = current.predictions(split)
-        scores = self.task.score_all([by_id[p.id] for p in predictions], predictions)
+        scores = await self.score(current.predictions(split), self.examples(split))
         current.write_scores(split, scores)
         return scores
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,10 +23,9 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
     """Score validation and the train sample, and choose the failures to analyse. The state gets their count."""
     context = runtime.context
     examples, current = workspace.examples("validation"), workspace.round(state.round)
-    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
-    scores = await asyncio.to_thread(workspace.score, state.round, "validation", examples)
+    scores = await workspace.score_round(state.round, "validation")
     if current.paths.predictions("train").exists():
-        await asyncio.to_thread(workspace.score, state.round, "train", workspace.examples("train"))
+        await workspace.score_round(state.round, "train")
     if state.round == 0:
         await evaluate_teacher(context, workspace)
     values = [score.value for score in scores]

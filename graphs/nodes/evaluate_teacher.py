@@ -66,8 +66,7 @@ async def score(
     )
     replies = [reply for batch in answered for reply in batch]
     predictions = [Prediction(id=row.id, text=reply or "") for row, reply in zip(rows, replies, strict=True)]
-    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
-    scores = await asyncio.to_thread(workspace.task.score_all, list(rows), predictions)
+    scores = await workspace.score(predictions, rows)
     values = [each.value for each in scores]
     return TeacherScore(
         n=len(values),

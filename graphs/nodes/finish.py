@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,12 +72,7 @@ async def predict_test(students: dict[str, int | None], context: Context, worksp
 async def score_test(name: str, examples: list[Example], workspace: Workspace) -> list[Score]:
     """One student's scores on the test rows."""
     folder = workspace.paths.final
-    by_id = {example.id: example for example in examples}
-    predictions = read_predictions(folder, name)
-    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
-    scores = await asyncio.to_thread(
-        workspace.task.score_all, [by_id[p.id] for p in predictions], predictions
-    )
+    scores = await workspace.score(read_predictions(folder, name), examples)
     write_jsonl(folder / name / "scores.jsonl", scores)
     return scores
 

@@ -6,7 +6,6 @@ longer one, the best the longest. It belongs to `fine_tune` of the baseline.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 
@@ -107,11 +106,7 @@ async def run_trial(rate: float, steps: int, context: Context, workspace: Worksp
         )
     )
     seconds = time.monotonic() - began
-    examples = {example.id: example for example in workspace.examples("validation")}
     predictions = [Prediction(**row) for row in read_jsonl(answers)]
-    # in a thread: programs take a while to run, and the run's lease is renewed meanwhile
-    scores = await asyncio.to_thread(
-        workspace.task.score_all, [examples[p.id] for p in predictions], predictions
-    )
+    scores = await workspace.score(predictions, workspace.examples("validation"))
     score = sum(score.value for score in scores) / len(scores)
     return Trial(learning_rate=rate, steps=steps, validation=score, seconds=seconds)

@@ -71,17 +71,17 @@ def test_rows_are_read_once(tmp_path: Path) -> None:
     assert workspace.examples("train") is examples
 
 
-def answered(workspace: Workspace, replies: dict[str, str]) -> None:
+async def answered(workspace: Workspace, replies: dict[str, str]) -> None:
     """Round 0's student has answered these validation rows; score its replies."""
     predictions = [Prediction(id=name, text=text) for name, text in replies.items()]
     write_jsonl(workspace.paths.round(0).predictions("validation"), predictions)
-    workspace.score(0, "validation", workspace.examples("validation"))
+    await workspace.score_round(0, "validation")
 
 
-def test_failures_are_the_wrong_answers_with_row_and_score(tmp_path: Path) -> None:
+async def test_failures_are_the_wrong_answers_with_row_and_score(tmp_path: Path) -> None:
     workspace = new_loop(tmp_path).workspace()
     right, wrong = workspace.examples("validation")[:2]
-    answered(workspace, {right.id: right.completion, wrong.id: "nonsense"})
+    await answered(workspace, {right.id: right.completion, wrong.id: "nonsense"})
     failures = workspace.failures(0, "validation")
     assert list(failures) == [wrong.id]
     failure = failures[wrong.id]
@@ -94,11 +94,11 @@ def test_failures_are_the_wrong_answers_with_row_and_score(tmp_path: Path) -> No
     assert failure.score_for_teacher()["value"] == 0
 
 
-def test_scores_are_for_the_rows_that_were_answered(tmp_path: Path) -> None:
+async def test_scores_are_for_the_rows_that_were_answered(tmp_path: Path) -> None:
     """A student answers a sample of train only."""
     workspace = new_loop(tmp_path).workspace()
     answered_row = workspace.examples("validation")[3]
-    answered(workspace, {answered_row.id: answered_row.completion})
+    await answered(workspace, {answered_row.id: answered_row.completion})
     scores = workspace.round(0).scores("validation")
     assert [(score.id, score.correct) for score in scores] == [(answered_row.id, True)]
 
