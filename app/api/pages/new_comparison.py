@@ -11,6 +11,7 @@ import yaml
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import FormData, QueryParams
 
 from app.api.comparisons.endpoints import comparisons_of
 from app.api.comparisons.estimate import estimate
@@ -98,7 +99,7 @@ async def choose(request: Request, who: Caller) -> Response:
     return page("new_comparison.html", **shown, **frame(request, who))
 
 
-async def form(request: Request, who: Caller, values: Any, fault: str = "") -> Response:
+async def form(request: Request, who: Caller, values: FormData | QueryParams, fault: str = "") -> Response:
     """The settings, with what was filled in before."""
     source = await source_of(request, who, values)
     try:
@@ -200,7 +201,7 @@ async def source_of(request: Request, who: Caller, values: Mapping[str, Any]) ->
         return await runs_of(request, session, who).get(name)
 
 
-async def request_in(request: Request, who: Caller, values: Any) -> ComparisonRequest:
+async def request_in(request: Request, who: Caller, values: FormData | QueryParams) -> ComparisonRequest:
     """The comparison that filled fields mean.
 
     Raises:
@@ -235,7 +236,7 @@ def settings_of(run: Run, settings: Settings) -> dict[str, Any]:
     return config
 
 
-def choice_in(values: Any, source: Run | None) -> Choice:
+def choice_in(values: FormData | QueryParams, source: Run | None) -> Choice:
     """What was chosen; what the fields leave out is as in the run whose settings are taken.
 
     Raises:
@@ -253,7 +254,7 @@ def choice_in(values: Any, source: Run | None) -> Choice:
         raise ConfigError(" ".join(faults)) from None
 
 
-def given_choice(values: Any) -> dict[str, Any]:
+def given_choice(values: FormData | QueryParams) -> dict[str, Any]:
     """The fields of a form that say what is compared; a form with `seeds` and no method has none chosen."""
     given: dict[str, Any] = {
         name: values[name] for name in ("seeds", "rounds", "synthetic") if values.get(name)

@@ -15,6 +15,7 @@ from app.api.datasets import tables
 from app.api.datasets.preparation import Corrections
 from app.api.datasets.quotas import refuse_early
 from app.api.ids import id_path, refuse_unknown
+from app.api.keys.auth import Caller
 from app.api.pages.new_run import TABLES, choose
 from app.api.pages.rendering import page
 from app.api.pages.routes import FormWriter, PageRoute, check_token, frame
@@ -84,7 +85,7 @@ async def show(request: Request, table: TableId, who: FormWriter, changed: bool 
 
 def shown(
     request: Request,
-    who: Any,
+    who: Caller,
     row: DataSet,
     said: Corrections,
     seen: Preview,
@@ -123,7 +124,9 @@ async def take(request: Request, table: TableId, who: FormWriter) -> Response:
     return await _make(request, who, row, said, settings)
 
 
-async def _make(request: Request, who: Any, row: DataSet, said: Corrections, settings: Settings) -> Response:
+async def _make(
+    request: Request, who: Caller, row: DataSet, said: Corrections, settings: Settings
+) -> Response:
     state = request.app.state
     with datasets.incoming(settings) as folder:
         try:
