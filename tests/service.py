@@ -154,6 +154,14 @@ def new_database() -> dict[str, str]:
     return {"PADA_DATABASE_URL": f"{server.rpartition('/')[0]}/{name}"}
 
 
+def allowing(teacher: str, *folders: Path) -> dict[str, str]:
+    """Settings that give a teacher's address the key of the tests, and let runs read folders."""
+    return {
+        "PADA_ALLOWED_PATHS": json.dumps([str(folder) for folder in folders]),
+        "PADA_TEACHER_KEYS": json.dumps({teacher: ["TINY_KEY"]}),
+    }
+
+
 @contextmanager
 def serving(home: Path, command: Sequence[str] = (PADA, "serve"), **settings: str) -> Iterator[Service]:
     """A started service that is gone afterwards."""

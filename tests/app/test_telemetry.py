@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 from tests.collector import Collector
 from tests.command import CANARY
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import serving
+from tests.service import allowing, serving
 from tests.tiny_task import FILLER, config_for
 
 COLLECTOR_KEY = "otel-canary-81d0c6b2f4"
@@ -62,8 +61,7 @@ def test_a_run_is_one_trace_with_its_stages_and_calls(
         "data": {"folder": str(data)}
     }
     settings = {
-        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        **allowing(scripted_teacher.url, data, student),
         "OTEL_SERVICE_NAME": "pada-of-this-test",
         "OTEL_TRACES_SAMPLER": "traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": "0.0",

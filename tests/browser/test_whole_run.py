@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 
 from tests.browser.visits import Visit, follow, looks_well
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, serving
+from tests.service import Service, allowing, serving
 from tests.tiny_task import config_for, rows
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ DEADLINE = 240
 @pytest.fixture
 def working(tmp_path: Path, student: Path, scripted_teacher: ScriptedTeacherServer) -> Iterator[Service]:
     """A service that works on runs."""
-    settings = {
-        "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
-    }
+    settings = allowing(scripted_teacher.url, student)
     with serving(tmp_path / "home", **settings) as service:
         yield service
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from tests.command import environment
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, serving
+from tests.service import Service, allowing, serving
 from tests.tiny_task import config_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,8 +58,7 @@ def test_no_request_makes_the_service_break_its_word(
     log = tmp_path / "serve.log"
     settings = {
         "PADA_AUTH": "on",
-        "PADA_ALLOWED_PATHS": json.dumps([str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        **allowing(scripted_teacher.url, student),
         "PADA_REQUESTS_PER_MINUTE": "1000000",
         "PADA_MAX_UNFINISHED": "1000000",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, serving
+from tests.service import Service, allowing, serving
 from tests.tiny_task import config_for
 
 LEASE = {"PADA_LEASE_SECONDS": "6", "PADA_HEARTBEAT_SECONDS": "1"}
@@ -30,7 +29,6 @@ def service(
     scripted_teacher: ScriptedTeacherServer,
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("service") / "home"
-    allowed = json.dumps([str(data), str(student)])
-    keys = json.dumps({scripted_teacher.url: ["TINY_KEY"]})
-    with serving(home, PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys, **LEASE) as running:
+    allowed = allowing(scripted_teacher.url, data, student)
+    with serving(home, **allowed | LEASE) as running:
         yield running

@@ -5,7 +5,6 @@ Students and embedders are scripted (`benchmarks/soak_service.py`), so that no t
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import sys
@@ -22,7 +21,7 @@ import pytest
 from benchmarks.small_disk import SmallDisk, possible
 from tests.duplicate_calls import needless, repeats
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, new_database, serving
+from tests.service import Service, allowing, new_database, serving
 from tests.tcp_proxy import TcpProxy
 from tests.tiny_task import config_for
 
@@ -44,8 +43,7 @@ def teacher() -> Iterator[ScriptedTeacherServer]:
 
 def settings_for(data: Path, teacher: ScriptedTeacherServer) -> dict[str, str]:
     return {
-        "PADA_ALLOWED_PATHS": json.dumps([str(data)]),
-        "PADA_TEACHER_KEYS": json.dumps({teacher.url: ["TINY_KEY"]}),
+        **allowing(teacher.url, data),
         "SOAK_TRAINING_SECONDS": "0.2",
     }
 

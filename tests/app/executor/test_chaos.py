@@ -24,7 +24,7 @@ import pytest
 from tests.duplicate_calls import needless, repeats
 from tests.processes import alive, children_of, command_of, processes_of, status_of, still_alive
 from tests.scripted_teacher_server import Asked, ScriptedTeacherServer
-from tests.service import OVER, Service, serving
+from tests.service import OVER, Service, allowing, serving
 from tests.tiny_task import config_for, write_data
 
 pytestmark = [pytest.mark.slow]
@@ -133,10 +133,7 @@ def chaos(tmp_path_factory: pytest.TempPathFactory, student: Path) -> Iterator[C
         loop = {"rounds": 2, "synthetic_per_round": 60, "samples_per_batch": 10, "pattern_share": 0.8}
         config = config_for(data, student, scripted_teacher.url, loop=loop)
         config["data"] = {"folder": str(data)}
-        settings = {
-            "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-            "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
-        }
+        settings = allowing(scripted_teacher.url, data, student)
         with serving(base / "home", **settings) as service:
             undisturbed = service.start_run(config)
             service.wait(undisturbed, seconds=900)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, serving
+from tests.service import Service, allowing, serving
 from tests.tiny_task import config_for
 from trainer.artifacts import read_json
 
@@ -45,9 +44,8 @@ def test_a_comparison_waits_at_its_cap_and_goes_on_to_its_results(
     config |= {"data": {"folder": str(data)}, "budget": {"max_calls": 1}, "evaluate_untrained": False}
     config["student"]["epochs"] = 1
     config["compare"] = {"methods": ["random"], "seeds": [0]}
-    allowed = json.dumps([str(data), str(student)])
-    keys = json.dumps({scripted_teacher.url: ["TINY_KEY"]})
-    with serving(tmp_path / "home", PADA_ALLOWED_PATHS=allowed, PADA_TEACHER_KEYS=keys) as service:
+    allowed = allowing(scripted_teacher.url, data, student)
+    with serving(tmp_path / "home", **allowed) as service:
         name = ask(service, "POST", body={"config": config, "name": "tiny"})["id"]
         waiting = wait(service, name, "paused", trained=1)
         assert (waiting["waiting_for"], "random, seed 0" in waiting["reason"]) == ("budget", True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
@@ -21,7 +20,7 @@ from graphs.teacher.cost import Charge
 from graphs.teacher.ledger import Ledger
 from tests.conftest import Run as WholeRun
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import serving
+from tests.service import allowing, serving
 from tests.tiny_task import config_for
 from trainer.fencing import Fence, Superseded
 
@@ -123,8 +122,7 @@ def test_a_stopped_worker_that_wakes_up_does_no_harm(
 ) -> None:
     """Two services on one database: the first one's worker sleeps, the second takes the run over and ends it."""
     settings = {
-        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        **allowing(scripted_teacher.url, data, student),
         "PADA_LEASE_SECONDS": "6",
         "PADA_HEARTBEAT_SECONDS": "1",
     }

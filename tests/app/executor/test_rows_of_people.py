@@ -12,7 +12,7 @@ import pytest
 
 from tests.command import pada
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import serving
+from tests.service import allowing, serving
 from tests.tiny_task import AFTER, BEFORE, config_for
 from trainer.artifacts import read_jsonl
 
@@ -24,10 +24,7 @@ SECOND = f"{BEFORE}since then every chargeback is a riddle to us{AFTER}"
 def test_it_is_trained_on_once_whatever_is_killed(
     tmp_path: Path, data: Path, student: Path, scripted_teacher: ScriptedTeacherServer
 ) -> None:
-    settings = {
-        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
-    }
+    settings = allowing(scripted_teacher.url, data, student)
     config = config_for(data, student, scripted_teacher.url, loop={"rounds": 1, "review": True})
     with serving(tmp_path / "home", **settings) as service:
         run = service.start_run(config | {"data": {"folder": str(data)}})

@@ -23,7 +23,7 @@ from tests.conftest import Run
 from tests.processes import processes_of, until
 from tests.ray_cluster import RayCluster, ray_cluster
 from tests.scripted_teacher_server import ScriptedTeacherServer
-from tests.service import Service, free_port, serving
+from tests.service import Service, allowing, free_port, serving
 from tests.tiny_task import config_for, write_config, write_rows
 from trainer.specs import StudentSpec, TrainReport, TrainSpec
 
@@ -49,8 +49,7 @@ def service(
     cluster: RayCluster,
 ) -> Iterator[Service]:
     settings = cluster.settings | {
-        "PADA_ALLOWED_PATHS": json.dumps([str(data), str(student)]),
-        "PADA_TEACHER_KEYS": json.dumps({scripted_teacher.url: ["TINY_KEY"]}),
+        **allowing(scripted_teacher.url, data, student),
         "PADA_LEASE_SECONDS": "5",
         "PADA_HEARTBEAT_SECONDS": "1",
     }
