@@ -23,6 +23,7 @@ from app.cli.pool import pool
 from app.cli.rows import add_row, remove_row
 from app.cli.run_folder import RunFolder, config_of, default_output, read_config
 from app.cli.runs import runs, start
+from app.cli.streams import prepare_streams
 from app.errors import PadaError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def main() -> None:
     from graphs.errors import LoopError
     from trainer.data_files import DataError
 
+    prepare_streams()
     # a shell lets its background jobs ignore SIGINT, but whoever sends it to a run wants it to stop
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # when a branch fails, LangGraph cancels other branches before they start, and Python warns about that

@@ -15,7 +15,17 @@ from app.prepare.file_kinds import refuse_binary
 from app.prepare.hub_reader import PREFIX, read_hub
 from app.prepare.json_reader import SPLIT_NAMES, read_json
 from app.prepare.parquet_reader import read_parquet
-from app.prepare.tables import ENDINGS, MAX_ROWS, InputError, Reader, ReadOptions, Source, Table, names
+from app.prepare.tables import (
+    ENDINGS,
+    MAX_ROWS,
+    InputError,
+    Reader,
+    ReadOptions,
+    Source,
+    Table,
+    names,
+    spoken,
+)
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """First bytes of old Office files, and of new ones under a password."""
@@ -68,7 +78,7 @@ def _sources(path: Path) -> tuple[list[Source], list[str]]:
     Names such as `train.csv` say which split a file is; in a folder with such files no others are read.
     """
     if not path.is_dir():
-        return [Source(path, path.name, _split_of(path))], []
+        return [Source(path, spoken(Path(path.name)), _split_of(path))], []
     if (path / METADATA).exists():
         raise InputError(
             f"{path}: this is the folder of a run, and no data. Give the files that the run was made from."
@@ -76,7 +86,7 @@ def _sources(path: Path) -> tuple[list[Source], list[str]]:
     found = sorted(item for item in path.rglob("*") if _is_data(item, path))
     if not found:
         raise InputError(f"{path}: the folder has no file that ends with {', '.join(ENDINGS)}.")
-    sources = [Source(item, str(item.relative_to(path)), _split_of(item)) for item in found]
+    sources = [Source(item, spoken(item.relative_to(path)), _split_of(item)) for item in found]
     if len({source.split for source in sources} - {None}) < 2:
         return sources, []
     return [source for source in sources if source.split], [

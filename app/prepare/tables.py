@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -165,6 +166,11 @@ class Table:
         what = f"the column {names(found)} was" if len(found) == 1 else f"the columns {names(found)} were"
         self.left_out = f"{self.name}: {what} left out: pictures, or other bytes that are no text."
         self.notes.append(self.left_out)
+
+
+def spoken(path: Path) -> str:
+    """A path in words; bytes of it that are no text as `\\xff`, because rows name the file that they come from."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class Source(NamedTuple):
