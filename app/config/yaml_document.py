@@ -35,7 +35,7 @@ class Loader(yaml.SafeLoader):
         """The mapping of a node.
 
         Raises:
-            ConfigError: a key stands twice.
+            ConfigError: a key stands twice, or is no text.
         """
         lines: dict[Any, int] = {}
         for key_node, _ in node.value:
@@ -43,12 +43,27 @@ class Loader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
-            if isinstance(key, Hashable) and key in lines:
+            if not isinstance(key, Hashable):
+                raise ConfigError(f"line {line}: a key is a text, not a list or a mapping.")
+            if key in lines:
                 raise ConfigError(
                     f"the key `{key}` stands twice, in lines {lines[key]} and {line}: keep one of them."
                 )
             lines[key] = line
         return super().construct_mapping(node, deep)
+
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        """The integer of a node.
+
+        Raises:
+            ConfigError: Python reads no number of so many digits.
+        """
+        try:
+            return int(self.construct_yaml_int(node))
+        except ValueError:
+            raise ConfigError(
+                f"line {node.start_mark.line + 1}: a number of {len(node.value):,} digits is too large."
+            ) from None
 
     def construct_leading_zero(self, node: yaml.ScalarNode) -> Any:
         """Refuse a number that readers of YAML understand differently."""
@@ -70,6 +85,7 @@ for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items():
     for tag, pattern in resolvers:
         if tag in KEPT:
             Loader.add_implicit_resolver(tag, pattern, [first])
+Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_integer)
 Loader.add_constructor("tag:pada,leading-zero", Loader.construct_leading_zero)
 
 
@@ -78,7 +94,7 @@ def load_yaml(text: str) -> Any:
 
     Raises:
         yaml.YAMLError: it is not YAML.
-        ConfigError: a key stands twice, a number begins with 0, or references make it too large; without the file's name.
+        ConfigError: a key stands twice or is no text, a number begins with 0 or is too long, or references make it too large; without the file's name.
     """
     loader = Loader(text)
     try:

@@ -88,3 +88,16 @@ def test_references_cannot_make_a_text_too_large() -> None:
         "c": {"x": [1, 2], "y": 3},
     }
     assert load_yaml("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nsteps: 1" + "0" * 5000, "line 2: a number of 5,001 digits is too large"),
+        ("a: 1\n? [b, c]\n: 2", "line 2: a key is a text, not a list or a mapping"),
+        ("a: 1\n? {b: c}\n: 2", "line 2: a key is a text, not a list or a mapping"),
+    ],
+)
+def test_what_no_config_can_hold_is_named_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_yaml(text)
