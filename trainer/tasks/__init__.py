@@ -78,7 +78,7 @@ def _import_task(name: str) -> type[Task]:
         value = getattr(importlib.import_module(module_name), attribute)
     except AttributeError:
         raise DataError(f"Task {name!r}: the module {module_name} has no {attribute!r}.") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself when it is imported
         raise DataError(
             f"Task {name!r}: the module {module_name!r} cannot be imported "
             f"({type(error).__name__}: {error}). "

@@ -52,6 +52,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shouting_task.py").write_text(MINE)
     (tmp_path / "broken_task.py").write_text("import no_such_module_here")
+    (tmp_path / "ending_task.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
@@ -84,6 +85,7 @@ def test_own_task_from_another_folder_after_the_python_path(tmp_path: Path) -> N
         ("shouting_task:Score", "is not a subclass"),
         ("no_such_task:Shout", "'no_such_task' cannot be imported"),
         ("broken_task:Shout", "No module named 'no_such_module_here'"),
+        ("ending_task:Shout", r"cannot be imported \(SystemExit: 7\)"),
         (":Shout", "cannot be imported"),
         ("shouting_task:", "has no ''"),
     ],
