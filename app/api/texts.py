@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from trainer.strict import holds_unstorable
 
-def unicode(text: str) -> str:
-    """Refuses half of a surrogate pair, which JSON can have and no text file can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text is not valid Unicode") from None
+
+def storable(text: str) -> str:
+    """Refuses a NUL and half of a surrogate pair, which JSON can have, and rows and files cannot."""
+    if holds_unstorable(text):
+        raise ValueError("the text holds a NUL, or half a character, which is not valid Unicode")
     return text
 
 
-Text = Annotated[str, AfterValidator(unicode)]
+Text = Annotated[str, AfterValidator(storable)]

@@ -25,7 +25,7 @@ def add_row(folder: RunFolder, prompt: Prompt, completion: Completion) -> None:
 
     paths = RunPaths(folder.expanduser().resolve())
     config = read_config(config_of(paths.root))
-    row = add(paths, config, RowText(prompt=prompt, completion=completion))
+    row = add(paths, config, RowText.of(prompt, completion))
     status: RunStatus = "finished" if paths.test_scores.exists() else "running"
     show_row(row.as_new_row().model_dump(mode="json"), next_step(status, config.loop, paths))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Self
+
+from pydantic import BaseModel, Field, ValidationError
 
 from app.engine.run_status import RunStatus
+from app.errors import Unprocessable
 from graphs.context import LoopSpec
 from graphs.person_rows import PersonRow
 from graphs.rounds import judged_rounds
@@ -21,6 +24,21 @@ class RowText(Strict):
 
     prompt: str = Field(min_length=1, max_length=LONGEST)
     completion: str = Field(min_length=1, max_length=LONGEST)
+
+    @classmethod
+    def of(cls, prompt: str, completion: str) -> Self:
+        """A row as somebody typed it.
+
+        Raises:
+            Unprocessable: a text is empty, too long, or holds a NUL or half a character.
+        """
+        try:
+            return cls(prompt=prompt, completion=completion)
+        except ValidationError as error:
+            faults = (
+                f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
+            )
+            raise Unprocessable(f"The row cannot be used. {'; '.join(faults)}.") from None
 
 
 class Answer(BaseModel):

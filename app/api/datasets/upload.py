@@ -49,7 +49,10 @@ class Upload:
         self._file: BinaryIO | None = None
         self._ended = False
         self.files: dict[str, SavedFile] = {}
-        self._parser = MultipartParser(_boundary(content_type), self._callbacks())
+        try:
+            self._parser = MultipartParser(_boundary(content_type), self._callbacks())
+        except FormParserError:
+            raise Unprocessable(f"The boundary of the body is too long. {EXPECTED}") from None
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the body."""

@@ -45,9 +45,8 @@ async def add(
     """Add a row; the answer is a part of the page: its verdict, and what happens to it."""
     check_token(request, who, token)
     shown: dict[str, Any] = {"run": run, "token": token, "row": None, "next_step": "", "fault": ""}
-    text = RowText(prompt=unix(prompt), completion=unix(completion))
     try:
-        added = await add_row(request, who, run, text)
+        added = await add_row(request, who, run, RowText.of(unix(prompt), unix(completion)))
         shown |= {"row": added.sample, "next_step": added.next}
     except PadaError as error:
         shown["fault"] = str(error)

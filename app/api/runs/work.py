@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.concurrency import run_in_threadpool
 
+from app.api.ids import ID, SHOWN
 from app.api.runs.existence import refuse_labels
 from app.api.runs.validation import refuse_unpriced
 from app.config.run_config import RunConfig
@@ -124,11 +125,14 @@ class Work(ABC):
 
     async def _dataset(self, name: str | None) -> DataSet | None:
         """An uploaded data set of the caller's; None where none is named."""
-        row = (
-            await dataset_repository.get_by_id(self.session, name, self._whose) if name is not None else None
-        )
-        if name is not None and row is None:
-            raise NotFound(f"There is no data set {name!r}.")
+        if name is None:
+            return None
+        row = None
+        # what can be no id may also be no text that a database takes
+        if ID.fullmatch(name):
+            row = await dataset_repository.get_by_id(self.session, name, self._whose)
+        if row is None:
+            raise NotFound(f"There is no data set {name[:SHOWN]!r}.")
         return row
 
     def _folder(self, dataset: DataSet | None) -> Path | None:

@@ -46,6 +46,8 @@ def test_a_row_of_a_folder(tmp_path: Path) -> None:
     (other,) = person_rows.all_rows(paths)
     with pytest.raises(PadaError, match="round 1 has taken"):
         call("remove-row", tmp_path, other.id)
+    with pytest.raises(PadaError, match=r"The row cannot be used\. completion: "):
+        call("add-row", tmp_path, "--prompt", NEW["prompt"], "--completion", "")
     with pytest.raises(PadaError, match="no such folder"):
         call("add-row", tmp_path / "nowhere", *OPTIONS)
 

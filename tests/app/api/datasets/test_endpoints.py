@@ -114,6 +114,7 @@ def test_a_name_is_needed(empty: Service, name: str) -> None:
         (b"{}", "application/json"),
         (b"name=x", "application/x-www-form-urlencoded"),
         (b"", "multipart/form-data"),
+        (b"x", "multipart/form-data; boundary=" + "b" * 1000),
         (b"nothing of the kind", "multipart/form-data; boundary=b"),
         (b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nx', "multipart/form-data; boundary=b"),
     ],

@@ -114,7 +114,8 @@ def test_what_cannot_be_added(service: Service, client: httpx.Client) -> None:
     paths = put_run(service)
     for row in ({}, NEW | {"completion": ""}, NEW | {"more": 1}, NEW | {"prompt": "x" * 100_001}):
         problem(client.post(ROWS, json=row), 422)
-    problem(client.post(ROWS, content=b'{"prompt": "\\ud800", "completion": "x"}'), 422)
+    for sign in ("\\ud800", "\\u0000"):
+        problem(client.post(ROWS, content=f'{{"prompt": "a{sign}", "completion": "x"}}'.encode()), 422)
     problem(client.post(ROWS.replace("a", "b"), json=NEW), 404)
     problem(client.delete(f"{ROWS}/person-000000000000"), 404)
     problem(client.delete(f"{ROWS}/..%2F..%2Fconfig"), 404)
@@ -145,6 +146,8 @@ def test_who_may_add_and_remove(tmp_path: Path) -> None:
             assert '<span class="tag waiting">' in added
             name = person_rows.row_id(**NEW)
             assert name in open_page(browser, f"/runs/{RUN}/rows?origin=person")
+            unstorable = browser.post(f"/runs/{RUN}/playground/row", data=form | {"prompt": "a\0b"})
+            assert "The row cannot be used. prompt: " in unstorable.text
             hostile = browser.post(f"/runs/{RUN}/playground/row", data=form | {"prompt": HOSTILE}).text
             assert "<script>" not in hostile
             place = f"/runs/{RUN}/rows/{name}/remove"

@@ -184,3 +184,13 @@ def test_no_key_takes_a_text_that_cannot_be_stored(tmp_path: Path, keys: tuple[s
         with pytest.raises(ConfigError) as caught:
             admit(config, None if keys[0] == "data" else tmp_path, settings_for(tmp_path / "home"))
         assert ".".join(keys) in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/comparisons"])
+@pytest.mark.parametrize("name", ["", "\\ud800", "\\u0000", "x" * 5000, "../datasets"])
+def test_what_can_be_no_id_of_a_data_set_is_none(tmp_path: Path, path: str, name: str) -> None:
+    with serve(settings_for(tmp_path / "home")) as service, service.client() as client:
+        body = f'{{"dataset": "{name}", "config": {{}}}}'.encode()
+        said = problem(client.post(path, content=body, headers={"Content-Type": "application/json"}), 404)
+        assert said["detail"].startswith("There is no data set '")
+        assert len(said["detail"]) < 200

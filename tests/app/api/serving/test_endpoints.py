@@ -224,9 +224,11 @@ def test_what_a_student_cannot_do_is_refused(
         '"messages": [{"role": "user", "content": "\\ud800"}]',
         '"prompt": "\\ud800"',
         '"prompt": "a", "stop": "\\ud800"',
+        '"prompt": "a", "stop": "\\u0000"',
+        '"messages": [{"role": "user", "content": "a\\u0000b"}]',
     ],
 )
-def test_a_text_that_is_no_unicode_is_refused(service: Service, more: str) -> None:
+def test_a_text_that_no_row_can_have_is_refused(service: Service, more: str) -> None:
     path = "chat/completions" if "messages" in more else "completions"
     with service.client() as client:
         answer = client.post(
