@@ -71,7 +71,7 @@ def fused_lora(model: nn.Module) -> Iterator[int]:
 
     Layers with dropout, with quantised weights, or with a variant of LoRA stay as they are.
     """
-    layers = [module for module in model.modules() if _is_plain(module)]
+    layers: list[Any] = [module for module in model.modules() if _is_plain(module)]
     for layer in layers:
         layer.forward = partial(_forward, layer, layer.active_adapters[0])
     try:
@@ -81,7 +81,7 @@ def fused_lora(model: nn.Module) -> Iterator[int]:
             del layer.forward
 
 
-def _is_plain(module: nn.Module) -> bool:
+def _is_plain(module: Any) -> bool:
     if type(module) is not LoraLinear or type(module.base_layer) is not nn.Linear:
         return False
     names = module.active_adapters
@@ -98,5 +98,5 @@ def _is_plain(module: nn.Module) -> bool:
 def _forward(layer: Any, name: str, x: Tensor) -> Tensor:
     base = layer.base_layer
     down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
-    out: Tensor = FusedLora.apply(x, base.weight, base.bias, down, up, layer.scaling[name])
+    out: Tensor = FusedLora.apply(x, base.weight, base.bias, down, up, layer.scaling[name])  # type: ignore[no-untyped-call]
     return out

@@ -48,8 +48,8 @@ def gpu(result: Result) -> Iterator[str]:
     prefix = ", ".join(f"{steps['prefix'][share]['times_padded']:.2f}" for share in ("0.25", "0.5", "0.75"))
     yield f"{prefix} times as fast"
     equal = durability["equal_runs"]
-    rates = (hundreds(equal[name]) for name in ("tokens_per_second", "tokens_per_second_in_any_order"))
-    yield "at {} tokens/s; {} without".format(*rates)
+    ordered, free = (hundreds(equal[f"tokens_per_second{order}"]) for order in ("", "_in_any_order"))
+    yield f"at {ordered} tokens/s; {free} without"
     yield f"step {durability['kill']['killed_at_step']} of {durability['kill']['steps']}"
     yield f"from step {durability['kill']['resumed_from'][0]} to the same losses"
 

@@ -69,7 +69,7 @@ def test_gradients_are_those_of_the_formula() -> None:
     trained = [each.requires_grad_() for each in (x, down, up)]
 
     def layer(x: Tensor, down: Tensor, up: Tensor) -> Tensor:
-        out: Tensor = FusedLora.apply(x, weight, bias, down, up, 0.5)
+        out: Tensor = FusedLora.apply(x, weight, bias, down, up, 0.5)  # type: ignore[no-untyped-call]
         return out
 
     torch.testing.assert_close(layer(*trained), x @ weight.T + bias + 0.5 * x @ down.T @ up.T)

@@ -144,6 +144,8 @@ class GuidesJob:
     printed: str
     trained: dict[str, Any]
     """The trainer's report."""
+    reply: str
+    """The fine-tuned model's, to the question of the script."""
 
     @property
     def run(self) -> str:
@@ -166,11 +168,12 @@ def guides_job(tmp_path_factory: pytest.TempPathFactory, service: Service, stude
     with chdir(folder), redirect_stdout(printed):
         exec(script, names)
     names["client"].close()
+    answered = names["reply"].choices[0].message.content
     job: openai.types.fine_tuning.FineTuningJob = names["job"]
     assert job.status == "succeeded", job
     assert job.fine_tuned_model
     report = service.home / f"runs/{job.fine_tuned_model}/rounds/0/student/report.json"
-    return GuidesJob(job, printed.getvalue(), json.loads(report.read_text()))
+    return GuidesJob(job, printed.getvalue(), json.loads(report.read_text()), answered)
 
 
 def test_the_script_of_the_guide_prints_what_was_trained(guides_job: GuidesJob) -> None:
@@ -179,7 +182,7 @@ def test_the_script_of_the_guide_prints_what_was_trained(guides_job: GuidesJob) 
     assert job.trained_tokens == guides_job.trained["completion_tokens"] > 0
     assert "\nThe job has completed. " in printed
     assert f"{job.fine_tuned_model} {job.trained_tokens}\nround,step,train_loss,learning_rate\n" in printed
-    assert names["reply"].choices[0].message.content
+    assert guides_job.reply
 
 
 def test_the_events_of_a_job(guides_job: GuidesJob, client: openai.OpenAI) -> None:
