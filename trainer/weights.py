@@ -63,7 +63,9 @@ def find_model(name: str) -> Path | None:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"There is no file {path}: give the path of a .gguf file.")
-        return path
+        if _begins(path, b"GGUF"):
+            return path
+        raise ModelError(f"{path} is no GGUF file{_pointer(path)}.")
     if path.is_dir():
         return checked_folder(path)
     if path.is_file() or path.is_absolute() or name.startswith(("./", "../", "~")):
@@ -100,7 +102,21 @@ def checked_folder(folder: Path) -> Path:
         advice = "only pickled weights, which are not loaded: convert them to safetensors"
         weights = advice if pickled else "no weights"
         raise ModelError(f"The model folder {folder} has {weights} (no *.safetensors file).")
+    for file in folder.glob("*.safetensors"):
+        if pointer := _pointer(file):
+            raise ModelError(f"{file} holds no weights{pointer}.")
     return folder
+
+
+def _begins(file: Path, words: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(words)) == words
+
+
+def _pointer(file: Path) -> str:
+    """What to do where Git has left a pointer in place of a large file; else empty."""
+    lfs = _begins(file, b"version https://git-lfs")
+    return ", but a pointer of Git LFS: run `git lfs pull` in its folder" if lfs else ""
 
 
 def _converted(name: str, weights: Path) -> Path:

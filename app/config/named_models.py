@@ -31,7 +31,7 @@ def missing_student(config: RunConfig) -> str:
             return fault and f"{fault} `{embedded}` needs no hub."
         if place.is_dir():
             read_config(place)
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         return f"student.model: {error}"
     return ""
 

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from trainer import conversion
-from trainer.weights import ModelError, resolve_model
+from trainer.weights import ModelError, find_model, resolve_model
 
 
 def test_local_folder_is_taken_as_it_is(tiny_student: Path) -> None:
@@ -34,6 +34,21 @@ def test_unfit_folder_is_named(tmp_path: Path, files: list[str], words: str) -> 
     with pytest.raises(ModelError, match=words) as caught:
         resolve_model(str(tmp_path))
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "student.gguf"])
+def test_a_pointer_of_git_is_told_from_weights(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    student = tmp_path if name.startswith("model") else tmp_path / name
+    with pytest.raises(ModelError, match="a pointer of Git LFS: run `git lfs pull`"):
+        find_model(str(student))
+
+
+def test_a_file_that_only_has_the_name_of_a_gguf_file(tmp_path: Path) -> None:
+    (tmp_path / "page.gguf").write_text("<html>")
+    with pytest.raises(ModelError, match=r"page\.gguf is no GGUF file\."):
+        find_model(str(tmp_path / "page.gguf"))
 
 
 @pytest.mark.parametrize("name", ["/nowhere/student", "./nowhere", "nowhere/weights.gguf"])
