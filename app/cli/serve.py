@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import resource
 import signal
+import socket
 import sys
 from contextlib import suppress
 
 import uvicorn
 
 from app.api.app import create_app
+from app.errors import ConfigError
 from app.logs import install
 from app.settings import Settings
 
@@ -21,8 +23,14 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, and drain.
 
     Raises:
-        ConfigError: see `create_app`.
+        ConfigError: the host's name is not known; or see `create_app`.
     """
+    try:
+        socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(
+            f"PADA_HOST: {settings.host!r} is no address to listen on: {error.strerror}."
+        ) from None
     install(settings.log_level)
     allow_many_files()
     # uvicorn raises the signal again after its shutdown; a drained service exits with 0

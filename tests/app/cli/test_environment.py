@@ -80,6 +80,13 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(
     assert key.split()[0] not in err
 
 
+def test_a_host_that_there_is_not_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADA_HOST", "no host")
+    code, out, err = command("serve")
+    assert (code, out) == (1, "")
+    assert err.startswith("pada: PADA_HOST: 'no host' is no address to listen on:")
+
+
 def test_a_port_that_there_is_not_is_refused_as_an_option(command: Command) -> None:
     code, _, err = command("serve", "--port", 70000)
     assert code == 2
