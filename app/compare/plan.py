@@ -73,10 +73,10 @@ async def make_plan(runs: Runs, student: Student | None = None) -> Plan:
     Raises:
         ConfigError, DataError, TrainerError: the comparison would fail too.
     """
-    rows = runs.prepare()
     if student is None:
         for job in runs.jobs:
             refuse_missing_models(runs.config(job))
+    rows = runs.prepare()
     known = baseline(runs)
     throughput, failures = known or (await probe(runs, student), None)
     return estimate_plan(runs, rows, throughput, failures)
