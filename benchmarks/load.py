@@ -23,6 +23,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,27 @@ from trainer.artifacts import write_json
 
 HERE = Path(__file__).parent
 PADA = str(Path(sys.executable).with_name("pada"))
-STARTS = 5
-RUNS, WAITING, READERS, FOLLOWED = 200, 50, 500, 20
-"""Runs posted at once; waiting runs when memory is read; streams; runs that they follow and a worker writes to."""
-PAGES = 50
-"""Reads of the page with the list of runs."""
-RATE, SECONDS = 100, 20
-"""Polls per second, and the duration of each load in seconds."""
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is asked of the service; each is an option."""
+
+    starts: int = 5
+    waiting: int = 50
+    """Waiting runs when memory is read."""
+    runs: int = 200
+    """Runs posted at once."""
+    pages: int = 50
+    """Reads of the page with the list of runs."""
+    readers: int = 500
+    """Streams."""
+    followed: int = 20
+    """Runs that the streams follow and a worker writes to."""
+    polls_a_second: int = 100
+    seconds: int = 20
+    """Duration of the polls under each load."""
 
 
 class Service:
@@ -133,16 +147,16 @@ def result(child: subprocess.Popen[str]) -> dict[str, Any]:
     return seen
 
 
-def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
+def start_and_wait(folder: Path, database: str, size: Load) -> dict[str, Any]:
     """Start times, and memory without work and with waiting runs."""
     service = Service(folder, database)
     seconds, idle, stops = [], 0, []
-    for _ in range(STARTS):
+    for _ in range(size.starts):
         seconds.append(service.start())
         idle = service.megabytes()
         stops.append(service.stop())
     service.start()
-    service.run_client("posts", body=service.body, count=WAITING)
+    service.run_client("posts", body=service.body, count=size.waiting)
     waiting = service.megabytes()
     service.stop()
     return {
@@ -150,37 +164,39 @@ def start_and_wait(folder: Path, database: str) -> dict[str, Any]:
         "ready_seconds_median": statistics.median(seconds),
         "stop_seconds_median": statistics.median(stops),
         "idle_mb": idle,
-        f"mb_with_{WAITING}_runs_waiting": waiting,
+        f"mb_with_{size.waiting}_runs_waiting": waiting,
     }
 
 
-def load(folder: Path, database: str) -> dict[str, Any]:
+def load(folder: Path, database: str, size: Load) -> dict[str, Any]:
     """Posts, the first page, then polls under three loads."""
     service = Service(folder, database)
     service.start()
-    posted = service.run_client("posts", body=service.body, count=RUNS)
+    posted = service.run_client("posts", body=service.body, count=size.runs)
     runs = posted.pop("runs")
     figures: dict[str, Any] = {"posts": posted, "mb_after_posts": service.megabytes()}
-    figures["first_page"] = service.run_client("pages", count=PAGES)
-    poll = {"runs": runs, "rate": RATE, "seconds": SECONDS}
+    figures["first_page"] = service.run_client("pages", count=size.pages)
+    poll = {"runs": runs, "rate": size.polls_a_second, "seconds": size.seconds}
     figures["polls_alone"] = service.run_client("polls", **poll)
 
-    followed, before = runs[:FOLLOWED], service.cpu_seconds()
-    streams = service.begin("readers", runs=followed, count=READERS)
+    followed, before = runs[: size.followed], service.cpu_seconds()
+    streams = service.begin("readers", runs=followed, count=size.readers)
     assert streams.stdout
     assert streams.stdout.readline() == "open\n"
     figures["open_service_cpu_seconds"] = round(service.cpu_seconds() - before, 2)
     figures["mb_with_streams"] = service.megabytes()
     figures["polls_with_streams"] = service.run_client("polls", **poll)
 
-    writing = service.begin("worker", database=with_driver(service.database), runs=followed, seconds=SECONDS)
+    writing = service.begin(
+        "worker", database=with_driver(service.database), runs=followed, seconds=size.seconds
+    )
     figures["polls_with_events"] = service.run_client("polls", **poll)
     figures["worker"] = result(writing)
     time.sleep(2)  # the last events are still being delivered
     figures["mb_with_events"] = service.megabytes()
     streams.terminate()
     figures["streams"] = result(streams)
-    assert figures["streams"]["delivered"] == figures["worker"]["events"] * READERS / FOLLOWED
+    assert figures["streams"]["delivered"] == figures["worker"]["events"] * size.readers / size.followed
     assert figures["streams"]["gaps"] == 0
     time.sleep(2)
     figures["mb_after_streams"] = service.megabytes()
@@ -209,12 +225,12 @@ def database(server: str) -> Iterator[str]:
     yield f"{server.rpartition('/')[0]}/{name}"
 
 
-def measure(server: str) -> dict[str, Any]:
+def measure(server: str, size: Load) -> dict[str, Any]:
     """All measurements on one kind of database."""
     figures: dict[str, Any] = {}
     for part in (start_and_wait, load):
         with tempfile.TemporaryDirectory() as folder, database(server) as url:
-            figures[part.__name__] = part(Path(folder), url)
+            figures[part.__name__] = part(Path(folder), url, size)
         print(json.dumps(figures[part.__name__], indent=2), flush=True)
     return figures
 
@@ -223,7 +239,10 @@ def main() -> None:
     """Measure, show, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE / "results" / "load.json")
+    for field in fields(Load):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, default=field.default)
     options = parser.parse_args()
+    size = Load(**{field.name: getattr(options, field.name) for field in fields(Load)})
     server = os.environ.get("PADA_TEST_POSTGRES", "")
     results = {
         "machine": machine()
@@ -231,17 +250,11 @@ def main() -> None:
             "uvloop": find_spec("uvloop") is not None,
             "httptools": find_spec("httptools") is not None,
         },
-        "load": {
-            "runs": RUNS,
-            "readers": READERS,
-            "followed": FOLLOWED,
-            "polls_a_second": RATE,
-            "seconds": SECONDS,
-        },
-        "sqlite": measure(""),
+        "load": asdict(size),
+        "sqlite": measure("", size),
     }
     if server:
-        results["postgresql"] = measure(server)
+        results["postgresql"] = measure(server, size)
     write_json(options.output, results)
 
 

@@ -38,7 +38,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,12 @@ from trainer.artifacts import read_json, read_jsonl, write_json
 HERE = Path(__file__).parent
 IN_FLIGHT = 16
 SPLIT_ROWS = 400
-"""Rows of each split. The rows of all three splits are embedded once."""
+"""Rows of each split, where at least half as many are asked for. The rows of all three splits are embedded once."""
 SIZES = (200, 1000, 5000, 20000)
 BATCH = 10
-TRAINING_SECONDS = 10.0
-"""Duration of a training in `latency`; any real one takes longer."""
 RESUME_BATCH = 5
 STAGE = {
+    "TaskDescription": "analyze_errors",
     "ErrorAnalysis": "analyze_errors",
     "FailurePattern": "find_patterns",
     "AugmentationStrategy": "draft_strategies",
@@ -76,6 +75,7 @@ def config(folder: Path, base_url: str, rows: int, rounds: int, batch: int) -> d
     return {
         "task": "classification",
         "data": {"folder": str(folder / "data")},
+        "student": {"tune": "off"},
         "teacher": {"base_url": base_url, "model": "pool", "max_concurrency": IN_FLIGHT},
         "loop": {
             "rounds": rounds,
@@ -129,11 +129,13 @@ def teacher(log: Path, latency: float) -> Iterator[str]:
         child.wait()
 
 
-def prepare(folder: Path, base_url: str, rows: int, rounds: int, batch: int = BATCH) -> list[str]:
+def prepare(
+    folder: Path, base_url: str, rows: int, rounds: int, batch: int = BATCH, training: float = 0.0
+) -> list[str]:
     """Write data and config of a run; returns the command that runs it in a new process."""
-    make_data(folder / "data", SPLIT_ROWS)
+    make_data(folder / "data", min(SPLIT_ROWS, 2 * rows))
     write_json(folder / "config.json", config(folder, base_url, rows, rounds, batch))
-    return [sys.executable, __file__, "--work", str(folder / "config.json")]
+    return [sys.executable, __file__, "--work", str(folder / "config.json"), "--training", str(training)]
 
 
 def measure(command: list[str], rows: int) -> dict[str, Any]:
@@ -160,17 +162,15 @@ def critical_path(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return stages
 
 
-def latency(rows: int, rounds: int, given: str | None, given_log: Path | None) -> dict[str, Any]:
+def latency(
+    rows: int, rounds: int, training: float, given: str | None, given_log: Path | None
+) -> dict[str, Any]:
     """The run against a slow teacher, and its critical path."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log = given_log or folder / "calls.jsonl"
-        slow = ["--training", str(TRAINING_SECONDS)]
-        if given:
-            figures = measure(prepare(folder, given, rows, rounds) + slow, rows)
-        else:
-            with teacher(log, 0.4) as base_url:
-                figures = measure(prepare(folder, base_url, rows, rounds) + slow, rows)
+        with nullcontext(given) if given else teacher(log, 0.4) as base_url:
+            figures = measure(prepare(folder, base_url, rows, rounds, training=training), rows)
         calls = list(read_jsonl(log))
     stages: dict[str, dict[str, Any]] = {
         name: {"seconds": s, "critical": 0.0, "calls": 0} for name, s in figures["stages"].items()
@@ -257,27 +257,29 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help="latency, growth, resume; default: all")
     parser.add_argument("--latency-rows", type=int, default=1000, help="rows asked for in each round")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of `latency`")
+    parser.add_argument("--training", type=float, default=10.0, help="seconds of each training of `latency`")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--branches", type=int, default=4000, help="branches of `resume`")
     parser.add_argument("--teacher", help="base URL of another teacher, for `latency`")
     parser.add_argument("--log", type=Path, help="the log of that teacher, in the format of loop_teacher.py")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "loop.json")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--training", type=float, default=0.0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.work, options.training)
         return
     parts = options.parts or ["latency", "growth", "resume"]
     results = read_json(options.output) if options.output.exists() else {}
-    results["machine"] = machine()
+    before = machine()
     if "latency" in parts:
-        results["latency"] = latency(options.latency_rows, options.rounds, options.teacher, options.log)
+        results["latency"] = before | latency(
+            options.latency_rows, options.rounds, options.training, options.teacher, options.log
+        )
         show_latency(results["latency"])
     if "growth" in parts:
-        results["growth"] = growth(options.sizes)
+        results["growth"] = [before | one for one in growth(options.sizes)]
     if "resume" in parts:
-        results["resume"] = resume(options.branches)
+        results["resume"] = before | resume(options.branches)
     write_json(options.output, results)
 
 

@@ -33,11 +33,12 @@ RECORDED_SECONDS = 1.0
 
 
 def config(options: argparse.Namespace) -> dict[str, Any]:
-    """Two rounds with the embedded student."""
+    """Two rounds."""
     return {
         "task": options.task,
         "data": {"folder": str(options.data.resolve()), "limit": json.loads(options.limit)},
         "student": {
+            "model": options.student,
             "epochs": options.epochs,
             "learning_rate": 5e-4,
             "max_length": 512,
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="the teacher's log")
     parser.add_argument("--folder", type=Path, help="the run's folder; default: runs/NAME")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--student", default="builtin:smollm2-135m")
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--synthetic", type=int, default=120, help="rows asked for in each round")
     parser.add_argument("--max-new-tokens", type=int, default=32)

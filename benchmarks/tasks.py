@@ -49,13 +49,13 @@ LIMITS = {"banking77": {"per_class": 1, "validation": 24, "test": 24}}
 NEW = 12
 
 
-def run(task: str, source: Path, command: str, work: Path) -> dict[str, Any]:
+def run(task: str, source: Path, command: str, student: str, work: Path) -> dict[str, Any]:
     """Run one task; returns a summary of its report."""
     pool, port = source / "pool.jsonl", free_port()
     config = {
         "task": task,
         "data": {"folder": str(source), "limit": LIMITS.get(task, FEW)},
-        "student": {"epochs": 1, "learning_rate": 5e-4, "max_length": 768},
+        "student": {"model": student, "epochs": 1, "learning_rate": 5e-4, "max_length": 768},
         "teacher": {"base_url": f"http://127.0.0.1:{port}/v1", "model": "pool"},
         "loop": {"rounds": 1, "synthetic_per_round": NEW, "max_train_failures": 12, "max_patterns": 4},
         "output": str(work / "run"),
@@ -101,14 +101,16 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", required=True)
+    parser.add_argument("--student", default="builtin:smollm2-135m")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "tasks.json")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS))
     options = parser.parse_args()
-    kept = HERE / "results" / "tasks.json"
+    kept = options.output
     results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for task in options.task:
         with tempfile.TemporaryDirectory() as work:
             results[task] = machine() | run(
-                task, options.data.resolve() / TASKS[task], options.teacher, Path(work)
+                task, options.data.resolve() / TASKS[task], options.teacher, options.student, Path(work)
             )
         kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table = Table("task", "status", "validation", "test", "patterns", "new rows", "calls", "s", box=None)
