@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.idempotency import Idempotent
@@ -17,7 +16,6 @@ from app.api.problems import problems
 from app.api.runs import openapi_examples as examples
 from app.api.runs.dependencies import Found, RunId, runs_of
 from app.api.runs.event_stream import RunSubscription
-from app.api.runs.openapi_examples import example
 from app.api.runs.schemas import (
     ResumeRequest,
     RunPage,
@@ -142,8 +140,8 @@ async def subscribed(request: Request, run: Found) -> AsyncIterator[RunSubscript
 @router.get(
     "/{run}/events",
     summary="Follow a run",
-    response_class=EventSourceResponse,
-    responses=problems(404) | example(examples.EVENT, "text/event-stream"),
+    response_class=StreamingResponse,
+    responses=problems(404) | examples.EVENT_STREAM,
 )
 async def events(
     request: Request,
@@ -151,9 +149,8 @@ async def events(
     last: Annotated[
         int, Header(alias="Last-Event-ID", ge=0, le=10**15, description="Id of the last event that was read.")
     ] = 0,
-) -> AsyncIterator[ServerSentEvent]:
+) -> StreamingResponse:
     """The events of a run, from any point on. The stream ends with the run."""
-    async for event in request.app.state.broadcaster.read(subscription, last):
-        yield ServerSentEvent(
-            id=str(event.id), event=event.type, data={"id": event.id, "time": event.time, **event.data()}
-        )
+    events = request.app.state.broadcaster.read(subscription, last)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from pydantic_core import to_jsonable_python
 
 from app.db import run_events as event_repository
 from app.db.engine import AWAY, Sessions
@@ -19,6 +23,23 @@ LOOK_SECONDS = 0.2
 wake all readers at once, and everybody else would wait for them."""
 PAGE = 500
 """Events that one query reads, and that are kept in memory of each run with readers."""
+SILENCE_SECONDS = 15.0
+"""After so long without an event a reader gets a comment, so that no proxy closes the connection."""
+
+
+@dataclass(frozen=True)
+class EncodedEvent:
+    """An event as readers get it. All readers of a run share it."""
+
+    id: int
+    text: bytes
+
+    @classmethod
+    def of(cls, event: Event) -> EncodedEvent:
+        """Encode an event; numbers that JSON does not have are null."""
+        data = {"id": event.id, "time": event.time, **event.data()}
+        text = json.dumps(to_jsonable_python(data, inf_nan_mode="null"))
+        return cls(event.id, format_sse_event(data_str=text, event=event.type, id=str(event.id)))
 
 
 @dataclass
@@ -31,20 +52,21 @@ class RunSubscription:
     over: bool = False
     """Whether no more events will come."""
     readers: int = 0
-    events: deque[Event] = field(default_factory=lambda: deque(maxlen=PAGE))
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    events: deque[EncodedEvent] = field(default_factory=lambda: deque(maxlen=PAGE))
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once there is something new; the next change has another."""
 
-    async def extend(self, events: Sequence[Event], position: EventPosition) -> None:
+    def extend(self, events: Sequence[Event], position: EventPosition) -> None:
         """Take new events, and wake the readers.
 
         Args:
             position: the run's own, up to which there may be further events.
         """
-        async with self.changed:
-            self.events.extend(events)
-            self.last = events[-1].id if events else self.last
-            self.over = position.over and self.last >= position.last
-            self.changed.notify_all()
+        self.events.extend(map(EncodedEvent.of, events))
+        self.last = events[-1].id if events else self.last
+        self.over = position.over and self.last >= position.last
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 class EventBroadcaster:
@@ -65,32 +87,34 @@ class EventBroadcaster:
             with suppress(asyncio.CancelledError):
                 await self._watcher
 
-    async def read(self, subscription: RunSubscription, last: int) -> AsyncIterator[Event]:
-        """The events after `last`, as they come; ends when the run has ended and all its events were sent."""
+    async def read(self, subscription: RunSubscription, last: int) -> AsyncGenerator[bytes]:
+        """The events after `last`, as they come, those that are there together; ends when the run has ended and all its
+        events were sent."""
         while True:
-            for event in await self._after(subscription, last):
-                yield event
-                last = event.id
-            if last >= subscription.last:
-                if subscription.over:
-                    return
-                await self._news(subscription, last)
+            if last < subscription.last:
+                events = await self._after(subscription, last)
+                yield b"".join(event.text for event in events)
+                last = events[-1].id
+            elif subscription.over:
+                return
+            else:
+                try:
+                    async with asyncio.timeout(SILENCE_SECONDS):
+                        await subscription.changed.wait()
+                except TimeoutError:
+                    yield KEEPALIVE_COMMENT
 
-    async def _news(self, subscription: RunSubscription, last: int) -> None:
-        """Wait until there are events after `last`, or the run has ended."""
-        async with subscription.changed:
-            await subscription.changed.wait_for(lambda: subscription.last > last or subscription.over)
-
-    async def _after(self, subscription: RunSubscription, last: int) -> Sequence[Event]:
+    async def _after(self, subscription: RunSubscription, last: int) -> Sequence[EncodedEvent]:
         """Events after `last`: from memory if it reaches back far enough, otherwise from the database."""
         if subscription.events and subscription.events[0].id <= last + 1:
             return [event for event in subscription.events if event.id > last]
         # a reader that disconnects cancels this, and a cancelled query would lose its connection
         return await asyncio.shield(self._page(subscription.run, last))
 
-    async def _page(self, run: str, last: int) -> Sequence[Event]:
+    async def _page(self, run: str, last: int) -> Sequence[EncodedEvent]:
         async with self._sessions() as session:
-            return await event_repository.get_events_after(session, run, last, PAGE)
+            events = await event_repository.get_events_after(session, run, last, PAGE)
+        return [EncodedEvent.of(event) for event in events]
 
     @asynccontextmanager
     async def subscribe(self, run: str) -> AsyncIterator[RunSubscription]:
@@ -125,4 +149,4 @@ class EventBroadcaster:
                 subscription = self._subscriptions.get(run)
                 if subscription and position != (subscription.last, subscription.over):
                     events = await event_repository.get_events_after(session, run, subscription.last, PAGE)
-                    await subscription.extend(events, position)
+                    subscription.extend(events, position)

@@ -129,6 +129,22 @@ def page_of(item: dict[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next": None}
 
 
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
+                },
+                "example": EVENT,
+            }
+        }
+    }
+}
+"""OpenAPI `responses` of server-sent events, with a schema of each as OpenAPI 3.2 has it (section 4.14.4)."""
+
+
 def example(value: Any, media_type: str = "application/json") -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of an operation whose answer looks like this."""
     return {200: {"content": {media_type: {"example": value}}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import socket
 import struct
@@ -20,7 +21,8 @@ import h11
 import httpx
 import pytest
 
-from app.api.runs.event_stream import PAGE
+from app.api.runs import event_stream
+from app.api.runs.event_stream import PAGE, EncodedEvent, EventBroadcaster, RunSubscription
 from app.db import leases as lease_repository
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
@@ -202,6 +204,24 @@ def test_a_place_that_no_event_has_is_refused(service: Service, settings: Settin
     answer = httpx.get(f"{service.url}/v1/runs/{RUN}/events", headers={"Last-Event-ID": last})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "header:Last-Event-ID"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_json_does_not_have_is_null(number: float) -> None:
+    event = read_event({"id": 7, "type": "trainer", "time": 1.5, "stage": "train", "loss": number})
+    first, data, *rest = EncodedEvent.of(event).text.decode().split("\n")
+    assert (first, rest) == ("event: trainer", ["id: 7", "", ""])
+    assert json.loads(data.removeprefix("data: ")) == {"id": 7, "time": 1.5, "stage": "train", "loss": None}
+
+
+async def test_a_reader_of_a_silent_run_gets_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "SILENCE_SECONDS", 0.01)
+    engine = make_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.sqlite'}")
+    events = EventBroadcaster(make_sessions(engine), 60).read(RunSubscription(RUN, 0), 0)
+    assert [await anext(events), await anext(events)] == [b": ping\n\n"] * 2
+    await events.aclose()
 
 
 def test_a_hundred_cuts_leave_no_gap_and_no_duplicate(service: Service, settings: Settings) -> None:
