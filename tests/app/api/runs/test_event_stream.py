@@ -247,6 +247,6 @@ def test_a_hundred_cuts_leave_no_gap_and_no_duplicate(service: Service, settings
     assert [event["text"] for event in whole if event["type"] == "note"] == [*writer.told]
     for reader in readers:
         assert reader.seen == whole
-    assert sum(reader.torn for reader in readers) >= 20, "cuts in the middle of an event"
+    assert any(reader.torn for reader in readers), "no cut was in the middle of an event"
     assert service.terminate() == 0
     assert '"level": "error"' not in (service.home.parent / "serve.log").read_text()
