@@ -52,6 +52,6 @@ def safe_name(given: str) -> str:
     gzip = ".gz" if endings[-1:] == [".gz"] else ""
     ending = next(iter(endings[-2:-1] if gzip else endings[-1:]), "")
     if ending not in ENDINGS:
-        raise InputError(f"A file whose name ends with {', '.join(ENDINGS)} is needed.")
+        raise InputError(f"A file whose name ends with {', '.join(ENDINGS)} is needed, or with .gz after it.")
     stem = name[: -len(ending + gzip)] or "upload"
     return stem.encode()[:MOST_BYTES].decode(errors="ignore") + ending + gzip
