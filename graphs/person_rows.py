@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from graphs.rows import Decision, NewRow
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
+from trainer.artifacts import read_json, read_jsonl, read_model, write_json, write_jsonl
 
 
 class PersonRow(BaseModel):
@@ -76,7 +76,7 @@ def all_rows(paths: RunPaths) -> list[PersonRow]:
     rows = []
     for file in paths.person_rows.glob("person-*.json"):
         try:
-            rows.append(PersonRow(**read_json(file)))
+            rows.append(read_model(PersonRow, file))
         except FileNotFoundError:  # it was removed a moment ago
             continue
     return sorted(rows, key=lambda row: (row.added, row.id))

@@ -24,7 +24,7 @@ from graphs.person_rows import PersonRow
 from graphs.review import Drafts
 from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RoundPaths, RunPaths
-from trainer.artifacts import read_json, read_jsonl, write_json, write_jsonl
+from trainer.artifacts import read_json, read_jsonl, read_model, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.specs import TrainReport
 
@@ -56,7 +56,7 @@ class Round:
 
     def train_report(self) -> TrainReport:
         """What the round's training did."""
-        return TrainReport(**read_json(self.paths.student / "report.json"))
+        return read_model(TrainReport, self.paths.student / "report.json")
 
     def predictions(self, split: str) -> list[Prediction]:
         """The student's replies, in the order of the rows."""
@@ -70,7 +70,7 @@ class Round:
         write_jsonl(self.paths.scores(split), scores)
 
     def evaluation(self) -> Evaluation:
-        return Evaluation(**read_json(self.paths.evaluation))
+        return read_model(Evaluation, self.paths.evaluation)
 
     def write_evaluation(self, evaluation: Evaluation, failures: Iterable[str]) -> None:
         """Write the student's score and the ids of the failures that the next round analyses."""
@@ -88,7 +88,7 @@ class Round:
         return self.paths.gate.exists()
 
     def gate(self) -> GateDecision:
-        return GateDecision(**read_json(self.paths.gate))
+        return read_model(GateDecision, self.paths.gate)
 
     def write_gate(self, decision: GateDecision) -> None:
         write_json(self.paths.gate, decision)
@@ -104,7 +104,7 @@ class Round:
 
     def analysis(self, failure: str) -> Analysis:
         """The analysis of one failure, by the id of its row."""
-        return Analysis(**read_json(self.paths.analyses / f"{file_key(failure)}.json"))
+        return read_model(Analysis, self.paths.analyses / f"{file_key(failure)}.json")
 
     def write_analysis(self, analysis: Analysis) -> None:
         write_json(self.paths.analyses / f"{file_key(analysis.id)}.json", analysis)
@@ -116,7 +116,7 @@ class Round:
 
     def unanswered(self) -> list[UnansweredCall]:
         """The calls that the teacher could not answer, by purpose and subject."""
-        calls = [UnansweredCall(**read_json(path)) for path in self.paths.unanswered.glob("*.json")]
+        calls = [read_model(UnansweredCall, path) for path in self.paths.unanswered.glob("*.json")]
         return sorted(calls, key=lambda call: (call.purpose, call.subject))
 
     def note_unanswered(self, call: UnansweredCall) -> None:
@@ -131,7 +131,7 @@ class Round:
 
     def clusters(self) -> Clusters | None:
         """How the analyses were clustered; None for a round without patterns."""
-        return Clusters(**read_json(self.paths.clusters)) if self.paths.clusters.exists() else None
+        return read_model(Clusters, self.paths.clusters) if self.paths.clusters.exists() else None
 
     def write_patterns(self, patterns: Sequence[Pattern], clusters: Clusters) -> None:
         write_json(self.paths.clusters, clusters)
@@ -147,7 +147,7 @@ class Round:
     def strategy(self, pattern: str) -> Strategy:
         """The strategy for a pattern, by the pattern's id."""
         path = self.paths.strategies / f"{pattern}.json"
-        return self._once(path, lambda: Strategy(**read_json(path)))
+        return self._once(path, lambda: read_model(Strategy, path))
 
     def write_strategy(self, strategy: Strategy) -> None:
         path = self.paths.strategies / f"{strategy.pattern}.json"
@@ -192,7 +192,7 @@ class Round:
     def unlabeled_choice(self) -> UnlabeledChoice | None:
         """How the round chose among unlabelled rows; None if it looked at none."""
         path = self.paths.unlabeled_choice
-        return UnlabeledChoice(**read_json(path)) if path.exists() else None
+        return read_model(UnlabeledChoice, path) if path.exists() else None
 
     def batch_rows(self, batch: str) -> list[NewRow]:
         """The rows of one finished batch from all its attempts, by the batch's id."""

@@ -20,7 +20,7 @@ from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from graphs.task_brief import write_brief
 from graphs.teacher.cost import NOTHING_SPENT, Cost
-from trainer.artifacts import read_json, read_jsonl, write_json
+from trainer.artifacts import read_jsonl, read_model, write_json
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
@@ -164,7 +164,7 @@ class Workspace:
         if not path.exists():
             brief = await write_brief(context, self.task, self.examples("train"), self.teacher)
             write_json(path, brief)
-        return TaskBrief(**read_json(path))
+        return read_model(TaskBrief, path)
 
     def embed_ahead(self, text: str) -> None:
         """Start to embed a text that is needed later. The embedder remembers the result."""

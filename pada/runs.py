@@ -19,7 +19,7 @@ from graphs.report import Report, RoundReport
 from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
 from pada.frames import frame
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +151,7 @@ class Run:
             raise PadaError(
                 f"{self.folder}: there is no report yet; it is written when the run pauses or ends."
             )
-        return Report(**read_json(self._run.paths.report))
+        return read_model(Report, self._run.paths.report)
 
     @property
     def summary(self) -> str:

@@ -8,11 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from trainer.data_files import DataError
 from trainer.fencing import check_fences, sync_folder
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,17 +57,52 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(json.dumps(dump(row), ensure_ascii=False, default=str) + "\n" for row in rows))
 
 
+class DamagedFileError(DataError):
+    """A file that was written here is not as it was written: something else has changed it, or it is of another version."""
+
+    def __init__(self, path: Path, what: object):
+        super().__init__(f"{path}: the file is damaged ({what}). Bring it back from a copy of the folder.")
+
+
 def read_json(path: Path) -> Any:
-    """Read one JSON document."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read one JSON document.
+
+    Raises:
+        DamagedFileError: it is none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error) from None
+
+
+def read_model(kind: type[Model], path: Path) -> Model:
+    """Read one JSON document that holds such a model.
+
+    Raises:
+        DamagedFileError: it holds none.
+    """
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DamagedFileError(path, f"{where}: {first['msg']}" if where else first["msg"]) from None
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file that `write_jsonl` wrote. Blank lines are skipped."""
+    """The objects of a JSONL file that `write_jsonl` wrote. Blank lines are skipped.
+
+    Raises:
+        DamagedFileError: a line is no JSON.
+    """
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+        try:
+            for line in file:
+                if line.strip():
+                    yield json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DamagedFileError(path, error) from None
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainer.artifacts import publish_folder, read_json, write_json
+from trainer.artifacts import publish_folder, read_model, write_json
 from trainer.specs import LossPoint
 
 MANIFEST = "manifest.json"
@@ -64,5 +64,5 @@ def last_checkpoint(folder: Path) -> tuple[TrainState, dict[str, Tensor]] | None
     newest = max(folder.glob("step-*"), default=None)
     if newest is None:
         return None
-    state = TrainState.model_validate(read_json(newest / MANIFEST))
+    state = read_model(TrainState, newest / MANIFEST)
     return state, load_file(newest / TENSORS)

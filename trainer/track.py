@@ -20,7 +20,7 @@ from typing import IO
 
 from accelerate import PartialState
 
-from trainer.artifacts import read_json, write_json
+from trainer.artifacts import read_model, write_json
 from trainer.line_protocol import own_stdout, write_line
 from trainer.specs import Strict
 from trainer.trackers import TRACKERS, RunTracker
@@ -64,7 +64,7 @@ class TrackerThread(Thread):
         self.lines: Queue[Tracked | None] = Queue()
         self._tracker_name, self._run, self._answer = name, run, answer
         self._file = run.home / f"{name}.json"
-        self._state = TrackerState(**read_json(self._file)) if self._file.exists() else TrackerState()
+        self._state = read_model(TrackerState, self._file) if self._file.exists() else TrackerState()
 
     def run(self) -> None:
         """Track until there is a None among the lines."""

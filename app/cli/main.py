@@ -151,7 +151,7 @@ def report(folder: RunFolder) -> None:
     from app.report.html import render_html
     from graphs.report import Report
     from graphs.run_paths import RunPaths
-    from trainer.artifacts import read_json, write_text
+    from trainer.artifacts import read_model, write_text
 
     paths = RunPaths(folder.expanduser().resolve())
     config_of(paths.root)
@@ -159,7 +159,7 @@ def report(folder: RunFolder) -> None:
         raise PadaError(
             f"{paths.root}: there is no report yet; the run was never started or is still at work."
         )
-    result = Report(**read_json(paths.report))
+    result = read_model(Report, paths.report)
     write_text(paths.html, render_html(result))
     conclude(result, paths.root)
 

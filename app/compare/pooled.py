@@ -19,7 +19,7 @@ from graphs.analysis.statistics import holm
 from graphs.artifacts import Conclusion
 from graphs.report import Report
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 
 BOOTSTRAP_SEED = 0
 
@@ -167,7 +167,7 @@ def scores_of(folder: Path, method: str, seed: int) -> list[float]:
     """
     paths = RunPaths(folder / method / f"seed-{seed}")
     try:
-        report = Report.model_validate(read_json(paths.report))
+        report = read_model(Report, paths.report)
         return [score.value for score in test_scores(paths, report)]
     except (OSError, ValueError) as error:
         raise ConfigError(f"{paths.root}: its test scores cannot be read: {error}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from trainer.artifacts import read_json, write_json
+from trainer.artifacts import read_model, write_json
 
 if TYPE_CHECKING:
     from app.compare.spec import Comparison
@@ -63,6 +63,6 @@ def write_record(folder: Path, comparison: Comparison, owner: str) -> None:
 def read_record(folder: Path) -> ComparisonRecord | None:
     """The record of a folder; None if it holds no comparison."""
     try:
-        return ComparisonRecord.model_validate(read_json(folder / FILE))
+        return read_model(ComparisonRecord, folder / FILE)
     except (OSError, ValueError, ValidationError):
         return None

@@ -18,7 +18,7 @@ from app.config.splits import SPLITS, UNLABELED, Split, comparable_prompt
 from app.config.unlabeled import read_unlabeled
 from graphs.artifacts import DataReport
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, write_json, write_jsonl
+from trainer.artifacts import read_model, write_json, write_jsonl
 from trainer.data_files import DataError, line_of
 from trainer.records import Example, Prediction
 from trainer.strict import Name, Strict
@@ -120,7 +120,7 @@ def prepare_data(
         read[UNLABELED] = pool
     inputs = data_inputs(spec.limit.model_dump(exclude_none=True), task_name, seed, read)
     if paths.data_report.exists():
-        report = DataReport(**read_json(paths.data_report))
+        report = read_model(DataReport, paths.data_report)
         refuse_change(report.inputs, inputs, paths.root)
         if all(paths.data(name).exists() for name in read):
             return report

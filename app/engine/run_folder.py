@@ -20,7 +20,7 @@ from app.engine.fresh_folder import LOCK, FolderBefore
 from app.errors import FolderError
 from app.launchers.processes import Process
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, write_json, write_text
+from trainer.artifacts import read_model, write_json, write_text
 
 
 class RunMetadata(BaseModel):
@@ -96,7 +96,7 @@ def open_run(paths: RunPaths, config: RunConfig, run_id: str | None = None) -> R
         write_config(paths, config)
         new = RunMetadata(run_id=run_id or uuid.uuid4().hex, created=time.time(), identity=config.identity())
         write_json(file, new)
-    metadata = RunMetadata(**read_json(file))
+    metadata = read_model(RunMetadata, file)
     if differing := differences(today(metadata.identity), config.identity()):
         raise FolderError(
             f"{paths.root}: this folder holds a run with other settings: {'; '.join(differing[:3])}. "

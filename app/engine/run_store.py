@@ -88,15 +88,20 @@ async def open_checkpoints(paths: RunPaths) -> AsyncIterator[AsyncSqliteSaver]:
     """The run's checkpoints in an SQLite file of its folder.
 
     Raises:
-        FolderError: the file cannot be written, such as on a full disk; everything committed before is kept.
+        FolderError: the file is damaged, or cannot be written, such as on a full disk; everything committed before is kept.
     """
     async with aiosqlite.connect(paths.checkpoints, timeout=LOCK_SECONDS) as connection:
         saver = AsyncSqliteSaver(connection, serde=strict_serializer())
-        await saver.setup()
         try:
+            await saver.setup()
             yield saver
         except sqlite3.OperationalError as error:
             raise FolderError(f"{paths.checkpoints}: {error}. Fix this, and start the run again.") from error
+        except sqlite3.DatabaseError as error:
+            raise FolderError(
+                f"{paths.checkpoints}: the file is damaged ({error}). Bring it back from a copy, or remove it: the run then "
+                "goes through its steps again, with the students and the teacher's answers that are there."
+            ) from error
         finally:
             # When a step fails, LangGraph leaves its writes running. A write that starts now would never be committed,
             # and would keep the file locked as long as anything refers to the error. So no write may start any more

@@ -14,7 +14,7 @@ from app.engine.wiring import OpenRun
 from app.launchers.tracker_process import TrackerProcess
 from app.report.summary import summary_lines
 from graphs.report import Report
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 from trainer.tracking import Ending, Point, Tracked, TrackedRun
 
 SEND_SECONDS = 2.0
@@ -97,7 +97,7 @@ class RunTracking:
         paths = self._run.paths
         if not paths.report.exists():
             return None
-        report = Report(**read_json(paths.report))
+        report = read_model(Report, paths.report)
         summary = "\n".join(f"- {line.strip()}" for line in summary_lines(report))
         files = [path for path in (paths.html, paths.report) if path.exists()]
         ending = Ending(status=report.status, summary=summary, files=files)

@@ -27,7 +27,7 @@ from graphs.ports import Student
 from graphs.report import Report
 from graphs.rounds import Round
 from graphs.run_paths import RunPaths
-from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_jsonl, write_text
+from trainer.artifacts import publish_folder, read_jsonl, read_model, write_json, write_jsonl, write_text
 from trainer.gguf_spec import GgufReport, GgufSpec
 from trainer.specs import MergeSpec, PredictFile, PredictReport, PredictSpec, StudentSpec
 
@@ -173,7 +173,7 @@ async def to_gguf(
         report=scratch / "gguf-report.json",
     )
     await work("trainer.to_gguf", spec, scratch)
-    report = GgufReport(**read_json(spec.report))
+    report = read_model(GgufReport, spec.report)
     if report.not_compared:
         return folder, Outcome(not_compared=report.not_compared)
     return folder, Outcome(*count_same(best, spec.predictions))
@@ -204,7 +204,7 @@ def describe(best: BestStudent, folder: Path, target: Path, options: ExportOptio
 
 def best_student(paths: RunPaths) -> BestStudent:
     """The best student of a run; raises FolderError before one was scored."""
-    report = Report(**read_json(paths.report)) if paths.report.exists() else None
+    report = read_model(Report, paths.report) if paths.report.exists() else None
     if report is None or not report.best:
         raise FolderError(f"{paths.root}: no student has been scored yet; let `pada run` go on first.")
     config = load_config(paths.config)

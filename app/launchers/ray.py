@@ -29,7 +29,7 @@ from app.launchers.ray_jobs import Cluster, Job
 from app.launchers.trainer_process import Launcher, end_of, furthest, last_word, pass_on
 from app.settings import Settings
 from graphs.errors import ClusterDown, TrainerError
-from trainer.artifacts import read_json, write_json
+from trainer.artifacts import read_model, write_json
 from trainer.fencing import Fence
 from trainer.progress import Progress
 from trainer.specs import PredictSpec, TrainSpec
@@ -185,7 +185,7 @@ class RayStudent(Launcher):
 def read_job_record(root: Path) -> RayJobRecord | None:
     """The run's last job, if it had any."""
     path = root / "job.json"
-    return RayJobRecord(**read_json(path)) if path.exists() else None
+    return read_model(RayJobRecord, path) if path.exists() else None
 
 
 def spec_file(record: RayJobRecord) -> Path:

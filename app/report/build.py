@@ -40,7 +40,7 @@ from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.cost import NOTHING_SPENT
-from trainer.artifacts import read_json, read_jsonl
+from trainer.artifacts import read_jsonl, read_model
 from trainer.records import Example
 
 Status = Literal["running", "paused", "finished", "failed"]
@@ -96,14 +96,14 @@ def build_report(
         baseline={"validation": rounds[0].validation} if rounds else {},
         best={"round": best.round, "validation": best.validation} if best else {},
         test=test_result(paths),
-        tuning=Tuning(**read_json(paths.tuning)) if paths.tuning.exists() else None,
-        teacher_scores=TeacherScores(**read_json(paths.teacher)) if paths.teacher.exists() else None,
+        tuning=read_model(Tuning, paths.tuning) if paths.tuning.exists() else None,
+        teacher_scores=read_model(TeacherScores, paths.teacher) if paths.teacher.exists() else None,
         minimal_detectable_effect=minimal_detectable_effect(validation_rows),
         cost=teacher.totals() if teacher else NOTHING_SPENT,
         spending=teacher.spending() if teacher else [],
         seconds=seconds,
-        data=DataReport(**read_json(paths.data_report)),
-        task_brief=TaskBrief(**read_json(paths.task_brief)) if paths.task_brief.exists() else None,
+        data=read_model(DataReport, paths.data_report),
+        task_brief=read_model(TaskBrief, paths.task_brief) if paths.task_brief.exists() else None,
         teacher=TeacherReport(**(teacher.describe() if teacher else {}), stand_in=run.stand_in),
         test_access=test_access(paths),
         config=public_config(config),
@@ -121,7 +121,7 @@ def test_result(paths: RunPaths) -> TestResult | None:
     """The result on the sealed test rows. None before they are scored."""
     if not paths.test_scores.exists():
         return None
-    scores = SealedScores(**read_json(paths.test_scores))
+    scores = read_model(SealedScores, paths.test_scores)
     return TestResult(
         **scores.model_dump(include=set(TestResult.model_fields)),
         ci95=(scores.low, scores.high),

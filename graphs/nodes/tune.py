@@ -12,7 +12,7 @@ import time
 from graphs.artifacts import Trial, Tuning
 from graphs.context import Context
 from graphs.workspace import Workspace
-from trainer.artifacts import read_json, read_jsonl, write_json
+from trainer.artifacts import read_jsonl, read_model, write_json
 from trainer.records import Prediction
 from trainer.specs import PredictFile, StudentSpec, TrainSpec
 
@@ -40,7 +40,7 @@ async def tuned_student(round_number: int, context: Context, workspace: Workspac
 def read_tuning(workspace: Workspace) -> Tuning | None:
     """What was tried so far; None before the first trial has ended."""
     path = workspace.paths.tuning
-    return Tuning(**read_json(path)) if path.exists() else None
+    return read_model(Tuning, path) if path.exists() else None
 
 
 async def tune(context: Context, workspace: Workspace) -> None:

@@ -6,8 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from trainer.artifacts import publish_folder, read_json, read_jsonl, write_json, write_jsonl, write_text
+from trainer.artifacts import (
+    DamagedFileError,
+    publish_folder,
+    read_json,
+    read_jsonl,
+    read_model,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 from trainer.specs import LossPoint
 
 
@@ -54,3 +64,33 @@ def test_a_published_folder_replaces_the_earlier_one_whole(tmp_path: Path) -> No
     publish_folder(temporary, final)
     assert [path.name for path in final.iterdir()] == ["new.txt"]
     assert os.listdir(tmp_path) == ["model"]
+
+
+class Point(BaseModel):
+    x: int
+
+
+@pytest.mark.parametrize("content", [b"", b'{"x": [1', b"\xff\xfe", b"[" * 100_000, b"1" * 5000])
+def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"report\.json: the file is damaged \(.*Bring it back"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", '{"y": 1}', '{"x": "one"}'])
+def test_a_file_that_holds_no_such_model_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "point.json"
+    path.write_text(content)
+    with pytest.raises(DamagedFileError, match=r"point\.json: the file is damaged"):
+        read_model(Point, path)
+    path.write_text('{"x": 1}')
+    assert read_model(Point, path) == Point(x=1)
+
+
+@pytest.mark.parametrize("line", [b"{", b"\xff"])
+def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"id": 1}\n' + line + b"\n")
+    with pytest.raises(DamagedFileError, match=r"rows\.jsonl: the file is damaged"):
+        list(read_jsonl(path))

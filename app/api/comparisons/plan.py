@@ -18,7 +18,7 @@ from app.compare.runs import Runs
 from app.compare.single import faulty_rows
 from app.compare.spec import Comparison
 from app.prepare.checks.check import check_config
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 from trainer.specs import TrainReport
 
 
@@ -44,5 +44,5 @@ def plan_of(comparison: Comparison, before: TrainReport | None) -> Plan:
 
 if __name__ == "__main__":
     (report,) = sys.argv[1:]
-    earlier = TrainReport(**read_json(Path(report))) if report else None
+    earlier = read_model(TrainReport, Path(report)) if report else None
     sys.stdout.write(json.dumps(plan(Comparison.read(json.load(sys.stdin)), earlier)))

@@ -21,7 +21,7 @@ from app.db.engine import Sessions
 from app.db.models import Run
 from app.errors import NotFound
 from app.settings import Settings
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 
 MOST = 500
 """Comparisons of the database, and folders that are looked into."""
@@ -133,6 +133,6 @@ def at_rest(run: ComparedRun) -> ComparedRun:
 def read_results(folder: Path) -> Results | None:
     """What `compare.json` holds; None before the end."""
     try:
-        return Results.model_validate(read_json(folder / RESULTS))
+        return read_model(Results, folder / RESULTS)
     except (OSError, ValueError, ValidationError):
         return None

@@ -23,7 +23,7 @@ from app.prepare.preview import Preview
 from app.prepare.proposal import Proposal
 from app.prepare.tables import InputError
 from app.settings import Settings
-from trainer.artifacts import read_json, write_json
+from trainer.artifacts import read_model, write_json
 
 TABLE = "table"
 """The purpose of such a file."""
@@ -81,7 +81,7 @@ async def look(row: DataSet, corrections: Corrections, settings: Settings, turn:
     """The first rows and every guess, with these corrections."""
     path = path_of(row, settings)
     if corrections == Corrections():
-        return Preview(**read_json(path.parent / SEEN))
+        return read_model(Preview, path.parent / SEEN)
     return await _preview(path, corrections, turn)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from app.compare.single import document, over_budget, plan_of, seconds_of
 from app.config.run_config import RunConfig
 from app.prepare.checks.check import check_config
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 from trainer.specs import TrainReport
 
 
@@ -29,5 +29,5 @@ def plan(config: RunConfig, before: TrainReport | None) -> dict[str, Any]:
 
 if __name__ == "__main__":
     (report,) = sys.argv[1:]
-    earlier = TrainReport(**read_json(Path(report))) if report else None
+    earlier = read_model(TrainReport, Path(report)) if report else None
     sys.stdout.write(json.dumps(plan(RunConfig.model_validate_json(sys.stdin.read()), earlier)))

@@ -19,7 +19,7 @@ from app.settings import Settings
 from graphs.report import Report
 from graphs.review import ReviewAnswer
 from graphs.rows import Verdict
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 
 PLACES = 20
 """Maximum rows that a finding of `check` names."""
@@ -181,7 +181,7 @@ class Tools:
         paths = self._open(run).paths
         if not paths.report.exists():
             raise NotFound(f"{run}: there is no report yet; it is written when the run pauses or ends.")
-        report = Report(**read_json(paths.report))
+        report = read_model(Report, paths.report)
         return {
             "summary": "\n".join(summary_lines(report)),
             "report": report.model_dump(mode="json", exclude=BRIEF),

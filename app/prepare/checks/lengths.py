@@ -15,7 +15,7 @@ from app.config.run_config import RunConfig
 from app.config.splits import SPLITS, UNLABELED
 from app.prepare.checks.findings import CheckReport, Finding, Lengths, Memory, finding
 from app.prepare.checks.rows import Rows
-from trainer.artifacts import read_json, write_json, write_jsonl
+from trainer.artifacts import read_model, write_json, write_jsonl
 from trainer.length_spec import LengthReport, LengthSpec
 from trainer.specs import StudentSpec
 
@@ -67,7 +67,7 @@ def measure(config: RunConfig, rows: Rows, folder: Path) -> LengthReport | str:
     )
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["the trainer said nothing"])[-1]
-    return LengthReport(**read_json(spec.output))
+    return read_model(LengthReport, spec.output)
 
 
 def lengths_of(measured: LengthReport, split: str, student: StudentSpec) -> Lengths:

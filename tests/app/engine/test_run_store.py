@@ -37,6 +37,14 @@ async def test_a_full_disk_is_one_clear_error_and_keeps_what_was_committed(tmp_p
     assert last.checkpoint["id"] == kept
 
 
+async def test_a_damaged_file_is_named_and_so_is_the_way_on(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path)
+    paths.checkpoints.write_bytes(b"this is no database")
+    with pytest.raises(FolderError, match=r"checkpoints\.sqlite: the file is damaged .* or remove it"):
+        async with open_checkpoints(paths):
+            pass
+
+
 def test_a_checkpoint_makes_no_objects_when_it_is_read() -> None:
     class_of_ours = strict_serializer().dumps_typed({"value": RunPaths(Path("/somewhere"))})
     read = strict_serializer().loads_typed(class_of_ours)
