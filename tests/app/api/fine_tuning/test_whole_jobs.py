@@ -19,20 +19,12 @@ import httpx
 import openai
 import pytest
 
+from tests.app.api.fine_tuning.openai_scripts import COOKBOOK, script_of_the_guide
 from tests.app.api.serving.served_run import prompts_and_answers
 from tests.scripted_teacher_server import ScriptedTeacherServer
 from tests.service import Service, serving
 from tests.tiny_task import rows, write_rows
 
-ROOT = Path(__file__).resolve().parents[4]
-PLACES = {
-    "address": "http://127.0.0.1:8300/v1",
-    "key": "pada_...",
-    "model": '"HuggingFaceTB/SmolLM2-135M-Instruct"',
-    "hyperparameters": '{"n_epochs": 3}',
-    "wait": "sleep(5",
-}
-"""What the script of the guide has in the places that a test changes."""
 ENDED = ("succeeded", "failed", "cancelled")
 QUICK = {
     "pada.student.template": "plain",
@@ -41,38 +33,6 @@ QUICK = {
     "pada.evaluate_untrained": "false",
 }
 HYPERPARAMETERS: Any = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 15}
-
-COOKBOOK = """
-import json, time
-from openai import OpenAI
-
-client = OpenAI()
-
-def upload(name):
-    with open(name, "rb") as file:
-        return client.files.create(file=file, purpose="fine-tune").id
-
-job = client.fine_tuning.jobs.create(
-    training_file=upload("train.jsonl"),
-    validation_file=upload("validation.jsonl"),
-    model="gpt-4o-mini-2024-07-18",
-    hyperparameters={"n_epochs": 2},
-    suffix="requests",
-)
-while client.fine_tuning.jobs.retrieve(job.id).status not in ("succeeded", "failed", "cancelled"):
-    time.sleep(0.2)
-events = client.fine_tuning.jobs.list_events(job.id).data
-events.reverse()
-for event in events:
-    print(event.message)
-model = client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model
-print(model)
-with open("validation.jsonl") as file:
-    messages = json.loads(file.readline())["messages"]
-reply = client.chat.completions.create(model=model, messages=messages[:-1], temperature=0, max_tokens=100)
-print(repr(reply.choices[0].message.content))
-"""
-"""What a script for OpenAI does, with one of its models."""
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +83,6 @@ def wait(client: openai.OpenAI, job: str, *statuses: str) -> openai.types.fine_t
         assert time.monotonic() < deadline, seen
         assert seen.status not in ENDED, seen
         time.sleep(0.1)
-
-
-def script_of_the_guide(**changes: str) -> str:
-    """The first script of the guide, with other texts in some places."""
-    page = (ROOT / "docs/guides/openai.md").read_text(encoding="utf-8")
-    script = page.partition("```python\n")[2].partition("```")[0]
-    for name, other in changes.items():
-        found = PLACES[name]
-        assert found in script
-        script = script.replace(found, other)
-    return script
 
 
 @dataclass
