@@ -42,6 +42,11 @@ class TrainState(BaseModel):
     resumed_from: list[int] = []
 
 
+def checkpoints_folder(output: Path) -> Path:
+    """Where a run keeps its checkpoints."""
+    return output / "checkpoints"
+
+
 def save_checkpoint(folder: Path, state: TrainState, tensors: dict[str, Tensor]) -> None:
     """Write `folder/step-N` and remove older checkpoints.
 

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 
 from trainer.artifacts import publish_folder, write_json
 from trainer.attention import attention_warning
-from trainer.checkpoints import TrainState, last_checkpoint
+from trainer.checkpoints import TrainState, checkpoints_folder, last_checkpoint
 from trainer.data import Row, encode, length_warnings
 from trainer.data_files import DataError, read_examples
 from trainer.determinism import ask_for_workspace
@@ -38,7 +38,7 @@ from trainer.progress import ProgressLog
 from trainer.records import Example
 from trainer.specs import EXECUTION, PredictReport, TrainReport, TrainSpec
 from trainer.tasks import Task, add_task_folder, load_task
-from trainer.training import Trainer, TrainingError, checkpoints_folder
+from trainer.training import Trainer, TrainingError
 from trainer.vllm import VllmError
 from trainer.weights import ModelError
 

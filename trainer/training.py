@@ -7,7 +7,6 @@ import math
 import time
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from trainer.checkpoints import TrainState, save_checkpoint
+from trainer.checkpoints import TrainState, checkpoints_folder, save_checkpoint
 from trainer.compiling import compile_layers, undo, warm_up
 from trainer.data import Row, batches
 from trainer.determinism import equal_runs
@@ -294,8 +293,3 @@ class Trainer:
 def works_apart(device: torch.device) -> bool:
     """Whether the device works while this process prepares the next step."""
     return device.type == "cuda"
-
-
-def checkpoints_folder(output: Path) -> Path:
-    """Where a run keeps its checkpoints."""
-    return output / "checkpoints"
