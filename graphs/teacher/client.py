@@ -200,6 +200,10 @@ def read_reply(message: AIMessage) -> Reply:
     )
 
 
+MOST_TOKENS = 10**12
+"""Of one answer, with much to spare; a larger number is none that a server has counted."""
+
+
 def read_usage(message: AIMessage) -> Usage | None:
     """The tokens of an answer; None if the server does not report them, or not for real.
 
@@ -207,6 +211,8 @@ def read_usage(message: AIMessage) -> Usage | None:
     """
     usage = message.usage_metadata
     if not usage or usage["input_tokens"] <= 0 or usage["output_tokens"] < 0:
+        return None
+    if max(usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) > MOST_TOKENS:
         return None
     prompt, completion = usage["input_tokens"], usage["output_tokens"]
     into: Any = usage.get("input_token_details", {})

@@ -27,7 +27,15 @@ Kind = Literal["busy", "down", "unfit", "truncated", "unsupported", "declined", 
 LONGEST_PAUSE = 300.0
 """Longest Retry-After in seconds that is waited for. A longer one pauses the run."""
 
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, openai.APIResponseValidationError)
+MALFORMED = (
+    ValueError,
+    RecursionError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    openai.APIResponseValidationError,
+)
 """What the chat client raises for a body that is no chat completion."""
 
 
