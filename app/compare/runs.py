@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from app.engine.runner import Runner
 from app.engine.wiring import RunOptions
 from app.errors import PadaError
 from app.launchers.devices import places
+from app.launchers.forks import ForkServer
+from app.launchers.local import trainer_forks
 from graphs.errors import Wait
 from graphs.ports import Student
 from graphs.report import Report
@@ -72,6 +75,7 @@ class Runs:
         self._free = asyncio.Semaphore(self.places)
         self._baselines = {seed: asyncio.Event() for seed in comparison.spec.seeds}
         self._steps: int | None = None
+        self._forks: ForkServer | None = None
 
     @property
     def base(self) -> RunConfig:
@@ -105,7 +109,9 @@ class Runs:
             ComparisonPaused: a run waits for a budget or its teacher.
             PadaError, LoopError, DataError: a run cannot go on.
         """
-        with owned(self.root):
+        async with AsyncExitStack() as stack:
+            stack.enter_context(owned(self.root))
+            self._forks = await stack.enter_async_context(aclosing(trainer_forks()))
             self.prepare()
             write_record(self.root, self._comparison, self._owner)
             firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
@@ -176,6 +182,7 @@ class Runs:
                     sealed=sealed,
                     network=self._network,
                     name=f"{self.root.name}/{job[0]}/seed-{job[1]}",
+                    forks=self._forks,
                 ),
             )
             report = await runner.run()

@@ -15,6 +15,7 @@ from app.config.run_config import RunConfig
 from app.config.task_fit import refuse_scoring_new_rows, refuse_unknown_labels
 from app.engine.run_store import FolderRunStore, RunStore
 from app.launchers.embedder import EmbeddingWorker
+from app.launchers.forks import ForkServer
 from app.launchers.local import LocalStudent
 from app.launchers.ray import RayStudent
 from app.launchers.ray_jobs import Cluster
@@ -46,6 +47,7 @@ class RunOptions:
         stand_in: it is the demo: its start writes the rows, and the report says that the teacher is the embedded one.
         network: where teachers may live.
         name: of the run in experiment trackers; None is the name of its folder.
+        forks: starts the trainers of several runs on this machine; None is one for this run.
     """
 
     store: RunStore = field(default_factory=FolderRunStore)
@@ -54,6 +56,7 @@ class RunOptions:
     stand_in: bool = False
     network: Network = ANYWHERE
     name: str | None = None
+    forks: ForkServer | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ async def assemble(run: OpenRun, listen: Callable[[Progress], None]) -> AsyncIte
     async with AsyncExitStack() as stack:
         student = run.options.student
         if student is None:
-            trainer = open_student(run.run_id, run.paths.root, listen, run.fence, run.config.task_folder)
+            trainer = open_student(
+                run.run_id, run.paths.root, listen, run.fence, run.config.task_folder, run.options.forks
+            )
             student = await stack.enter_async_context(trainer)
         workspace = await stack.enter_async_context(
             open_workspace(run.config, run.run_id, run.paths, student, run.fence, run.options.network)
@@ -117,16 +122,18 @@ async def open_student(
     listen: Callable[[Progress], None],
     fence: Fence | None,
     task_folder: Path | None = None,
+    forks: ForkServer | None = None,
 ) -> AsyncIterator[Student]:
     """The trainer on this machine, or on the cluster that the settings name.
 
     Args:
         root: the run's folder.
         task_folder: see `TrainSpec.task_folder`.
+        forks: see `RunOptions`.
     """
     settings = Settings()
     if settings.launcher == "local":
-        async with aclosing(LocalStudent(listen, fence, task_folder)) as student:
+        async with aclosing(LocalStudent(listen, fence, task_folder, forks)) as student:
             yield student
         return
     async with Cluster(settings) as cluster:

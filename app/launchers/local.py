@@ -48,6 +48,7 @@ class LocalStudent(Launcher):
         listen: called with every line of the trainer's progress.
         fence: who may write into the run's folder; it is passed on to the trainer.
         task_folder: see `TrainSpec.task_folder`.
+        forks: starts the trainers of several runs; None is one of its own.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class LocalStudent(Launcher):
         listen: Callable[[Progress], None],
         fence: Fence | None = None,
         task_folder: Path | None = None,
+        forks: ForkServer | None = None,
     ):
         self._listen = listen
-        self._forks = ForkServer(environment())
+        self._shares = forks is not None
+        self._forks = forks or trainer_forks()
         self._added = {"fence": fence, "task_folder": task_folder}
 
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
@@ -109,7 +112,13 @@ class LocalStudent(Launcher):
 
     async def aclose(self) -> None:
         """End what it keeps ready for the next trainer."""
-        await self._forks.aclose()
+        if not self._shares:
+            await self._forks.aclose()
+
+
+def trainer_forks() -> ForkServer:
+    """What keeps the trainer's libraries loaded; to be closed."""
+    return ForkServer(environment())
 
 
 def end_predecessor(path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from app.launchers.forks import Fork, ForkServer
+from app.launchers.local import LocalStudent
 from app.launchers.processes import python_module, start_child
 from tests.processes import alive, children_of, command_of, status_of, still_alive
 from trainer.forkserver import Order
@@ -134,6 +135,14 @@ async def test_a_start_that_nobody_waits_for_leaves_no_trainer(tmp_path: Path) -
         assert await (await start(server, tmp_path / "spec.json", tmp_path / "log")).wait() == 2
         title = str(tmp_path / "first" / "spec.json")
         assert [child for child in children_of(os.getpid()) if title in command_of(child)] == []
+
+
+async def test_a_student_ends_only_a_server_of_its_own(server: ForkServer, tmp_path: Path) -> None:
+    fork = await waiting(server, tmp_path)
+    await LocalStudent(lambda _: None, forks=server).aclose()
+    assert alive(fork.pid)
+    os.killpg(fork.pid, signal.SIGTERM)
+    assert await fork.wait() == -signal.SIGTERM
 
 
 async def test_without_the_libraries_there_is_no_server(
