@@ -117,6 +117,10 @@ def line_of(path: Path, identifier: str) -> int | None:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The file's non-blank lines with their numbers, from 1."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(
+            f"{path} is a device or a pipe, and rows are read more than once. Save them in a file."
+        )
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -144,12 +144,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def make_home(settings: Settings) -> None:
+    """Make the service's folders, where they are missing.
+
+    Raises:
+        ConfigError: they cannot be made.
+    """
+    try:
+        for folder in (settings.runs, settings.datasets):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"PADA_HOME: no folder can be made at {error.filename}: {error.strerror}. Name a folder that this user may write."
+        ) from None
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Migrates the database before the first request, and stops the executor before it closes the database."""
     settings: Settings = app.state.settings
-    for folder in (settings.runs, settings.datasets):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
     app.state.signer = Signer(secret_of(settings.home.resolve()))
     engine = make_engine(settings.database)
     async with AsyncExitStack() as stack:

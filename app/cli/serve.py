@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from app.api.app import create_app
+from app.api.app import create_app, make_home
 from app.errors import ConfigError
 from app.logs import install
 from app.settings import Settings
@@ -23,7 +23,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, and drain.
 
     Raises:
-        ConfigError: the host's name is not known; or see `create_app`.
+        ConfigError: the host's name is not known; or see `make_home` and `create_app`.
     """
     try:
         socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
         raise ConfigError(
             f"PADA_HOST: {settings.host!r} is no address to listen on: {error.strerror}."
         ) from None
+    make_home(settings)
     install(settings.log_level)
     allow_many_files()
     # uvicorn raises the signal again after its shutdown; a drained service exits with 0

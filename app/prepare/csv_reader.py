@@ -255,7 +255,7 @@ def _one_column(name: str, first: str, header: bool) -> InputError:
     what = f"one column, {names([first])}" if header else "one column without a name"
     return InputError(
         f"{name}: only {what}. pada needs one with what is asked and one with the answer. "
-        "If the columns are there, pass their separator: --separator ';'."
+        "If the columns are there, pass --separator (what stands between them, such as ';')."
     )
 
 

@@ -83,6 +83,10 @@ def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
     assert "must be a readable file" in error(tmp_path)
 
 
+def test_a_device_in_place_of_a_file() -> None:
+    assert error(Path("/dev/zero")).startswith("/dev/zero is a device or a pipe")
+
+
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_empty_file(tmp_path: Path, content: str) -> None:
     assert "has no rows" in error(write(tmp_path, content))

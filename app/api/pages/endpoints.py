@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from app.api.keys.auth import Reader, caller_of_key
@@ -24,6 +25,7 @@ from app.api.pages.routes import (
     Token,
     check_token,
     frame,
+    page_of,
 )
 from app.api.pages.watching import last_step, nodes_of, pattern_charts, run_charts
 from app.api.pagination import PageQuery
@@ -46,6 +48,7 @@ from graphs.rows import Verdict
 from graphs.run_paths import RunPaths
 from graphs.teacher.spec import BudgetSpec
 
+Address = Annotated[str, StringConstraints(max_length=2000)]
 OVER = ("finished", "failed", "cancelled")
 EVENTS_SHOWN = 200
 
@@ -65,23 +68,24 @@ async def assets(
 
 
 @router.get("/sign-in")
-async def sign_in_form(request: Request) -> Response:
+async def sign_in_form(request: Request, to: Address = "/") -> Response:
     """Asks for a key."""
-    return page("sign_in.html", message="", **frame(request, None))
+    return page("sign_in.html", message="", to=page_of(to), **frame(request, None))
 
 
 @router.post("/sign-in")
-async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)]) -> Response:
-    """Exchange a key for a cookie. Nobody else's page may sign a browser in."""
+async def sign_in(
+    request: Request, key: Annotated[str, Form(max_length=200)], to: Annotated[Address, Form()] = "/"
+) -> Response:
+    """Exchange a key for a cookie, and go on to the page that was asked for. Nobody else's page may sign a browser in."""
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise Forbidden("This form was sent by another site.")
     known = await caller_of_key(request, key.strip())
     if known is None:
-        return page(
-            "sign_in.html", 401, message="This key is unknown or was revoked.", **frame(request, None)
-        )
+        message = "This key is unknown or was revoked."
+        return page("sign_in.html", 401, message=message, to=page_of(to), **frame(request, None))
     signer: Signer = request.app.state.signer
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(page_of(to), 303)
     response.set_cookie(
         COOKIE,
         signer.session(known.owner),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, Form, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +31,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthorized:
-                return RedirectResponse("/sign-in", 303)
+                return RedirectResponse(sign_in_for(request), 303)
             except PadaError as error:
                 response = error_page(request, error.status, str(error))
                 response.headers.update(error.headers)
@@ -41,6 +42,20 @@ class PageRoute(APIRoute):
                 return error_page(request, 404, "There is no such page.")
 
         return answer
+
+
+def sign_in_for(request: Request) -> str:
+    """Where a key is asked for, with the page that comes afterwards: the one that was asked for."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method != "GET" or "hx-request" in request.headers or wanted == "/":
+        return "/sign-in"
+    return f"/sign-in?{urlencode({'to': wanted})}"
+
+
+def page_of(address: str) -> str:
+    """A page of this service; the first one for an address that leads elsewhere."""
+    ours = address.startswith("/") and not address.startswith("//") and "\\" not in address
+    return address if ours and address.isprintable() else "/"
 
 
 EMPTY_IS_NONE = BeforeValidator(lambda text: text or None)

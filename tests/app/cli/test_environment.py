@@ -91,3 +91,13 @@ def test_a_port_that_there_is_not_is_refused_as_an_option(command: Command) -> N
     code, _, err = command("serve", "--port", 70000)
     assert code == 2
     assert "'--port'" in err
+
+
+def test_a_home_that_cannot_be_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PADA_HOME", str(tmp_path / "file"))
+    code, out, err = command("serve")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"pada: PADA_HOME: no folder can be made at {tmp_path / 'file'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,40 @@ from tests.app.api.pages.browsing import (
 
 def test_a_browser_without_a_key_is_led_to_the_sign_in(keyed: Service) -> None:
     with keyed.client(follow_redirects=False) as client:
-        for path in ("/", f"/runs/{RUN}", f"/runs/{RUN}/rows"):
+        for path, wanted in (("/", ""), (f"/runs/{RUN}", f"?to=%2Fruns%2F{RUN}")):
             answer = client.get(path)
-            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in{wanted}")
+        part = client.get(f"/runs/{RUN}", headers={"HX-Request": "true"})
+        assert part.headers["location"] == "/sign-in", "a part of a page is no page to come back to"
         assert "API key" in open_page(client, "/sign-in")
         assert client.post("/sign-in", data={"key": "pada_wrong"}).status_code == 401
         for name in ("htmx.min.js", "page.css", "style.css"):
             assert client.get(f"/assets/{name}").status_code == 200
         open_page(client, "/assets/secret", 404)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "opened"),
+    [
+        ("/runs/new?dataset=a&copy=b", "/runs/new?dataset=a&copy=b"),
+        ("https://other.example/", "/"),
+        ("//other.example/", "/"),
+        ("/\\other.example", "/"),
+        ("/\r\nSet-Cookie: a=b", "/"),
+        ("runs", "/"),
+    ],
+)
+def test_signing_in_leads_to_the_page_that_was_asked_for_and_to_no_other_site(
+    keyed: Service, wanted: str, opened: str
+) -> None:
+    _, key = make_key(keyed, "read")
+    with keyed.client(follow_redirects=False) as client:
+        form = client.get("/sign-in", params={"to": wanted}).text
+        assert f'name="to" value="{escape(opened)}"' in form
+        wrong = client.post("/sign-in", data={"key": "pada_wrong", "to": wanted})
+        assert f'name="to" value="{escape(opened)}"' in wrong.text
+        answer = client.post("/sign-in", data={"key": key, "to": wanted})
+    assert (answer.status_code, answer.headers["location"]) == (303, opened)
 
 
 def test_a_key_sees_its_own_runs_and_a_reader_has_no_buttons(keyed: Service) -> None:
