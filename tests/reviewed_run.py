@@ -32,7 +32,7 @@ async def run_to_review(folder: Path, data: Path, base_url: str) -> None:
         task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
         yield Workspace(ScriptedTeacher(), student, FakeEmbedder(), task, config.loop, paths)
 
-    document = config_for(data, "no/student", base_url, loop={"review": True})
+    document = config_for(data, "builtin:smollm2-135m", base_url, loop={"review": True})
     config = parse_config(document, "config", folder.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "open_workspace", open_workspace)

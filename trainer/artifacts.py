@@ -57,8 +57,11 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(json.dumps(dump(row), ensure_ascii=False, default=str) + "\n" for row in rows))
 
 
-class DamagedFileError(DataError):
-    """A file that was written here is not as it was written: something else has changed it, or it is of another version."""
+class DamagedFileError(DataError, ValueError):
+    """A file that was written here is not as it was written: something else has changed it, or it is of another version.
+
+    It is a ValueError too, as JSON's own errors are.
+    """
 
     def __init__(self, path: Path, what: object):
         super().__init__(f"{path}: the file is damaged ({what}). Bring it back from a copy of the folder.")

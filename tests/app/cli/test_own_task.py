@@ -13,7 +13,9 @@ from tests.tiny_task import config_for, write_config
 @pytest.mark.parametrize("command", ["run", "compare"])
 def test_the_folder_of_the_config_is_searched(command: str, tmp_path: Path, data: Path) -> None:
     (tmp_path / "task_beside.py").write_text("raise RuntimeError('imported from beside the config')")
-    document = config_for(data, tmp_path / "student", "http://127.0.0.1:9/v1") | {"task": "task_beside:Task"}
+    document = config_for(data, "builtin:smollm2-135m", "http://127.0.0.1:9/v1") | {
+        "task": "task_beside:Task"
+    }
     if command == "compare":
         document["compare"] = {"methods": ["vanilla"]}
     done = pada(command, write_config(tmp_path / "config.yaml", document), "--output", tmp_path / "out")
