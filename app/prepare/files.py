@@ -45,6 +45,8 @@ def read_all(given: Sequence[str], options: ReadOptions) -> list[Table]:
 
 
 def _read(given: str, options: ReadOptions) -> list[Table]:
+    if not given:
+        raise InputError("the name of a file is empty. Is the variable set that should hold it?")
     if given.startswith(PREFIX):
         return read_hub(given)
     sources, left = _sources(Path(given).expanduser())

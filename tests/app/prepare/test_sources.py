@@ -234,3 +234,8 @@ def test_one_clear_error_that_names_the_file(tmp_path: Path, name: str, content:
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"nothing\.csv: there is no such file"):
         read("nothing.csv")
+
+
+def test_a_name_that_is_empty_is_not_the_current_folder() -> None:
+    with pytest.raises(InputError, match="the name of a file is empty"):
+        read("")
