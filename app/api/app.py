@@ -36,8 +36,8 @@ from app.api.runs import endpoints as runs
 from app.api.runs.event_stream import LOOK_SECONDS, EventBroadcaster
 from app.api.serving import endpoints as serving
 from app.api.serving.queue import StudentQueue
-from app.db.engine import Sessions, make_engine, make_sessions
-from app.db.migrate import upgrade
+from app.db.engine import Sessions, make_sessions
+from app.db.home import open_home
 from app.errors import ConfigError
 from app.settings import GraphSettings, Settings
 
@@ -144,32 +144,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def make_home(settings: Settings) -> None:
-    """Make the service's folders, where they are missing.
-
-    Raises:
-        ConfigError: they cannot be made.
-    """
-    try:
-        for folder in (settings.runs, settings.datasets):
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"PADA_HOME: no folder can be made at {error.filename}: {error.strerror}. Name a folder that this user may write."
-        ) from None
-
-
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Migrates the database before the first request, and stops the executor before it closes the database."""
     settings: Settings = app.state.settings
-    make_home(settings)
-    app.state.signer = Signer(secret_of(settings.home.resolve()))
-    engine = make_engine(settings.database)
     async with AsyncExitStack() as stack:
         stack.callback(app.state.end_traces)
-        stack.push_async_callback(engine.dispose)
-        await upgrade(engine)
+        engine = await stack.enter_async_context(open_home(settings))
+        app.state.signer = Signer(secret_of(settings.home.resolve()))
         sessions = app.state.sessions = make_sessions(engine)
         reads = app.state.reads = make_sessions(engine, reading=True)
         await sweep(sessions, settings)

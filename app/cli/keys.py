@@ -59,19 +59,12 @@ def revoke(identifier: Annotated[str, typer.Argument(help="Id of the key.", meta
 @asynccontextmanager
 async def _database() -> AsyncIterator[AsyncSession]:
     """One transaction on the database that the settings name. A missing database is created."""
-    from app.db.engine import make_engine, make_sessions
-    from app.db.migrate import upgrade
+    from app.db.engine import make_sessions
+    from app.db.home import open_home
     from app.settings import Settings
 
-    settings = Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    engine = make_engine(settings.database)
-    try:
-        await upgrade(engine)
-        async with make_sessions(engine).begin() as session:
-            yield session
-    finally:
-        await engine.dispose()
+    async with open_home(Settings()) as engine, make_sessions(engine).begin() as session:
+        yield session
 
 
 async def _create(name: str, scope: ScopeOption) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 import socket
@@ -10,7 +11,8 @@ from contextlib import suppress
 
 import uvicorn
 
-from app.api.app import create_app, make_home
+from app.api.app import create_app
+from app.db.home import open_home
 from app.errors import ConfigError
 from app.logs import install
 from app.settings import Settings
@@ -23,7 +25,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, and drain.
 
     Raises:
-        ConfigError: the host's name is not known; or see `make_home` and `create_app`.
+        ConfigError: the host's name is not known; or see `open_home` and `create_app`.
     """
     try:
         socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -31,7 +33,7 @@ def serve(settings: Settings) -> None:
         raise ConfigError(
             f"PADA_HOST: {settings.host!r} is no address to listen on: {error.strerror}."
         ) from None
-    make_home(settings)
+    asyncio.run(_look_at_home(settings))
     install(settings.log_level)
     allow_many_files()
     # uvicorn raises the signal again after its shutdown; a drained service exits with 0
@@ -44,6 +46,12 @@ def serve(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+async def _look_at_home(settings: Settings) -> None:
+    """uvicorn would tell of what is wrong with a traceback."""
+    async with open_home(settings):
+        pass
 
 
 def allow_many_files() -> None:

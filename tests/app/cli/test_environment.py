@@ -93,11 +93,33 @@ def test_a_port_that_there_is_not_is_refused_as_an_option(command: Command) -> N
     assert "'--port'" in err
 
 
-def test_a_home_that_cannot_be_is_named(
-    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("said", [["serve"], ["keys", "list"]])
+def test_a_home_or_a_database_that_cannot_be_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: list[str]
 ) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PADA_HOME", str(tmp_path / "file"))
-    code, out, err = command("serve")
-    assert (code, out) == (1, "")
-    assert err.startswith(f"pada: PADA_HOME: no folder can be made at {tmp_path / 'file'}")
+    (tmp_path / "file").write_text("no database, and no folder")
+    for variable, value, words in (
+        ("PADA_HOME", tmp_path / "file", f"no folder can be made at {tmp_path / 'file'}"),
+        (
+            "PADA_DATABASE_URL",
+            f"sqlite:///{tmp_path / 'file'}",
+            "the database cannot be used: file is not a database",
+        ),
+        (
+            "PADA_DATABASE_URL",
+            f"sqlite:///{tmp_path / 'no' / 'file'}",
+            "the database cannot be used: unable to open",
+        ),
+        (
+            "PADA_DATABASE_URL",
+            "postgresql://me:secret@127.0.0.1:9/x",
+            "the database cannot be used: connection",
+        ),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv("PADA_HOME", str(tmp_path / "home"))
+            patch.setenv(variable, str(value))
+            code, out, err = command(*said)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"pada: {variable}: {words}"), err
+        assert "secret" not in err
