@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,19 +109,21 @@ class Runs:
             ComparisonPaused: a run waits for a budget or its teacher.
             PadaError, LoopError, DataError: a run cannot go on.
         """
-        async with AsyncExitStack() as stack:
-            stack.enter_context(owned(self.root))
-            self._forks = await stack.enter_async_context(aclosing(trainer_forks()))
-            self.prepare()
-            write_record(self.root, self._comparison, self._owner)
-            firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
-            await together(self._rounds(job, firsts[job[1]]) for job in self.jobs)
-            reports = await self._test(list(firsts.values()))
-            others = [job for job in self.jobs if job not in reports]
-            for job in others:
-                self._take(job, firsts[job[1]], share_test)
-            reports |= await self._test(others)
-            return {job: reports[job] for job in self.jobs}
+        with owned(self.root):
+            async with aclosing(trainer_forks()) as self._forks:
+                return await self._run()
+
+    async def _run(self) -> dict[Job, Report]:
+        self.prepare()
+        write_record(self.root, self._comparison, self._owner)
+        firsts = {seed: self.first(seed) for seed in self._comparison.spec.seeds}
+        await together(self._rounds(job, firsts[job[1]]) for job in self.jobs)
+        reports = await self._test(list(firsts.values()))
+        others = [job for job in self.jobs if job not in reports]
+        for job in others:
+            self._take(job, firsts[job[1]], share_test)
+        reports |= await self._test(others)
+        return {job: reports[job] for job in self.jobs}
 
     def prepare(self) -> dict[str, int]:
         """Write the rows that all runs share, and set the optimizer steps. Returns the rows by split."""
