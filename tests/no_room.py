@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -56,7 +55,7 @@ def trouble_in(
     trouble: Callable[[], AbstractContextManager[None]],
     where: Callable[..., bool],
 ) -> list[Any]:
-    """Let `owner.name` meet the trouble whenever `where` is true of its arguments; returns the calls that did."""
+    """Let `owner.name`, no coroutine, meet the trouble whenever `where` is true of its arguments; returns the calls that did."""
     original, met = getattr(owner, name), []
 
     def around(arguments: tuple[Any, ...]) -> AbstractContextManager[None]:
@@ -65,18 +64,10 @@ def trouble_in(
         met.append(arguments)
         return trouble()
 
-    if inspect.iscoroutinefunction(original):
-
-        @functools.wraps(original)
-        async def replaced(*arguments: Any, **named: Any) -> Any:
-            with around(arguments):
-                return await original(*arguments, **named)
-    else:
-
-        @functools.wraps(original)
-        def replaced(*arguments: Any, **named: Any) -> Any:
-            with around(arguments):
-                return original(*arguments, **named)
+    @functools.wraps(original)
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        with around(arguments):
+            return original(*arguments, **named)
 
     monkeypatch.setattr(owner, name, replaced)
     return met

@@ -29,7 +29,12 @@ async def open_home(settings: Settings) -> AsyncIterator[AsyncEngine]:
         raise ConfigError(
             f"PADA_HOME: no folder can be made at {error.filename}: {error.strerror}. Name a folder that this user may write."
         ) from None
-    engine = make_engine(settings.database)
+    try:
+        engine = make_engine(settings.database)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"PADA_DATABASE_URL: PostgreSQL needs the package {error.name}. Run: pip install 'pada[postgres]'."
+        ) from None
     try:
         try:
             if engine.dialect.name == "sqlite":

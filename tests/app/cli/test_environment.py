@@ -110,11 +110,6 @@ def test_a_home_or_a_database_that_cannot_be_is_named(
             f"sqlite:///{tmp_path / 'no' / 'file'}",
             "the database cannot be used: unable to open",
         ),
-        (
-            "PADA_DATABASE_URL",
-            "postgresql://me:secret@127.0.0.1:9/x",
-            "the database cannot be used: connection",
-        ),
     ):
         with monkeypatch.context() as patch:
             patch.setenv("PADA_HOME", str(tmp_path / "home"))
@@ -122,4 +117,25 @@ def test_a_home_or_a_database_that_cannot_be_is_named(
             code, out, err = command(*said)
         assert (code, out) == (1, "")
         assert err.startswith(f"pada: {variable}: {words}"), err
-        assert "secret" not in err
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("said", [["serve"], ["keys", "list"]])
+def test_a_postgresql_that_cannot_be_used_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: list[str], installed: bool
+) -> None:
+    if installed:
+        pytest.importorskip("psycopg")
+    else:
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("PADA_HOME", str(tmp_path))
+    monkeypatch.setenv("PADA_DATABASE_URL", "postgresql://me:secret@127.0.0.1:9/x")
+    code, out, err = command(*said)
+    words = (
+        "the database cannot be used: connection"
+        if installed
+        else "PostgreSQL needs the package psycopg. Run: "
+    )
+    assert (code, out) == (1, "")
+    assert err.startswith(f"pada: PADA_DATABASE_URL: {words}"), err
+    assert "secret" not in err

@@ -103,9 +103,44 @@ def of_event(kind: bytes) -> Callable[..., bool]:
     return lambda _, line: kind in line
 
 
-def late(_: Any, __: Any, checkpoint: dict[str, Any], *more: Any) -> bool:
-    """Not of the first steps."""
-    return len(checkpoint["channel_versions"]) > 8
+Patch = Callable[[pytest.MonkeyPatch], list[Any]]
+"""Makes trouble from now on; returns the calls that met it."""
+
+
+MOST_PAGES = 1 << 30
+
+
+def full_ledger(patch: pytest.MonkeyPatch) -> list[Any]:
+    """The ledger's file takes no further page for a hold of the generator. A limit of the process would meet answers too
+    that arrive meanwhile, and the reserve that the ledger gives back for them does not help against it."""
+    hold, met = Ledger._hold, []
+
+    def _hold(ledger: Ledger, connection: sqlite3.Connection, role: str, *more: Any) -> Any:
+        if role == "generator":
+            met.append(role)
+            connection.execute("PRAGMA max_page_count = 1")
+            try:
+                connection.execute("CREATE TABLE more AS SELECT zeroblob(1000000)")
+            finally:
+                connection.execute(f"PRAGMA max_page_count = {MOST_PAGES}")
+        return hold(ledger, connection, role, *more)
+
+    patch.setattr(Ledger, "_hold", _hold)
+    return met
+
+
+def full_checkpoints(patch: pytest.MonkeyPatch) -> list[Any]:
+    """After the first steps, the file of the checkpoints takes no further page."""
+    put, met = AsyncSqliteSaver.aput, []
+
+    async def aput(saver: Any, config: Any, checkpoint: Any, *more: Any) -> Any:
+        if len(checkpoint["channel_versions"]) > 8:
+            met.append(checkpoint)
+            await saver.conn.execute("PRAGMA max_page_count = 1")
+        return await put(saver, config, checkpoint, *more)
+
+    patch.setattr(AsyncSqliteSaver, "aput", aput)
+    return met
 
 
 WRITES: dict[str, tuple[Any, str, Callable[..., bool]]] = {
@@ -115,8 +150,6 @@ WRITES: dict[str, tuple[Any, str, Callable[..., bool]]] = {
     "artifact of a node": (artifacts, "write_text", of_file("gate.json")),
     "report": (session, "write_report", lambda *_: True),
     "event log": (event_log.EventLog, "_append", of_event(b'"augment"')),
-    "ledger": (Ledger, "hold", lambda _, role, *more: role == "generator"),
-    "checkpoint": (AsyncSqliteSaver, "aput", late),
 }
 
 
@@ -134,15 +167,14 @@ def whole(folder: Path) -> None:
 
 
 async def stopped_and_resumed(
-    run: Run, undisturbed: tuple[Run, Report], monkeypatch: pytest.MonkeyPatch, kind: str, trouble: Trouble
+    run: Run, undisturbed: tuple[Run, Report], monkeypatch: pytest.MonkeyPatch, make_trouble: Patch
 ) -> Report:
     """The report of the start that met the trouble; the next start must end as if there had been none."""
     other, expected = undisturbed
     assert expected.status == "finished"
     run.teacher.seen.clear()
-    owner, name, where = WRITES[kind]
     with monkeypatch.context() as patch:
-        met = trouble_in(patch, owner, name, trouble, where)
+        met = make_trouble(patch)
         report = await run.go()
         assert met, "the run never came there"
     whole(run.folder)
@@ -157,14 +189,23 @@ async def stopped_and_resumed(
     return report
 
 
-@pytest.mark.parametrize("kind", WRITES)
+def trouble_of(kind: str, trouble: Trouble) -> Patch:
+    owner, name, where = WRITES[kind]
+    return lambda patch: trouble_in(patch, owner, name, trouble, where)
+
+
+@pytest.mark.parametrize(
+    "make_trouble",
+    [*(trouble_of(kind, no_room) for kind in WRITES), full_ledger, full_checkpoints],
+    ids=[*WRITES, "ledger", "checkpoint"],
+)
 async def test_a_full_disk_pauses_the_run_wherever_it_is_met(
-    kind: str,
+    make_trouble: Patch,
     new_run: Callable[[], Run],
     undisturbed: tuple[Run, Report],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    report = await stopped_and_resumed(new_run(), undisturbed, monkeypatch, kind, no_room)
+    report = await stopped_and_resumed(new_run(), undisturbed, monkeypatch, make_trouble)
     assert (report.status, report.waiting_for) == ("paused", "machine")
     assert "Make room" in report.stopped
 
@@ -177,6 +218,6 @@ async def test_other_trouble_of_the_machine_pauses_the_run_too(
     undisturbed: tuple[Run, Report],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    report = await stopped_and_resumed(new_run(), undisturbed, monkeypatch, "rows", trouble)
+    report = await stopped_and_resumed(new_run(), undisturbed, monkeypatch, trouble_of("rows", trouble))
     assert (report.status, report.waiting_for) == ("paused", "machine")
     assert said in report.stopped
