@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -38,8 +39,10 @@ def serve(settings: Settings) -> None:
     allow_many_files()
     # uvicorn raises the signal again after its shutdown; a drained service exits with 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    app = create_app(settings)
+    collect_seldom()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -52,6 +55,14 @@ async def _look_at_home(settings: Settings) -> None:
     """uvicorn would tell of what is wrong with a traceback."""
     async with open_home(settings):
         pass
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector leave out what is loaded by now, and look seldom: a look at everything stops all requests,
+    for 0.35 s with 500 streams."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def allow_many_files() -> None:
