@@ -103,7 +103,7 @@ def load(result: Result) -> Iterator[str]:
     """Milliseconds under 200 are as they are, others in seconds."""
 
     def spent(ms: float) -> str:
-        return f"{ms:.0f} ms" if ms < 150 else f"{ms / 1000:.1f} s"
+        return f"{ms:.0f} ms" if ms < 200 else f"{ms / 1000:.1f} s"
 
     services = [result[name] for name in ("sqlite", "postgresql")]
     for name, key in (
@@ -120,6 +120,22 @@ def load(result: Result) -> Iterator[str]:
         *(
             f"{one['load']['posts']['seconds']:.1f} s, {spent(one['load']['posts']['p99_ms'])}"
             for one in services
+        ),
+    )
+    yield row(
+        "delay of an event: p50, p99",
+        *(
+            f"{spent(delay['p50_ms'])}, {spent(delay['p99_ms'])}"
+            for one in services
+            for delay in [one["load"]["streams"]["delay"]]
+        ),
+    )
+    yield row(
+        "the page with 200 runs: first, p50",
+        *(
+            f"{spent(page['first_ms'])}, {spent(page['p50_ms'])}"
+            for one in services
+            for page in [one["load"]["first_page"]]
         ),
     )
     yield row(
