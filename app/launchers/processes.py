@@ -22,6 +22,12 @@ def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+BRIEF_SPIN = {"GOMP_SPINCOUNT": "1000"}
+"""The threads of one operation wait for each other, and soon sleep while they do. By default they spin for a while, and so
+hold the cores that other processes need: another run, the embedder, a student that answers.
+`benchmarks/neighbours.py` measures it."""
+
+
 async def start_child(
     line: Sequence[str],
     *,
@@ -41,7 +47,7 @@ async def start_child(
         **{"stdin": asyncio.subprocess.DEVNULL, **options},
         start_new_session=True,
         preexec_fn=None if outlives else dying_with_me(),
-        env={**os.environ, **our_modules(), **(variables or {})},
+        env={**BRIEF_SPIN, **os.environ, **our_modules(), **(variables or {})},
     )
 
 

@@ -88,3 +88,15 @@ async def test_a_child_gets_our_variables_and_more_and_reads_nothing() -> None:
     output, _ = await child.communicate()
     assert output == b"one True ''\n"
     assert child.returncode == 0
+
+
+@pytest.mark.parametrize(("own", "seen"), [(None, "1000"), ("5", "5")])
+async def test_the_threads_of_a_child_spin_briefly_unless_the_user_says_how_long(
+    own: str | None, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if own:
+        monkeypatch.setenv("GOMP_SPINCOUNT", own)
+    child = await start_child(["printenv", "GOMP_SPINCOUNT"], stdout=asyncio.subprocess.PIPE)
+    said, _ = await child.communicate()
+    assert said.decode().strip() == seen
