@@ -8,29 +8,21 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from graphs.checks.nearest import Neighbours
 from graphs.checks.row_checks import CheckResult, RowChecks
 from graphs.checks.template import Template
+from graphs.checks.train_examples import RowText, TrainExamples, Vectors, embed_prompts
 from graphs.context import LoopSpec
 from graphs.ports import Embedder
 from graphs.rows import NewRow
 from trainer.records import Example
 from trainer.tasks.base import Task
 
-Vectors = NDArray[np.float32]
-RowText = dict[str, str]
-"""`prompt` and `completion`, as a teacher sees a row."""
-EMBED_BATCH = 64
-"""Texts embedded at a time. This takes half a second on a small machine, and other callers wait that long."""
 
-
-class Corpus:
+class Corpus(TrainExamples):
     """Made by `build`. Examples come from train only. Validation and test rows are only compared with new rows.
 
-    Texts are embedded without the template that all prompts of the task share. Train is embedded first, so that
-    examples are available while the rest is still being embedded.
+    Train is embedded first, so that examples are available while the rest is still being embedded.
     """
 
     def __init__(
@@ -42,14 +34,11 @@ class Corpus:
         strata: Sequence[str],
         checks: asyncio.Task[RowChecks],
     ):
-        self._embedder = embedder
-        self._template = template
-        self._train = {example.id: example for example in train}
+        super().__init__(embedder, template, train, train_vectors)
         self._index = {example.id: index for index, example in enumerate(train)}
         sizes = Counter(strata)
         self._stratum_size = {row.id: sizes[stratum] for row, stratum in zip(train, strata, strict=True)}
         self._vectors = train_vectors
-        self._neighbours = Neighbours([example.id for example in train], train_vectors)
         self.checks = checks
 
     @classmethod
@@ -67,7 +56,7 @@ class Corpus:
         template = Template.from_prompts([example.prompt for example in train])
 
         async def embedded(rows: Sequence[Example]) -> Vectors:
-            return await embed_in_batches(embedder, [template.strip(example.prompt) for example in rows])
+            return await embed_prompts(embedder, template, [row.prompt for row in rows])
 
         async def checks() -> RowChecks:
             vectors = await embedded([example for split in guarded.values() for example in split])
@@ -81,15 +70,6 @@ class Corpus:
 
         strata = [task.stratify_key(example) for example in train]
         return cls(embedder, template, train, await embedded(train), strata, asyncio.create_task(checks()))
-
-    def row(self, name: str) -> RowText:
-        """A training row, as a teacher sees it."""
-        example = self._train[name]
-        return {"prompt": example.prompt, "completion": example.completion}
-
-    async def nearest_to(self, prompts: Sequence[str], count: int) -> list[RowText]:
-        """The training rows nearest to some prompts; a row ranks by the prompt that it is nearest to."""
-        return [self.row(name) for name, _ in self._neighbours.nearest(await self.embed(prompts), count)]
 
     async def nearest(self, text: str, count: int, seed: str | None = None) -> list[RowText]:
         """The training rows nearest to a text.
@@ -151,15 +131,3 @@ class Corpus:
     async def _ready(self) -> RowChecks:
         # shielded, because one cancelled branch must not stop the build for the others
         return await asyncio.shield(self.checks)
-
-    async def embed(self, prompts: Sequence[str]) -> Vectors:
-        """Embeddings of prompts without the template that they share, shape (prompts, d)."""
-        return await embed_in_batches(self._embedder, [self._template.strip(prompt) for prompt in prompts])
-
-
-async def embed_in_batches(embedder: Embedder, texts: Sequence[str]) -> Vectors:
-    """Embeddings of one or more texts, in batches, so that other callers do not have to wait for all of them."""
-    starts = range(0, len(texts), EMBED_BATCH)
-    return np.concatenate(
-        [await embedder.embed(list(texts[start : start + EMBED_BATCH])) for start in starts]
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphs.checks.corpus import Corpus
 from graphs.checks.train_examples import TrainExamples
 from graphs.context import Context
 from graphs.ports import Role
@@ -17,8 +16,6 @@ from prompts import render
 from trainer.records import Example
 
 PromptData = dict[str, Any]
-Examples = Corpus | TrainExamples
-"""Finds the training rows nearest to some prompts."""
 ROLE: Role = "generator"
 """Who answers: the role that otherwise writes prompts with their answers."""
 
@@ -41,7 +38,7 @@ def whole_prompt(row: Example, workspace: Workspace) -> str:
 
 
 async def answering_data(
-    rows: Sequence[Example], vote: str, train: Examples, context: Context, workspace: Workspace
+    rows: Sequence[Example], vote: str, train: TrainExamples, context: Context, workspace: Workspace
 ) -> PromptData:
     """The data of a request for the answers to these rows, with the training rows nearest to them.
 

@@ -42,7 +42,7 @@ async def evaluate(state: LoopState, runtime: Runtime[Context], *, workspace: Wo
         n=len(values),
         validation=mean,
         ci95=mean_interval(values, seed=context.seed),
-        failures=sum(not score.correct for score in scores),
+        failures=len(wrong),
         detail=workspace.task.summarize(examples, current.predictions("validation")),
     )
     current.write_evaluation(evaluation, [example.id for example in failures])

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from graphs.analysis.statistics import mean_interval
 from graphs.artifacts import TeacherScore, TeacherScores
-from graphs.checks.train_examples import TrainExamples
+from graphs.checks.train_examples import TrainExamples, train_examples
 from graphs.context import Context
 from graphs.errors import UnansweredError
-from graphs.nodes.answer_prompts import ROLE, Examples, answering, answering_data
+from graphs.nodes.answer_prompts import ROLE, answering, answering_data
 from graphs.schemas import BlindAnswers
 from graphs.workspace import Workspace
 from trainer.artifacts import write_json
@@ -32,7 +32,7 @@ async def evaluate_teacher(context: Context, workspace: Workspace) -> None:
     """
     if not context.evaluate_teacher or workspace.paths.teacher.exists():
         return
-    examples = await TrainExamples.build(workspace.embedder, workspace.examples("train"))
+    examples = await train_examples(workspace.embedder, workspace.examples("train"))
     validation = await score("validation", workspace.examples("validation"), examples, context, workspace)
     test = None
     if context.evaluate_teacher == "test":
@@ -53,7 +53,7 @@ async def evaluate_teacher(context: Context, workspace: Workspace) -> None:
 
 
 async def score(
-    split: str, rows: Sequence[Example], examples: Examples, context: Context, workspace: Workspace
+    split: str, rows: Sequence[Example], examples: TrainExamples, context: Context, workspace: Workspace
 ) -> TeacherScore:
     """The teacher's score on these rows. Rows that it does not answer count as wrong."""
     size = context.loop.samples_per_batch
@@ -77,7 +77,7 @@ async def score(
 
 
 async def answers(
-    vote: str, rows: Sequence[Example], examples: Examples, context: Context, workspace: Workspace
+    vote: str, rows: Sequence[Example], examples: TrainExamples, context: Context, workspace: Workspace
 ) -> Sequence[str | None]:
     """The teacher's answer to each row; None where it gives none, or so many that nobody can tell which is whose."""
     data = await answering_data(rows, vote, examples, context, workspace)
