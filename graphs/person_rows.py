@@ -85,8 +85,9 @@ def all_rows(paths: RunPaths) -> list[PersonRow]:
 def taken(paths: RunPaths) -> dict[str, int]:
     """Row id -> the round that took it."""
     found: dict[str, int] = {}
-    for file in paths.root.glob("rounds/*/person_rows.jsonl"):
-        found |= {row["id"]: int(file.parent.name) for row in read_jsonl(file)}
+    for number in paths.begun_rounds():
+        if (file := paths.round(number).person_rows).exists():
+            found |= {row["id"]: number for row in read_jsonl(file)}
     return found
 
 

@@ -229,8 +229,13 @@ class Round:
 
 def judged_rounds(run: RunPaths) -> list[Round]:
     """The rounds whose student the gate has judged, in order."""
-    round_numbers = sorted(int(path.parent.name) for path in run.root.glob("rounds/*/gate.json"))
-    return [Round(run, round_number) for round_number in round_numbers]
+    begun = (Round(run, round_number) for round_number in run.begun_rounds())
+    return [each for each in begun if each.judged]
+
+
+def loop_has_ended(run: RunPaths) -> bool:
+    """Whether a gate has stopped the loop: no round follows."""
+    return any(each.gate().stopped for each in judged_rounds(run))
 
 
 def failure_outcomes(before: Round, after: Round) -> dict[str, Outcome]:

@@ -162,6 +162,10 @@ class RunPaths:
     def round(self, round_number: int) -> RoundPaths:
         return RoundPaths(self.root / "rounds" / str(round_number))
 
+    def begun_rounds(self) -> list[int]:
+        """The numbers of the rounds that have begun, in order."""
+        return sorted(int(folder.name) for folder in self.root.glob("rounds/*") if folder.name.isdigit())
+
     @property
     def final(self) -> Path:
         """Predictions and scores on the sealed test rows. Only the last node writes them."""

@@ -163,7 +163,7 @@ class Run:
     @property
     def rounds(self) -> list[Round]:
         """The rounds that have begun. `rounds[0]` made the baseline, `rounds[1]` has the first new rows."""
-        return [Round(self._run.paths, number) for number in files.rounds(self._run.paths)]
+        return [Round(self._run.paths, number) for number in self._run.paths.begun_rounds()]
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -173,7 +173,7 @@ class Run:
     @property
     def patterns(self) -> pd.DataFrame:
         """The patterns of all rounds."""
-        numbers = files.rounds(self._run.paths)
+        numbers = self._run.paths.begun_rounds()
         return frame((row for number in numbers for row in pattern_table(self._run.paths, number)), PATTERN)
 
     @property

@@ -60,7 +60,7 @@ def check(paths: RunPaths, config: RunConfig, text: RowText, waiting: list[Perso
     task = load_task(config.task, rows["train"])
     checks = RowChecks(template, rows["train"], guarded, None, task.new_row_error, config.loop)
     own = person_rows.row_id(text.prompt, text.completion)
-    known = [row for here in _closed(paths) for row in here.accepted()]
+    known = [row for number in paths.begun_rounds() for row in Round(paths, number).accepted()]
     known += [
         Example(id=row.id, prompt=row.prompt, completion=row.completion)
         for row in waiting
@@ -76,12 +76,6 @@ def _examples(paths: RunPaths, split: str) -> list[Example]:
         return [Example(**row) for row in read_jsonl(paths.data(split))]
     except FileNotFoundError as error:
         raise FolderError(f"{error.filename}: the run's rows are missing.") from None
-
-
-def _closed(paths: RunPaths) -> list[Round]:
-    """The rounds whose rows are accepted."""
-    numbers = sorted(int(path.parent.name) for path in paths.root.glob("rounds/*/accepted.jsonl"))
-    return [Round(paths, number) for number in numbers]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from app.engine.run_status import RunStatus
 from app.errors import Unprocessable
 from graphs.context import LoopSpec
 from graphs.person_rows import PersonRow
-from graphs.rounds import judged_rounds
+from graphs.rounds import loop_has_ended
 from graphs.run_paths import RunPaths
 from trainer.specs import Strict
 
@@ -59,8 +59,6 @@ def next_step(status: RunStatus, loop: LoopSpec, paths: RunPaths) -> str:
         return f"This run is {status}. {FOR_ANOTHER_RUN}"
     if not loop.origins:
         return f"This run only fine-tunes on the given rows. {FOR_ANOTHER_RUN}"
-    if paths.round(loop.last_round).batches.exists() or any(
-        here.gate().stopped for here in judged_rounds(paths)
-    ):
+    if paths.round(loop.last_round).batches.exists() or loop_has_ended(paths):
         return f"This run has begun its last round. {FOR_ANOTHER_RUN}"
     return "The next round of this run checks the row and trains on it, unless the loop ends before."

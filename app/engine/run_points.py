@@ -84,17 +84,9 @@ class RunPoints:
             "validation/ci95_high": high,
             "validation/best": self._best,
             "validation/promoted": float(gate.promoted),
-            "rows/accepted": self._accepted(),
+            "rows/accepted": len(self._round.accepted()),
             "rows/train": report.rows,
         }
         if spent:
             values |= {"cost/usd": spent.usd, "cost/calls": spent.calls, "cost/tokens": spent.tokens}
         return Point(axis="round", step=self._round.number, values=values)
-
-    def _accepted(self) -> int:
-        """New rows of the round that were accepted."""
-        path = self._round.paths.accepted
-        if not path.exists():
-            return 0
-        with path.open("rb") as file:
-            return sum(bool(line.strip()) for line in file)

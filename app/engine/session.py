@@ -24,9 +24,9 @@ from app.report.html import prepare
 from app.report.write import write_report
 from graphs.errors import LoopError, RunPaused, machine_blocked
 from graphs.report import Report
+from graphs.rounds import judged_rounds
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
-from trainer.artifacts import read_json
 from trainer.progress import Progress
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -169,14 +169,13 @@ async def first_input(graph: Graph, thread: Any, answer: dict[str, Any] | None, 
 
 def latest_score(paths: RunPaths) -> RoundScore:
     """The score of the last student that the gate has judged, promoted or not."""
-    round_number = max(int(path.parent.name) for path in paths.root.glob("rounds/*/gate.json"))
-    folder = paths.round(round_number)
-    evaluation, gate = read_json(folder.evaluation), read_json(folder.gate)
+    last = judged_rounds(paths)[-1]
+    evaluation, gate = last.evaluation(), last.gate()
     return RoundScore(
-        round=round_number,
-        metric=evaluation["metric"],
-        validation=evaluation["validation"],
-        ci95=evaluation["ci95"],
-        promoted=gate["promoted"],
-        reason=gate["reason"],
+        round=last.number,
+        metric=evaluation.metric,
+        validation=evaluation.validation,
+        ci95=evaluation.ci95,
+        promoted=gate.promoted,
+        reason=gate.reason,
     )

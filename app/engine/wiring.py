@@ -23,13 +23,14 @@ from app.settings import Settings
 from graphs.errors import TeacherError
 from graphs.loop import build_loop
 from graphs.ports import Student, Teacher
+from graphs.rounds import loop_has_ended
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.network import ANYWHERE, Network
 from graphs.teacher.spec import TeacherSpec
 from graphs.workspace import Workspace
-from trainer.artifacts import read_json, read_jsonl
+from trainer.artifacts import read_jsonl
 from trainer.fencing import Fence
 from trainer.progress import Progress
 from trainer.records import Example
@@ -169,11 +170,6 @@ async def open_workspace(
             workspace.spent = teacher.totals
         stack.push_async_callback(workspace.aclose)
         yield workspace
-
-
-def loop_has_ended(paths: RunPaths) -> bool:
-    """Whether a gate has stopped the loop: then no text is left to embed."""
-    return any(read_json(gate)["stopped"] for gate in paths.root.glob("rounds/*/gate.json"))
 
 
 def open_teacher(

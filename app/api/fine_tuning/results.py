@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.fine_tuning.files import PREFIX, bare
 from app.api.fine_tuning.schemas import RESULTS, Checkpoint, CheckpointMetrics, FileObject
-from app.api.runs.files import rounds
 from app.api.serving.students import student_name
 from app.db import runs as run_repository
 from app.db.models import Run
@@ -89,7 +88,7 @@ def _checkpoint(run: Run, score: RoundScore, report: TrainReport) -> Checkpoint:
 def _trained(settings: Settings, run: Run) -> list[tuple[int, TrainReport]]:
     """Round -> what its training did, for the rounds whose training has ended."""
     paths = RunPaths(settings.runs / run.id)
-    found = [Round(paths, number) for number in rounds(paths)]
+    found = [Round(paths, number) for number in paths.begun_rounds()]
     return [
         (here.number, here.train_report()) for here in found if (here.paths.student / "report.json").exists()
     ]

@@ -31,7 +31,7 @@ class Artifact(BaseModel):
 
 def rounds(paths: RunPaths) -> list[int]:
     """The rounds that have begun."""
-    return sorted(int(path.name) for path in paths.root.glob("rounds/*") if path.name.isdigit())
+    return paths.begun_rounds()
 
 
 def patterns(paths: RunPaths, number: int | None) -> Rows:
@@ -201,7 +201,7 @@ def page(rows: Rows, start: int, limit: int) -> tuple[list[dict[str, Any]], int 
 
 def _rounds(paths: RunPaths, number: int | None) -> list[Round]:
     """One round, or all that have begun."""
-    return [Round(paths, one) for one in ([number] if number is not None else rounds(paths))]
+    return [Round(paths, one) for one in ([number] if number is not None else paths.begun_rounds())]
 
 
 def _read(path: Path) -> Rows:

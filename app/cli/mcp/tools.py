@@ -129,7 +129,7 @@ class Tools:
         written by, the ids of its failures, and how many of these were `fixed`, `unmoved` or `regressed` by the student that
         was trained on the new rows."""
         paths = self._open(run).paths
-        numbers = files.rounds(paths) if round is None else [round]
+        numbers = paths.begun_rounds() if round is None else [round]
         return {"patterns": [row for number in numbers for row in pattern_table(paths, number)]}
 
     def rows(
