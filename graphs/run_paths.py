@@ -76,8 +76,18 @@ class RoundPaths:
         return self.root / "accepted.jsonl"
 
     @property
+    def train_sample(self) -> Path:
+        """The train rows that the student predicts, for training failures."""
+        return self.root / "train_sample.jsonl"
+
+    @property
     def student(self) -> Path:
         return self.root / "student"
+
+    @property
+    def train_report(self) -> Path:
+        """Written last: if it is there, the student is trained."""
+        return self.student / "report.json"
 
     @property
     def progress(self) -> Path:
@@ -170,6 +180,14 @@ class RunPaths:
     def final(self) -> Path:
         """Predictions and scores on the sealed test rows. Only the last node writes them."""
         return self.root / "final"
+
+    def test_predictions(self, student: str) -> Path:
+        """Replies to the test rows, by `untrained`, `baseline` or `best`."""
+        return self.final / student / "predictions.jsonl"
+
+    def test_row_scores(self, student: str) -> Path:
+        """Scores of these replies."""
+        return self.final / student / "scores.jsonl"
 
     @property
     def test_scores(self) -> Path:

@@ -233,8 +233,7 @@ def copy_student(given: RoundPaths, copied: RoundPaths) -> None:
 def share_test(source: RunPaths, target: RunPaths) -> None:
     """Copy the replies to the test rows of the students that all runs of a seed share."""
     for name in ("untrained", "baseline"):
-        given = source.final / name / "predictions.jsonl"
-        copied = target.final / name / "predictions.jsonl"
+        given, copied = source.test_predictions(name), target.test_predictions(name)
         if given.exists() and not copied.exists():
             copied.parent.mkdir(parents=True, exist_ok=True)
             part = copied.with_suffix(".part")

@@ -56,6 +56,6 @@ def sample_train(current: Round, context: Context, workspace: Workspace) -> Path
     rows = workspace.examples("train")
     count = min(context.loop.max_train_failures, len(rows))
     chosen = sorted(random.Random(f"{context.seed}/{current.number}/train").sample(range(len(rows)), count))
-    path = current.paths.root / "train_sample.jsonl"
+    path = current.paths.train_sample
     write_jsonl(path, [rows[index] for index in chosen])
     return path

@@ -85,7 +85,7 @@ async def test_rows_for_training_errors_alone(tmp_path: Path, method: str) -> No
         assert {batch["origin"] for batch in batches} == {"train_error"}
     assert schemas(loop) == {"SampleBatch", "QualityReport"}
     given = {f"train-{n}" for n in range(40)}
-    assert all(row["id"] in given for row in read_jsonl(loop.paths.round(1).root / "train_sample.jsonl")), (
+    assert all(row["id"] in given for row in read_jsonl(loop.paths.round(1).train_sample)), (
         "errors on new rows are nobody's business"
     )
 

@@ -89,6 +89,4 @@ def _trained(settings: Settings, run: Run) -> list[tuple[int, TrainReport]]:
     """Round -> what its training did, for the rounds whose training has ended."""
     paths = RunPaths(settings.runs / run.id)
     found = [Round(paths, number) for number in paths.begun_rounds()]
-    return [
-        (here.number, here.train_report()) for here in found if (here.paths.student / "report.json").exists()
-    ]
+    return [(here.number, here.train_report()) for here in found if here.paths.train_report.exists()]

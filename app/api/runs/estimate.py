@@ -95,7 +95,7 @@ async def earlier_training(
     student = config.model_dump(mode="json")["student"]
     for run in runs:
         other = run.config.get("student", {})
-        report = RunPaths(settings.runs / run.id).round(0).student / "report.json"
+        report = RunPaths(settings.runs / run.id).round(0).train_report
         if all(other.get(name) == student[name] for name in ALIKE) and report.exists():
             return report
     return None

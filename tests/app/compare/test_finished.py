@@ -95,7 +95,7 @@ def test_the_baseline_is_trained_once_by_the_method_that_needs_most_of_it(finish
     trained = [spec.output.relative_to(finished.root).parts for spec in finished.student.trained]
     assert [parts[:1] + parts[-2:-1] for parts in trained] == [("pada", "0"), ("pada", "1"), ("random", "1")]
     assert len({report.baseline["validation"] for report in finished.reports.values()}) == 1
-    scores = list(read_jsonl(finished.runs.paths(("vanilla", 0)).final / "baseline" / "scores.jsonl"))
+    scores = list(read_jsonl(finished.runs.paths(("vanilla", 0)).test_row_scores("baseline")))
     assert {report.test.baseline for report in finished.reports.values() if report.test} == {
         sum(row["value"] for row in scores) / len(scores)
     }

@@ -38,7 +38,7 @@ async def test_both_students_answer_the_same_rows_in_one_start(tmp_path: Path) -
     assert spec.adapters == {"baseline": loop.round(0).artifact(), "best": loop.round(1).artifact()}
     scores = result(loop)
     right = {
-        name: [row["correct"] for row in read_jsonl(loop.paths.final / name / "scores.jsonl")]
+        name: [row["correct"] for row in read_jsonl(loop.paths.test_row_scores(name))]
         for name in ("baseline", "best")
     }
     assert scores.n == len(right["best"]) == 40
