@@ -51,7 +51,7 @@ from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.ledger import Ledger
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, write_json
+from trainer.artifacts import read_jsonl, read_models, write_json
 from trainer.records import Example
 from trainer.specs import StudentSpec
 from trainer.tasks import load_task
@@ -152,7 +152,7 @@ async def one_round(setting: Setting, seed: int, options: argparse.Namespace, fo
     paths = RunPaths(folder)
     limit = LimitSpec(per_class=options.per_class)
     prepare_data(DataSpec(folder=options.data.resolve(), limit=limit), TASK, seed, paths)
-    train = [Example(**row) for row in read_jsonl(paths.data("train"))]
+    train = read_models(Example, paths.data("train"))
     student = ScriptedStudent(0.0, sorted({row.completion for row in train}))
     spec = TeacherSpec(base_url=options.teacher, model="pool", max_concurrency=16)
     ledger = Ledger(paths.ledger, f"quality-{seed}")

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from graphs.rows import Decision, NewRow
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json, read_jsonl, read_model, write_json, write_jsonl
+from trainer.artifacts import read_json, read_jsonl, read_model, read_models, write_json, write_jsonl
 
 
 class PersonRow(BaseModel):
@@ -104,4 +104,4 @@ def take(paths: RunPaths, round_number: int) -> list[PersonRow]:
         if not (rows := waiting(paths)):
             return []
         write_jsonl(file, rows)
-    return [PersonRow(**row) for row in read_jsonl(file)]
+    return read_models(PersonRow, file)

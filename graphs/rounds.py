@@ -24,7 +24,7 @@ from graphs.person_rows import PersonRow
 from graphs.review import Drafts
 from graphs.rows import Batch, NewRow, Pattern, Strategy
 from graphs.run_paths import RoundPaths, RunPaths
-from trainer.artifacts import read_json, read_jsonl, read_model, write_json, write_jsonl
+from trainer.artifacts import read_json, read_model, read_models, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.specs import TrainReport
 
@@ -52,11 +52,11 @@ class Round:
 
     def artifact(self) -> Path:
         """The adapter (or model) folder that the round's training left; it is beside the report, wherever the run is now."""
-        return self.paths.student / Path(read_json(self.paths.student / "report.json")["artifact"]).name
+        return self.paths.student / Path(read_json(self.paths.train_report)["artifact"]).name
 
     def train_report(self) -> TrainReport:
         """What the round's training did."""
-        return read_model(TrainReport, self.paths.student / "report.json")
+        return read_model(TrainReport, self.paths.train_report)
 
     def predictions(self, split: str) -> list[Prediction]:
         """The student's replies, in the order of the rows."""
@@ -247,6 +247,6 @@ def failure_outcomes(before: Round, after: Round) -> dict[str, Outcome]:
     }
 
 
-def _rows(path: Path, model: type[Model]) -> list[Model]:
+def _rows(path: Path, kind: type[Model]) -> list[Model]:
     """The rows of a file; empty if the file does not exist."""
-    return [model(**row) for row in read_jsonl(path)] if path.exists() else []
+    return read_models(kind, path) if path.exists() else []

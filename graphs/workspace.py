@@ -20,7 +20,7 @@ from graphs.rounds import Round
 from graphs.run_paths import RunPaths
 from graphs.task_brief import write_brief
 from graphs.teacher.cost import NOTHING_SPENT, Cost
-from trainer.artifacts import read_jsonl, read_model, write_json
+from trainer.artifacts import read_model, read_models, write_json
 from trainer.records import Example, Prediction, Score
 from trainer.tasks.base import Task
 
@@ -81,14 +81,14 @@ class Workspace:
         if split == "test":
             raise ValueError("test rows are sealed: use open_test")
         path = self.paths.data(split)
-        return self._once(f"examples/{split}", lambda: [Example(**row) for row in read_jsonl(path)])
+        return self._once(f"examples/{split}", lambda: read_models(Example, path))
 
     def unlabeled(self) -> dict[str, Example]:
         """The rows of `data.unlabeled` by id, with empty completions; none without such a file."""
         path = self.paths.data("unlabeled")
 
         def read() -> dict[str, Example]:
-            rows = map(Example.model_validate, read_jsonl(path)) if path.exists() else ()
+            rows = read_models(Example, path) if path.exists() else []
             return {row.id: row for row in rows}
 
         return self._once("unlabeled", read)
@@ -112,7 +112,7 @@ class Workspace:
     def open_test(self, reason: str) -> list[Example]:
         """The sealed test rows. The access is recorded before they are read."""
         log_test_access(self.paths, reason)
-        return [Example(**row) for row in read_jsonl(self.paths.data("test"))]
+        return read_models(Example, self.paths.data("test"))
 
     def round(self, round_number: int) -> Round:
         """The files of a round."""

@@ -88,9 +88,26 @@ def read_model(kind: type[Model], path: Path) -> Model:
     try:
         return kind.model_validate(read_json(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DamagedFileError(path, f"{where}: {first['msg']}" if where else first["msg"]) from None
+        raise DamagedFileError(path, _first(error)) from None
+
+
+def read_models(kind: type[Model], path: Path) -> list[Model]:
+    """Read a JSONL file in which each line holds such a model.
+
+    Raises:
+        DamagedFileError: a line is no JSON, or holds none.
+    """
+    try:
+        return [kind.model_validate(row) for row in read_jsonl(path)]
+    except ValidationError as error:
+        raise DamagedFileError(path, _first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

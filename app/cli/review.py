@@ -15,7 +15,7 @@ from app.report.wording import one_line, plural
 from graphs.review import FINAL
 from graphs.rows import NewRow
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 
 LONG = 400
 """Characters of a text that are shown."""
@@ -44,7 +44,7 @@ def show_patterns(patterns: list[dict[str, Any]]) -> None:
 
 def show_rows(path: Path) -> None:
     """The rows of a round that can be decided on, accepted ones first."""
-    rows = [NewRow(**row).as_checked() for row in read_jsonl(path)]
+    rows = [row.as_checked() for row in read_models(NewRow, path)]
     undecided = [row for row in rows if row.verdict not in FINAL]
     console = Console()
     console.width = console.width if console.is_terminal else PIPED

@@ -20,7 +20,7 @@ from graphs.nodes.choose_unlabeled import LOOKED_AT
 from graphs.ports import Student
 from graphs.run_paths import RunPaths
 from graphs.teacher.prices import PriceBook
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 from trainer.records import Example
 from trainer.tasks import load_task
 
@@ -92,7 +92,7 @@ def estimate_plan(
         failures: of the baseline; None assumes that the student gets every row wrong.
     """
     expected = failures or Failures(rows["validation"], rows["train"])
-    train = [Example(**row) for row in read_jsonl(RunPaths(runs.root).data("train"))]
+    train = read_models(Example, RunPaths(runs.root).data("train"))
     planned: dict[str, list[Planned]] = {}
     for job in runs.jobs:
         trained = trained_seconds(runs, job, rows, throughput) if throughput else 0.0

@@ -16,7 +16,7 @@ from graphs.analysis.statistics import conclude, holm, mcnemar
 from graphs.artifacts import Conclusion
 from graphs.report import Report
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 from trainer.records import Score
 
 SIGNIFICANT = 0.05
@@ -106,7 +106,7 @@ def training(steps: int | None) -> str:
 def test_scores(paths: RunPaths, report: Report) -> list[Score]:
     """The scores of the run's best student, in the order of the test rows."""
     name = "best" if report.best["round"] else "baseline"
-    return [Score(**row) for row in read_jsonl(paths.final / name / "scores.jsonl")]
+    return read_models(Score, paths.test_row_scores(name))
 
 
 def corrected_verdict(estimate: Estimate, p_value: float) -> Conclusion:

@@ -22,7 +22,7 @@ from graphs.rounds import Round
 from graphs.rows import Decision
 from graphs.run_paths import RunPaths
 from graphs.workspace import log_test_access
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 from trainer.records import Example
 from trainer.tasks import load_task
 
@@ -73,7 +73,7 @@ def check(paths: RunPaths, config: RunConfig, text: RowText, waiting: list[Perso
 
 def _examples(paths: RunPaths, split: str) -> list[Example]:
     try:
-        return [Example(**row) for row in read_jsonl(paths.data(split))]
+        return read_models(Example, paths.data(split))
     except FileNotFoundError as error:
         raise FolderError(f"{error.filename}: the run's rows are missing.") from None
 

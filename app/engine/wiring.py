@@ -30,7 +30,7 @@ from graphs.teacher.ledger import Ledger
 from graphs.teacher.network import ANYWHERE, Network
 from graphs.teacher.spec import TeacherSpec
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 from trainer.fencing import Fence
 from trainer.progress import Progress
 from trainer.records import Example
@@ -161,7 +161,7 @@ async def open_workspace(
             )
             if config.loop.last_round and not loop_has_ended(paths):
                 await embedder.start()  # it loads while the first student is trained, and then waits
-        task = load_task(config.task, [Example(**row) for row in read_jsonl(paths.data("train"))])
+        task = load_task(config.task, read_models(Example, paths.data("train")))
         refuse_unknown_labels(config, task)
         if not task.self_contained:
             refuse_scoring_new_rows(config)

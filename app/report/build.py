@@ -40,7 +40,7 @@ from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
 from graphs.teacher.chat import ChatTeacher
 from graphs.teacher.cost import NOTHING_SPENT
-from trainer.artifacts import read_jsonl, read_model
+from trainer.artifacts import read_jsonl, read_model, read_models
 from trainer.records import Example
 
 Status = Literal["running", "paused", "finished", "failed"]
@@ -112,9 +112,7 @@ def build_report(
 
 def test_access(paths: RunPaths) -> list[SealedAccess]:
     """Every time that test rows were read; empty before the first."""
-    return (
-        [SealedAccess(**row) for row in read_jsonl(paths.test_access)] if paths.test_access.exists() else []
-    )
+    return read_models(SealedAccess, paths.test_access) if paths.test_access.exists() else []
 
 
 def test_result(paths: RunPaths) -> TestResult | None:
@@ -242,7 +240,7 @@ class RoundView:
 
     @cached_property
     def _examples(self) -> dict[str, Example]:
-        return {row["id"]: Example(**row) for row in read_jsonl(self._paths.data("validation"))}
+        return {row.id: row for row in read_models(Example, self._paths.data("validation"))}
 
     @cached_property
     def _outcomes(self) -> dict[str, FailureOutcome]:

@@ -9,7 +9,7 @@ from graphs.artifacts import PatternAccount
 from graphs.rounds import Round
 from graphs.rows import Pattern
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_jsonl
+from trainer.artifacts import read_models
 from trainer.records import Example
 
 PATTERN = (
@@ -61,7 +61,7 @@ def answer_table(paths: RunPaths, number: int) -> list[dict[str, Any]]:
     """The answers of a round's student to the validation rows, with their scores; empty before they are scored."""
     here = Round(paths, number)
     scores = {score.id: score for score in here.scores("validation")}
-    rows = {row["id"]: Example(**row) for row in read_jsonl(paths.data("validation"))} if scores else {}
+    rows = {row.id: row for row in read_models(Example, paths.data("validation"))} if scores else {}
     return [
         {
             "id": answer.id,

@@ -8,7 +8,7 @@ from pathlib import Path
 from graphs.context import Context
 from graphs.rounds import Round
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, write_jsonl
+from trainer.artifacts import read_models, write_jsonl
 from trainer.records import Example, Prediction
 from trainer.specs import PredictFile, PredictSpec
 
@@ -43,4 +43,4 @@ async def last_students_answers(
                 predict=[PredictFile(name="rows", rows=file, output=answers, unlabeled=unlabeled)],
             )
         )
-    return [Prediction(**row) for row in read_jsonl(answers)]
+    return read_models(Prediction, answers)

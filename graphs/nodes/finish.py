@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -14,7 +13,7 @@ from graphs.context import Context
 from graphs.nodes.gate import compare
 from graphs.state import LoopState
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, write_json, write_jsonl
+from trainer.artifacts import read_models, write_json, write_jsonl
 from trainer.records import Example, Prediction, Score
 from trainer.specs import PredictFile, PredictSpec
 
@@ -24,7 +23,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
 
     The untrained student is scored too, unless the config says otherwise, to show what fine-tuning alone does.
     """
-    context, folder = runtime.context, workspace.paths.final
+    context = runtime.context
     examples = workspace.open_test("scored for the baseline and the best student")
     students: dict[str, int | None] = {"untrained": None} if context.evaluate_untrained else {}
     students |= {"baseline": 0} | ({"best": state.best_round} if state.best_round else {})
@@ -32,7 +31,7 @@ async def finish(state: LoopState, runtime: Runtime[Context], *, workspace: Work
     scores = {name: await score_test(name, examples, workspace) for name in students}
     baseline, best = scores["baseline"], scores.get("best", scores["baseline"])
     comparison = compare(baseline, best, context.seed)
-    answered = read_predictions(folder, "best" if state.best_round else "baseline")
+    answered = read_predictions("best" if state.best_round else "baseline", workspace)
     result = SealedScores(
         **asdict(comparison),
         metric=workspace.task.metric,
@@ -54,35 +53,33 @@ async def predict_test(students: dict[str, int | None], context: Context, worksp
     Args:
         students: name -> number of its round; None is the untrained student.
     """
-    folder, rows = workspace.paths.final, workspace.paths.data("test")
-    missing = {name: n for name, n in students.items() if not prediction_file(folder, name).exists()}
+    paths = workspace.paths
+    missing = {name: n for name, n in students.items() if not paths.test_predictions(name).exists()}
     if not missing:
         return
     spec = PredictSpec(
         task=context.task,
         student=context.student,
-        train=[workspace.paths.data("train")],
+        train=[paths.data("train")],
         adapters={name: workspace.round(n).artifact() for name, n in missing.items() if n is not None},
-        output=folder,
-        predict=[PredictFile(name=name, rows=rows, output=prediction_file(folder, name)) for name in missing],
+        output=paths.final,
+        predict=[
+            PredictFile(name=name, rows=paths.data("test"), output=paths.test_predictions(name))
+            for name in missing
+        ],
     )
     await workspace.student.predict(spec)
 
 
 async def score_test(name: str, examples: list[Example], workspace: Workspace) -> list[Score]:
     """One student's scores on the test rows."""
-    folder = workspace.paths.final
-    scores = await workspace.score(read_predictions(folder, name), examples)
-    write_jsonl(folder / name / "scores.jsonl", scores)
+    scores = await workspace.score(read_predictions(name, workspace), examples)
+    write_jsonl(workspace.paths.test_row_scores(name), scores)
     return scores
 
 
-def prediction_file(folder: Path, name: str) -> Path:
-    return folder / name / "predictions.jsonl"
-
-
-def read_predictions(folder: Path, name: str) -> list[Prediction]:
-    return [Prediction(**row) for row in read_jsonl(prediction_file(folder, name))]
+def read_predictions(name: str, workspace: Workspace) -> list[Prediction]:
+    return read_models(Prediction, workspace.paths.test_predictions(name))
 
 
 def mean(scores: list[Score]) -> float:

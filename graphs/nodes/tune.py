@@ -12,7 +12,7 @@ import time
 from graphs.artifacts import Trial, Tuning
 from graphs.context import Context
 from graphs.workspace import Workspace
-from trainer.artifacts import read_jsonl, read_model, write_json
+from trainer.artifacts import read_model, read_models, write_json
 from trainer.records import Prediction
 from trainer.specs import PredictFile, StudentSpec, TrainSpec
 
@@ -106,7 +106,7 @@ async def run_trial(rate: float, steps: int, context: Context, workspace: Worksp
         )
     )
     seconds = time.monotonic() - began
-    predictions = [Prediction(**row) for row in read_jsonl(answers)]
+    predictions = read_models(Prediction, answers)
     scores = await workspace.score(predictions, workspace.examples("validation"))
     score = sum(score.value for score in scores) / len(scores)
     return Trial(learning_rate=rate, steps=steps, validation=score, seconds=seconds)

@@ -14,6 +14,7 @@ from trainer.artifacts import (
     read_json,
     read_jsonl,
     read_model,
+    read_models,
     write_json,
     write_jsonl,
     write_text,
@@ -94,3 +95,13 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: bytes) -> None:
     path.write_bytes(b'{"id": 1}\n' + line + b"\n")
     with pytest.raises(DamagedFileError, match=r"rows\.jsonl: the file is damaged"):
         list(read_jsonl(path))
+
+
+@pytest.mark.parametrize("line", ['{"x": "one"}', "[1]", "null", "{"])
+def test_a_line_that_holds_no_such_model_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "points.jsonl"
+    path.write_text('{"x": 1}\n' + line + "\n")
+    with pytest.raises(DamagedFileError, match=r"points\.jsonl: the file is damaged"):
+        read_models(Point, path)
+    path.write_text('{"x": 1}\n\n{"x": 2}\n')
+    assert read_models(Point, path) == [Point(x=1), Point(x=2)]

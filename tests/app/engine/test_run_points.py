@@ -14,6 +14,7 @@ from graphs.run_paths import RunPaths
 from tests.fakes import train_report
 from trainer.artifacts import write_json, write_jsonl
 from trainer.progress import ProgressLog
+from trainer.records import Example
 from trainer.specs import LossPoint
 from trainer.tracking import Point
 
@@ -84,7 +85,7 @@ def test_steps_go_on_over_rounds_and_scores_come_between(paths: RunPaths, points
 def test_a_score_has_its_interval_its_rows_and_the_cost(paths: RunPaths, points: RunPoints) -> None:
     judge(paths, 0, 0.5, steps=1)
     judge(paths, 1, 0.4, steps=1, promoted=False)
-    write_jsonl(paths.round(1).accepted, [{"id": "a"}, {"id": "b"}])
+    write_jsonl(paths.round(1).accepted, [Example(id=name, prompt="p", completion="c") for name in "ab"])
     first, second = (point for point in points.new(SPENT) if point.axis == "round")
     assert first.values["rows/accepted"] == 0
     assert second.values == {

@@ -61,7 +61,7 @@ async def test_what_the_report_keeps_of_the_trainers_report(tmp_path: Path) -> N
     loop = new_loop(tmp_path, method="vanilla")
     await loop.go({})
     (baseline,) = written(loop, Outcome("finished", "Done."))["rounds"]
-    full = read_json(loop.paths.round(0).student / "report.json")
+    full = read_json(loop.paths.round(0).train_report)
     keys = [
         "rows", "steps", "samples_per_second", "device", "dtype", "over_long", "warnings", "out_of_memory",
         "resumed_from", "loss", "seconds",
