@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="pada",
-    help="Makes a small language model better at one task, and proves it.",
+    help="Makes a small language model better at one task, and measures by how much.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
