@@ -91,7 +91,7 @@ class TooManyRequests(PadaError):
 
     status = 429
 
-    def __init__(self, message: str, retry_after: float = 1.0):
+    def __init__(self, message: str, retry_after: float):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds."""

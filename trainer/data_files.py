@@ -71,7 +71,7 @@ def _sound(found: Scan, path: Path) -> list[Example]:
     return found.rows
 
 
-def scan_examples(path: Path, check: Check | None = None, *, answers: bool = True) -> Scan:
+def scan_examples(path: Path, check: Check | None, *, answers: bool = True) -> Scan:
     """Read a JSONL file of rows and all that is wrong with them. Blank lines and a byte order mark are skipped.
 
     A row is `{"id", "prompt", "completion", ...}`, or `{"id", "messages": [{"role", "content"}, ...]}`. In the second
@@ -168,7 +168,7 @@ def _without_answer(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"completion": ""}
 
 
-def _example(row: dict[str, Any], default_id: str, answers: bool = True) -> Example:
+def _example(row: dict[str, Any], default_id: str, answers: bool) -> Example:
     row = dict(row)
     row["id"] = _identifier(row.get("id"), default_id)
     if row.get("messages") is not None:

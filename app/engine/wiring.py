@@ -122,7 +122,7 @@ async def open_student(
     root: Path,
     listen: Callable[[Progress], None],
     fence: Fence | None,
-    task_folder: Path | None = None,
+    task_folder: Path | None,
     forks: ForkServer | None = None,
 ) -> AsyncIterator[Student]:
     """The trainer on this machine, or on the cluster that the settings name.
@@ -178,7 +178,7 @@ def open_teacher(
     run_id: str,
     paths: RunPaths,
     fence: Fence | None,
-    network: Network = ANYWHERE,
+    network: Network,
 ) -> ChatTeacher:
     """The teacher of a config, with the run's own ledger or the one that the config shares between runs."""
     ledger = Ledger(spec.ledger or paths.ledger, run_id, fence.token if fence else 0)

@@ -30,7 +30,7 @@ UNSUPPORTED = ("tool_calls", "function_call", "reasoning_content", "audio", "ref
 Turn = dict[str, str]
 
 
-def read_asked_turns(value: Any, system: Any = None) -> list[Turn]:
+def read_asked_turns(value: Any, system: Any) -> list[Turn]:
     """The turns of a conversation up to the last of the user; an answer to it is left out.
 
     Raises:
@@ -44,13 +44,13 @@ def read_asked_turns(value: Any, system: Any = None) -> list[Turn]:
     return read_turns(found, system, "(not answered)")[:-1]
 
 
-def read_turns(value: Any, system: Any = None, answer: Any = None) -> list[Turn]:
+def read_turns(value: Any, system: Any, answer: Any) -> list[Turn]:
     """The turns of a conversation, which end with the assistant's.
 
     Args:
         value: a list of turns, or its JSON.
-        system: the system prompt of a column of its own.
-        answer: the last turn of a column of its own, where the conversation ends with the user's.
+        system: the system prompt of a column of its own, if there is one.
+        answer: the last turn of a column of its own, if there is one, where the conversation ends with the user's.
 
     Raises:
         RowFault: what cannot be trained on.

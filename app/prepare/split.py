@@ -41,7 +41,7 @@ class Assignment:
 
 
 def find_clusters(
-    drafts: Sequence[Draft], task: str, others: Sequence[Draft] = ()
+    drafts: Sequence[Draft], task: str, others: Sequence[Draft]
 ) -> tuple[list[Cluster], list[str]]:
     """Rows that ask the same or nearly the same, share a passage, or belong to one group; and what to say of it.
 

@@ -39,12 +39,12 @@ class TaskGuess:
     """For classification: how many rows have each label."""
 
 
-def guess_task(drafts: Sequence[Draft], said: str | None = None) -> TaskGuess:
+def guess_task(drafts: Sequence[Draft], said: str | None) -> TaskGuess:
     """The task that fits the rows.
 
     Args:
         drafts: all rows.
-        said: the user's word for it.
+        said: the user's word for it, if there is one.
 
     Raises:
         InputError: there is no such task, or all answers are the same.

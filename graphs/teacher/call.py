@@ -45,7 +45,7 @@ class RoleBinding:
     endpoint: ModelClient
     book: PriceBook
 
-    def charge(self, usage: Usage, answered: str = "", tier: str = "") -> Charge:
+    def charge(self, usage: Usage, answered: str, tier: str) -> Charge:
         """The cost of one call in US dollars and tokens, at the price of the model and the service tier that answered. An
         unknown one counts as 0."""
         usd = max((price.usd(usage) for price in self._prices(answered, tier)), default=0.0)

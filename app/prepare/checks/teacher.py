@@ -18,9 +18,7 @@ from graphs.teacher.spec import BudgetSpec, TeacherSpec
 from trainer.records import Example
 
 
-def check_teacher(
-    config: RunConfig, environ: Mapping[str, str], price_file: Path | None = None
-) -> list[Finding]:
+def check_teacher(config: RunConfig, environ: Mapping[str, str], price_file: Path | None) -> list[Finding]:
     """Keys that are not set, and caps in dollars without a price. A run would stop at both."""
     if config.teacher is None or not config.loop.last_round:
         return []

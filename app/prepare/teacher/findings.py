@@ -12,7 +12,7 @@ from graphs.teacher.failures import GO_ON
 NOT_ASKED = "Not asked, because the call before it failed."
 
 
-def failed_call(part: Part, error: TeacherError | RunPaused, advice: str = "") -> Finding:
+def failed_call(part: Part, error: TeacherError | RunPaused, advice: str) -> Finding:
     """A call that was not answered."""
     code = "refused"
     if isinstance(error, EndpointDown):
