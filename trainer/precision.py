@@ -20,6 +20,9 @@ LOSS_SCALE = 2.0**16
 PROBES = 9
 """Timings of a matrix product in each precision."""
 
+PROBE_SIZE = 512
+"""Rows and columns of the measured matrices."""
+
 SLOWER = 1.25
 """Longest time of a bf16 product, as a multiple of float32's. Native ones take less, emulated ones several times more."""
 
@@ -64,8 +67,9 @@ def _cpu_is_fast_at_bf16() -> bool:
     return best[torch.bfloat16] < SLOWER * best[torch.float32]
 
 
-def _product_seconds(dtype: torch.dtype, size: int = 512) -> float:
-    left, right = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
+def _product_seconds(dtype: torch.dtype) -> float:
+    shape = (PROBE_SIZE, PROBE_SIZE)
+    left, right = torch.ones(shape, dtype=dtype), torch.ones(shape, dtype=dtype)
     start = time.perf_counter()
     torch.mm(left, right)
     return time.perf_counter() - start

@@ -74,9 +74,7 @@ class Client:
 
     def _upload(self, config: RunConfig) -> str:
         with ExitStack() as stack:
-            files = {
-                split: stack.enter_context(config.data.file(split, Path()).open("rb")) for split in SPLITS
-            }
+            files = {split: stack.enter_context(config.data.file(split).open("rb")) for split in SPLITS}
             sent = {split: (f"{split}.jsonl", file) for split, file in files.items()}
             sending = self._post("/v1/datasets", data={"name": config.task}, files=sent, timeout=None)
             made: dict[str, Any] = json_of(sending)

@@ -88,33 +88,28 @@ class DataSpec(Strict):
             )
         return self
 
-    def unlabeled_file(self, base: Path) -> Path | None:
-        """The file of the rows without answers, if there is one."""
+    def unlabeled_file(self, base: Path = Path()) -> Path | None:
+        """The file of the rows without answers, if there is one. Relative paths count from `base`."""
         return base / self.unlabeled.expanduser() if self.unlabeled else None
 
-    def file(self, split: Split, base: Path) -> Path:
-        """The file of a split; not for rows of the hub."""
+    def file(self, split: Split, base: Path = Path()) -> Path:
+        """The file of a split; not for rows of the hub. Relative paths count from `base`."""
         named: Path | None = getattr(self, split)
         return base / (named or (self.folder or Path()) / f"{split}.jsonl").expanduser()
 
 
-def prepare_data(
-    spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
-) -> DataReport:
+def prepare_data(spec: DataSpec, task_name: str, seed: int, paths: RunPaths) -> DataReport:
     """Write the run's three splits and the report on them. A second call only returns the report.
 
     Test rows are read for the checks only; nothing else depends on them.
-
-    Args:
-        base: the folder that relative paths count from: the config file's.
 
     Raises:
         DataError: a file or a row cannot be used, splits overlap, a split has labels that train lacks, or the
             folder holds the rows of other inputs.
         OSError: the run's folder cannot be written.
     """
-    files = split_files(spec, task_name, seed, paths, base)
-    pool = spec.unlabeled_file(base)
+    files = split_files(spec, task_name, seed, paths)
+    pool = spec.unlabeled_file()
     read: dict[str, Path] = {str(split): path for split, path in files.items()}
     if pool:
         read[UNLABELED] = pool
@@ -147,9 +142,7 @@ def prepare_data(
     return report
 
 
-def split_files(
-    spec: DataSpec, task_name: str, seed: int, paths: RunPaths, base: Path = Path()
-) -> dict[Split, Path]:
+def split_files(spec: DataSpec, task_name: str, seed: int, paths: RunPaths) -> dict[Split, Path]:
     """The files to read rows from; those of the hub are first written into the run's folder.
 
     Raises:
@@ -158,7 +151,7 @@ def split_files(
     if spec.hub:
         place = spec.hub if isinstance(spec.hub, str) else None
         return fetch(load_task(task_name), place, seed, paths.source)
-    files = {split: spec.file(split, base) for split in SPLITS}
+    files = {split: spec.file(split) for split in SPLITS}
     _refuse_same_file(files)
     plain = type(load_task(task_name)).load is Task.load
     if reason := why_no_rows(files, jsonl=plain):

@@ -19,8 +19,8 @@ HEADER = """\
 # Written by `pada init`. Every key is explained in docs/guides/configuration.md.
 # Before the first run: set the teacher's address and model below, and its key in the environment.
 #   export {key}=...
-#   pada check {name}          # what is wrong with the rows, and what a run takes
-#   pada run {name}
+#   pada check config.yaml          # what is wrong with the rows, and what a run takes
+#   pada run config.yaml
 
 """
 
@@ -36,7 +36,7 @@ POOL = """\
 OUTPUT = "output: runs/first\n"
 
 
-def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: bool = False) -> str:
+def config_text(plan: Plan, seed: int, *, served: bool = False) -> str:
     """The YAML text of a config that runs these rows as they are.
 
     Args:
@@ -46,7 +46,7 @@ def config_text(plan: Plan, seed: int, name: str = "config.yaml", *, served: boo
     if served:
         return yaml_text(proposal)
     counts = ", ".join(f"{len(drafts):,} {split}" for split, drafts in plan.rows.items())
-    header, data = HEADER.format(key=KEY, name=name), DATA.format(counts=counts) + pool_line(plan)
+    header, data = HEADER.format(key=KEY), DATA.format(counts=counts) + pool_line(plan)
     return header + yaml_text(proposal, data=data, output=OUTPUT)
 
 

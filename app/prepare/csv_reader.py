@@ -176,9 +176,9 @@ class _Feed:
         del self.taken[1:]
 
 
-def _parsed(lines: Iterator[Line], dialect: Dialect, width: int = 0) -> Iterator[Parsed]:
+def _parsed(lines: Iterator[Line], dialect: Dialect) -> Iterator[Parsed]:
     """All records; of a broken one only the first line is given up, and the next line begins a new record."""
-    feed = _Feed(lines)
+    feed, width = _Feed(lines), 0
     while True:
         feed.taken.clear()
         try:

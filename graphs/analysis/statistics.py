@@ -19,6 +19,8 @@ from graphs.artifacts import Conclusion, MinimalDetectableEffect
 ALPHA = 0.05
 RESAMPLES = 10_000
 Z = float(stats.norm.ppf(1 - ALPHA / 2))
+POWER = 0.8
+"""Probability that the smallest detectable difference is shown if it is there."""
 CHUNK = 2_000_000
 """Maximum indices drawn at once. It bounds the memory of the bootstrap at some tens of megabytes."""
 
@@ -137,21 +139,19 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.2) -> MinimalDetectableEffect:
-    """The smallest true difference of two paired proportions that n rows show with the given power.
+def minimal_detectable_effect(n: int, discordant: float = 0.2) -> MinimalDetectableEffect:
+    """The smallest true difference of two paired proportions that n rows show with a probability of `POWER`.
 
     Solves Connor's sample size for McNemar's test (1987, Biometrics 43:207), two-sided at 5 %, for the difference d:
     n d^2 = (z_alpha sqrt(s) + z_power sqrt(s - d^2))^2, where s is the share of rows on which the students differ. No
     difference can be larger than s. If n rows do not show even that, s is the smallest share that they do show.
 
     Raises:
-        ValueError: n < 1, or power or discordant outside (0, 1).
+        ValueError: n < 1, or discordant outside (0, 1).
     """
-    if n < 1 or not 0 < power < 1 or not 0 < discordant < 1:
-        raise ValueError(
-            f"n must be positive, power and discordant between 0 and 1: {n}, {power}, {discordant}"
-        )
-    z_power = float(stats.norm.ppf(power))
+    if n < 1 or not 0 < discordant < 1:
+        raise ValueError(f"n must be positive, discordant between 0 and 1: {n}, {discordant}")
+    z_power = float(stats.norm.ppf(POWER))
 
     def surplus(difference: float, share: float) -> float:
         needed = Z * math.sqrt(share) + z_power * math.sqrt(max(share - difference**2, 0.0))
@@ -167,7 +167,7 @@ def minimal_detectable_effect(n: int, power: float = 0.8, discordant: float = 0.
         f"Two-sided McNemar test at 5 % on {n} rows, of which {discordant:.0%} get another verdict from the "
         f"new student (normal approximation, Connor 1987)."
     )
-    return MinimalDetectableEffect(value=value, n=n, power=power, assumption=assumption)
+    return MinimalDetectableEffect(value=value, n=n, power=POWER, assumption=assumption)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from trainer.text import is_unspaced
 
+SHARE = 0.9
+"""Fraction of the prompts that must begin (or end) with a word for it to be template."""
+LINE_SHARE = 0.02
+"""Fraction of the prompts that must have a line, or a label before a colon, for it to be template."""
+
 
 @dataclass(frozen=True)
 class Template:
@@ -26,18 +31,13 @@ class Template:
     """Characters that nearly all prompts begin and end with after that, in scripts without spaces between words."""
 
     @classmethod
-    def from_prompts(cls, prompts: Sequence[str], share: float = 0.9, line_share: float = 0.02) -> Template:
-        """Estimate the template from training prompts.
-
-        Args:
-            share: fraction of the prompts that must begin (or end) with a word for it to be template.
-            line_share: fraction of the prompts that must have a line, or a label before a colon, for it to be template.
-        """
+    def from_prompts(cls, prompts: Sequence[str]) -> Template:
+        """Estimate the template from training prompts."""
         if len(prompts) < 3:
             return cls()
-        ends = cls.ends_of(prompts, share)
+        ends = cls.ends_of(prompts)
         bodies = [ends.strip(prompt).splitlines() for prompt in prompts]
-        least = max(3, line_share * len(prompts))
+        least = max(3, LINE_SHARE * len(prompts))
         lines = Counter(line for body in bodies if len(body) > 1 for line in {line.strip() for line in body})
         heads = Counter(head for body in bodies for head in {_head(line) for line in body})
         return cls(
@@ -50,15 +50,15 @@ class Template:
         )
 
     @classmethod
-    def ends_of(cls, prompts: Sequence[str], share: float = 0.9) -> Template:
-        """What this share of the prompts begins and ends with, and nothing from inside of them."""
+    def ends_of(cls, prompts: Sequence[str]) -> Template:
+        """What nearly all prompts begin and end with, and nothing from inside of them."""
         if len(prompts) < 3:
             return cls()
         split = [prompt.split() for prompt in prompts]
-        prefix = common_start(split, share)
-        suffix = common_start([parts[len(prefix) :][::-1] for parts in split], share)[::-1]
+        prefix = common_start(split, SHARE)
+        suffix = common_start([parts[len(prefix) :][::-1] for parts in split], SHARE)[::-1]
         ends = cls(tuple(prefix), tuple(suffix))
-        lead, trail = unspaced_ends([ends.strip(prompt) for prompt in prompts], share)
+        lead, trail = unspaced_ends([ends.strip(prompt) for prompt in prompts])
         return cls(tuple(prefix), tuple(suffix), lead=lead, trail=trail)
 
     def strip(self, prompt: str) -> str:
@@ -82,14 +82,14 @@ class Template:
         return line[len(head) :].strip() if head in self.heads else line
 
 
-def unspaced_ends(bodies: Sequence[str], share: float) -> tuple[str, str]:
+def unspaced_ends(bodies: Sequence[str]) -> tuple[str, str]:
     """What nearly all texts begin and end with, character by character; empty for scripts with spaces, whose words would
     be cut."""
     if not is_unspaced("".join(bodies)):
         return "", ""
-    lead = "".join(common_start([list(body) for body in bodies], share))
+    lead = "".join(common_start([list(body) for body in bodies], SHARE))
     rest = [list(body.removeprefix(lead))[::-1] for body in bodies]
-    return lead, "".join(common_start(rest, share)[::-1])
+    return lead, "".join(common_start(rest, SHARE)[::-1])
 
 
 def common_start(rows: list[list[str]], share: float) -> list[str]:

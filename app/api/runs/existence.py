@@ -57,7 +57,7 @@ def refuse_labels(config: RunConfig) -> None:
         return
     # what is wrong with the rows themselves is told by the run
     with suppress(DataError), _at_config():
-        rows = load_task(config.task).load(config.data.file("train", Path()))
+        rows = load_task(config.task).load(config.data.file("train"))
         refuse_unknown_labels(config, load_task(config.task, rows))
 
 

@@ -31,12 +31,12 @@ SHAPES = [
 ]
 
 
-def thin(items: Sequence[Item], limit: int = MAX_POINTS) -> list[Item]:
-    """At most `limit` items, evenly spaced, including the first and the last."""
-    if len(items) <= limit:
+def thin(items: Sequence[Item]) -> list[Item]:
+    """At most `MAX_POINTS` items, evenly spaced, including the first and the last."""
+    if len(items) <= MAX_POINTS:
         return list(items)
-    step = (len(items) - 1) / (limit - 1)
-    return [items[round(index * step)] for index in range(limit)]
+    step = (len(items) - 1) / (MAX_POINTS - 1)
+    return [items[round(index * step)] for index in range(MAX_POINTS)]
 
 
 def choice_of(label: str, options: list[str], value: str) -> Any:

@@ -77,8 +77,8 @@ class TestSpec:
 
     def test_a_path_goes_before_the_folder(self) -> None:
         spec = DataSpec.model_validate({"folder": "data", "test": "other.jsonl"})
-        assert spec.file("test", Path()) == Path("other.jsonl")
-        assert spec.file("train", Path()) == Path("data/train.jsonl")
+        assert spec.file("test") == Path("other.jsonl")
+        assert spec.file("train") == Path("data/train.jsonl")
 
     def test_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/ann")

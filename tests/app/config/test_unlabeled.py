@@ -23,8 +23,8 @@ def prepare(
     if not data.exists():
         write_data(data)
     write_rows(tmp_path / "logs.jsonl", list(pool))
-    spec = DataSpec(folder=data, unlabeled=Path("logs.jsonl"))
-    return prepare_data(spec, task, 0, run, tmp_path), run
+    spec = DataSpec(folder=data, unlabeled=tmp_path / "logs.jsonl")
+    return prepare_data(spec, task, 0, run), run
 
 
 def kept(run: RunPaths) -> list[dict[str, Any]]:
