@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from app.prepare.decisions import SAID, Decision, Sureness
 from app.prepare.encoding import Line, open_text
@@ -20,7 +21,7 @@ from app.prepare.tables import (
     RowFault,
     Source,
     Table,
-    check_columns,
+    column_names,
     names,
 )
 
@@ -74,7 +75,7 @@ def read_csv(source: Source, options: ReadOptions) -> list[Table]:
     table = Table(source.name, source.split, f"CSV, {dialect.spoken}, {file.spoken}", notes=file.notes)
     table.decisions = [file.decision, _why(dialect, options, sample)]
     records = _records(file.lines(), dialect, skip_first=bool(_declared(sample)))
-    _fill(table, records, options, dialect)
+    _fill(table, records, options)
     return [table]
 
 
@@ -120,11 +121,11 @@ def _why(dialect: Dialect, options: ReadOptions, sample: list[str]) -> Decision:
 def _agreement(dialect: Dialect, lines: list[str]) -> tuple[float, int]:
     """Share of the lines in records with as many fields as the first record, which has two or more; then few faults."""
     same = used = faults = width = 0
-    for _, count, fields, fault in _parsed(enumerate_lines(lines), dialect):
-        faults += bool(fault)
-        used += count
-        width = width or (len(fields) if not fault else 0)
-        same += count * (not fault and len(fields) == width)
+    for record in _parsed(enumerate_lines(lines), dialect):
+        faults += bool(record.fault)
+        used += record.lines
+        width = width or (len(record.fields) if not record.fault else 0)
+        same += record.lines * (not record.fault and len(record.fields) == width)
     return (round(same / max(used, 1), 3), -faults) if width >= 2 else (0.0, -faults)
 
 
@@ -143,8 +144,15 @@ def _declared(sample: list[str]) -> str | None:
     return found[1] if found else None
 
 
-Parsed = tuple[int, int, list[str], str]
-"""Line number of a record's start, how many lines it has, its fields, and its fault."""
+class Parsed(NamedTuple):
+    """A record as it was read."""
+
+    line: int
+    """Number of its first line."""
+    lines: int
+    fields: list[str]
+    fault: str
+    """What is wrong with it; empty if nothing is."""
 
 
 def _records(lines: Iterator[Line], dialect: Dialect, *, skip_first: bool) -> Iterator[Parsed]:
@@ -187,20 +195,20 @@ def _parsed(lines: Iterator[Line], dialect: Dialect) -> Iterator[Parsed]:
             return
         except csv.Error as error:
             feed.back_up()
-            yield feed.taken[0].number, 1, [], _explain(error, dialect)
+            yield Parsed(feed.taken[0].number, 1, [], _explain(error))
             continue
         if not fields and not feed.taken[0].fault:
             continue
         width = width or len(fields)
         if len(fields) != width and len(feed.taken) > 1 and not feed.taken[0].fault:
             feed.back_up()
-            yield feed.taken[0].number, 1, [], _explain(csv.Error("unexpected end of data"), dialect)
+            yield Parsed(feed.taken[0].number, 1, [], _explain(csv.Error("unexpected end of data")))
             continue
         # csv keeps the newline that was added where quotes are off
-        yield feed.taken[0].number, len(feed.taken), fields, feed.taken[0].fault
+        yield Parsed(feed.taken[0].number, len(feed.taken), fields, feed.taken[0].fault)
 
 
-def _explain(error: csv.Error, dialect: Dialect) -> str:
+def _explain(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end" in text or "never closed" in text:
         return 'a quotation mark (") opens a text and is never closed. Close it, or write it twice ("")'
@@ -211,44 +219,42 @@ def _explain(error: csv.Error, dialect: Dialect) -> str:
     return f"{text}. Correct the line"
 
 
-def _fill(table: Table, records: Iterator[Parsed], options: ReadOptions, dialect: Dialect) -> None:
+def _fill(table: Table, records: Iterator[Parsed], options: ReadOptions) -> None:
     first = next(records, None)
-    if first is None or first[3]:
+    if first is None or first.fault:
         raise InputError(
-            f"{table.name}: the first line cannot be read: {first[3] if first else 'it is empty'}."
+            f"{table.name}: the first line cannot be read: {first.fault if first else 'it is empty'}."
         )
     # decided on the first rows, which are then read like the others
     ahead = list(islice(records, 50))
+    header = _has_header(first, ahead, table, options)
+    if len(first.fields) == 1:
+        raise _one_column(table.name, first.fields[0], header)
+    if not header and options.header is None:
+        raise InputError(
+            f"{table.name}, line {first.line}: this looks like a row, not like the names of columns: "
+            f"{names(first.fields)}. Write a first line with names, or pass --no-header."
+        )
+    found = first.fields if header else [""] * len(first.fields)
+    table.columns = column_names(found, f"{table.name}, line {first.line}")
+    if not header:
+        _add(table, first)
+    for record in [*ahead, *records]:
+        _add(table, record)
+
+
+def _has_header(first: Parsed, ahead: Sequence[Parsed], table: Table, options: ReadOptions) -> bool:
+    """Whether the first line names the columns, by the user's word or a guess."""
     header = options.header
     if header is None:
-        header = looks_like_names(first[2], [fields for _, _, fields, fault in ahead if not fault])
+        header = looks_like_names(first.fields, [record.fields for record in ahead if not record.fault])
     names_columns = "names the columns" if header else "is a row"
     why = SAID if options.header is not None else "it looks so"
     sureness: Sureness = "sure" if options.header is not None else "likely"
     table.decisions.append(
         Decision("header", f"The first line {names_columns}: {why}.", sureness, "yes" if header else "no")
     )
-    width = len(first[2])
-    if width == 1:
-        raise _one_column(table.name, first[2][0], header)
-    if not header and options.header is None:
-        raise InputError(
-            f"{table.name}, line {first[0]}: this looks like a row, not like the names of columns: {names(first[2])}. "
-            "Write a first line with names, or pass --no-header."
-        )
-    table.columns = (
-        [name.strip() or f"column_{n}" for n, name in enumerate(first[2], 1)]
-        if header
-        else [f"column_{number}" for number in range(1, width + 1)]
-    )
-    check_columns(
-        [name or f"column_{n}" for n, name in enumerate(first[2], 1)] if header else table.columns,
-        f"{table.name}, line {first[0]}",
-    )
-    if not header:
-        _add(table, first)
-    for record in [*ahead, *records]:
-        _add(table, record)
+    return header
 
 
 def _one_column(name: str, first: str, header: bool) -> InputError:
@@ -260,10 +266,10 @@ def _one_column(name: str, first: str, header: bool) -> InputError:
 
 
 def _add(table: Table, record: Parsed) -> None:
-    number, _, fields, fault = record
+    fields = record.fields
     try:
-        if fault:
-            raise RowFault(fault)
+        if record.fault:
+            raise RowFault(record.fault)
         if len(fields) != len(table.columns):
             raise RowFault(
                 f"{len(fields)} field{'s' * (len(fields) != 1)}, and the header has {len(table.columns)}. "
@@ -271,6 +277,6 @@ def _add(table: Table, record: Parsed) -> None:
             )
         refuse_signs("".join(fields))
     except RowFault as found:
-        table.skip("line", number, str(found), " | ".join(fields))
+        table.skip("line", record.line, str(found), " | ".join(fields))
         return
-    table.add("line", number, dict(zip(table.columns, fields, strict=True)))
+    table.add("line", record.line, dict(zip(table.columns, fields, strict=True)))

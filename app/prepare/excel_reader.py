@@ -21,7 +21,7 @@ from app.prepare.tables import (
     RowFault,
     Source,
     Table,
-    check_columns,
+    column_names,
     names,
 )
 
@@ -202,21 +202,20 @@ def _fill(
 ) -> None:
     while header and not header[-1].strip():
         header.pop()
-    columns = [name if name.strip() else f"column_{place}" for place, name in enumerate(header, 1)]
-    check_columns(columns, f"{table.name}, {unit} {number}")
-    table.columns = [name.strip() for name in columns]
+    table.columns = column_names(header, f"{table.name}, {unit} {number}")
+    width = len(table.columns)
     below = {row for _, top, _, bottom in merges for row in range(top + 1, bottom + 1)}
     for row, values in rows:
         if not any(value is not None and str(value).strip() for value in values):
             continue
         try:
-            beyond = [value for value in values[len(columns) :] if value is not None]
+            beyond = [value for value in values[width:] if value is not None]
             if beyond:
                 raise RowFault(
                     f"a value beyond the last named column: {beyond[0]!r}. Name its column or remove it"
                 )
             refuse_signs("".join(str(value) for value in values if value is not None))
-            values += [None] * (len(columns) - len(values))
+            values += [None] * (width - len(values))
             found = dict(zip(table.columns, values, strict=False))
             if row in below and None in found.values():
                 raise RowFault(

@@ -207,6 +207,17 @@ def names(values: list[str], most: int = 12) -> str:
     return shown + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
+def column_names(header: list[str], where: str) -> list[str]:
+    """The names in a header, without blanks around them; `column_3` and the like where there is none.
+
+    Raises:
+        InputError: see `check_columns`.
+    """
+    columns = [name if name.strip() else f"column_{place}" for place, name in enumerate(header, 1)]
+    check_columns(columns, where)
+    return [name.strip() for name in columns]
+
+
 def check_columns(columns: list[str], where: str) -> None:
     """Refuse names that people could not tell apart.
 

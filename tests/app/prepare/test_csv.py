@@ -105,6 +105,14 @@ def test_a_header_in_another_language_is_a_header(tmp_path: Path) -> None:
         assert read_one(write(tmp_path / "a.csv", as_csv(requests(20), header))).columns == list(header)
 
 
+def test_columns_whose_names_are_blank_are_numbered(tmp_path: Path) -> None:
+    text = "question, ,answer,\nwhat?,x,this,y\n"
+    table = read_one(write(tmp_path / "a.csv", text))
+    assert table.columns == ["question", "column_2", "answer", "column_4"]
+    two = text.replace("answer,", "answer,  ")
+    assert read_one(write(tmp_path / "a.csv", two)).columns == table.columns
+
+
 def test_values_stay_as_written(tmp_path: Path) -> None:
     rows = [("a question", value) for value in ("007", "1.50", "1e3", "TRUE", "NA", "null", "½")]
     assert pairs(read_one(write(tmp_path / "a.csv", as_csv(rows)))) == rows
