@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from graphs.context import Reviewed
 from graphs.rows import NewRow, Pattern, Strategy, Verdict
-from trainer.specs import Strict
+from trainer.strict import Strict
 
 ANSWER_KEYS: dict[Reviewed, tuple[str, ...]] = {
     "patterns": ("merge", "edit", "veto"),

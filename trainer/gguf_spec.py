@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from trainer.specs import Strict, StudentSpec
+from trainer.specs import StudentSpec
+from trainer.strict import Strict
 
 
 class GgufSpec(Strict):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from trainer.specs import Strict, StudentSpec
+from trainer.specs import StudentSpec
+from trainer.strict import Strict
 
 
 class LengthSpec(Strict):

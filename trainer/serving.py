@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from trainer.records import Example
-from trainer.specs import Strict, StudentSpec
+from trainer.specs import StudentSpec
+from trainer.strict import Strict
 
 
 class Question(Strict):

@@ -11,16 +11,11 @@ import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from trainer.fencing import Fence
 from trainer.presets import BUILTIN_STUDENTS, PRESETS, refuse_unknown_builtin
-from trainer.strict import Address, Name
-from trainer.strict import Strict as Strict
+from trainer.strict import Address, Name, Strict
 
 
 class LoraSpec(Strict):

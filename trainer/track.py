@@ -22,7 +22,7 @@ from accelerate import PartialState
 
 from trainer.artifacts import read_model, write_json
 from trainer.line_protocol import own_stdout, write_line
-from trainer.specs import Strict
+from trainer.strict import Strict
 from trainer.trackers import TRACKERS, RunTracker
 from trainer.tracking import Axis, Ending, Point, Tracked, TrackedRun, TrackerAnswer, TrackerName
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainer.specs import Strict
+from trainer.strict import Strict
 
 TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 Axis = Literal["train", "round", "test"]

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from app.config.run_config import RunConfig, explain, parse_config, read_document
 from app.errors import ConfigError
-from trainer.specs import Strict
+from trainer.strict import Strict
 
 VANILLA = "vanilla"
 PADA = "pada"

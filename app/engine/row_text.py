@@ -12,7 +12,7 @@ from graphs.context import LoopSpec
 from graphs.person_rows import PersonRow
 from graphs.rounds import loop_has_ended
 from graphs.run_paths import RunPaths
-from trainer.specs import Strict
+from trainer.strict import Strict
 
 LONGEST = 100_000
 """Characters of a text."""
