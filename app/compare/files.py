@@ -9,14 +9,15 @@ from typing import Any
 
 from app.compare.models import Results, Row
 from app.compare.page import render_page
+from app.compare.record import PAGE, RESULTS
 from trainer.artifacts import write_json, write_text
 
 
 def write(results: Results, folder: Path) -> None:
     """Write `compare.csv`, `compare.html` and, last, `compare.json`."""
     write_text(folder / "compare.csv", as_csv(results))
-    write_text(folder / "compare.html", render_page(results))
-    write_json(folder / "compare.json", results)
+    write_text(folder / PAGE, render_page(results))
+    write_json(folder / RESULTS, results)
 
 
 def as_csv(results: Results) -> str:

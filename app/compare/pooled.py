@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from app.compare.models import Results
+from app.compare.record import RESULTS, run_paths
 from app.compare.results import binary, corrected_verdict, test_scores
 from app.compare.spec import VANILLA
 from app.compare.statistics import Estimate, Floats, over_tasks
@@ -120,9 +121,9 @@ def read_results(folder: Path) -> Results:
     Raises:
         ConfigError: there is none, or it is not one.
     """
-    path = folder / "compare.json"
+    path = folder / RESULTS
     if not path.is_file():
-        raise ConfigError(f"{folder}: no finished comparison: it has no compare.json")
+        raise ConfigError(f"{folder}: no finished comparison: it has no {RESULTS}")
     try:
         return Results.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
@@ -165,7 +166,7 @@ def scores_of(folder: Path, method: str, seed: int) -> list[float]:
     Raises:
         ConfigError: they are not there.
     """
-    paths = RunPaths(folder / method / f"seed-{seed}")
+    paths = run_paths(folder, method, seed)
     try:
         report = read_model(Report, paths.report)
         return [score.value for score in test_scores(paths, report)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+from graphs.run_paths import RunPaths
 from trainer.artifacts import read_model, write_json
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ PAGE = "compare.html"
 
 ArmName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
 """Name of a method in tables and folders."""
+
+
+def run_paths(folder: Path, method: str, seed: int) -> RunPaths:
+    """The folder of one run of a comparison."""
+    return RunPaths(folder / method / f"seed-{seed}")
 
 
 class ComparisonRecord(BaseModel):

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.compare.record import write_record
+from app.compare.record import run_paths, write_record
 from app.compare.spec import VANILLA, Comparison
 from app.config.data import DataSpec, prepare_data
 from app.config.run_config import RunConfig
@@ -96,8 +96,7 @@ class Runs:
 
     def paths(self, job: Job) -> RunPaths:
         """The folder of a run."""
-        name, seed = job
-        return RunPaths(self.root / name / f"seed-{seed}")
+        return run_paths(self.root, *job)
 
     async def run(self) -> dict[Job, Report]:
         """Run all to their end.

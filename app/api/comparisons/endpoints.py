@@ -26,10 +26,9 @@ from app.api.runs.endpoints import AS_BEFORE
 from app.api.runs.openapi_examples import example
 from app.api.runs.results import REPORT_POLICY
 from app.api.runs.schemas import ResumeRequest
-from app.compare.record import PAGE
+from app.compare.record import PAGE, run_paths
 from app.db.models import Run
 from app.errors import NotFound
-from graphs.run_paths import RunPaths
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
 
@@ -169,7 +168,7 @@ async def report_page(found: FoundComparison, method: str, seed: int) -> HTMLRes
     """The report of the run of a method with a seed."""
     if method not in found.record.methods or seed not in found.record.seeds:
         raise NotFound("This comparison has no such run.")
-    paths = RunPaths(found.folder / method / f"seed-{seed}")
+    paths = run_paths(found.folder, method, seed)
     if not paths.html.is_file():
         raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
     text = await run_in_threadpool(paths.html.read_text, "utf-8")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from app.api.comparisons.schemas import ComparedRun
 from app.compare.models import CurvePoint
-from app.compare.record import ComparisonRecord
+from app.compare.record import ComparisonRecord, run_paths
 from app.db.run_summary import RunSummary, apply_event
 from app.engine.events import Event, RunStatusChanged, read_event
 from graphs.run_paths import RunPaths
@@ -96,7 +96,7 @@ def compared_runs(
     runs, last = [], None
     for method in record.methods:
         for seed in record.seeds:
-            paths = RunPaths(folder / method / f"seed-{seed}")
+            paths = run_paths(folder, method, seed)
             seen = followed.run(paths)
             runs.append(compared_run(method, seed, record.rounds.get(method, 0), paths, seen))
             last = max(filter(None, (last, seen.last)), default=None)
