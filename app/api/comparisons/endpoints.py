@@ -24,7 +24,7 @@ from app.api.keys.auth import Caller, Reader, Writer
 from app.api.problems import problems
 from app.api.runs.endpoints import AS_BEFORE
 from app.api.runs.openapi_examples import example
-from app.api.runs.results import REPORT_POLICY
+from app.api.runs.results import NO_REPORT, html_page
 from app.api.runs.schemas import ResumeRequest
 from app.compare.record import PAGE, run_paths
 from app.db.models import Run
@@ -151,11 +151,10 @@ async def resume(
 )
 async def results_page(found: FoundComparison) -> HTMLResponse:
     """The results as a page that needs no network."""
-    path = found.folder / PAGE
-    if not path.is_file():
-        raise NotFound("This comparison has no results yet: they are written when its last run has ended.")
-    text = await run_in_threadpool(path.read_text, "utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
+    return await html_page(
+        found.folder / PAGE,
+        "This comparison has no results yet: they are written when its last run has ended.",
+    )
 
 
 @router.get(
@@ -168,8 +167,4 @@ async def report_page(found: FoundComparison, method: str, seed: int) -> HTMLRes
     """The report of the run of a method with a seed."""
     if method not in found.record.methods or seed not in found.record.seeds:
         raise NotFound("This comparison has no such run.")
-    paths = run_paths(found.folder, method, seed)
-    if not paths.html.is_file():
-        raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
-    text = await run_in_threadpool(paths.html.read_text, "utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
+    return await html_page(run_paths(found.folder, method, seed).html, NO_REPORT)

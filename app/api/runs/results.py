@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -24,6 +25,7 @@ from trainer.artifacts import read_json
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
 """Of a report as a page: it shows texts of models and rows, so it may load nothing and send nothing."""
+NO_REPORT = "This run has no report yet: it is written when the run pauses or ends."
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -93,8 +95,17 @@ async def predictions(
 async def report_of(paths: RunPaths) -> Report:
     """The last report; raises NotFound before there is one."""
     if not paths.report.exists():
-        raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
+        raise NotFound(NO_REPORT)
     return Report(**await run_in_threadpool(read_json, paths.report))
+
+
+async def html_page(file: FilePath, missing: str) -> HTMLResponse:
+    """A report as a page; raises NotFound with the text `missing` where there is none."""
+    try:
+        text = await run_in_threadpool(file.read_text, "utf-8")
+    except FileNotFoundError:
+        raise NotFound(missing) from None
+    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get(
@@ -120,10 +131,7 @@ async def report(paths: Folder) -> Report:
 )
 async def report_page(paths: Folder) -> HTMLResponse:
     """The report as a page that needs no network."""
-    if not paths.html.exists():
-        raise NotFound("This run has no report yet: it is written when the run pauses or ends.")
-    text = await run_in_threadpool(paths.html.read_text, "utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
+    return await html_page(paths.html, NO_REPORT)
 
 
 @router.get("/{run}/artifacts", summary="List files", responses=problems(404) | example(examples.ARTIFACTS))
