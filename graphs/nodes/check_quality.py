@@ -45,14 +45,13 @@ async def check_quality(
         ask_judge(data, shown, batch, state.attempt, runtime.context, workspace),
         ask_blind(data, shown, batch, state.attempt, runtime.context, workspace),
     )
-    unjudged = bool(passed) and loop.qc and report is None and loop.unjudged == "drop"
     # another attempt is no use for prompts that are given, once they are answered
     answered = batch.origin == "unlabeled" and bool(state.samples)
     last = state.attempt >= loop.max_attempts or answered
     disputed = disputes(workspace.task, shown, votes)
     rows = verdicts(state, batch, results, report, loop.qc_threshold, last, disputed)
     put_back_turns(rows, batch, data, workspace)
-    if unjudged:
+    if loop.qc and report is None and loop.unjudged == "drop":
         rows = [not_judged(row) if row.verdict in ("accepted", "surplus") else row for row in rows]
     missing = (state.missing or 0) - sum(row.verdict == "accepted" for row in rows)
     again = missing > 0 and not last and batch.origin != "person"  # nobody writes a person's row anew

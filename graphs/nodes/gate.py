@@ -29,9 +29,7 @@ async def gate(state: LoopState, runtime: Runtime[Context], *, workspace: Worksp
         decision = compare_to_best(state, runtime.context, workspace)
     stale = 0 if decision.promoted else state.stale + 1
     wrong = sum(not score.correct for score in current.scores("train"))
-    stopped = why_stop(state, loop, stale, wrong)
-    if not stopped and loop.unlabeled_per_round and not loop.generates:
-        stopped = "" if workspace.unlabeled_left(state.round + 1) else "Every unlabelled row was used."
+    stopped = why_stop(state, loop, stale, wrong) or used_up(state, loop, workspace)
     current.write_gate(decision.model_copy(update={"stopped": stopped}))
     update: dict[str, Any] = {"stale": stale, "stopped": stopped}
     if decision.promoted:
@@ -152,3 +150,10 @@ def why_stop(state: LoopState, loop: LoopSpec, stale: int, train_failures: int) 
     if loop.origins == ("train_error",) and not train_failures:
         return "The student makes no training errors."
     return ""
+
+
+def used_up(state: LoopState, loop: LoopSpec, workspace: Workspace) -> str:
+    """Why the loop ends for want of unlabelled rows, where it has no other prompts; empty if it goes on."""
+    if loop.generates or not loop.unlabeled_per_round or workspace.unlabeled_left(state.round + 1):
+        return ""
+    return "Every unlabelled row was used."
