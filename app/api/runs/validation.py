@@ -15,6 +15,7 @@ from graphs.ports import Role
 from graphs.teacher.price_file import PriceFileError
 from graphs.teacher.prices import PriceBook, missing_price
 from graphs.teacher.spec import BudgetSpec, EndpointSpec, TeacherSpec
+from trainer.presets import is_path
 from trainer.specs import StudentSpec
 
 log = logging.getLogger("pada.service")
@@ -171,8 +172,7 @@ def local_path(student: StudentSpec) -> Path | None:
 
 
 def _path(name: str) -> Path | None:
-    looks_local = name.startswith(("/", ".", "~")) or name.endswith(".gguf")
-    return Path(name) if looks_local else None
+    return Path(name) if is_path(name) else None
 
 
 def _allowed(path: Path, settings: Settings) -> bool:
