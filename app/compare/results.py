@@ -138,7 +138,7 @@ def describe(
     """One row of the table."""
     accepted = mean([report.accepted for report in reports])
     usd = sum(report.cost.usd for report in reports)
-    tokens = sum(report.cost.prompt_tokens + report.cost.completion_tokens for report in reports)
+    tokens = sum(report.cost.tokens for report in reports)
     seconds = sum(item.trainer.seconds["train"] for report in reports for item in report.rounds if item.round)
 
     def gain_per(spent: float) -> float | None:

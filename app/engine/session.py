@@ -114,8 +114,7 @@ class RunSession:
         if teacher and (judged or time.monotonic() - self._spend_emitted > SPEND_SECONDS):
             self._spend_emitted = time.monotonic()
             total = teacher.totals()
-            tokens = total.prompt_tokens + total.completion_tokens
-            usd = round(total.usd, 6)
+            usd, tokens = round(total.usd, 6), total.tokens
             self._events.emit(TeacherSpend(calls=total.calls, usd=usd, tokens=tokens, retries=total.retries))
         if judged:
             self._events.emit(latest_score(self._run.paths))

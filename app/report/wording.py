@@ -87,8 +87,7 @@ def spent(report: Report) -> str:
     cost = report.cost
     if cost.usd > 0:
         return money(cost.usd)
-    total = cost.prompt_tokens + cost.completion_tokens
-    return f"{tokens(total)} tokens" if total else money(0)
+    return f"{tokens(cost.tokens)} tokens" if cost.tokens else money(0)
 
 
 def unlabeled_rows(rows: UnlabeledRows) -> str:

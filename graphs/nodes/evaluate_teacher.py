@@ -46,7 +46,7 @@ async def evaluate_teacher(context: Context, workspace: Workspace) -> None:
         validation=validation,
         test=test,
         calls=cost.calls,
-        tokens=cost.prompt_tokens + cost.completion_tokens,
+        tokens=cost.tokens,
         usd=cost.usd,
     )
     write_json(workspace.paths.teacher, scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -132,9 +133,7 @@ class ChatTeacher:
             for request in late:
                 request.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for endpoint in {
-            id(binding.endpoint): binding.endpoint for binding in self._bindings.values()
-        }.values():
+        for endpoint in {binding.endpoint for binding in self._bindings.values()}:
             await endpoint.aclose()
         self._ledger.close()
 
@@ -144,18 +143,15 @@ def _bindings(
 ) -> dict[Role, RoleBinding]:
     """One binding for each role. Roles with the same endpoint and model share one client."""
     roles = {role: spec.role(role) for role in ROLES}
-    endpoints: dict[tuple[Any, ...], ModelClient] = {}
+    alike: defaultdict[tuple[Any, ...], list[EndpointSpec]] = defaultdict(list)
     for settings in roles.values():
-        same = [
-            other.max_concurrency for other in roles.values() if _client_key(other) == _client_key(settings)
-        ]
-        if _client_key(settings) not in endpoints:
-            shared = settings.model_copy(update={"max_concurrency": min(same)})
-            endpoints[_client_key(settings)] = ModelClient(
-                shared, spec, read_credentials(settings, environ), run_id, network
-            )
+        alike[_client_key(settings)].append(settings)
+    clients = {}
+    for key, group in alike.items():
+        shared = group[0].model_copy(update={"max_concurrency": min(each.max_concurrency for each in group)})
+        clients[key] = ModelClient(shared, spec, read_credentials(shared, environ), run_id, network)
     return {
-        role: RoleBinding(role, settings, endpoints[_client_key(settings)], book)
+        role: RoleBinding(role, settings, clients[_client_key(settings)], book)
         for role, settings in roles.items()
     }
 

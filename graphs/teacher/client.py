@@ -45,13 +45,10 @@ class Reply:
     @property
     def thought(self) -> bool:
         """Whether the model thought before it answered: by its tags, by its usage, or by more tokens than bytes."""
-        took = self.usage
-        hidden = (
-            took.reasoning_tokens or took.completion_tokens > len(self.text.encode()) + TOKENS_AROUND
-            if took
-            else 0
-        )
-        return "</think>" in self.text or bool(hidden)
+        if "</think>" in self.text:
+            return True
+        took, visible = self.usage, len(self.text.encode()) + TOKENS_AROUND
+        return took is not None and (took.reasoning_tokens > 0 or took.completion_tokens > visible)
 
 
 @dataclass(frozen=True)

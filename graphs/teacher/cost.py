@@ -59,6 +59,11 @@ class Cost(BaseModel):
     by_role: dict[str, dict[str, float]] = {}
     """role -> calls, prompt_tokens, completion_tokens, usd."""
 
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 NOTHING_SPENT = Cost(calls=0, prompt_tokens=0, completion_tokens=0, usd=0.0, repeated=0)
 
