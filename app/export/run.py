@@ -9,7 +9,6 @@ import uuid
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -21,7 +20,7 @@ from app.export.options import ExportOptions
 from app.export.scratch import scratch_in
 from app.export.vllm import refuse_without_base, serve_command
 from app.launchers.processes import python_module, start_child
-from app.report.card import Export, base_model, render_card
+from app.report.card import Export, Form, base_model, render_card
 from graphs.errors import TrainerError
 from graphs.ports import Student
 from graphs.report import Report
@@ -189,16 +188,13 @@ async def check_here(best: BestStudent, folder: Path, rows: Path, options: Expor
 
 def describe(best: BestStudent, folder: Path, target: Path, options: ExportOptions, outcome: Outcome) -> None:
     """Write the model card, the record, and for vLLM the command."""
-    form: Literal["adapter", "merged", "full"] = "full" if best.spec.method == "full" else "adapter"
-    known: Export = {"form": "merged" if options.whole and form == "adapter" else form}
-    if outcome.compared:
-        known |= {"compared": outcome.compared, "same": outcome.same}
-    write_text(folder / "README.md", render_card(best.report, export=known))
+    form: Form = "full" if best.spec.method == "full" else "merged" if options.whole else "adapter"
+    card = render_card(best.report, export=Export(form, outcome.compared, outcome.same))
+    write_text(folder / "README.md", card)
     record = asdict(outcome) | {"run": best.report.run_id, "round": best.round_number, "to": options.to}
     write_json(folder / RECORD, record)
     if options.to == "vllm":
-        whole = options.whole or form == "full"
-        command = serve_command(target, best.spec, whole=whole, limit=best.spec.max_new_tokens)
+        command = serve_command(target, best.spec, whole=form != "adapter", limit=best.spec.max_new_tokens)
         write_text(folder / SERVE, f"#!/bin/sh\n{command}\n")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal
 
 import jinja2
 
@@ -23,18 +24,18 @@ KNOWN_BASES = {"builtin:smollm2-135m": ("HuggingFaceTB/SmolLM2-135M-Instruct", "
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-class Export(TypedDict):
+Form = Literal["adapter", "merged", "full"]
+"""A LoRA adapter, an adapter merged into its base, or a fully fine-tuned model."""
+
+
+@dataclass(frozen=True)
+class Export:
     """What the card says about the exported folder."""
 
-    form: Literal["adapter", "merged", "full"]
-    """A LoRA adapter, an adapter merged into its base, or a fully fine-tuned model."""
-    name: NotRequired[str]
-    """The model's name; default: the run's id."""
-    license: NotRequired[str | None]
-    """Licence of the base model (SPDX, lower case), if the caller knows it."""
-    compared: NotRequired[int]
+    form: Form
+    compared: int = 0
     """Validation rows on which merged and adapter predictions were compared."""
-    same: NotRequired[int]
+    same: int = 0
     """Number of these rows with the same prediction."""
 
 
@@ -45,8 +46,6 @@ def render_card(report: Report, *, export: Export) -> str:
     the machine. Texts from rows or from the teacher are escaped for markdown.
     """
     base, licence = base_model(report.student)
-    licence = export.get("license") or licence
-    name = export.get("name") or report.run_id
     chosen = chosen_round(report)
     gained = report.test is not None and bool(report.best.get("round"))
     return (
@@ -55,11 +54,10 @@ def render_card(report: Report, *, export: Export) -> str:
         .render(
             report=report,
             export=export,
-            name=name,
             headline=wording.headline(report),
-            front=_front_matter(report, name, export, licence),
+            front=_front_matter(report, export, licence),
             base=base or f"{_last_part(report.student)} (local)",
-            form=_FORMS[export["form"]],
+            form=_FORMS[export.form],
             licence=licence,
             chosen=chosen,
             gained=gained,
@@ -77,7 +75,7 @@ def render_card(report: Report, *, export: Export) -> str:
     )
 
 
-_FORMS = {
+_FORMS: dict[Form, str] = {
     "adapter": "LoRA adapter, to be loaded onto the base model",
     "merged": "LoRA adapter merged into the base model",
     "full": "fully fine-tuned model",
@@ -105,17 +103,17 @@ def chosen_round(report: Report) -> RoundReport | None:
     return next((item for item in report.rounds if item.round == best), None)
 
 
-def _front_matter(report: Report, name: str, export: Export, licence: str | None) -> str:
+def _front_matter(report: Report, export: Export, licence: str | None) -> str:
     from huggingface_hub import ModelCardData
 
     base, _ = base_model(report.student)
     data = ModelCardData(
         base_model=base,
-        library_name="peft" if export["form"] == "adapter" else "transformers",
+        library_name="peft" if export.form == "adapter" else "transformers",
         license=licence,
         pipeline_tag="text-generation",
-        tags=["pada", "synthetic-data", *(["lora"] if export["form"] != "full" else [])],
-        model_name=name if report.test else None,
+        tags=["pada", "synthetic-data", *(["lora"] if export.form != "full" else [])],
+        model_name=report.run_id if report.test else None,
         eval_results=_results(report),
     )
     return data.to_yaml()
@@ -151,7 +149,7 @@ def _own_test(report: Report) -> float | None:
 
 
 def _loading(base: str | None, revision: str | None, export: Export) -> str:
-    if export["form"] != "adapter":
+    if export.form != "adapter":
         return (
             "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
             'folder = "path/to/this/folder"\n'

@@ -8,13 +8,13 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from app.report.card import base_model, render_card
+from app.report.card import Export, base_model, render_card
 from tests.app.report.html_page import Page
 from tests.app.report.report_example import STATES
 
 
 def test_card_is_read_by_the_hub_library() -> None:
-    card: Any = ModelCard(render_card(STATES["finished"], export={"form": "adapter", "name": "bank-intents"}))
+    card: Any = ModelCard(render_card(STATES["finished"], export=Export("adapter")))
     assert card.data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert (card.data.library_name, card.data.license) == ("peft", "apache-2.0")
     (result,) = card.data.eval_results
@@ -26,7 +26,7 @@ def test_card_is_read_by_the_hub_library() -> None:
 
 def test_card_of_a_baseline_claims_the_baselines_score() -> None:
     card: Any = ModelCard(
-        render_card(STATES["nothing-helped"], export={"form": "merged", "compared": 400, "same": 399})
+        render_card(STATES["nothing-helped"], export=Export("merged", compared=400, same=399))
     )
     assert card.data.library_name == "transformers"
     assert card.data.eval_results[0].metric_value == 0.605
@@ -37,7 +37,7 @@ def test_card_of_a_baseline_claims_the_baselines_score() -> None:
 @pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("form", ["adapter", "merged", "full"])
 def test_card_holds_no_markup_of_its_rows(name: str, form: Any) -> None:
-    text = ModelCard(render_card(STATES[name], export={"form": form})).text
+    text = ModelCard(render_card(STATES[name], export=Export(form))).text
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     tags = {tag for tag, _ in Page(html).elements}
     assert not tags & {"script", "img", "b"}
@@ -45,14 +45,14 @@ def test_card_holds_no_markup_of_its_rows(name: str, form: Any) -> None:
 
 
 def test_card_without_a_test_claims_nothing() -> None:
-    card: Any = ModelCard(render_card(STATES["paused"], export={"form": "adapter"}))
+    card: Any = ModelCard(render_card(STATES["paused"], export=Export("adapter")))
     assert card.data.eval_results is None
     assert "The sealed test has not been scored: nothing is claimed." in card.text
 
 
 def test_local_student_keeps_its_path_to_itself() -> None:
     report = STATES["finished"].model_copy(update={"student": "/home/someone/secret-project/base-v2"})
-    text = render_card(report, export={"form": "adapter"})
+    text = render_card(report, export=Export("adapter"))
     assert "secret-project" not in text
     assert "base-v2 (local)" in text
     card: Any = ModelCard(text)
