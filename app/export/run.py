@@ -194,7 +194,7 @@ def describe(best: BestStudent, folder: Path, target: Path, options: ExportOptio
     record = asdict(outcome) | {"run": best.report.run_id, "round": best.round_number, "to": options.to}
     write_json(folder / RECORD, record)
     if options.to == "vllm":
-        command = serve_command(target, best.spec, whole=form != "adapter", limit=best.spec.max_new_tokens)
+        command = serve_command(target, best.spec, whole=form != "adapter")
         write_text(folder / SERVE, f"#!/bin/sh\n{command}\n")
 
 

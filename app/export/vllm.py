@@ -23,26 +23,22 @@ def refuse_without_base(student: StudentSpec) -> None:
         )
 
 
-def serve_command(folder: Path, student: StudentSpec, *, whole: bool, limit: int | None) -> str:
+def serve_command(folder: Path, student: StudentSpec, *, whole: bool) -> str:
     """`vllm serve ...` for a merged model or an adapter. Sampling is left to the caller's request.
 
     Args:
         folder: the export.
         student: base and adapter.
         whole: the folder holds a whole model.
-        limit: maximum tokens of a reply, where the config sets it.
     """
     base, revision = split_revision(student.model)
     command = ["vllm", "serve", str(folder) if whole else base]
     command += ["--revision", revision] if revision and not whole else []
     command += ["--served-model-name", folder.name] if whole else []
     if not whole:
-        command += [
-            *enable_lora(student),
-            "--lora-modules",
-            f"{folder.name}={folder}",
-        ]
-    command += ["--max-model-len", str(student.max_length + (limit or 0))] if limit else []
+        command += [*enable_lora(student), "--lora-modules", f"{folder.name}={folder}"]
+    if student.max_new_tokens:
+        command += ["--max-model-len", str(student.max_length + student.max_new_tokens)]
     if student.dtype != "auto":
         command += ["--dtype", student.dtype]
     return shlex.join([*command, "--generation-config", "vllm"])
