@@ -14,9 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from trainer.artifacts import read_json
+from trainer.artifacts import read_model
 from trainer.progress import Progress, read_progress
 from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
 
@@ -29,18 +28,20 @@ class Launcher(ABC):
 
     async def fine_tune(self, spec: TrainSpec) -> TrainReport:
         """See `graphs.ports.Student`."""
-        return TrainReport(**await self._report("trainer.finetune", spec.student.num_processes, spec))
+        return read_model(
+            TrainReport, await self._report("trainer.finetune", spec.student.num_processes, spec)
+        )
 
     async def predict(self, spec: PredictSpec) -> PredictReport:
         """See `graphs.ports.Student`."""
-        return PredictReport(**await self._report("trainer.predict", 1, spec))
+        return read_model(PredictReport, await self._report("trainer.predict", 1, spec))
 
-    async def _report(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> dict[str, Any]:
+    async def _report(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> Path:
+        """The file that the finished work has left."""
         path = spec.output / "report.json"
         if not path.exists():
             await self.work(module, processes, spec)
-        report: dict[str, Any] = read_json(path)
-        return report
+        return path
 
     @abstractmethod
     async def work(self, module: str, processes: int, spec: TrainSpec | PredictSpec) -> None:
