@@ -125,6 +125,22 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             raise DamagedFileError(path, error) from None
 
 
+def whole_lines(path: Path, position: int, most: int = -1) -> tuple[list[bytes], int]:
+    """The whole lines of a file that grows, from a position on (bytes), and the position after them.
+
+    Args:
+        most: bytes to read; -1 reads to the end.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            data = file.read(most)
+    except FileNotFoundError:
+        return [], position
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.splitlines(), position + len(whole)
+
+
 def publish_folder(temporary: Path, final: Path) -> None:
     """Rename a finished folder to its final name and replace an earlier folder of that name.
 

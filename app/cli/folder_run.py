@@ -26,7 +26,7 @@ from app.errors import ConfigError, FolderError, PadaError
 from graphs.errors import Wait
 from graphs.review import read_answer
 from graphs.run_paths import RunPaths
-from trainer.artifacts import read_json
+from trainer.artifacts import read_json, whole_lines
 from trainer.data_files import DataError
 
 LOG = "run.log"
@@ -247,17 +247,6 @@ def plain_environment() -> dict[str, str]:
 def size_of(path: Path) -> int:
     """Size in bytes; 0 of a file that is not there."""
     return path.stat().st_size if path.exists() else 0
-
-
-def whole_lines(path: Path, place: int) -> tuple[list[bytes], int]:
-    """The whole lines of a file from a place on, and where the next ones begin."""
-    if not path.exists():
-        return [], place
-    with path.open("rb") as file:
-        file.seek(place)
-        data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]
-    return whole.splitlines(), place + len(whole)
 
 
 def stored_events(path: Path) -> Iterator[Event]:

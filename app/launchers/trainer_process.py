@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from trainer.artifacts import read_model
+from trainer.artifacts import read_model, whole_lines
 from trainer.progress import Progress, read_progress
 from trainer.specs import PredictReport, PredictSpec, TrainReport, TrainSpec
 
@@ -81,15 +81,11 @@ def end_of(progress: Path) -> int:
 
 def pass_on(progress: Path, position: int, listen: Callable[[Progress], None]) -> int:
     """Pass on the whole lines after `position` (bytes); the position after them."""
-    if not progress.exists():
-        return position
-    with progress.open("rb") as file:
-        file.seek(position)
-        whole, newline, _ = file.read().rpartition(b"\n")
-    for line in whole.splitlines():
+    lines, position = whole_lines(progress, position)
+    for line in lines:
         with suppress(ValueError):  # a line cut short by a kill
             listen(Progress(**json.loads(line)))
-    return position + len(whole) + len(newline)
+    return position
 
 
 def furthest(progress: Path) -> tuple[int, int]:

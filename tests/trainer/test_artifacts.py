@@ -15,6 +15,7 @@ from trainer.artifacts import (
     read_jsonl,
     read_model,
     read_models,
+    whole_lines,
     write_json,
     write_jsonl,
     write_text,
@@ -105,3 +106,13 @@ def test_a_line_that_holds_no_such_model_is_named(tmp_path: Path, line: str) -> 
         read_models(Point, path)
     path.write_text('{"x": 1}\n\n{"x": 2}\n')
     assert read_models(Point, path) == [Point(x=1), Point(x=2)]
+
+
+def test_only_whole_lines_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    assert whole_lines(file, 0) == ([], 0)
+    file.write_bytes(b"one\ntw")
+    assert whole_lines(file, 0) == ([b"one"], 4)
+    file.write_bytes(b"one\ntwo\n")
+    assert whole_lines(file, 4) == ([b"two"], 8)
+    assert whole_lines(file, 0, 5) == ([b"one"], 4), "as much as is asked for"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from app.api.comparisons.schemas import ComparedRun
 from app.compare.models import CurvePoint
@@ -15,6 +15,7 @@ from app.compare.record import ComparisonRecord, run_paths
 from app.db.run_summary import RunSummary, apply_event
 from app.engine.events import Event, RunStatusChanged, read_event
 from graphs.run_paths import RunPaths
+from trainer.artifacts import whole_lines
 
 KEPT = 500
 """Runs whose events are remembered."""
@@ -34,25 +35,17 @@ class FollowedRun:
 
     def catch_up(self) -> None:
         """Read the events that are new."""
-        try:
-            with self.path.open("rb") as file:
-                while self._read(file):
-                    pass
-        except OSError:
-            return
+        with suppress(OSError):
+            while self._read():
+                pass
 
-    def _read(self, file: BinaryIO) -> bool:
+    def _read(self) -> bool:
         """Take the whole lines that come next; whether there were any."""
-        file.seek(self.offset)
-        data = file.read(MOST_BYTES)
-        whole = data.rfind(b"\n") + 1
-        for line in data[:whole].splitlines():
-            try:
+        lines, self.offset = whole_lines(self.path, self.offset, MOST_BYTES)
+        for line in lines:
+            with suppress(ValueError):
                 self._take(read_event(json.loads(line)))
-            except ValueError:
-                continue
-        self.offset += whole
-        return whole > 0
+        return bool(lines)
 
     @property
     def replaced(self) -> bool:

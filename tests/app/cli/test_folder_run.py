@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.folder_run import LOG, FolderRun, whole_lines
+from app.cli.folder_run import LOG, FolderRun
 from app.engine.events import (
     Event,
     ReviewRequested,
@@ -104,15 +104,6 @@ def test_events_begin_where_they_are_and_end_with_the_work(tmp_path: Path) -> No
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write(json.dumps({"type": "run"})[:5])  # a line that is not whole yet
     assert [event.type for event in run.events()] == ["run", "score"]
-
-
-def test_only_whole_lines_are_read(tmp_path: Path) -> None:
-    file = tmp_path / "lines"
-    assert whole_lines(file, 0) == ([], 0)
-    file.write_bytes(b"one\ntw")
-    assert whole_lines(file, 0) == ([b"one"], 4)
-    file.write_bytes(b"one\ntwo\n")
-    assert whole_lines(file, 4) == ([b"two"], 8)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
