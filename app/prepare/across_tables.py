@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from app.prepare.columns import as_text, is_empty, unpack, value_at
+from app.prepare.columns import as_text, is_empty, may_hold, unpack, value_at
 from app.prepare.layout import Layout
 from app.prepare.tables import InputError, Place, Table, names
 
@@ -17,12 +17,9 @@ def lacking_columns(table: Table, layout: Layout) -> str:
     """Which column a whole file lacks, where another file has it; empty if it has all."""
     if layout.chat:
         return ""
-    known = {*table.columns}
     wanted = [layout.prompt, layout.options, [layout.answer] if layout.answer else []]
     found = [
-        group[0]
-        for group in wanted
-        if group and not any({name, name.split(".")[0]} & known for name in group)
+        group[0] for group in wanted if group and not any(may_hold(table.columns, name) for name in group)
     ]
     if not found:
         return ""

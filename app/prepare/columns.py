@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,16 @@ def value_at(values: dict[str, Any], path: str) -> Any:
     """A column's value; `data.question` is the key `question` of the object `data`, unless a column has that name."""
     if path in values:
         return values[path]
-    found: Any = values
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+    for place, sign in enumerate(path):
+        inner = values.get(path[:place]) if sign == "." else None
+        if isinstance(inner, dict) and (found := value_at(inner, path[place + 1 :])) is not None:
+            return found
+    return None
+
+
+def may_hold(columns: Collection[str], path: str) -> bool:
+    """Whether `value_at` may find a path in rows with these columns: it names one, or a key inside of one."""
+    return any(path == column or path.startswith(f"{column}.") for column in columns)
 
 
 def sample(records: Sequence[Record]) -> list[Record]:
@@ -59,6 +66,16 @@ def describe(records: Sequence[Record], order: Sequence[str]) -> dict[str, Colum
     for record in records:
         paths.update(dict.fromkeys(_paths(record.values)))
     return {path: _column(path, [value_at(record.values, path) for record in records]) for path in paths}
+
+
+def hidden(records: Sequence[Record]) -> list[str]:
+    """Names that stand for two values of a row, of which `value_at` finds the first."""
+    found: dict[str, None] = {}
+    for record in records:
+        paths = _paths(record.values)
+        if len(set(paths)) < len(paths):
+            found.update(dict.fromkeys(path for path, count in Counter(paths).items() if count > 1))
+    return list(found)
 
 
 def _paths(values: dict[str, Any], prefix: str = "", depth: int = 1) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.config.splits import SPLITS, Split
-from app.prepare.columns import describe, sample
+from app.prepare.columns import describe, hidden, sample
 from app.prepare.drafts import Draft, draft_all
 from app.prepare.duplicates import Conflict, conflicts, drop_repeats, same_question, unify_labels
 from app.prepare.excel_sheets import other_sheets
@@ -78,9 +78,8 @@ def _make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) ->
     unreadable = [item for table in tables for item in table.skipped]
     if not records:
         raise _nothing(tables, unreadable)
-    columns = describe(
-        sample(records), list(dict.fromkeys(name for table in tables for name in table.columns))
-    )
+    seen = sample(records)
+    columns = describe(seen, list(dict.fromkeys(name for table in tables for name in table.columns)))
     try:
         layout = guess_layout(columns, said)
     except InputError as error:
@@ -89,6 +88,11 @@ def _make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) ->
         raise InputError(f"{names([table.name for table in tables], 4)}: {error}") from None
     drafts, without = draft_all(tables, layout)
     notes = [note for table in tables for note in table.notes]
+    notes += [
+        f"`{excerpt(name, 40)}` names two values of a row: a key of its own, and a key inside of an object. The former is "
+        "read; rename it to read the other."
+        for name in hidden(seen)
+    ]
     if not drafts:
         raise _nothing(tables, [*unreadable, *without])
     task = guess_task(drafts, said.task)

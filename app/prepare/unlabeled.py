@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.prepare.chats import Turn, read_asked_turns
-from app.prepare.columns import as_text, is_empty, value_at
+from app.prepare.columns import as_text, is_empty, may_hold, value_at
 from app.prepare.drafts import read_choice, read_question
 from app.prepare.files import read_all
 from app.prepare.layout import Layout
@@ -46,8 +46,7 @@ def layout_of(tables: Sequence[Table], layout: Layout) -> Layout:
     wanted = [layout.chat] if layout.chat else layout.prompt
     if len(columns) == 1 and not layout.chat and not layout.options:
         return replace(layout, prompt=columns, context=None, system=None)
-    # a name with a dot is a key inside an object
-    missing = [name for name in wanted if name not in columns and name.split(".")[0] not in columns]
+    missing = [name for name in wanted if not may_hold(columns, name)]
     if missing:
         raise InputError(
             f"--unlabeled: there is no column {names(missing)}, which is what is asked in the rows with answers; the columns "

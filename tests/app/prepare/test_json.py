@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.prepare.layout import Choices
 from app.prepare.tables import InputError
 from tests.input_files import as_jsonl, mixed, pairs, plan, read, read_one, write
 
@@ -126,6 +127,33 @@ def test_keys_inside_of_objects_are_found(tmp_path: Path) -> None:
     ]
     made = plan(write(tmp_path / "a.jsonl", as_jsonl(rows)))
     assert (made.layout.prompt, made.layout.answer) == (["data.question"], "data.answer")
+
+
+def test_keys_with_a_dot_are_found_inside_of_objects(tmp_path: Path) -> None:
+    rows = [
+        {"user.data": {"the.question": f"What is {n} and {n}?"}, "x": {"answer.text": 2 * n}}
+        for n in range(30)
+    ]
+    said = Choices(prompt=["user.data.the.question"], answer="x.answer.text")
+    made = plan(write(tmp_path / "a.jsonl", as_jsonl(rows)), said=said)
+    texts = {(draft.prompt, draft.answer) for drafts in made.rows.values() for draft in drafts}
+    assert ("What is 7 and 7?", "14") in texts
+    assert len(texts) == 30
+    assert not made.notes
+
+
+def test_a_name_that_stands_for_two_values_is_told(tmp_path: Path) -> None:
+    rows = [
+        {"a.question": f"What is {n} and {n}?", "a": {"question": "hidden"}, "answer": 2 * n}
+        for n in range(30)
+    ]
+    made = plan(write(tmp_path / "a.jsonl", as_jsonl(rows)))
+    assert made.layout.prompt == ["a.question"]
+    assert {draft.prompt for drafts in made.rows.values() for draft in drafts} == {
+        f"What is {n} and {n}?" for n in range(30)
+    }
+    (note,) = made.notes
+    assert note.startswith("`a.question` names two values of a row")
 
 
 def test_texts_and_objects_as_answers_are_refused(tmp_path: Path) -> None:
