@@ -65,6 +65,10 @@ def _read_file(source: Source, options: ReadOptions) -> list[Table]:
             f"{source.path}` runs it."
         )
     try:
+        if source.path.exists() and not (source.path.is_file() or source.path.is_dir()):
+            raise InputError(
+                f"{source.name}: a device or a pipe, and rows are read more than once. Save them in a file."
+            )
         return reader_of(source)(source, options)
     except IsADirectoryError:
         raise InputError(f"{source.name}: a folder, not a file.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -101,6 +102,14 @@ def test_a_missing_library_says_what_to_install(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=r"pip install 'pada\[tables\]'"):
         read(path)
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=r"^a\.csv: a device or a pipe.*Save them in a file\.$"):
+        read(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=r"^null: a device or a pipe"):
+        read(Path("/dev/null"))
 
 
 def test_a_folder_with_splits_keeps_them_and_names_what_it_leaves(tmp_path: Path) -> None:
