@@ -145,18 +145,20 @@ def test_the_command_line_never_loads_torch() -> None:
 
 
 def test_the_command_line_alone_is_light() -> None:
-    """Help and errors need neither the graph nor the teacher's client."""
+    """Help needs no config, no rows and no event loop."""
     assert not tops(loaded_by("app.cli.main")) & (
-        TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai"}
+        TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai", "pydantic", "regex", "asyncio"}
     )
 
 
 def test_the_service_is_light() -> None:
-    """Runs are worked on in processes of their own."""
-    loaded = tops(loaded_by("app.api.app", "app.executor.supervisor"))
+    """Runs are worked on in processes of their own. Alembic is for a database of another version, huggingface_hub for
+    models that are fetched, httpx for teachers that /readyz checks."""
+    loaded = tops(loaded_by("app.cli.serve", "app.executor.supervisor"))
     assert not loaded & (
         TORCH | {"langgraph", "langchain_core", "openai", "faiss", "numpy", "scipy", "altair"}
     )
+    assert not loaded & {"alembic", "huggingface_hub", "httpx", "rich", "pygments"}
     assert {"fastapi", "sqlalchemy"} <= loaded
 
 

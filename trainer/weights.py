@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trainer.hub_models import HubError, fetch
 from trainer.presets import BUILTIN_STUDENTS, is_path
 
 
@@ -43,6 +42,8 @@ def resolve_model(name: str, *, weights: bool = True) -> Path:
     """
     place = find_model(name)
     if place is None:
+        from trainer.hub_models import HubError, fetch
+
         try:
             folder = fetch(name, weights=weights)
         except HubError as error:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Literal
 
-import httpx
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
@@ -114,6 +113,8 @@ def _home(home: Path) -> str | None:
 
 async def _teacher(url: str) -> str | None:
     """Any answer counts, also a refusal, because no key is sent."""
+    import httpx
+
     try:
         async with httpx.AsyncClient(timeout=CHECK_SECONDS) as client:
             await client.get(f"{url.rstrip('/')}/models")

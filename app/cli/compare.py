@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,8 @@ def compare(
     ] = False,
 ) -> None:
     """Run several methods on the same task and compare them. Start it again to continue."""
+    import asyncio
+
     from app.cli.compare_tables import show, show_plan
     from app.cli.compare_watch import Watch
     from app.compare import whole

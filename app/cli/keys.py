@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +14,8 @@ from app.errors import NotFound
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
+
+T = TypeVar("T")
 
 keys = typer.Typer(name="keys", help="API keys of the service.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def create(
     ] = ScopeOption.write,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
-    identifier, text = asyncio.run(_create(name, scope))
+    identifier, text = _run(_create(name, scope))
     typer.echo(
         f"Key {identifier} for {name} ({scope.value}). Keep it now: only its digest is stored.", err=True
     )
@@ -45,15 +46,21 @@ def create(
 @keys.command(name="list")
 def list_() -> None:
     """List all keys, without their texts."""
-    for line in asyncio.run(_lines()):
+    for line in _run(_lines()):
         typer.echo(line)
 
 
 @keys.command()
 def revoke(identifier: Annotated[str, typer.Argument(help="Id of the key.", metavar="ID")]) -> None:
     """Revoke a key; its runs and data sets stay."""
-    asyncio.run(_revoke(identifier))
+    _run(_revoke(identifier))
     typer.echo(f"Key {identifier} is revoked.")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    return asyncio.run(work)
 
 
 @asynccontextmanager

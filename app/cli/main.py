@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -132,6 +131,8 @@ def review(
     json_lines: Json = False,
 ) -> None:
     """Show the patterns and strategies, or the rows, that wait for a review, or answer the review."""
+    import asyncio
+
     from app.cli.review import show
     from app.engine.pending_review import merge_answer, read_pending_review
 
@@ -184,6 +185,8 @@ def export(
     ] = False,
 ) -> None:
     """Write the best student, with a model card, after comparing its answers with those of the run."""
+    import asyncio
+
     from app.export.options import ExportOptions
     from app.export.run import export_run
 
@@ -258,6 +261,8 @@ def go(
     stand_in: bool = False,
 ) -> None:
     """Run, show, and exit with the right code."""
+    import asyncio
+
     from app.cli.display import choose
     from app.engine.runner import Runner
     from app.engine.wiring import RunOptions

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from app.config.asked import comparable_prompt
 from app.config.given_path import why_no_rows
 from app.config.hub import fetch
 from app.config.inputs import data_inputs, refuse_change
 from app.config.sampling import sample_per_stratum, sample_stratified
-from app.config.splits import SPLITS, UNLABELED, Split, comparable_prompt
+from app.config.splits import SPLITS, UNLABELED, Split
 from app.config.unlabeled import read_unlabeled
 from graphs.artifacts import DataReport
 from graphs.run_paths import RunPaths

@@ -6,8 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.config.asked import comparable_prompt
 from app.config.sampling import sample_stratified
-from app.config.splits import SPLITS, Split, comparable_prompt
+from app.config.splits import SPLITS, Split
 from trainer.artifacts import write_json, write_jsonl
 from trainer.data_files import DataError
 from trainer.hub import load_split

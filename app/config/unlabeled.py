@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.config.splits import UNLABELED, Split, comparable_prompt
+from app.config.asked import comparable_prompt
+from app.config.splits import UNLABELED, Split
 from graphs.artifacts import UnlabeledReport
 from graphs.checks.prompt_form import PromptForm
 from trainer.data_files import DataError

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.config.asked import comparable_prompt
 from app.config.data import reference_fault
-from app.config.splits import SPLITS, comparable_prompt
+from app.config.splits import SPLITS
 from app.prepare.checks.findings import Finding, Place, finding
 from graphs.checks.openings import earlier, system_turn
 from graphs.checks.prompt_form import PromptForm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from app.config.splits import asked_of, comparable_prompt
+from app.config.asked import asked_of, comparable_prompt
 from app.prepare.checks.findings import Finding, Place, finding
 from app.prepare.checks.rows import Rows, SourceRow, every
 from app.prepare.near import near_prompts

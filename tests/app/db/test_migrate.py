@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.db import datasets as dataset_repository
 from app.db import runs as run_repository
 from app.db.engine import make_engine, make_sessions
-from app.db.migrate import upgrade
+from app.db.migrate import latest, upgrade
 from app.db.models import Base
 from app.settings import Settings
 from tests.service import new_database
@@ -47,6 +50,25 @@ async def test_data_sets_and_runs_of_the_first_version_are_kept(tmp_path: Path) 
         assert (row.name, row.purpose, row.source) == ("rows", None, None)
         assert run
         assert (run.dataset, run.job) == ("d", None)
+    finally:
+        await engine.dispose()
+
+
+def test_the_latest_migration_is_alembics_head() -> None:
+    config = Config()
+    config.set_main_option("script_location", "app:db/migrations")
+    assert latest() == ScriptDirectory.from_config(config).get_current_head()
+
+
+async def test_a_database_of_this_version_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, database_url=new_database().get("PADA_DATABASE_URL", ""))
+    engine = make_engine(settings.database)
+    try:
+        await upgrade(engine)
+        monkeypatch.setitem(sys.modules, "alembic", None)
+        await upgrade(engine)
     finally:
         await engine.dispose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.config.splits import comparable_prompt
+from app.config.asked import comparable_prompt
 from trainer.records import Example
 from trainer.text import comparable
 
