@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.engine import now
 from app.db.models import Run, RunEvent, clock
 from app.db.run_summary import RunSummary
-from app.db.runs import get_by_id
+from app.db.runs import add, get_by_id
 from app.engine.events import Event, RunStatusChanged
 from app.engine.run_status import UNFINISHED, RunStatus
 from graphs.errors import Wait
@@ -161,14 +161,22 @@ async def append_events(
     return True
 
 
+async def add_queued(session: AsyncSession, run: Run) -> None:
+    """Add a new run, with its first event."""
+    run.last_event = 1
+    await add(session, run)
+    await _add_event(session, run, run.created)
+
+
 async def add_status_event(session: AsyncSession, run: Run) -> None:
-    """Add the event for a new status of a run, which the caller has set."""
-    await session.flush()
+    """Add the event for a new status of a run, which the caller has set, and which nobody else can change meanwhile."""
+    run.last_event += 1
+    await _add_event(session, run, await now(session))
+
+
+async def _add_event(session: AsyncSession, run: Run, time: float) -> None:
     event = RunStatusChanged(
-        time=round(await now(session), 3),
-        status=run.status,
-        reason=run.reason,
-        waiting_for=run.waiting_for,
+        time=round(time, 3), status=run.status, reason=run.reason, waiting_for=run.waiting_for
     )
-    await append_events(session, Lease(run.id, run.token), [event])
-    await session.refresh(run)
+    session.add(RunEvent(run=run.id, id=run.last_event, time=event.time, type=event.type, data=event.data()))
+    await session.flush()

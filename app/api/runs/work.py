@@ -159,11 +159,9 @@ class Work(ABC):
             reason="",
             view={},
             token=0,
-            last_event=0,
             **more,
         )
-        await run_repository.add(self.session, run)
-        await lease_repository.add_status_event(self.session, run)
+        await lease_repository.add_queued(self.session, run)
         return run
 
     async def _change(
