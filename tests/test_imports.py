@@ -55,7 +55,12 @@ SOURCES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.
 
 def loaded_by(*modules: str) -> set[str]:
     """Top-level names in `sys.modules` of a fresh process that imported these modules."""
-    code = f"import sys, json; import {', '.join(modules)}; print(json.dumps(sorted(sys.modules)))"
+    return loaded_after(f"import {', '.join(modules)}")
+
+
+def loaded_after(code: str) -> set[str]:
+    """Names in `sys.modules` of a fresh process after it has run some code."""
+    code = f"{code}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
@@ -146,7 +151,8 @@ def test_the_command_line_never_loads_torch() -> None:
 
 def test_the_command_line_alone_is_light() -> None:
     """Help needs no config, no rows and no event loop."""
-    assert not tops(loaded_by("app.cli.main")) & (
+    code = "import sys, app.cli.main\nsys.argv = ['pada', '--help']\ntry: app.cli.main.main()\nexcept SystemExit: pass"
+    assert not tops(loaded_after(code)) & (
         TORCH | WEB | {"langgraph", "langchain_core", "faiss", "openai", "pydantic", "regex", "asyncio"}
     )
 

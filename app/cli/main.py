@@ -53,9 +53,6 @@ Finish = Annotated[bool, typer.Option("--finish", help="Write no more rows: scor
 
 def main() -> None:
     """Run the command line. Errors that the user can fix are printed as one paragraph, without a traceback."""
-    from graphs.errors import LoopError
-    from trainer.data_files import DataError
-
     prepare_streams()
     # a shell lets its background jobs ignore SIGINT, but whoever sends it to a run wants it to stop
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -63,10 +60,6 @@ def main() -> None:
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning, r"langgraph\.")
     try:
         app()
-    except (PadaError, LoopError, DataError) as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         fail(STOPPED, code=INTERRUPTED)
     except SystemExit as end:
@@ -77,6 +70,18 @@ def main() -> None:
         if words := getattr(end.__context__, "format_message", None):
             print_error_as_json(words())
         raise
+    except OSError as error:
+        fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
+    except user_errors() as error:
+        fail(str(error))
+
+
+def user_errors() -> tuple[type[Exception], ...]:
+    """What the user can fix. They are imported when something was raised, because help needs none of them."""
+    from graphs.errors import LoopError
+    from trainer.data_files import DataError
+
+    return PadaError, LoopError, DataError
 
 
 @app.command()
