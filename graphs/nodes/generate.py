@@ -20,6 +20,8 @@ from prompts import Judging, render
 
 CONTRAST_ROWS = 3
 """Rows shown for contrast, as in LLMs-as-Instructors (its repository's default)."""
+MOST_WRITTEN = 2
+"""Times a batch's count: so many rows of an answer are read. Those above the count stand in for rejected ones."""
 
 
 async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace: Workspace) -> dict[str, Any]:
@@ -57,7 +59,7 @@ async def generate(state: AugmentState, runtime: Runtime[Context], *, workspace:
         instructions,
         show_variable_parts(data, form),
     )
-    samples = answer.samples if answer else []
+    samples = answer.samples[: MOST_WRITTEN * batch.count] if answer else []
     return {
         "samples": [
             {"prompt": form.wrap(sample.prompt), "completion": sample.completion} for sample in samples

@@ -60,6 +60,20 @@ async def test_a_writer_that_writes_nothing_or_too_much(tmp_path: Path) -> None:
     assert Counter(c.verdict for c in loop.written(1))["surplus"] > 0
 
 
+async def test_of_an_answer_with_thousands_of_rows_a_few_are_read(tmp_path: Path) -> None:
+    """What is read is checked, judged for money and shown to the writer again."""
+
+    def flood(schema: str, data: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        return reply | {"samples": reply["samples"] * 1000} if schema == "SampleBatch" else reply
+
+    loop = new_loop(tmp_path, ScriptedTeacher(flood), rounds=1)
+    await loop.go({})
+    counts = {batch["id"]: batch["count"] for batch in read_rows(loop, 1, "batches")}
+    written = Counter((row.batch, row.attempt) for row in loop.written(1))
+    assert all(counts[batch] < rows <= 2 * counts[batch] for (batch, _), rows in written.items())
+    assert max(len(data["samples"]) for data in loop.teacher.asked("QualityReport")) <= 2 * max(counts.values())
+
+
 async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_path: Path) -> None:
     """Batches run side by side and do not see each other's rows."""
     prompt = (
