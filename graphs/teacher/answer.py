@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from graphs.ports import Answer
+from trainer.strict import holds_unstorable
 
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _BRACKET = re.compile(r"[{\[]")
@@ -29,20 +30,25 @@ def parse_answer(schema: type[Answer], text: str) -> Answer:
     Keys may be written in another case (`Root Cause`), and a schema with one field may have that field's value alone.
 
     Raises:
-        UnfitAnswerError: there is no JSON object in it, or none fits.
+        UnfitAnswerError: there is no JSON object in it, or none fits, or a text in it can be in no file or database.
     """
-    last: ValidationError | None = None
+    fault = "it holds no JSON object"
     for value in json_values(without_thoughts(text)):
+        if holds_unstorable(value):
+            fault = "a text in it holds a NUL or half a character (a lone surrogate)"
+            continue
         try:
-            # as JSON text, whose lone surrogates do not fit: no file could hold them
             return schema.model_validate_json(json.dumps(renamed(wrapped(value, schema), schema)))
         except ValidationError as error:
-            last = error
-    if last is None:
-        raise UnfitAnswerError("it holds no JSON object")
-    found = last.errors(include_url=False, include_input=False)[0]
+            fault = first_fault(error)
+    raise UnfitAnswerError(fault)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where an answer does not fit, and why."""
+    found = error.errors(include_url=False, include_input=False)[0]
     location = ".".join(str(part) for part in found["loc"])
-    raise UnfitAnswerError(f"{location}: {found['msg']}" if location else found["msg"])
+    return f"{location}: {found['msg']}" if location else found["msg"]
 
 
 def without_thoughts(text: str) -> str:

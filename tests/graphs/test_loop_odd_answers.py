@@ -71,7 +71,9 @@ async def test_of_an_answer_with_thousands_of_rows_a_few_are_read(tmp_path: Path
     counts = {batch["id"]: batch["count"] for batch in read_rows(loop, 1, "batches")}
     written = Counter((row.batch, row.attempt) for row in loop.written(1))
     assert all(counts[batch] < rows <= 2 * counts[batch] for (batch, _), rows in written.items())
-    assert max(len(data["samples"]) for data in loop.teacher.asked("QualityReport")) <= 2 * max(counts.values())
+    assert max(len(data["samples"]) for data in loop.teacher.asked("QualityReport")) <= 2 * max(
+        counts.values()
+    )
 
 
 async def test_copies_between_batches_are_found_when_the_round_is_closed(tmp_path: Path) -> None:

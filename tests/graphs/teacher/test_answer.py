@@ -70,7 +70,8 @@ def test_what_is_no_score_out_of_ten_is_refused(given: Any) -> None:
         ('{"root_cause": "It guesses."', "no JSON object"),
         ('{"verdict": "fine"}', "root_cause: Field required"),
         ("[1, 2]", "valid dictionary|object"),
-        ('{"root_cause": "Half of a sign: \\ud800", "scenario": "x"}', "JSON"),
+        ('{"root_cause": "Half of a sign: \\ud800", "scenario": "x"}', "half a character"),
+        ('{"root_cause": "It reads caf\\u0000e9.", "scenario": "x"}', "a NUL"),
     ],
 )
 def test_what_does_not_fit_says_where(text: str, reason: str) -> None:
