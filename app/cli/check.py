@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.streams import say
 from app.errors import PadaError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -
     from app.prepare.checks.check import check_config
     from trainer.artifacts import write_text
 
-    checked = check_config(loaded, lambda text: typer.echo(text, err=True), ask_teacher=ask_teacher)
+    checked = check_config(loaded, lambda text: say(text, err=True), ask_teacher=ask_teacher)
     report, planned = checked.report, plan_of(loaded, checked)
     report.findings += over_budget(loaded, planned)
     if html:
@@ -62,7 +63,7 @@ def find(config: Path, as_json: bool, html: Path | None, *, ask_teacher: bool) -
         typer.echo(json.dumps(document(report, planned), ensure_ascii=False))
     else:
         for line in lines_of(report, planned):
-            typer.echo(line)
+            say(line)
     if report.faults:
         raise SystemExit(FAULTY)
 

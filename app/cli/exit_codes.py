@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import typer
 
+from app.cli.streams import say
+
 FAILED = 1
 PAUSED = 3
 """Exit code of a run that waits, for example for a budget, an endpoint or a review. Start it again to continue."""
@@ -18,7 +20,7 @@ INTERRUPTED = 130
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Print one paragraph on standard error, with `--json` also as JSON on standard output, and exit."""
-    typer.secho(f"pada: {message}", err=True, fg=typer.colors.RED)
+    say(f"pada: {message}", err=True, color=typer.colors.RED)
     print_error_as_json(message)
     raise SystemExit(code)
 

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +21,7 @@ from app.cli.pool import pool
 from app.cli.rows import add_row, remove_row
 from app.cli.run_folder import RunFolder, config_of, default_output, read_config
 from app.cli.runs import runs, start
-from app.cli.streams import prepare_streams
+from app.cli.streams import prepare_streams, say
 from app.errors import PadaError
 
 if TYPE_CHECKING:
@@ -287,7 +286,6 @@ def conclude(result: Report, folder: Path) -> None:
     """The closing lines; the last one is the run's folder."""
     from app.report.summary import summary_lines
 
-    say: Callable[[str], None] = typer.echo
     for line in summary_lines(result):
         say(line)
     say(f"Report: {folder / 'report.html'}")

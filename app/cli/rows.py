@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.run_folder import RunFolder, config_of, read_config
+from app.cli.streams import say
 from app.errors import PadaError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def remove_row(folder: RunFolder, row: RowId) -> None:
 
 def show_row(row: dict[str, Any], next_step: str) -> None:
     """The row's verdict, and what happens to it."""
-    typer.echo(f"{row['id']}: {row['verdict']}. {row['reason']}")
+    say(f"{row['id']}: {row['verdict']}. {row['reason']}")
     if evidence := row["evidence"]:
-        typer.echo(f"{evidence['split']} row {evidence['id']}: {evidence['text']}")
+        say(f"{evidence['split']} row {evidence['id']}: {evidence['text']}")
     typer.echo(next_step)

@@ -11,6 +11,7 @@ import typer
 
 from app.cli.exit_codes import INTERRUPTED, PAUSED, fail
 from app.cli.rows import Completion, Prompt, RowId, show_row
+from app.cli.streams import say
 
 if TYPE_CHECKING:
     from app.cli.client import Client
@@ -59,7 +60,7 @@ def follow(client: Client, name: str, url: str, json_lines: bool) -> None:
         typer.echo(json.dumps({"type": "result", "status": run["status"], "run": name}))
     elif run["status"] in ("finished", "paused"):
         for line in summary_lines(client.report(name)):
-            typer.echo(line)
+            say(line)
         typer.echo(f"{url.rstrip('/')}/v1/runs/{name}")
     if run["status"] == "paused":
         raise SystemExit(PAUSED)
@@ -153,7 +154,7 @@ def steer(run: str, server: str, step: str, body: dict[str, Any] | None = None) 
     """Ask for a step, and print the new status."""
     with connect(server) as client:
         state = client.steer(run, step, body)
-    typer.echo(f"{run}: {state['status']}" + (f" ({state['reason']})" if state["reason"] else ""))
+    say(f"{run}: {state['status']}" + (f" ({state['reason']})" if state["reason"] else ""))
 
 
 @runs.command()
@@ -223,7 +224,7 @@ def report(
 
     with connect(server) as client:
         for line in summary_lines(client.report(run)):
-            typer.echo(line)
+            say(line)
         if page:
             page.write_text(client.page(run), encoding="utf-8")
             typer.echo(str(page))

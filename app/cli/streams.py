@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+
+import typer
+
+CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, colours, titles or turns the text around, apart from a new line and a tab."""
 
 
 def prepare_streams() -> None:
@@ -29,3 +35,8 @@ def prepare_streams() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         encoding = "utf-8" if "--json" in sys.argv[1:] else sys.stdout.encoding
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def say(text: str, *, err: bool = False, color: str | None = None) -> None:
+    """Print a text of which rows, models or servers may have written a part: it must not control the terminal."""
+    typer.secho(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), err=err, fg=color)

@@ -124,8 +124,8 @@ def retry_after(value: str | None, date: str | None = None) -> float | None:
 
 
 def truncate(text: str) -> str:
-    """The text on one line, cut at 300 characters."""
-    text = " ".join(text.split())
+    """The text on one line, cut at 300 characters. A server's words must not control the terminal that shows them."""
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

@@ -35,6 +35,11 @@ def test_an_error_is_one_paragraph_on_standard_error(capsys: pytest.CaptureFixtu
         (DataError("train.jsonl: line 3."), 1, "train.jsonl: line 3."),
         (OSError(28, "No space left on device", "rows.jsonl"), 1, "rows.jsonl: No space left on device."),
         (KeyboardInterrupt(), 130, "Start the same command again"),
+        (
+            ConfigError("a.yaml: \x1b]0;title\x07key: unknown."),
+            1,
+            "a.yaml: \ufffd]0;title\ufffdkey: unknown.",
+        ),
     ],
 )
 def test_what_a_user_can_fix_is_no_traceback(

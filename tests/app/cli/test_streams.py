@@ -7,6 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from app.cli.streams import say
 from tests.command import PADA, environment
 from tests.input_files import as_csv, mixed, write
 
@@ -57,3 +60,26 @@ def test_without_an_output_the_work_is_done(tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", as_csv(mixed(40)))
     assert call("$PADA init rows.csv --output made --yes >&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "made" / "config.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("\x1b[2Jlabel", "\ufffd[2Jlabel"),
+        ("\x1b]0;title\x07", "\ufffd]0;title\ufffd"),
+        ("\x9b31mlabel", "\ufffd31mlabel"),
+        ("right\rwrong\b", "right\ufffdwrong\ufffd"),
+        ("\u202elebal", "\ufffdlebal"),
+        ("one line\nand\tanother", "one line\nand\tanother"),
+        (
+            "\u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb",
+            "\u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb",
+        ),
+    ],
+    ids=["screen", "title", "C1", "cursor", "direction", "lines", "joined signs"],
+)
+def test_what_others_wrote_does_not_control_the_terminal(
+    text: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(text)
+    assert capsys.readouterr().out == f"{printed}\n"

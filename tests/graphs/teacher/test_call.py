@@ -61,3 +61,12 @@ async def test_more_than_a_fifth_of_fifty_pauses_the_run_and_a_fifth_does_not(tm
                     await analyse(teacher, number)
             with pytest.raises(TooManyUnanswered, match="11 of the last 50"):
                 await analyse(teacher, 50)
+
+
+async def test_what_a_server_says_of_a_failure_does_not_control_the_terminal(tmp_path: Path) -> None:
+    with FlakyServer(refused=("messages",), hint=" \x1b]0;title\x07\u202eno") as server:
+        async with make_teacher(server, tmp_path) as teacher:
+            with pytest.raises(UnansweredError) as refused:
+                await analyse(teacher)
+    assert "is not supported with this model. ]0;title no" in str(refused.value)
+    assert str(refused.value).isprintable()
