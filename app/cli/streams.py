@@ -39,4 +39,5 @@ def prepare_streams() -> None:
 
 def say(text: str, *, err: bool = False, color: str | None = None) -> None:
     """Print a text of which rows, models or servers may have written a part: it must not control the terminal."""
-    typer.secho(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), err=err, fg=color)
+    shown = CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    typer.echo(typer.style(shown, fg=color) if color else shown, err=err)

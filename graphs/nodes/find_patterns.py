@@ -97,7 +97,7 @@ async def draft(
 ) -> FailurePattern:
     """Name one cluster from the members nearest to its centre and some of the farthest.
 
-    If the teacher cannot, the pattern is called what the member nearest to the centre says.
+    If the teacher cannot, or leaves the name empty, the pattern is called what the member nearest to the centre says.
     """
     near = nearest(clustering, vectors, c, context.loop.members_near)
     far = [i for i in farthest(clustering, vectors, c, context.loop.members_far) if i not in set(near)]
@@ -113,12 +113,12 @@ async def draft(
         render("find_patterns"),
         data,
     )
-    return named or named_after(analyses[near[0]])
+    return named if named and named.name.strip() else named_after(analyses[near[0]])
 
 
 def named_after(analysis: Analysis) -> FailurePattern:
     """A pattern in the words of one analysis."""
-    words = analysis.root_cause.split()
+    words = analysis.root_cause.split() or analysis.scenario.split()
     name = " ".join(words[:NAME_WORDS]) + (" ..." if len(words) > NAME_WORDS else "")
     return FailurePattern(name=name, description=analysis.text)
 

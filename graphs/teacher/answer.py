@@ -30,7 +30,8 @@ def parse_answer(schema: type[Answer], text: str) -> Answer:
     Keys may be written in another case (`Root Cause`), and a schema with one field may have that field's value alone.
 
     Raises:
-        UnfitAnswerError: there is no JSON object in it, or none fits, or a text in it can be in no file or database.
+        UnfitAnswerError: there is no JSON object in it, or none fits, or it says nothing, or a text in it can be in no file
+            or database.
     """
     fault = "it holds no JSON object"
     for value in json_values(without_thoughts(text)):
@@ -38,10 +39,20 @@ def parse_answer(schema: type[Answer], text: str) -> Answer:
             fault = "a text in it holds a NUL or half a character (a lone surrogate)"
             continue
         try:
-            return schema.model_validate_json(json.dumps(renamed(wrapped(value, schema), schema)))
+            answer = schema.model_validate_json(json.dumps(renamed(wrapped(value, schema), schema)))
         except ValidationError as error:
             fault = first_fault(error)
+            continue
+        if not says_nothing(answer):
+            return answer
+        fault = "all its texts are empty"
     raise UnfitAnswerError(fault)
+
+
+def says_nothing(answer: BaseModel) -> bool:
+    """Whether an answer is made of texts alone, and all are blank."""
+    values = answer.model_dump().values()
+    return all(isinstance(value, str) and not value.strip() for value in values)
 
 
 def first_fault(error: ValidationError) -> str:

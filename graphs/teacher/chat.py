@@ -11,7 +11,6 @@ from typing import Any, Self, get_args
 
 from graphs.errors import TeacherError, UnansweredError
 from graphs.ports import Answer, Role
-from graphs.teacher.answer import parse_answer
 from graphs.teacher.answer_rate import AnswerRate
 from graphs.teacher.budget import Budget
 from graphs.teacher.call import Background, RoleBinding, TeacherCall
@@ -95,7 +94,7 @@ class ChatTeacher:
         text, shared = await self._flights.join(call.key, answer)
         if shared:
             self._ledger.repeat(role)
-        return parse_answer(schema, text)
+        return schema.model_validate_json(text)
 
     def client(self, role: Role) -> ModelClient:
         """The client of a role's model."""

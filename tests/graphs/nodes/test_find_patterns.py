@@ -39,6 +39,17 @@ async def test_a_pattern_is_named_from_analyses_and_sees_no_row(tmp_path: Path) 
         assert all(set(analysis) == {"root_cause", "scenario"} for analysis in data["analyses"])
 
 
+async def test_a_pattern_without_a_name_is_called_what_one_of_its_cases_says(tmp_path: Path) -> None:
+    loop = new_loop(tmp_path)
+    state = await loop.until("find_patterns")
+    loop.teacher.change = lambda schema, data, reply: reply | {"name": " "}
+    await find_patterns(state, loop.runtime, workspace=loop.workspace())
+    for pattern in loop.round(1).patterns().values():
+        causes = [loop.round(1).analysis(name).root_cause for name in pattern.failures]
+        assert any(cause.startswith(pattern.name.removesuffix(" ...")) for cause in causes)
+        assert pattern.name.strip()
+
+
 async def test_few_failures_are_one_pattern(tmp_path: Path) -> None:
     loop = new_loop(tmp_path, max_analyses=5, min_cluster_errors=6)
     state = await loop.until("find_patterns")

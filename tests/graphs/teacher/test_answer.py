@@ -71,6 +71,7 @@ def test_what_is_no_score_out_of_ten_is_refused(given: Any) -> None:
         ('{"verdict": "fine"}', "root_cause: Field required"),
         ("[1, 2]", "valid dictionary|object"),
         ('{"root_cause": "Half of a sign: \\ud800", "scenario": "x"}', "half a character"),
+        ('{"root_cause": "", "scenario": " \\n"}', "empty"),
         ('{"root_cause": "It reads caf\\u0000e9.", "scenario": "x"}', "a NUL"),
     ],
 )
