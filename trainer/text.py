@@ -9,7 +9,7 @@ import regex
 MEANING = frozenset("+-*/%^=<>&@#\\|~_")
 """Signs that change what a text says, such as that of a sum, though Unicode calls some of them punctuation."""
 
-_SEPARATOR = regex.compile(r"[\p{P}\p{Z}\p{Cc}\p{Cs}]+")
+_SEPARATOR = regex.compile(r"[\p{P}\p{Z}\p{Cc}\p{Cs}]")
 _INVISIBLE = regex.compile(r"\p{Cf}+")
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 """Scripts that write no spaces between words, or few of them: each character counts as a word."""
@@ -23,6 +23,18 @@ _LETTER = regex.compile(r"\p{L}")
 _LATIN = regex.compile(r"[\p{Latin}&&\p{L}]", regex.V1)
 _UNSPACED_LETTER = regex.compile(rf"[{_UNSPACED}]")
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{M}\p{N}])['’`](?=[\p{L}\p{N}])")
+
+
+class _Blanks(dict[int, str]):
+    """Code of a character -> a blank where it separates words, else itself; known once it was met."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        self[code] = " " if _SEPARATOR.match(sign) and sign not in MEANING else sign
+        return self[code]
+
+
+_BLANKS = _Blanks()
 
 
 def fold(text: str) -> str:
@@ -39,9 +51,7 @@ def comparable(text: str) -> str:
 
     Signs that change the meaning stay. A text of punctuation and white space alone stays as it is.
     """
-    folded = fold(text)
-    blank = _SEPARATOR.sub(lambda found: _blanks(found.group()), folded)
-    return " ".join(blank.split()) or text
+    return " ".join(fold(text).translate(_BLANKS).split()) or text
 
 
 def words(text: str) -> list[str]:
@@ -67,6 +77,8 @@ def bare(text: str) -> str:
 
 def is_unspaced(text: str) -> bool:
     """Whether at least a third of the letters belong to scripts without spaces between words."""
+    if text.isascii():
+        return False
     letters = len(_LETTER.findall(text))
     return 3 * len(_UNSPACED_LETTER.findall(text)) >= letters > 0
 
@@ -74,8 +86,3 @@ def is_unspaced(text: str) -> bool:
 def is_latin(text: str) -> bool:
     """Whether at least half of the letters are Latin, or there are none."""
     return 2 * len(_LATIN.findall(text)) >= len(_LETTER.findall(text))
-
-
-def _blanks(run: str) -> str:
-    """The signs with a meaning in a run of punctuation and white space; all others as blanks."""
-    return "".join(sign if sign in MEANING else " " for sign in run)

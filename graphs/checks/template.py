@@ -63,15 +63,14 @@ class Template:
 
     def strip(self, prompt: str) -> str:
         """The prompt's own text. Empty if there is only template."""
-        spans = [match.span() for match in re.finditer(r"\S+", prompt)]
-        texts = [prompt[start:end] for start, end in spans]
-        first, last = 0, len(spans)
-        if self.prefix and tuple(texts[: len(self.prefix)]) == self.prefix:
-            first = len(self.prefix)
-        if self.suffix and tuple(texts[first:][-len(self.suffix) :]) == self.suffix:
-            last -= len(self.suffix)
-        body = prompt[spans[first][0] : spans[last - 1][1]] if first < last else ""
-        body = body.removeprefix(self.lead).removesuffix(self.trail).strip()
+        body = prompt
+        words = body.split(None, len(self.prefix))
+        if self.prefix and tuple(words[: len(self.prefix)]) == self.prefix:
+            body = "".join(words[len(self.prefix) :])
+        words = body.rsplit(None, len(self.suffix))
+        if self.suffix and tuple(words[-len(self.suffix) :]) == self.suffix:
+            body = "".join(words[: -len(self.suffix)])
+        body = body.strip().removeprefix(self.lead).removesuffix(self.trail).strip()
         kept = [
             self._without_head(line.strip()) for line in body.splitlines() if line.strip() not in self.lines
         ]
