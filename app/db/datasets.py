@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,6 +34,13 @@ async def get_by_id(
     """
     query = _owned(owner, purpose).where(DataSet.id == name)
     return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def get_same(session: AsyncSession, owner: str, name: str, files: dict[str, Any]) -> DataSet | None:
+    """An owner's data set with this name and the same rows, the newest."""
+    named = _owned(owner, None).where(DataSet.name == name, DataSet.source.is_(None))
+    rows = await session.scalars(named.order_by(DataSet.created.desc()))
+    return next((row for row in rows if row.files == files), None)
 
 
 async def get_page(

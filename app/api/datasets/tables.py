@@ -110,6 +110,18 @@ async def take(
     return Received(folder, row.name, "", files), made
 
 
+async def make_once(session: AsyncSession, table: DataSet, received: Received, settings: Settings) -> DataSet:
+    """The data set of these rows: the one that is there, if they were taken from such a file before.
+
+    Raises:
+        Conflict: the owner has no room for it.
+    """
+    # who takes the same rows a second time waits here for the first
+    await dataset_repository.get_by_id(session, table.id, table.owner, purpose=TABLE, lock=True)
+    there = await dataset_repository.get_same(session, table.owner, received.name, received.files)
+    return there or await service.publish(session, table.owner, received, settings)
+
+
 async def propose(dataset: DataSet, task: str, settings: Settings, turn: Turn) -> Proposal:
     """The settings of a run on a data set."""
     async with turn:

@@ -135,7 +135,7 @@ async def _make(
             seen = await tables.look(row, said, settings, state.check_turn)
             return shown(request, who, row, said, seen.model_copy(update={"fault": str(error)}), status=422)
         async with state.sessions.begin() as session:
-            dataset = await datasets.publish(session, who.owner, received, settings)
+            dataset = await tables.make_once(session, row, received, settings)
     return RedirectResponse(f"/new?{urlencode({'dataset': dataset.id, 'task': made.task})}", 303)
 
 
