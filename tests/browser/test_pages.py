@@ -125,6 +125,7 @@ def test_patterns_are_reviewed_by_keyboard_alone(visit: Visit, service: Service)
     visit.presses("Escape", "r")
     assert page.locator("input[name=veto]").is_checked()
     visit.presses("a")
+    assert page.locator("#changes").inner_text() == "1 of 1 changed", "its name"
     visit.tabs_to("Go on")
     visit.presses("Enter")
     page.wait_for_url(f"**/runs/{RUN}")

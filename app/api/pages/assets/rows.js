@@ -5,6 +5,12 @@
   const changes = document.getElementById("changes");
   const boxOf = (row) => row.querySelector('input[type="checkbox"]');
 
+  // Whether a text says something else than at first, or the row is merged into another.
+  function rewritten(row) {
+    const texts = [...row.querySelectorAll("textarea")];
+    return texts.some((text) => text.value !== text.defaultValue) || Boolean(row.querySelector("select")?.value);
+  }
+
   function move(step) {
     const now = rows.findIndex((row) => row.contains(document.activeElement));
     const next = rows[Math.min(Math.max(now + step, 0), rows.length - 1)];
@@ -21,8 +27,8 @@
 
   function count() {
     if (!changes) return;
-    const ticked = rows.filter((row) => boxOf(row)?.checked).length;
-    changes.textContent = ticked ? ticked + " of " + rows.length + " changed" : "";
+    const changed = rows.filter((row) => boxOf(row)?.checked || rewritten(row)).length;
+    changes.textContent = changed ? changed + " of " + rows.length + " changed" : "";
   }
 
   // Letters act on the row that has the keyboard, so that nothing is decided by mistake.
