@@ -48,7 +48,7 @@ fuzz: setup
 # the pages in the machine's own Chromium (Debian: apt-get install chromium); skipped where there is none
 browser:
 	@scripts/setup dev,browser
-	.venv/bin/python -m pytest -m slow tests/browser
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m slow tests/browser
 
 # two hours of a service under everything that goes wrong (SOAK: options of benchmarks/soak.py)
 soak: setup
