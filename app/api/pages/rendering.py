@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from fastapi.responses import HTMLResponse
 
+from app.api.pages.setting_names import in_settings
 from app.prepare.preview import in_a_form
 from app.report.html import page_environment
 
@@ -77,6 +78,6 @@ def combine(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 def _environment() -> jinja2.Environment:
     environment = page_environment("app.api.pages", "app.compare")
     environment.filters.update(
-        age=age, in_a_form=in_a_form, combine=combine, share=math.exp
+        age=age, in_a_form=in_a_form, in_settings=in_settings, combine=combine, share=math.exp
     )  # of a log-probability
     return environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, Form, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,7 +31,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthorized:
-                return RedirectResponse(sign_in_for(request), 303)
+                return led_to_sign_in(request)
             except PadaError as error:
                 response = error_page(request, error.status, str(error))
                 response.headers.update(error.headers)
@@ -44,12 +44,18 @@ class PageRoute(APIRoute):
         return answer
 
 
-def sign_in_for(request: Request) -> str:
-    """Where a key is asked for, with the page that comes afterwards: the one that was asked for."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET" or "hx-request" in request.headers or wanted == "/":
-        return "/sign-in"
-    return f"/sign-in?{urlencode({'to': wanted})}"
+def led_to_sign_in(request: Request) -> Response:
+    """Where a key is asked for, and then the page that was asked for. A part of a page leads the whole page there."""
+    if "hx-request" in request.headers:
+        return Response(headers={"HX-Redirect": sign_in_for(request.headers.get("hx-current-url", ""))})
+    return RedirectResponse(sign_in_for(str(request.url) if request.method == "GET" else ""), 303)
+
+
+def sign_in_for(address: str) -> str:
+    """The sign-in that leads to a page of this service."""
+    parts = urlsplit(address)
+    wanted = parts.path + (f"?{parts.query}" if parts.query else "")
+    return f"/sign-in?{urlencode({'to': wanted})}" if wanted not in ("", "/") else "/sign-in"
 
 
 def page_of(address: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from graphs.methods import Method
 
 NAMES = {
@@ -36,3 +38,26 @@ METHODS: dict[Method, str] = {
     "active": "rows without answers that the student is unsure of, answered by the teacher",
 }
 """What each does, in a few words; docs/concepts/methods.md has it in full."""
+
+KEYS = {
+    "student.model": "student",
+    "student.method": "tuning",
+    "student.max_length": "max_length",
+    "student.max_new_tokens": "max_new_tokens",
+    "teacher.base_url": "base_url",
+    "teacher.model": "model",
+    "teacher.api_key_env": "api_key_env",
+    "loop.method": "method",
+    "loop.rounds": "rounds",
+    "loop.synthetic_per_round": "synthetic",
+    "budget.max_usd": "max_usd",
+    "budget.max_calls": "max_calls",
+    "budget.max_tokens": "max_tokens",
+}
+"""Key of a config -> field of the form that sets it."""
+_KEY = re.compile(rf"(?<![\w./])(`?)(?:config\.)?({'|'.join(map(re.escape, KEYS))})\1(?![\w/]|\.\w)")
+
+
+def in_settings(text: str) -> str:
+    """A message with the fields of a form in place of the keys of a config."""
+    return _KEY.sub(lambda found: f"“{NAMES[KEYS[found[2]]]}”", text)

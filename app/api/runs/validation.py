@@ -101,9 +101,10 @@ def _refuse_paths(config: RunConfig, dataset: Path | None, settings: Settings) -
     """Refuse local files outside of `allowed_paths`."""
     for key, path in local_files(config).items():
         if not (dataset and key.startswith("data.")) and not _allowed(path, settings):
+            instead = "Upload a data set" if key.startswith("data.") else "Name one of the hub"
             raise ConfigError(
-                f"config.{key}: {path} lies in no folder of PADA_ALLOWED_PATHS. Upload a data set, or ask whoever runs "
-                "the service to allow the folder."
+                f"config.{key}: {path} lies in no folder of PADA_ALLOWED_PATHS. {instead}, or ask whoever runs the "
+                "service to allow the folder."
             )
 
 

@@ -23,6 +23,7 @@
     const text = place.querySelector(".answer");
     try {
       const answer = await fetch(place.action, { method: "POST", body: new URLSearchParams(new FormData(place)) });
+      if (answer.redirected) throw new Error("you are no longer signed in");
       if (!answer.ok) throw new Error("the service answered " + answer.status);
       for await (const { name, data } of events(answer.body)) {
         if (name === "text") {

@@ -9,6 +9,7 @@ import socket
 import httpx
 import pytest
 
+from app.api.pages.setting_names import in_settings
 from tests.app.api.http_service import Service, parts
 from tests.app.api.keys.test_auth import make_key
 from tests.app.api.pages.browsing import (
@@ -129,3 +130,20 @@ def test_a_form_without_a_file_says_so(service: Service) -> None:
         answer = client.post("/prepare", params={"token": token}, files={"other": ("a.csv", b"a,b")})
     assert answer.status_code == 422
     assert "A file is needed" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("student.model: no such student.", "“Student”: no such student."),
+        ("config.student.model: /a/b is no folder.", "“Student”: /a/b is no folder."),
+        ("Set `teacher.base_url`, or `teacher.api_key_env`.", "Set “Address”, or “Key”."),
+        ("Raise `budget.max_calls`.", "Raise “Calls”."),
+        (
+            "student.models, my.student.model and teacher.model.x",
+            "student.models, my.student.model and teacher.model.x",
+        ),
+    ],
+)
+def test_a_message_beside_a_form_names_its_fields(said: str, shown: str) -> None:
+    assert in_settings(said) == shown

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openpyxl
@@ -44,11 +45,11 @@ def test_a_table_is_looked_at_corrected_and_becomes_a_run(service: Service) -> N
             "prompt-0": "question (as guessed)",
             "answer": "kind (as guessed)",
             "task": "classification (as guessed)",
-            "separator": "; (as guessed)",
+            "separator": "semicolon (as guessed)",
             "encoding": "utf-16 (as guessed)",
         }
         assert "by name" in seen.text
-        assert re.search(r"show \d+\.\d points or more", seen.text)
+        assert re.search(r"show differences of \d+\.\d points or more", seen.text)
         assert service.sql("select count(*) from datasets where purpose is null") == [(0,)], "only looked at"
 
         changed = take(client, seen, answer="number", task="exact_match")
@@ -70,6 +71,18 @@ def test_a_table_is_looked_at_corrected_and_becomes_a_run(service: Service) -> N
     assert sorted(path.name for path in (service.settings.datasets / fields["dataset"]).iterdir()) == [
         "test.jsonl", "train.jsonl", "validation.jsonl",
     ]  # fmt: skip
+
+
+def test_the_same_rows_taken_twice_are_one_data_set(service: Service) -> None:
+    with service.client(follow_redirects=True) as client:
+        seen = send_table(client, "tickets.csv", TABLE.encode())
+        with ThreadPoolExecutor(2) as tabs:
+            first, second = tabs.map(lambda _: take(client, seen), range(2))
+        assert first.url == second.url
+        other = take(client, take(client, seen, test="50"))
+        assert other.url != first.url
+    assert service.sql("select count(*) from datasets where purpose is null") == [(2,)]
+    assert len(service.folders()) == 3, "the file and two data sets"
 
 
 def test_a_workbook_with_a_cover_sheet(service: Service) -> None:

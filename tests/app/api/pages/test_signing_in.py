@@ -25,8 +25,6 @@ def test_a_browser_without_a_key_is_led_to_the_sign_in(keyed: Service) -> None:
         for path, wanted in (("/", ""), (f"/runs/{RUN}", f"?to=%2Fruns%2F{RUN}")):
             answer = client.get(path)
             assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in{wanted}")
-        part = client.get(f"/runs/{RUN}", headers={"HX-Request": "true"})
-        assert part.headers["location"] == "/sign-in", "a part of a page is no page to come back to"
         assert "API key" in open_page(client, "/sign-in")
         assert client.post("/sign-in", data={"key": "pada_wrong"}).status_code == 401
         for name in ("htmx.min.js", "page.css", "style.css"):
@@ -93,6 +91,15 @@ def test_forged_old_and_revoked_cookies_are_nobodys(keyed: Service) -> None:
         assert client.get("/").status_code == 303
     with keyed.client(follow_redirects=False, cookies={COOKIE: good[:-2] + "xx"}) as client:
         assert client.get("/").status_code == 303
+
+
+def test_a_part_of_a_page_leads_the_whole_page_to_the_sign_in_and_back(keyed: Service) -> None:
+    shown = f"{keyed.url}/runs/{RUN}?limit=2"
+    with keyed.client(follow_redirects=False) as client:
+        for method, path in (("get", f"/runs/{RUN}"), ("post", f"/runs/{RUN}/cancel")):
+            part = client.request(method, path, headers={"HX-Request": "true", "HX-Current-URL": shown})
+            assert part.headers["hx-redirect"] == f"/sign-in?to=%2Fruns%2F{RUN}%3Flimit%3D2"
+            assert part.text == "", "nothing to put into the page"
 
 
 def test_signing_out_forgets_the_cookie(keyed: Service) -> None:
