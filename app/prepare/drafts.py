@@ -143,10 +143,16 @@ def _prompt(values: dict[str, Any], layout: Layout) -> str:
         if isinstance(value, CellError):
             raise value.fault(name)
         if not is_empty(value):
-            parts.append(as_text(value))
+            parts.append(_without_margins(as_text(value)))
     if not parts:
         raise RowFault(f"`{layout.prompt[0]}` is empty. Fill it in or remove the row")
     return "\n\n".join(parts)
+
+
+def _without_margins(text: str) -> str:
+    """A text without blanks at its end, and at its beginning where it is one line: code may be indented."""
+    text = text.rstrip(" \t\u00a0")
+    return text if "\n" in text else text.strip()
 
 
 def _references(value: Any) -> list[str] | None:

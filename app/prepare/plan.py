@@ -14,6 +14,7 @@ from app.prepare.drafts import Draft, draft_all
 from app.prepare.duplicates import Conflict, conflicts, drop_repeats, same_question, unify_labels
 from app.prepare.excel_sheets import other_sheets
 from app.prepare.guess import guess_layout
+from app.prepare.json_answers import write_out_all
 from app.prepare.layout import Choices, Layout
 from app.prepare.sizes import Sizes, choose_sizes
 from app.prepare.split import assign, assign_by_time, find_clusters
@@ -99,6 +100,8 @@ def _make_plan(tables: Sequence[Table], said: Choices, options: SplitOptions) ->
     drafts, faulty = _refused_by_task(drafts, task.name)
     if task.name == "classification":
         notes += unify_labels(drafts)
+    if task.name == "json_fields":
+        notes += write_out_all(drafts)
     bad = [*unreadable, *without, *faulty]
     _refuse_most(len(drafts), bad)
     _settle_splits(drafts)

@@ -15,6 +15,7 @@ from app.config.splits import SPLITS, UNLABELED
 from app.config.tracker_packages import missing_trackers
 from app.prepare.checks.embedder import check_embedder
 from app.prepare.checks.findings import CheckReport, Finding, SplitFacts
+from app.prepare.checks.json_form import check_json_form
 from app.prepare.checks.lengths import check_lengths
 from app.prepare.checks.private import check_private
 from app.prepare.checks.rows import (
@@ -96,7 +97,7 @@ def check_rows(config: RunConfig) -> tuple[CheckReport, Rows]:
     except DataError as error:
         found.append(Finding(level="fault", code="task", message=str(error), count=1))
     found += check_sizes(rows) + check_ids(rows) + check_prompts(rows) + check_systems(rows)
-    found += check_answers(rows) + check_references(rows, task)
+    found += check_answers(rows) + check_references(rows, task) + check_json_form(rows, task)
     found += check_labels(rows, task)
     found += check_near(rows)
     if config.data.unlabeled:

@@ -249,3 +249,37 @@ def test_spellings_of_one_label_are_made_one(tmp_path: Path) -> None:
     planned = made(tmp_path, rows)
     assert set(planned.task.labels) == {"réclamation", "refund", "card"}
     assert any(r"'re\u0301clamation' became 'r\xe9clamation'" in note for note in planned.notes)
+
+
+def test_letters_that_json_answers_spell_by_code_are_written_out_and_nothing_else_is_changed(
+    tmp_path: Path,
+) -> None:
+    written = r'{"name": "M\u00fcller \ud83d\ude00", "note": "\"\u0022\\u00fc\n\u0007\/", "price": 12.50}'
+    rows = [{"text": t, "label": written if n < 3 else '{"name": "Weiß"}'} for n, (t, _) in enumerate(TEXTS)]
+    planned = made(tmp_path, rows)
+    assert (
+        first(planned).answer == r'{"name": "Müller 😀", "note": "\"\u0022\\u00fc\n\u0007\/", "price": 12.50}'
+    )
+    assert json.loads(first(planned).answer) == json.loads(written)
+    assert any(note.startswith("3 answers spell letters by code") for note in planned.notes)
+
+
+def test_a_label_that_looks_like_a_code_stays_as_it_is(tmp_path: Path) -> None:
+    rows = [{"text": t, "label": r"\u00fc" if n % 2 else "other"} for n, (t, _) in enumerate(TEXTS)]
+    assert set(made(tmp_path, rows).task.labels) == {r"\u00fc", "other"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "asked"),
+    [
+        ("Where is my parcel?   ", "Where is my parcel?"),
+        ("\t Where is my parcel?\u00a0", "Where is my parcel?"),
+        ("    return x\n    # done  ", "    return x\n    # done"),
+        ("def f(x):\n", "def f(x):\n"),
+    ],
+)
+def test_blanks_around_a_prompt_are_left_out_but_not_those_of_code(
+    tmp_path: Path, cell: str, asked: str
+) -> None:
+    rows = [{"text": cell, "label": "a"}, *({"text": t, "label": a} for t, a in TEXTS)]
+    assert first(made(tmp_path, rows)).prompt == asked

@@ -205,3 +205,34 @@ def test_system_turns_that_differ_are_a_note_and_one_for_each_row_is_a_warning(t
         row["messages"][0]["content"] = "Route the message."
     found = {finding.code: finding for finding in check(tmp_path, splits).findings}
     assert not {"mixed_systems", "own_systems"} & found.keys()
+
+
+ORDERS = {
+    "two ways round": (['{"a": 1, "b": 2}', '{"a": 1, "b": 2}', '{"b": 2, "a": 1}'], [3]),
+    "a field more": (['{"a": 1, "b": 2, "c": 3}', '{"a": 1, "c": 3}', '{"b": 2, "c": 3}'], []),
+    "far apart": (['{"a": 1, "b": 2, "c": 3}'] * 2 + ['{"c": 3, "a": 1, "b": 2}'], [3]),
+    "as often": (['{"a": 1, "b": 2}', '{"b": 2, "a": 1}'], []),
+}
+
+
+@pytest.mark.parametrize(("answers", "lines"), ORDERS.values(), ids=ORDERS)
+def test_fields_in_another_order_than_most(tmp_path: Path, answers: list[str], lines: list[int]) -> None:
+    splits = sound()
+    splits["train"] = [
+        {"id": str(n), "prompt": f"{n}{FIRST}", "completion": text} for n, text in enumerate(answers)
+    ]
+    splits["validation"], splits["test"] = [], []
+    found = [each for each in check(tmp_path, splits, "json_fields").findings if each.code == "mixed_order"]
+    assert [place.line for each in found for place in each.places] == lines
+
+
+def test_json_answers_that_spell_letters_by_code(tmp_path: Path) -> None:
+    splits = sound()
+    for row in splits["train"]:
+        row["completion"] = '{"name": "Weiß"}'
+    splits["train"][4]["completion"] = r'{"name": "Wei\u00df"}'
+    splits["train"][5]["completion"] = r'{"name": "line\nline \\u00df"}'
+    found = [
+        each for each in check(tmp_path, splits, "json_fields").findings if each.code == "escaped_letters"
+    ]
+    assert [(each.level, place.line) for each in found for place in each.places] == [("warning", 5)]
