@@ -56,7 +56,7 @@ def prepare(
         _refuse_unused(reading, tables)
         plan = make_plan(tables, said, splitting)
         show(plan, console)
-        plan = _agreed(plan, tables, said, splitting, console, yes, files)
+        plan = _agreed(plan, tables, said, splitting, console, yes)
         if unlabeled:
             _add_unlabeled(plan, unlabeled, reading, console)
         write_plan(plan, folder, splitting.seed, force=force)
@@ -90,13 +90,12 @@ def _agreed(
     splitting: SplitOptions,
     console: Console,
     yes: bool,
-    files: Sequence[str],
 ) -> Plan:
     """The plan that the user takes: at a terminal by an answer, elsewhere by --yes."""
     if yes:
         return plan
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        console.print(f"\nTo take this, pass --yes:\n  {escape(_command(plan, files))}", soft_wrap=True)
+        console.print(f"\nTo take this, pass --yes:\n  {escape(_command(plan, said))}", soft_wrap=True)
         raise InputError("Nothing was written: there is no terminal to ask at.")
     while not Confirm.ask("\nWrite this?", console=console, default=True):
         if Confirm.ask("Stop here, with nothing written?", console=console, default=False):
@@ -122,14 +121,17 @@ def _asked(layout: Layout, task: str, said: Choices, console: Console) -> Choice
     return replace(said, prompt=kept if not layout.chat else [], answer=answer or None, task=task)
 
 
-def _command(plan: Plan, files: Sequence[str]) -> str:
-    """The command that takes the guess, in full."""
-    parts = ["pada", "init", *files]
-    for column in plan.layout.prompt:
-        parts += ["--prompt", column]
-    if plan.layout.answer and not plan.layout.chat:
+def _command(plan: Plan, said: Choices) -> str:
+    """The command as it was typed, with the guess in full."""
+    parts = ["pada", *sys.argv[1:]]
+    if not said.prompt:
+        for column in plan.layout.prompt:
+            parts += ["--prompt", column]
+    if plan.layout.answer and not plan.layout.chat and not said.answer:
         parts += ["--answer", plan.layout.answer]
-    return shlex.join([*parts, "--task", plan.task.name, "--yes"])
+    if not said.task:
+        parts += ["--task", plan.task.name]
+    return shlex.join([*parts, "--yes"])
 
 
 def show(plan: Plan, console: Console) -> None:

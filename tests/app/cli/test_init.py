@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -55,11 +56,12 @@ def test_it_writes_data_and_a_config_that_loads(tmp_path: Path) -> None:
 def test_without_a_terminal_and_without_yes_nothing_is_written(tmp_path: Path) -> None:
     path = write(tmp_path / "a b.csv", as_csv(mixed(80)))
     done = subprocess.run(
-        [PADA, "init", str(path), "--output", str(tmp_path / "out")],
+        [PADA, "init", str(path), "--output", str(tmp_path / "out"), "--answer", "label"],
         capture_output=True, text=True, env=environment(), stdin=subprocess.DEVNULL, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "--prompt text --answer label --task classification --yes" in done.stdout
+    taken = shlex.join(["init", str(path), "--output", str(tmp_path / "out"), "--answer", "label"])
+    assert f"  pada {taken} --prompt text --task classification --yes\n" in done.stdout
     assert "Nothing was written" in done.stderr
     assert not (tmp_path / "out").exists()
 
