@@ -124,8 +124,8 @@ def split_lines(split: str, facts: SplitFacts) -> Iterator[str]:
     yield f"{split}: {facts.rows:,} rows{lengths} ({facts.file})"
     if facts.labels:
         counts = sorted(facts.labels.items(), key=lambda item: (-item[1], item[0]))
-        shown = ", ".join(f"{label} {count:,}" for label, count in counts[:LABELS])
-        more = f", and {len(counts) - LABELS:,} more" if len(counts) > LABELS else ""
+        shown = "; ".join(f"{label} ({count:,})" for label, count in counts[:LABELS])
+        more = f"; and {len(counts) - LABELS:,} more" if len(counts) > LABELS else ""
         yield f"  {shown}{more}"
 
 

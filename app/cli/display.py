@@ -29,7 +29,7 @@ from app.engine.events import (
     TeacherSpend,
     TrainerProgress,
 )
-from app.report.wording import money, one_line, percent, score_interval, tokens
+from app.report.wording import duration, money, one_line, percent, score_interval, tokens
 
 STAGES = {
     "fine_tune": "Fine-tuning the student",
@@ -116,7 +116,7 @@ class PlainDisplay:
             case StageStarted(name=name) if name not in QUIET:
                 return f"{STAGES[name]} ..."
             case StageDone(name=name, done=done, total=total, seconds=seconds) if name not in QUIET:
-                return f"{STAGES[name]}: {done} of {total} done in {seconds:.1f} s{self._spent}"
+                return f"{STAGES[name]}: {done} of {total} done in {duration(seconds)}{self._spent}"
             case StageProgress(name=name, done=done, total=total) if due:
                 return f"{STAGES[name]}: {done} of {total}{self._spent}"
             case TrainerProgress(stage="train" | "predict") if due:
@@ -203,7 +203,7 @@ class RunBar:
 
     def _close(self, name: str, seconds: float) -> None:
         self._bar.remove_task(self._tasks.pop(name))
-        self._say(f"[green]✓[/] {STAGES[name]} [dim]{seconds:.1f} s[/]")
+        self._say(f"[green]✓[/] {STAGES[name]} [dim]{duration(seconds)}[/]")
 
     def _say(self, line: str) -> None:
         self._bar.console.print(f"{self._name}{line}", highlight=False)
@@ -217,7 +217,7 @@ def trainer(event: TrainerProgress) -> str:
     if event.tokens_per_second is not None:
         parts.append(f"{event.tokens_per_second:.0f} tokens/s")
     if event.eta_seconds is not None:
-        parts.append(f"{event.eta_seconds:.0f} s left")
+        parts.append(f"{duration(event.eta_seconds)} left")
     return ", ".join(parts)
 
 
@@ -236,7 +236,7 @@ def power(event: PowerEstimate) -> str:
     """The smallest difference that the validation rows can show."""
     return (
         f"{event.n} validation rows show a true difference of {percent(event.value)} or more "
-        f"with a power of {event.power:.0%}."
+        f"with a power of {100 * event.power:.0f} %."
     )
 
 

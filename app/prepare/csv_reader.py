@@ -114,7 +114,7 @@ def _why(dialect: Dialect, options: ReadOptions, sample: list[str]) -> Decision:
         said = SAID if options.separator else "the file's first line says so"
         return Decision("separator", f"Fields are {dialect.spoken}: {said}.", value=sign)
     share, _ = _agreement(dialect, [f"{line}\n" for line in _without_tail(sample) if line.strip()])
-    reason = f"Fields are {dialect.spoken}: so {share:.0%} of the first lines have as many as the first one."
+    reason = f"Fields are {dialect.spoken}: so {100 * share:.0f} % of the first lines have as many as the first one."
     return Decision("separator", reason, "sure" if share > 0.95 else "a guess", sign)
 
 

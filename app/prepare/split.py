@@ -67,8 +67,8 @@ def find_clusters(
         )
     if threshold > THRESHOLDS[0]:
         notes.append(
-            f"Many prompts are alike, so that near duplicates are those that share {threshold:.0%} of their wording, "
-            f"not {THRESHOLDS[0]:.0%}."
+            f"Many prompts are alike, so that near duplicates are those that share {100 * threshold:.0f} % of their wording, "
+            f"not {100 * THRESHOLDS[0]:.0f} %."
         )
     return list(clusters.values()), notes
 

@@ -101,7 +101,9 @@ def _choices(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None:
     ]
     if _share(fits) < MOST:
         return None
-    reason = f"{_share(fits):.0%} of the answers are a letter that stands before an option in the prompt."
+    reason = (
+        f"{100 * _share(fits):.0f} % of the answers are a letter that stands before an option in the prompt."
+    )
     return TaskGuess("multiple_choice", "multiple choice", "sure", [reason])
 
 
@@ -153,7 +155,7 @@ def _extractive(drafts: Sequence[Draft], answers: list[str]) -> TaskGuess | None
     share = _share(fits)
     if share < 0.9:
         return None
-    reason = f"{share:.0%} of the answers stand word for word in the prompt."
+    reason = f"{100 * share:.0f} % of the answers stand word for word in the prompt."
     sureness: Sureness = "sure" if share >= MOST and any(draft.passage for draft in drafts) else "likely"
     return TaskGuess("extractive_qa", "answers copied from a passage", sureness, [reason])
 

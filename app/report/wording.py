@@ -123,7 +123,7 @@ def ceiling(report: Report) -> str:
     )
     if report.best.get("round") and top > first:
         parts.append(
-            f"The best student has gone {(best - first) / (top - first):.0%} of the way to it from the baseline."
+            f"The best student has gone {100 * (best - first) / (top - first):.0f} % of the way to it from the baseline."
         )
     return " ".join(parts)
 

@@ -164,7 +164,7 @@ def minimal_detectable_effect(n: int, discordant: float = 0.2) -> MinimalDetecta
     else:
         value = float(optimize.brentq(lambda d: surplus(d, discordant), 0.0, discordant))
     assumption = (
-        f"Two-sided McNemar test at 5 % on {n} rows, of which {discordant:.0%} get another verdict from the "
+        f"Two-sided McNemar test at 5 % on {n} rows, of which {100 * discordant:.0f} % get another verdict from the "
         f"new student (normal approximation, Connor 1987)."
     )
     return MinimalDetectableEffect(value=value, n=n, power=POWER, assumption=assumption)

@@ -30,7 +30,7 @@ def check_near(rows: Rows) -> list[Finding]:
         first = same[0]
         for row in same[1:]:
             (near if row.split == first.split else leaks).append(row.place(f"nearly the prompt of {first}"))
-    how = f"(from {threshold:.0%} of their runs of four characters on)"
+    how = f"(from {100 * threshold:.0f} % of their runs of four characters on)"
     return [
         *finding(
             "warning",

@@ -123,7 +123,7 @@ def test_trainer_in_few_words() -> None:
     event = TrainerProgress(
         stage="train", step=3, steps=9, loss=1.2345, tokens_per_second=812.6, eta_seconds=61.2
     )
-    assert trainer(event) == "train 3 of 9, loss 1.234, 813 tokens/s, 61 s left"
+    assert trainer(event) == "train 3 of 9, loss 1.234, 813 tokens/s, 1 min 01 s left"
     assert trainer(TrainerProgress(stage="predict")) == "predict 0 of 0"
     assert "loss 0.000" in trainer(TrainerProgress(stage="train", loss=0.0))
 

@@ -32,7 +32,7 @@ def test_the_teachers_own_score_stands_beside_the_students_with_its_cost() -> No
     assert "300 validation rows without seeing their answers" in line
     assert "left 2 unanswered: 141 calls, $0.21." in line
     # from 60.5 to 70.3 on the test rows, of the way to 88.5
-    assert "The best student has gone 35% of the way to it from the baseline." in line
+    assert "The best student has gone 35 % of the way to it from the baseline." in line
     assert line.partition("). ")[2] in page
     assert "teacher itself" not in Page(render_html(STATES["finished"])).text.lower()
 

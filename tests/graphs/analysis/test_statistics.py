@@ -172,7 +172,7 @@ def test_minimal_detectable_effect_by_hand() -> None:
     assert effect.value == pytest.approx(0.0999, abs=2e-4)
     assert (effect.n, effect.power) == (155, 0.8)
     assert "155 rows" in effect.assumption
-    assert "20%" in effect.assumption
+    assert "20 %" in effect.assumption
 
 
 def test_the_stated_power_is_reached() -> None:
