@@ -17,7 +17,11 @@ def refuse_unknown_labels(config: RunConfig, task: Task) -> None:
             raise ConfigError(f"label_descriptions: answers of {config.task} are no labels; leave it out.")
         if label not in labels:
             near = difflib.get_close_matches(label, labels, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(list(labels)[:20])}."
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"they have {', '.join(map(repr, list(labels)[:20]))}."
+            )
             raise ConfigError(f"label_descriptions: no train row has the label {label!r}; {hint}")
 
 

@@ -21,6 +21,8 @@ MAX_TEXT = 480
 """Characters of a text that are visible at once. The rest unfolds."""
 MAX_UNFOLDED = 8000
 """Maximum characters of a text on the page."""
+DATA_KEYS = ("fields", "labels", "per_class")
+"""Keys of a document below which the rows' own labels and fields stand, which are shown as they are written."""
 MAX_PATTERNS = 40
 """Maximum patterns of one round with a section of their own."""
 
@@ -122,7 +124,7 @@ def page_environment(*packages: str) -> jinja2.Environment:
         plain=plain,
         as_json=lambda model: model.model_dump(mode="json"),
     )
-    environment.globals.update(max_patterns=MAX_PATTERNS, p_methods=wording.P_METHODS)
+    environment.globals.update(data_keys=DATA_KEYS, max_patterns=MAX_PATTERNS, p_methods=wording.P_METHODS)
     return environment
 
 

@@ -106,7 +106,8 @@ def regressed_groups(
 
 def decide(comparison: PairedComparison, hurt: list[str], rule: Promote) -> tuple[bool, str]:
     """Apply `loop.promote`. The reason is one sentence for the report."""
-    span = f"{comparison.difference:+.3f} (95 % interval {comparison.low:+.3f} to {comparison.high:+.3f})"
+    low, high = 100 * comparison.low, 100 * comparison.high
+    span = f"{100 * comparison.difference:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
     higher = comparison.difference > 0
     level = rule == "later" and comparison.difference >= -comparison.standard_error
     if not (higher or level):
@@ -115,7 +116,7 @@ def decide(comparison: PairedComparison, hurt: list[str], rule: Promote) -> tupl
         on_the_whole = "Higher" if higher else "About the same"
         return (
             False,
-            f"{on_the_whole} on the whole, {span}, but significantly lower on {', '.join(hurt[:3])}.",
+            f"{on_the_whole} on the whole, {span}, but significantly lower on {', '.join(map(repr, hurt[:3]))}.",
         )
     if not higher:
         return True, (

@@ -142,14 +142,14 @@ def check_labels(rows: Rows, task: Task) -> list[Finding]:
         missing = sorted(set(shown) - have) if shown and have - {""} else []
         if missing and rows.get(split):
             message = (
-                f"{split} measures nothing about {len(missing)} of {len(shown)} labels: {', '.join(missing[:10])}"
+                f"{split} measures nothing about {len(missing)} of {len(shown)} labels: {', '.join(map(repr, missing[:10]))}"
                 f"{' and others' if len(missing) > 10 else ''}."
             )
             found.append(Finding(level="note", code="unmeasured_label", message=message, count=len(missing)))
     few = sorted(label for label, count in shown.items() if count < 3)
     if few and len(shown) > 1:
         message = (
-            f"Fewer than three train rows have the label{'s' * (len(few) > 1)} {', '.join(few[:10])}"
+            f"Fewer than three train rows have the label{'s' * (len(few) > 1)} {', '.join(map(repr, few[:10]))}"
             f"{' and others' if len(few) > 10 else ''}."
         )
         found.append(Finding(level="warning", code="rare_label", message=message, count=len(few)))

@@ -182,9 +182,9 @@ def example_round(
         ci95=(validation - 0.055, validation + 0.052),
         promoted=promoted,
         reason=(
-            "Shown to be better than the best student: +0.050 (95 % interval +0.012 to +0.088)."
+            "Shown to be better than the best student: +5.0 points (95 % interval +1.2 to +8.8)."
             if promoted
-            else "The score is not higher than the best student's: -0.008 (95 % interval -0.041 to +0.025)."
+            else "The score is not higher than the best student's: -0.8 points (95 % interval -4.1 to +2.5)."
         ),
         versus_best=VersusBest(difference=0.05, low=0.012, high=0.088, p_value=0.011)
         if promoted

@@ -97,6 +97,19 @@ def test_the_page_says_how_the_settings_were_found_and_what_the_untrained_studen
     assert "before any fine-tuning" in said
 
 
+def test_labels_and_fields_of_the_rows_are_shown_as_they_are_written() -> None:
+    report = STATES["finished"]
+    detail = {
+        "macro_f1": 0.5,
+        "per_class": {"card_arrival": {"true_positives": 3}, "iPhone_defekt": {"true_positives": 1}},
+        "fields": {"order_id": {"expected": 4}},
+    }
+    rounds = [report.rounds[0].model_copy(update={"detail": detail}), *report.rounds[1:]]
+    said = Page(render_html(report.model_copy(update={"rounds": rounds}))).text
+    for shown in ("Macro f1", "card_arrival", "iPhone_defekt", "True positives", "order_id"):
+        assert shown in said
+
+
 def test_every_chart_draws() -> None:
     specs = Page(PAGES["finished"]).specs
     assert set(specs) == {"scores", "differences", "clusters", "patterns", "quality", "spending", "loss"}
@@ -145,6 +158,14 @@ def test_spending_falls_back_to_tokens_without_a_price() -> None:
     free = Page(PAGES["stand-in"])
     assert free.specs["spending"]["layer"][0]["encoding"]["y"]["field"] == "tokens"
     assert "234.5k tokens, no price known, 358 calls" in free.text
+    report = STATES["finished"]
+    roles = {"judge": report.cost.by_role["judge"] | {"usd": 0.0}}
+    cost = report.cost.model_copy(update={"usd": 0.0, "by_role": roles})
+    [row] = re.findall(
+        "<tr><th[^>]*>Judge</th>.*?</tr>", render_html(report.model_copy(update={"cost": cost}))
+    )
+    assert "–" in row
+    assert "$" not in row
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ def test_decide(found: PairedComparison, hurt: list[str], rule: Promote, promote
     assert claims or "better" not in reason or reason.endswith("that it is better is not shown.")
 
 
+def test_the_reason_is_in_points_and_quotes_labels() -> None:
+    hurt = ["prix, coût", "refund"]
+    assert decide(comparison(0.05, 0.012, 0.088), hurt, "better")[1] == (
+        "Higher on the whole, +5.0 points (95 % interval +1.2 to +8.8), but significantly lower on 'prix, coût', 'refund'."
+    )
+
+
 def judge(promote: Promote, *students: str) -> list[bool]:
     """Whether each student is promoted, the baseline first. A student is a string of right and wrong rows."""
     rounds: list[Any] = []
