@@ -198,7 +198,12 @@ def export(
     config_of(root)
     target = (output or root / "export").expanduser().resolve()
     checked = asyncio.run(
-        export_run(root, target, ExportOptions(to, merged, quantization, check, force, repo, push))
+        export_run(
+            root,
+            target,
+            ExportOptions(to, merged, quantization, check, force, repo, push),
+            lambda line: typer.echo(line, err=True),
+        )
     )
     typer.echo(checked)
     typer.echo(str(target))

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.export.scratch import scratch_in
 from app.export.vllm import refuse_without_base, serve_command
 from app.launchers.processes import python_module, start_child
 from app.report.card import Export, Form, base_model, render_card
+from app.report.wording import percent
 from graphs.errors import TrainerError
 from graphs.ports import Student
 from graphs.report import Report
@@ -52,11 +54,16 @@ class BestStudent:
         return Round(self.paths, self.round_number).artifact()
 
 
-async def export_run(root: Path, target: Path, options: ExportOptions) -> str:
+async def export_run(
+    root: Path, target: Path, options: ExportOptions, say: Callable[[str], None] = lambda _: None
+) -> str:
     """Write the best student to `target`, complete or not at all.
 
     The exported files answer validation rows again: on this machine or where the settings say that students work, and
     a `.gguf` file by llama.cpp on this machine.
+
+    Args:
+        say: is told what begins, because the answers take minutes.
 
     Returns:
         What was compared, and what to do with the files.
@@ -74,6 +81,7 @@ async def export_run(root: Path, target: Path, options: ExportOptions) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     with scratch_in(target.parent) as scratch:
         folder = scratch / "model"
+        say("Merging the student ..." if options.whole else "Copying the adapter ...")
         if options.whole:
             await work(
                 "trainer.merge",
@@ -83,6 +91,7 @@ async def export_run(root: Path, target: Path, options: ExportOptions) -> str:
         else:
             await asyncio.to_thread(shutil.copytree, best.artifact, folder)
         rows = sample(best, scratch, options.check)
+        say(work_left(options))
         if options.gguf:
             folder, outcome = await to_gguf(best, folder, rows, options)
         elif options.check:
@@ -101,6 +110,12 @@ async def export_run(root: Path, target: Path, options: ExportOptions) -> str:
     return "\n".join(said)
 
 
+def work_left(options: ExportOptions) -> str:
+    """What is done with the files of the student."""
+    rows = f"answering at most {options.check:,} validation rows" if options.check else "answering no rows"
+    return f"{'Writing the .gguf file' if options.gguf else 'Completing the folder'}, {rows} ..."
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How the export's answers compare with those of the run."""
@@ -114,7 +129,7 @@ class Outcome:
         """For the person who exports."""
         if self.not_compared:
             return f"Answers were not compared: {self.not_compared}."
-        share = f" ({self.same / self.compared:.1%})" if self.compared else ""
+        share = f" ({percent(self.same / self.compared)})" if self.compared else ""
         return f"{self.same} of {self.compared} validation answers{share} of the export are those of the student that was scored."
 
 
