@@ -81,7 +81,7 @@ async def export_run(
     target.parent.mkdir(parents=True, exist_ok=True)
     with scratch_in(target.parent) as scratch:
         folder = scratch / "model"
-        say("Merging the student ..." if options.whole else "Copying the adapter ...")
+        say("Merging the student ..." if options.whole else "Copying the student ...")
         if options.whole:
             await work(
                 "trainer.merge",

@@ -112,7 +112,7 @@ async def test_the_student_answers_where_the_settings_say(
     target = tmp_path / "out" / "export"
     heard: list[str] = []
     said = await export_run(root, target, ExportOptions(check=4), heard.append)
-    assert ["adapter" in heard[0], "4 validation rows" in heard[1]] == [True, True]
+    assert ["student" in heard[0], "4 validation rows" in heard[1]] == [True, True]
     assert said.startswith("4 of 4")
     assert (target / "weights").read_text() == "trained"
     ((run_id, folder),) = opened
