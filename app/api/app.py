@@ -41,7 +41,7 @@ from app.db.home import open_home
 from app.errors import ConfigError
 from app.settings import GraphSettings, Settings
 
-DESCRIPTION = "Makes a small language model better at one task, and proves it."
+DESCRIPTION = "Makes a small language model better at one task, and measures by how much."
 TAGS = [
     {"name": "runs", "description": "Start, watch, steer and read runs."},
     {"name": "datasets", "description": "Rows that were uploaded once and can be used by many runs."},
