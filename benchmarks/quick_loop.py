@@ -141,7 +141,7 @@ def show(results: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, tupl
     summary: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in results}
     for key, values in rows.items():
         means = np.mean(values, axis=1)
-        errors = np.std(values, axis=1, ddof=1) / len(first) ** 0.5 if len(first) > 1 else 0 * means
+        errors = np.std(values, axis=1, ddof=1) / len(first) ** 0.5 if len(first) > 1 else np.zeros_like(means)
         pairs = [(round(float(m), 2), round(float(e), 2)) for m, e in zip(means, errors, strict=True)]
         table.add_row(key, *(f"{mean:.1f} ({error:.1f})" for mean, error in pairs))
         for name, pair in zip(results, pairs, strict=True):
