@@ -69,7 +69,7 @@ def one_choice(pick: Pick) -> Select:
 
 def medoids(vectors: Vectors, aims: Vectors, count: int, seed: int) -> Sequence[int]:
     """The medoids, and others where there are fewer different rows."""
-    chosen = representatives(vectors, count, seed).tolist()
+    chosen = [int(place) for place in representatives(vectors, count, seed)]
     return (chosen + [place for place in range(len(vectors)) if place not in chosen])[:count]
 
 

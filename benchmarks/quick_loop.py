@@ -1,6 +1,6 @@
 """What do failure patterns know that random rows, chosen in the same way, do not? Compares arms of the loop on a quick student.
 
-    python benchmarks/quick_loop.py --teacher TEACHER.py --data FOLDER/banking77 [--arms pada random] [--draws 20]
+    python benchmarks/quick_loop.py --teacher TEACHER.py --data FOLDER/banking77 [--arms random pada] [--draws 20]
     python benchmarks/quick_loop.py --teacher TEACHER.py --data FOLDER/restaurant8k_slots --train 150 --validation 200
 
 Each draw has other train and validation rows, the same for every arm. Everything is the real loop and the real stand-in
@@ -141,7 +141,9 @@ def show(results: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, tupl
     summary: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in results}
     for key, values in rows.items():
         means = np.mean(values, axis=1)
-        errors = np.std(values, axis=1, ddof=1) / len(first) ** 0.5 if len(first) > 1 else np.zeros_like(means)
+        errors = (
+            np.std(values, axis=1, ddof=1) / len(first) ** 0.5 if len(first) > 1 else np.zeros_like(means)
+        )
         pairs = [(round(float(m), 2), round(float(e), 2)) for m, e in zip(means, errors, strict=True)]
         table.add_row(key, *(f"{mean:.1f} ({error:.1f})" for mean, error in pairs))
         for name, pair in zip(results, pairs, strict=True):

@@ -31,7 +31,8 @@ class KeptEmbedder:
     """
 
     def __init__(self, file: Path):
-        self._file, self._model, self._waiting = file, None, list[str]()
+        self._file, self._waiting = file, list[str]()
+        self._model: Any = None
         self._vectors: dict[str, NDArray[np.float32]] = {}
         if file.exists():
             kept = np.load(file)
