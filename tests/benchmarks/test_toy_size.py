@@ -33,6 +33,13 @@ def test_training_compares_loss_curves_of_all_contenders(tmp_path: Path, tiny_st
     assert found["times_trl_tuned"] > 0
 
 
+def test_two_trainers_are_measured_at_once(tmp_path: Path, tiny_student: Path) -> None:
+    found = result("neighbours", tmp_path / "out.json", "--student", str(tiny_student), "--rows", "40")
+    for setting in ("as it comes", "brief spin"):
+        assert len(found[setting]["two"]) == 2
+        assert found[setting]["times"] > 0
+
+
 def test_generation_gives_the_answers_of_the_plain_loop(tmp_path: Path, tiny_student: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
