@@ -165,8 +165,14 @@ class TeacherCall:
             raise
         send = asyncio.create_task(self._deliver(mode, explain, arguments, hold_id, bound))
         self._background.add(send)
-        send.add_done_callback(self._background.discard)
+        send.add_done_callback(self._forget)
         return await endpoint.breaker.guard(send)
+
+    def _forget(self, request: asyncio.Task[str | CallFailure]) -> None:
+        """Let go of a request that has ended. A caller that was cancelled asks for its error no more."""
+        self._background.discard(request)
+        if not request.cancelled():
+            request.exception()
 
     async def _deliver(
         self, mode: Mode, explain: bool, arguments: dict[str, Any], hold_id: int, bound: Charge

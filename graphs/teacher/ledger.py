@@ -88,13 +88,17 @@ class Ledger:
             outcome: `answered`, or the kind of failure.
             charge: what it cost; None keeps the hold, for an attempt that may have been billed.
             answer: the usable answer, if there is one.
+
+        Raises:
+            LoopError: the disk is full. What is here was recorded all the same, if the reserve had room, but nothing more should
+                be asked.
         """
         try:
             await self._write(self._finalize, hold_id, outcome, charge, answer)
         except LoopError as error:
-            if not self._file.use_reserve(error):
-                raise
-            await self._write(self._finalize, hold_id, outcome, charge, answer)
+            if self._file.use_reserve(error):
+                await self._write(self._finalize, hold_id, outcome, charge, answer)
+            raise
 
     def totals(self) -> Cost:
         """What this run has paid, over all its starts."""

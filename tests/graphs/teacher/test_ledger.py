@@ -208,7 +208,11 @@ async def test_answers_on_their_way_are_recorded_on_a_full_disk(
     monkeypatch.setattr(ledger._file, "use_reserve", use_reserve)
     writer.execute("PRAGMA max_page_count = 1")
     answer = json.dumps("x" * 100_000)
-    await asyncio.gather(*(ledger.finalize(held[key], "answered", Charge(1), answer) for key in held))
+    finalized = (ledger.finalize(held[key], "answered", Charge(1), answer) for key in held)
+    told = await asyncio.gather(*finalized, return_exceptions=True)
     assert full.is_set()
+    assert any(isinstance(error, LoopError) for error in told), (
+        "the run would ask on until the reserve is used up"
+    )
     assert {key: ledger.recall(key, "analyst") for key in held} == dict.fromkeys(held, answer)
     ledger.close()
