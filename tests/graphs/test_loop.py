@@ -99,7 +99,7 @@ async def test_without_training_errors_all_rows_are_for_patterns(tmp_path: Path)
 
 
 async def test_without_a_judge_the_free_checks_stay(tmp_path: Path) -> None:
-    loop = new_loop(tmp_path, qc=False, rounds=1, synthetic_per_round=60)
+    loop = new_loop(tmp_path, qc=False, rounds=1, synthetic_per_round=150)
     await loop.go({})
     assert loop.teacher.asked("QualityReport") == []
     verdicts = Counter(c.verdict for c in loop.written(1))

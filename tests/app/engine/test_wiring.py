@@ -41,7 +41,7 @@ async def test_where_answers_to_new_rows_cannot_be_scored_nothing_asks_for_it(
         (
             "classification",
             "x",
-            "no train row has the label 'x'; they have delivery, invoice, login, refund.",
+            "no train row has the label 'x'; they have 'delivery', 'invoice', 'login', 'refund'.",
         ),
         ("exact_match", "x", "answers of exact_match are no labels; leave it out."),
     ],
