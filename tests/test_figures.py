@@ -29,6 +29,7 @@ def text_of(page: str) -> str:
 
 FIGURES: list[tuple[str, str, Callable[[Result], Iterator[str]]]] = [
     ("training", BENCHMARKS, speed.training),
+    ("neighbours", BENCHMARKS, speed.neighbours),
     ("choice", BENCHMARKS, speed.choice),
     ("generation", BENCHMARKS, speed.generation),
     ("clustering", BENCHMARKS, speed.clustering),

@@ -24,6 +24,12 @@ def training(result: Result) -> Iterator[str]:
     yield f"| TRL, defaults | {trl['trl defaults']['samples_per_second']:.2f} | {times:.1f} times |"
 
 
+def neighbours(result: Result) -> Iterator[str]:
+    for name in ("as it comes", "brief spin"):
+        one = result[name]
+        yield row(name, f"{one['alone']:.1f} s", f"{max(one['two']):.1f} s", f"{one['times']:.1f}")
+
+
 def choice(result: Result) -> Iterator[str]:
     speed = result["questions_per_second"]
     for name, dtype in (("float32", "float32"), ("bf16", "bfloat16")):
