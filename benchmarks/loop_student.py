@@ -32,23 +32,7 @@ class ScriptedStudent:
         for file in spec.predict:
             self._answer(file, 0.3 + 0.1 * number)
         rows = sum(1 for path in spec.train for _ in read_jsonl(path))
-        report = TrainReport(
-            steps=1,
-            rows=rows,
-            over_long=[],
-            loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-4)],
-            artifact=spec.output / "adapter",
-            trainable_parameters=1,
-            completion_tokens=rows,
-            samples_per_second=1.0,
-            micro_batch_size=8,
-            accumulation=1,
-            num_processes=1,
-            predict=PredictReport(),
-            seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
-            device="cpu",
-            dtype="float32",
-        )
+        report = report_on(spec.output / "adapter", rows)
         write_json(spec.output / "report.json", report)
         return report
 
@@ -78,3 +62,24 @@ def make_data(folder: Path, rows: int) -> None:
                 for i in range(rows)
             ],
         )
+
+
+def report_on(artifact: Path, rows: int) -> TrainReport:
+    """The report of a training on so many rows."""
+    return TrainReport(
+        steps=1,
+        rows=rows,
+        over_long=[],
+        loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-3)],
+        artifact=artifact,
+        trainable_parameters=1,
+        completion_tokens=rows,
+        samples_per_second=1.0,
+        micro_batch_size=1,
+        accumulation=1,
+        num_processes=1,
+        predict=PredictReport(),
+        seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
+        device="cpu",
+        dtype="float32",
+    )

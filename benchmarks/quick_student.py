@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.loop_student import report_on
 from benchmarks.row_choice import Rows, label_of
 from benchmarks.row_choice import Student as Classifier
 from graphs.checks.template import Template
 from trainer.artifacts import read_jsonl, write_json, write_jsonl
 from trainer.records import Prediction
-from trainer.specs import LossPoint, PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec
+from trainer.specs import PredictFile, PredictReport, PredictSpec, TrainReport, TrainSpec
 
 Row = dict[str, Any]
 GATHER_SECONDS = 0.05
@@ -144,24 +145,3 @@ def reply(row: Row, label: str, example: dict[str, str]) -> Prediction:
     """The row's own completion if the label is right, else one that a train row with the label has."""
     right = label == label_of(row["completion"])
     return Prediction(id=row["id"], text=row["completion"] if right else example[label])
-
-
-def report_on(artifact: Path, rows: int) -> TrainReport:
-    """The report of a training on so many rows."""
-    return TrainReport(
-        steps=1,
-        rows=rows,
-        over_long=[],
-        loss=[LossPoint(step=1, loss=1.0, learning_rate=1e-3)],
-        artifact=artifact,
-        trainable_parameters=1,
-        completion_tokens=rows,
-        samples_per_second=1.0,
-        micro_batch_size=1,
-        accumulation=1,
-        num_processes=1,
-        predict=PredictReport(),
-        seconds={"load": 0.0, "train": 0.0, "predict": 0.0},
-        device="cpu",
-        dtype="float32",
-    )

@@ -197,14 +197,8 @@ def export(
     root = folder.expanduser().resolve()
     config_of(root)
     target = (output or root / "export").expanduser().resolve()
-    checked = asyncio.run(
-        export_run(
-            root,
-            target,
-            ExportOptions(to, merged, quantization, check, force, repo, push),
-            lambda line: typer.echo(line, err=True),
-        )
-    )
+    options = ExportOptions(to, merged, quantization, check, force, repo, push)
+    checked = asyncio.run(export_run(root, target, options, lambda line: say(line, err=True)))
     typer.echo(checked)
     typer.echo(str(target))
 

@@ -48,8 +48,12 @@ class Ledger:
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._file = LedgerFile(path)
-        with self._file.transaction() as connection:
-            self._take(connection)
+        try:
+            with self._file.transaction() as connection:
+                self._take(connection)
+        except BaseException:
+            self._file.close()
+            raise
 
     def recall(self, key: str, role: str) -> str | None:
         """The recorded answer to a request, counted as repeated; None when there is none."""
